@@ -1,0 +1,112 @@
+/**
+ * Tables as data: what the simulated database models and what the SQL adapter creates, declared once.
+ *
+ * Absent on purpose: defaults, triggers and sequences. A row holds what its writer wrote and nothing else, so that
+ * the model and Postgres cannot disagree about a value that nobody chose.
+ */
+import type * as Schema from "effect/Schema"
+import type { Condition, Row } from "./Condition.ts"
+
+/** What a column stores; `timestamp` is an integer of microseconds since 1970-01-01T00:00:00Z, as exact as Postgres. */
+export type ColumnKind = "text" | "integer" | "boolean" | "timestamp" | "json"
+
+export interface Column<out A> {
+  readonly kind: ColumnKind
+  readonly nullable: boolean
+  /** For `text` columns that hold one of few words; a check constraint in SQL. */
+  readonly literals: ReadonlyArray<string> | undefined
+  /** For `json` columns: what the document must decode as. Its encoded side is what is stored. */
+  readonly schema: Schema.Top | undefined
+  readonly "~A"?: A
+}
+
+export type ColumnsOf<R> = { readonly [K in keyof R]: Column<R[K]> }
+
+export interface Unique {
+  readonly name: string
+  readonly columns: ReadonlyArray<string>
+}
+
+export interface Index {
+  readonly name: string
+  readonly columns: ReadonlyArray<string>
+}
+
+export interface Check {
+  readonly name: string
+  readonly condition: Condition
+}
+
+export interface Table<out R> {
+  readonly name: string
+  readonly columns: ColumnsOf<R>
+  readonly primaryKey: ReadonlyArray<string>
+  readonly unique: ReadonlyArray<Unique>
+  readonly indexes: ReadonlyArray<Index>
+  readonly checks: ReadonlyArray<Check>
+}
+
+/** The row type of a table: `type Lease = RowOf<typeof leases>`. */
+export type RowOf<T> = T extends Table<infer R> ? R : never
+
+type RowFrom<C> = { readonly [K in keyof C]: C[K] extends Column<infer A> ? A : never }
+
+type ColumnName<C> = keyof C & string
+
+export const text: Column<string> = column("text")
+export const integer: Column<number> = column("integer")
+export const boolean: Column<boolean> = column("boolean")
+export const timestamp: Column<number> = column("timestamp")
+
+/** A text column restricted to the words given. */
+export const literals = <const L extends ReadonlyArray<string>>(...words: L): Column<L[number]> => ({
+  ...column<L[number]>("text"),
+  literals: words
+})
+
+/** A JSON document; `schema` must be synchronous and without services. */
+export const json = <A>(schema: Schema.Codec<A, unknown>): Column<A> => ({ ...column<A>("json"), schema })
+
+export const nullable = <A>(of: Column<A>): Column<A | null> => ({ ...of, nullable: true }) as Column<A | null>
+
+/**
+ * Declares a table. Unique constraints and indexes are named after their columns; the primary key is unique too.
+ * Dies when a key, unique constraint or index names a column that does not exist.
+ */
+export const make = <const C extends Record<string, Column<unknown>>>(
+  name: string,
+  options: {
+    readonly columns: C
+    readonly primaryKey: ReadonlyArray<ColumnName<C>>
+    readonly unique?: ReadonlyArray<ReadonlyArray<ColumnName<C>>>
+    readonly indexes?: ReadonlyArray<ReadonlyArray<ColumnName<C>>>
+    readonly checks?: Readonly<Record<string, (row: Row<RowFrom<C>>) => Condition>>
+  }
+): Table<RowFrom<C>> => {
+  const row = rowOf<RowFrom<C>>(Object.keys(options.columns))
+  const named = (prefix: string) => (columns: ReadonlyArray<string>) => {
+    for (const column of columns) {
+      if (!(column in options.columns)) throw new Error(`table ${name}: no column ${column}`)
+    }
+    return { name: `${name}_${prefix}_${columns.join("_")}`, columns }
+  }
+  return {
+    name,
+    columns: options.columns as unknown as ColumnsOf<RowFrom<C>>,
+    primaryKey: named("pk")(options.primaryKey).columns,
+    unique: (options.unique ?? []).map(named("key")),
+    indexes: (options.indexes ?? []).map(named("idx")),
+    checks: Object.entries(options.checks ?? {}).map(([check, condition]) => ({
+      name: `${name}_${check}`,
+      condition: condition(row)
+    }))
+  }
+}
+
+/** References to every column of a table, for building conditions and assignments. */
+export const rowOf = <R>(columns: ReadonlyArray<string>, from: "row" | "excluded" = "row"): Row<R> =>
+  Object.fromEntries(columns.map((name) => [name, { _tag: "Column", name, from }])) as unknown as Row<R>
+
+function column<A>(kind: ColumnKind): Column<A> {
+  return { kind, nullable: false, literals: undefined, schema: undefined }
+}
