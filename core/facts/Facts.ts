@@ -19,7 +19,7 @@ export const Facts: Context.Reference<Listener> = Context.Reference<Listener>("s
 })
 
 /** Tells the listener, at once and synchronously; never fails, never waits. */
-export const emit = (fact: DomainFact): Effect.Effect<void> =>
+export const emit = <F extends DomainFact>(fact: F): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     fiber.getRef(Facts)(fact)
     return Effect.void

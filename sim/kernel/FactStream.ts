@@ -1,0 +1,91 @@
+/**
+ * The stream of everything known about a run. Every fact is counted and mixed into the digest; only those that somebody
+ * listens to are built as objects, because a run has millions and a sweep reads few.
+ */
+import type { Envelope } from "../../core/facts/Envelope.ts"
+import type { DomainFact } from "../../core/facts/Facts.ts"
+import { Digest } from "./Digest.ts"
+
+/**
+ * A kind of fact of the simulator: emitted as up to two integers and one payload, described only when somebody listens.
+ * `tag` must be unique.
+ */
+export interface FactKind<in P = unknown> {
+  readonly tag: string
+  readonly describe: (first: number, second: number, payload: P) => DomainFact
+}
+
+/** Who speaks: a node, or the world. */
+export interface Speaker {
+  readonly name: string
+  readonly index: number
+  readonly incarnation: number
+}
+
+export type Subscriber = (envelope: Envelope) => void
+
+const world: Speaker = { name: "", index: -1, incarnation: 0 }
+
+export class FactStream {
+  readonly digest = new Digest()
+  /** The id of the last fact. */
+  count = 0
+  /** The fact because of which the present step runs. */
+  cause = 0
+  readonly #now: () => number
+  readonly #subscribers: Array<Subscriber> = []
+  readonly #detailed: Array<Subscriber> = []
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** Hears what core and the store say. */
+  subscribe(subscriber: Subscriber): void {
+    this.#subscribers.push(subscriber)
+  }
+
+  /** Hears everything, down to each send, delivery and timer. */
+  subscribeDetailed(subscriber: Subscriber): void {
+    this.#detailed.push(subscriber)
+  }
+
+  /** A fact of the simulator. Returns its id, to be the cause of what follows. */
+  emit<P>(kind: FactKind<P>, speaker: Speaker | undefined, first: number, second: number, payload: P): number {
+    const by = speaker ?? world
+    const id = ++this.count
+    const { digest } = this
+    digest.mixText(kind.tag)
+    digest.mix(this.#now())
+    digest.mix(by.index * 4096 + by.incarnation)
+    digest.mix(this.cause)
+    digest.mix(first)
+    digest.mix(second)
+    if (this.#detailed.length > 0) {
+      const envelope = this.#envelope(id, by, kind.describe(first, second, payload))
+      for (const subscriber of this.#detailed) subscriber(envelope)
+    }
+    return id
+  }
+
+  /** A fact that core, the store or a fault tells: always built, heard by every subscriber. */
+  tell<F extends DomainFact>(speaker: Speaker | undefined, fact: F): number {
+    const by = speaker ?? world
+    const id = ++this.count
+    const { digest } = this
+    digest.mix(this.#now())
+    digest.mix(by.index * 4096 + by.incarnation)
+    digest.mix(this.cause)
+    digest.mixValue(fact)
+    if (this.#subscribers.length + this.#detailed.length > 0) {
+      const envelope = this.#envelope(id, by, fact)
+      for (const subscriber of this.#subscribers) subscriber(envelope)
+      for (const subscriber of this.#detailed) subscriber(envelope)
+    }
+    return id
+  }
+
+  #envelope(id: number, by: Speaker, fact: DomainFact): Envelope {
+    return { id, atMicros: this.#now(), node: by.name, incarnation: by.incarnation, cause: this.cause, fact }
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The kernel: one synchronous loop over a heap of timed events and, per node, a list of runnable tasks.
+ *
+ * - K1 No microtask, timer or promise of the host is part of a run.
+ * - K2 Virtual time is an integer of microseconds and moves only when nothing is runnable at the present instant.
+ * - K3 The cause of a step is the fact that set it, not the step before.
+ * - K4 Nothing hangs: an instant has a bound on tasks, a run one on steps and on virtual time.
+ */
+import * as Chance from "./Chance.ts"
+import { type Event, EventHeap } from "./EventHeap.ts"
+import { FactStream } from "./FactStream.ts"
+import { type NodeHost, type NodeOptions, SimNode } from "./SimNode.ts"
+
+/** Why `run` returned. */
+export type Stopped =
+  /** Virtual time reached the limit. */
+  | { readonly _tag: "Reached" }
+  /** Nothing is runnable and no event is left: everybody waits for something that cannot come. */
+  | { readonly _tag: "Quiescent" }
+  /** `halt` was called. */
+  | { readonly _tag: "Halted" }
+  /** One instant took more tasks than allowed: fibers wake each other without time passing. */
+  | { readonly _tag: "Livelock"; readonly node: string }
+  | { readonly _tag: "StepLimit" }
+
+export interface Limits {
+  /** Tasks at one instant of virtual time. */
+  readonly instantTasksMax: number
+  /** Events and tasks in all. */
+  readonly stepsMax: number
+}
+
+export const defaultLimits: Limits = { instantTasksMax: 1_000_000, stepsMax: 200_000_000 }
+
+export class Kernel implements NodeHost {
+  nowMicros = 0
+  /** Events and tasks so far. */
+  steps = 0
+  readonly seed: Chance.Seed
+  readonly key: Chance.Key
+  readonly facts: FactStream
+  readonly #limits: Limits
+  readonly #heap = new EventHeap()
+  readonly #nodes = new Map<string, SimNode>()
+  #ready: Array<SimNode> = []
+  #sequence = 0
+  isHalted = false
+
+  constructor(options: { readonly seed: Chance.Seed; readonly limits?: Limits }) {
+    this.seed = options.seed
+    this.key = Chance.root(options.seed)
+    this.facts = new FactStream(() => this.nowMicros)
+    this.#limits = options.limits ?? defaultLimits
+  }
+
+  /** In order of registration. */
+  get nodes(): Iterable<SimNode> {
+    return this.#nodes.values()
+  }
+
+  /** Registers a node; it is down until started. */
+  addNode(name: string, options: NodeOptions): SimNode {
+    if (this.#nodes.has(name)) throw new Error(`there is a node named ${name} already`)
+    const node = new SimNode(this, name, this.#nodes.size, Chance.derive(this.key, `node/${name}`), options)
+    this.#nodes.set(name, node)
+    return node
+  }
+
+  findNode(name: string): SimNode | undefined {
+    return this.#nodes.get(name)
+  }
+
+  /** Runs `run(argument)` after the delay, with the present cause; not a task of any node. */
+  schedule(delayMicros: number, run: (argument: never) => void, argument: unknown): Event {
+    const event: Event = {
+      atMicros: this.nowMicros + (delayMicros > 0 ? Math.ceil(delayMicros) : 0),
+      sequence: this.#sequence++,
+      cause: this.facts.cause,
+      run,
+      argument,
+      cancelled: false
+    }
+    this.#heap.push(event)
+    return event
+  }
+
+  ready(node: SimNode): void {
+    this.#ready.push(node)
+  }
+
+  /** Ends the present `run` after this step. */
+  halt(): void {
+    this.isHalted = true
+  }
+
+  /** Steps until the limit of virtual time, or until something else stops it. May be called again. */
+  run(untilMicros: number): Stopped {
+    const { facts } = this
+    this.isHalted = false
+    for (;;) {
+      const stopped = this.#drain()
+      if (stopped !== undefined) return stopped
+      const next = this.#heap.peek()
+      if (next === undefined) {
+        facts.cause = 0
+        return { _tag: "Quiescent" }
+      }
+      if (next.atMicros > untilMicros) {
+        this.nowMicros = Math.max(this.nowMicros, untilMicros)
+        facts.cause = 0
+        return { _tag: "Reached" }
+      }
+      this.#heap.pop()
+      if (next.cancelled) continue
+      this.nowMicros = next.atMicros
+      facts.cause = next.cause
+      this.steps++
+      next.run(next.argument as never)
+      if (this.isHalted) return { _tag: "Halted" }
+      if (this.steps > this.#limits.stepsMax) return { _tag: "StepLimit" }
+    }
+  }
+
+  #drain(): Stopped | undefined {
+    let ran = 0
+    while (this.#ready.length > 0) {
+      const nodes = this.#ready
+      this.#ready = []
+      for (const node of nodes) {
+        node.isReady = false
+        ran += node.drain(this.#limits.instantTasksMax)
+        if (this.isHalted) return { _tag: "Halted" }
+        if (ran >= this.#limits.instantTasksMax) return { _tag: "Livelock", node: node.name }
+      }
+    }
+    this.steps += ran
+    return undefined
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * A simulated node: a boot recipe, and per incarnation a list of runnable tasks, a scheduler, a clock and a stream of
+ * chance of its own.
+ *
+ * - N1 A task runs only through the runnable list, so a paused node runs nothing.
+ * - N2 A crash discards tasks, timers and inputs and abandons the fibers: no finalizer runs, nobody is told.
+ * - N3 A paused node wakes as Node.js does: queued tasks, then overdue timers by due time, then buffered inputs.
+ * - N4 Nothing of one incarnation reaches the next: whatever was set or sent for it is dropped.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scheduler from "effect/Scheduler"
+import type { DomainFact } from "../../core/facts/Facts.ts"
+import * as Chance from "./Chance.ts"
+import type { Event } from "./EventHeap.ts"
+import type { FactStream } from "./FactStream.ts"
+import { NodeClock } from "./NodeClock.ts"
+import * as Schedule from "./Schedule.ts"
+
+export type NodeState = "down" | "up" | "paused"
+
+/** What a node needs of the world it lives in; the kernel is one. */
+export interface NodeHost {
+  readonly nowMicros: number
+  readonly facts: FactStream
+  /** The present run ends after this step. */
+  readonly isHalted: boolean
+  readonly schedule: (delayMicros: number, run: (argument: never) => void, argument: unknown) => Event
+  /** The node has tasks to run at this instant. */
+  readonly ready: (node: SimNode) => void
+}
+
+/** The program of a node, with everything it needs but what every node has (clock, chance, facts, logs, spans). */
+export type Program = Effect.Effect<unknown, unknown, SimNode>
+
+export interface NodeOptions {
+  readonly program: Program
+  readonly strategy: Schedule.Strategy
+  /** References that each incarnation starts with. */
+  readonly services: (node: SimNode) => Context.Context<never>
+  /** Told when the program ended by itself or was stopped; not on a crash. */
+  readonly onExit: (node: SimNode, exit: Exit.Exit<unknown, unknown>) => void
+}
+
+/** The node that a program runs on; simulated ports find their node here. */
+export const CurrentNode: Context.Service<SimNode, SimNode> = Context.Service<SimNode>("stormglass/sim/kernel/SimNode")
+
+type Task = (argument: never) => void
+
+export class SimNode {
+  readonly name: string
+  /** Position in order of registration. */
+  readonly index: number
+  readonly host: NodeHost
+  readonly clock: NodeClock
+  /** 0 before the first start, then counted up. */
+  incarnation = 0
+  state: NodeState = "down"
+  /** True while queued at the kernel. */
+  isReady = false
+  /** Virtual time a task costs while the processor is slow. */
+  taskMicros = 0
+
+  readonly #options: NodeOptions
+  readonly #key: Chance.Key
+  // Runnable tasks, in three lists of equal length so that a task costs no object.
+  #tasks: Array<Task> = []
+  #arguments: Array<unknown> = []
+  #causes: Array<number> = []
+  #head = 0
+  #heldTimers: Array<Event> = []
+  #heldInputs: Array<Event> = []
+  /** What a resumed node still has to take up, one phase after the other. */
+  #overdue: Array<Array<Event>> = []
+  #busyUntilMicros = 0
+  #main: Fiber.Fiber<unknown, unknown> | undefined
+  #scheduleKey: Chance.Key = 0
+  #scheduleCount = 0
+  #preemptKey: Chance.Key = 0
+  #portCallCount = 0
+  #operationCount = 0
+  #preemptNext = false
+  #stallNextMicros = 0
+
+  constructor(host: NodeHost, name: string, index: number, key: Chance.Key, options: NodeOptions) {
+    this.host = host
+    this.name = name
+    this.index = index
+    this.#key = key
+    this.#options = options
+    this.clock = new NodeClock({
+      worldMicros: () => host.nowMicros,
+      setTimer: (delayMicros, wake) => {
+        const event = this.setTimer(delayMicros, wake)
+        return () => {
+          event.cancelled = true
+        }
+      },
+      read: () => this.portCall()
+    })
+  }
+
+  /** The key of this incarnation, for chance that belongs to it. */
+  get incarnationKey(): Chance.Key {
+    return Chance.derive(this.#key, `incarnation/${this.incarnation}`)
+  }
+
+  /** The running program's fiber, if any. */
+  get main(): Fiber.Fiber<unknown, unknown> | undefined {
+    return this.#main
+  }
+
+  get runnableCount(): number {
+    return this.#tasks.length - this.#head
+  }
+
+  /** Begins a new incarnation; refused unless down. */
+  start(): void {
+    if (this.state !== "down") throw new Error(`node ${this.name} is ${this.state}, only a node that is down can start`)
+    this.state = "up"
+    this.incarnation++
+    this.#scheduleKey = Chance.derive(this.incarnationKey, "schedule")
+    this.#preemptKey = Chance.derive(this.incarnationKey, "preempt")
+    this.#scheduleCount = 0
+    this.#portCallCount = 0
+    this.#operationCount = 0
+    this.tell({ _tag: "NodeStarted" })
+    const context = Context.add(this.#options.services(this), CurrentNode, this)
+    this.enqueue(() => {
+      const fiber = Effect.runForkWith(context)(this.#options.program)
+      this.#main = fiber
+      fiber.addObserver((exit) => this.#exited(exit))
+    }, undefined)
+  }
+
+  /** Interrupts the program; finalizers run. What has not ended by the deadline is crashed. */
+  stop(deadlineMicros: number): void {
+    if (this.state === "down") return
+    const { incarnation } = this
+    this.tell({ _tag: "NodeStopping" })
+    this.enqueue(() => this.#main?.interruptUnsafe(), undefined)
+    this.host.schedule(
+      deadlineMicros,
+      () => {
+        if (this.incarnation === incarnation && this.state !== "down") this.crash("stop deadline passed")
+      },
+      undefined
+    )
+  }
+
+  crash(reason: string): void {
+    if (this.state === "down") return
+    this.tell({ _tag: "NodeCrashed", reason })
+    this.#sever()
+  }
+
+  pause(): void {
+    if (this.state !== "up") return
+    this.state = "paused"
+    this.tell({ _tag: "NodePaused" })
+  }
+
+  resume(): void {
+    if (this.state !== "paused") return
+    this.state = "up"
+    this.tell({ _tag: "NodeResumed" })
+    this.#overdue = [this.#heldTimers, this.#heldInputs]
+    this.#heldTimers = []
+    this.#heldInputs = []
+    this.#announce()
+  }
+
+  /** Makes a task runnable. The only way by which a fiber of this node resumes. */
+  enqueue(run: Task, argument: unknown): void {
+    this.#push(run, argument, this.host.facts.cause)
+  }
+
+  /** Runs a task after a delay of world time, on this incarnation only. */
+  setTimer(delayMicros: number, run: Task, argument?: unknown): Event {
+    const { incarnation } = this
+    const event: Event = this.host.schedule(
+      delayMicros,
+      () => {
+        if (this.incarnation !== incarnation || this.state === "down") return
+        if (this.state === "paused") this.#heldTimers.push(event)
+        else this.#push(run, argument, event.cause)
+      },
+      undefined
+    )
+    return event
+  }
+
+  /** An input from outside (a delivery): runs as a task of this node, held while it is paused. */
+  receive(run: Task, argument: unknown, event: Event): void {
+    if (this.state === "paused") this.#heldInputs.push({ ...event, run, argument })
+    else this.#push(run, argument, this.host.facts.cause)
+  }
+
+  /** A call of a port: where preemption may strike. */
+  portCall(): void {
+    const { strategy } = this.#options
+    const nth = this.#portCallCount++
+    if (strategy.preemptProbability === 0 || !Chance.happens(this.#preemptKey, nth, strategy.preemptProbability)) return
+    this.#preemptNext = true
+    this.#stallNextMicros = Chance.integer(this.#preemptKey ^ 1, nth, 0, strategy.stallMicros)
+  }
+
+  tell<F extends DomainFact>(fact: F): number {
+    return this.host.facts.tell(this, fact)
+  }
+
+  /** Runs every task that is runnable now, in the order of the strategy; returns how many. */
+  drain(budget: number): number {
+    const { facts } = this.host
+    const { strategy } = this.#options
+    let ran = 0
+    while (this.state === "up" && ran < budget && !this.host.isHalted) {
+      if (this.#head === this.#tasks.length && !this.#takeUpOverdue()) break
+      if (this.taskMicros > 0 && this.#isBusy()) return ran
+      const index = this.#head + Schedule.choose(strategy, this.#scheduleKey, this.#scheduleCount, this.runnableCount)
+      if (this.runnableCount > 1) this.#scheduleCount++
+      const run = this.#tasks[index] as Task
+      const argument = this.#arguments[index]
+      facts.cause = this.#causes[index] as number
+      this.#remove(index)
+      run(argument as never)
+      ran++
+    }
+    return ran
+  }
+
+  /** The scheduler given to this node's fibers. */
+  readonly scheduler: Scheduler.Scheduler = {
+    executionMode: "async",
+    shouldYield: (fiber) => this.#shouldYield(fiber),
+    makeDispatcher: () => this.#dispatcher
+  }
+
+  readonly #dispatcher: Scheduler.SchedulerDispatcher = {
+    scheduleTask: (task) => {
+      const { cause } = this.host.facts
+      if (this.#stallNextMicros > 0) {
+        const stall = this.#stallNextMicros
+        this.#stallNextMicros = 0
+        this.setTimer(stall, task)
+      } else this.#push(task, undefined, cause)
+    },
+    flush: () => {
+      throw new Error("a simulated node has no synchronous flush: Effect.runSync inside a simulation would run it alone")
+    }
+  }
+
+  #shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    if (this.#preemptNext) {
+      this.#preemptNext = false
+      return true
+    }
+    const { operationProbability } = this.#options.strategy
+    if (operationProbability > 0 && Chance.happens(this.#preemptKey ^ 2, this.#operationCount++, operationProbability)) {
+      return true
+    }
+    return fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
+  }
+
+  #exited(exit: Exit.Exit<unknown, unknown>): void {
+    this.#main = undefined
+    this.tell({
+      _tag: "NodeExited",
+      outcome: Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failure"
+    })
+    this.#sever()
+    this.#options.onExit(this, exit)
+  }
+
+  #sever(): void {
+    this.state = "down"
+    this.#main = undefined
+    this.#tasks = []
+    this.#arguments = []
+    this.#causes = []
+    this.#head = 0
+    this.#heldTimers = []
+    this.#heldInputs = []
+    this.#overdue = []
+    this.#preemptNext = false
+    this.#stallNextMicros = 0
+    this.#busyUntilMicros = 0
+  }
+
+  #push(run: Task, argument: unknown, cause: number): void {
+    if (this.state === "down") return
+    this.#tasks.push(run)
+    this.#arguments.push(argument)
+    this.#causes.push(cause)
+    this.#announce()
+  }
+
+  #announce(): void {
+    if (this.isReady || this.state !== "up") return
+    this.isReady = true
+    this.host.ready(this)
+  }
+
+  #remove(index: number): void {
+    if (index === this.#head) {
+      this.#head++
+      if (this.#head === this.#tasks.length) {
+        this.#tasks.length = this.#arguments.length = this.#causes.length = 0
+        this.#head = 0
+      } else if (this.#head > 1024) {
+        this.#tasks.splice(0, this.#head)
+        this.#arguments.splice(0, this.#head)
+        this.#causes.splice(0, this.#head)
+        this.#head = 0
+      } else {
+        this.#tasks[index] = discarded
+        this.#arguments[index] = undefined
+      }
+      return
+    }
+    // The order of the rest is free under `random`; `fifo` always takes the head.
+    const last = this.#tasks.length - 1
+    this.#tasks[index] = this.#tasks[last] as Task
+    this.#arguments[index] = this.#arguments[last]
+    this.#causes[index] = this.#causes[last] as number
+    this.#tasks.length = this.#arguments.length = this.#causes.length = last
+  }
+
+  /** N3: the next phase becomes runnable only when the one before it has run. */
+  #takeUpOverdue(): boolean {
+    for (;;) {
+      const phase = this.#overdue.shift()
+      if (phase === undefined) return false
+      for (const event of phase) {
+        if (!event.cancelled) this.#push(event.run, event.argument, event.cause)
+      }
+      if (phase.length > 0 && this.runnableCount > 0) return true
+    }
+  }
+
+  #isBusy(): boolean {
+    const { nowMicros } = this.host
+    if (nowMicros < this.#busyUntilMicros) return true
+    this.#busyUntilMicros = nowMicros + this.taskMicros
+    const { incarnation } = this
+    this.host.schedule(
+      this.taskMicros,
+      () => {
+        if (this.incarnation === incarnation && this.runnableCount > 0) this.#announce()
+      },
+      undefined
+    )
+    return false
+  }
+}
+
+function discarded(): void {
+  throw new Error("a task ran twice")
+}
