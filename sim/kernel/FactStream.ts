@@ -24,6 +24,11 @@ export interface Speaker {
 
 export type Subscriber = (envelope: Envelope) => void
 
+const faultEffect: FactKind<string> = {
+  tag: "FaultEffect",
+  describe: (_first, _second, fault) => ({ _tag: "FaultEffect", fault }) as DomainFact
+}
+
 const world: Speaker = { name: "", index: -1, incarnation: 0 }
 
 export class FactStream {
@@ -32,6 +37,8 @@ export class FactStream {
   count = 0
   /** The fact because of which the present step runs. */
   cause = 0
+  /** How often each fault kind changed something: a delivery, a result, a lock, a clock reading, a life. */
+  readonly effects = new Map<string, number>()
   readonly #now: () => number
   readonly #subscribers: Array<Subscriber> = []
   readonly #detailed: Array<Subscriber> = []
@@ -83,6 +90,12 @@ export class FactStream {
       for (const subscriber of this.#detailed) subscriber(envelope)
     }
     return id
+  }
+
+  /** A fault changed something. Returns the fact's id. */
+  effect(fault: string, speaker?: Speaker): number {
+    this.effects.set(fault, (this.effects.get(fault) ?? 0) + 1)
+    return this.emit(faultEffect, speaker, 0, 0, fault)
   }
 
   #envelope(id: number, by: Speaker, fact: DomainFact): Envelope {

@@ -70,12 +70,12 @@ export class Kernel implements NodeHost {
     return this.#nodes.get(name)
   }
 
-  /** Runs `run(argument)` after the delay, with the present cause; not a task of any node. */
-  schedule(delayMicros: number, run: (argument: never) => void, argument: unknown): Event {
+  /** Runs `run(argument)` after the delay, with the present cause unless another is given; not a task of any node. */
+  schedule(delayMicros: number, run: (argument: never) => void, argument: unknown, cause = this.facts.cause): Event {
     const event: Event = {
       atMicros: this.nowMicros + (delayMicros > 0 ? Math.ceil(delayMicros) : 0),
       sequence: this.#sequence++,
-      cause: this.facts.cause,
+      cause,
       run,
       argument,
       cancelled: false

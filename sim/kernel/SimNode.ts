@@ -16,7 +16,7 @@ import type * as Scheduler from "effect/Scheduler"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import * as Chance from "./Chance.ts"
 import type { Event } from "./EventHeap.ts"
-import type { FactStream } from "./FactStream.ts"
+import type { FactKind, FactStream } from "./FactStream.ts"
 import { NodeClock } from "./NodeClock.ts"
 import * as Schedule from "./Schedule.ts"
 
@@ -28,7 +28,7 @@ export interface NodeHost {
   readonly facts: FactStream
   /** The present run ends after this step. */
   readonly isHalted: boolean
-  readonly schedule: (delayMicros: number, run: (argument: never) => void, argument: unknown) => Event
+  readonly schedule: (delayMicros: number, run: (argument: never) => void, argument: unknown, cause?: number) => Event
   /** The node has tasks to run at this instant. */
   readonly ready: (node: SimNode) => void
 }
@@ -47,6 +47,11 @@ export interface NodeOptions {
 
 /** The node that a program runs on; simulated ports find their node here. */
 export const CurrentNode: Context.Service<SimNode, SimNode> = Context.Service<SimNode>("stormglass/sim/kernel/SimNode")
+
+const timerSet: FactKind = {
+  tag: "TimerSet",
+  describe: (delayMicros) => ({ _tag: "TimerSet", delayMicros }) as DomainFact
+}
 
 type Task = (argument: never) => void
 
@@ -127,21 +132,22 @@ export class SimNode {
     this.#scheduleCount = 0
     this.#portCallCount = 0
     this.#operationCount = 0
-    this.tell({ _tag: "NodeStarted" })
+    const cause = this.tell({ _tag: "NodeStarted" })
     const context = Context.add(this.#options.services(this), CurrentNode, this)
-    this.enqueue(() => {
+    const boot = () => {
       const fiber = Effect.runForkWith(context)(this.#options.program)
       this.#main = fiber
       fiber.addObserver((exit) => this.#exited(exit))
-    }, undefined)
+    }
+    this.#push(boot, undefined, cause)
   }
 
   /** Interrupts the program; finalizers run. What has not ended by the deadline is crashed. */
   stop(deadlineMicros: number): void {
     if (this.state === "down") return
     const { incarnation } = this
-    this.tell({ _tag: "NodeStopping" })
-    this.enqueue(() => this.#main?.interruptUnsafe(), undefined)
+    const cause = this.tell({ _tag: "NodeStopping" })
+    this.#push(() => this.#main?.interruptUnsafe(), undefined, cause)
     this.host.schedule(
       deadlineMicros,
       () => {
@@ -181,14 +187,16 @@ export class SimNode {
   /** Runs a task after a delay of world time, on this incarnation only. */
   setTimer(delayMicros: number, run: Task, argument?: unknown): Event {
     const { incarnation } = this
+    const cause = this.host.facts.emit(timerSet, this, delayMicros, 0, undefined)
     const event: Event = this.host.schedule(
       delayMicros,
       () => {
         if (this.incarnation !== incarnation || this.state === "down") return
         if (this.state === "paused") this.#heldTimers.push(event)
-        else this.#push(run, argument, event.cause)
+        else this.#push(run, argument, cause)
       },
-      undefined
+      undefined,
+      cause
     )
     return event
   }
