@@ -33,7 +33,7 @@ else if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
 function become(node) {
   const child = spawn(node, [...process.execArgv, main, ...process.argv.slice(2)], { stdio: "inherit" })
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
-    process.on(signal, () => signal !== "SIGINT" || !process.stdin.isTTY ? child.kill(signal) : undefined)
+    process.on(signal, () => (signal !== "SIGINT" || !process.stdin.isTTY ? child.kill(signal) : undefined))
   }
   child.on("error", (error) => {
     process.stderr.write(`stormglass: cannot start ${node}: ${error.message}\n`)

@@ -1,0 +1,22 @@
+import { defineConfig } from "vitest/config"
+
+// Before any worker starts: a process reads its time zone once.
+process.env.TZ = "UTC"
+
+export default defineConfig({
+  // Users' import paths (`stormglass/sim/…`) lead to the sources here.
+  resolve: { conditions: ["stormglass-source"] },
+  ssr: { resolve: { conditions: ["stormglass-source"] } },
+  test: {
+    include: ["{core,sim,scenarios,adapters,reports,.oxlint}/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "dist/**"],
+    // Processes, not threads: tests trap the host's globals and start workers of their own, and one that loops for ever
+    // can be killed. One per core, as the work is all computing.
+    pool: "forks",
+    maxWorkers: "100%",
+    // Sweeps and property tests are long by design; what hangs is ended by its own supervisor long before this.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: process.env.GITHUB_ACTIONS === "true" ? ["default", "github-actions"] : ["default"]
+  }
+})
