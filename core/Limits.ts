@@ -1,0 +1,91 @@
+/**
+ * Every limit of the control plane, and the relations between them, checked when this file is loaded.
+ *
+ * Durations that a profile may change (T, R and P of a lease) live in `lease/Lease.ts`; what is here holds for every
+ * profile, and `Lease.problems` refuses a profile that breaks it.
+ */
+import { assert } from "./assert.ts"
+
+/** Sharding: buckets are fixed for the life of a deployment, because every stored row carries its bucket. */
+export const bucketCount = 1024
+/** A group is the unit of ownership: one lease and one epoch for its `bucketCount / bucketGroupCount` buckets. */
+export const bucketGroupCount = 32
+export const bucketsPerGroup = bucketCount / bucketGroupCount
+/** How far above its fair share of groups a member may be loaded. */
+export const bucketLoadSlackRatio = 0.1
+
+/** How wrong the rate of a node's monotonic clock may be against the database's; beyond it, only fencing holds. */
+export const clockDriftRatioMax = 0.05
+
+/** Sessions of the database; a silent client holds its locks no longer than these. */
+export const statementTimeoutMillis = 1_000
+export const lockTimeoutMillis = 750
+export const idleInTransactionTimeoutMillis = 1_000
+
+/** A member that has just joined gets buckets only after it has stayed this long, so that flapping moves nothing. */
+export const memberJoinDebounceMillis = 3_000
+/** Rows of members that were not seen for this long are purged. */
+export const memberRetentionMillis = 3_600_000
+
+/** Heartbeats of agents; stale is judged by the database's clock. */
+export const heartbeatIntervalMillis = 10_000
+export const heartbeatStaleMillis = 30_000
+/** Late, but not yet stale: what the brake counts, so that it is on before the first of a common failure is stale. */
+export const heartbeatLateMillis = heartbeatStaleMillis - heartbeatIntervalMillis
+export const heartbeatSweepIntervalMillis = 2_000
+export const heartbeatUidsMax = 1_000
+/** The brake: when more than this share, and at least this many, are late together, nothing is replaced. */
+export const brakeRatio = 0.3
+export const brakeCountMin = 3
+
+/** Idempotency keys (the IETF draft leaves both to the server; 255 and 24 h are the common promise). */
+export const idempotencyKeyCharsMax = 255
+export const idempotencyRetentionMillis = 24 * 3_600_000
+/** How long a claim protects a request that is being executed. */
+export const idempotencyClaimMillis = 5_000
+export const idempotencyPurgeIntervalMillis = 60_000
+export const idempotencyPurgeRowsMax = 1_000
+
+/** Reconciling: the defaults of client-go, per key and for the node. */
+export const reconcileBackoffMillisMin = 5
+export const reconcileBackoffMillisMax = 1_000_000
+export const reconcileBurst = 100
+export const reconcileRatePerSecond = 10
+export const reconcileWorkers = 8
+export const reconcileTimeoutMillis = 10_000
+/** How often the store is asked what is due in the owned buckets; the longest that a lost hint can cost. */
+export const reconcilePollMillis = 1_000
+export const reconcileBatchMax = 200
+/** How often a settled resource is looked at again, as nothing tells us of what happens outside. */
+export const reconcileResyncMillis = 60_000
+/** How soon to look again at an outside resource that is on its way. */
+export const reconcileProgressMillis = 1_000
+export const providerCallTimeoutMillis = 5_000
+
+/** The leader's global work. */
+export const fleetStatusIntervalMillis = 2_000
+export const orphanSweepIntervalMillis = 30_000
+/** Several rounds of the leader's work in turn may not take longer than this each. */
+export const leaderRoundTimeoutMillis = 5_000
+
+/** Requests. */
+export const fleetDesiredMax = 1_000
+export const nameCharsMax = 63
+export const requestTimeoutMillis = 5_000
+export const transactionAttemptsMax = 4
+
+assert(Number.isInteger(bucketsPerGroup), "groups have equally many buckets")
+assert(lockTimeoutMillis <= statementTimeoutMillis, "a statement may wait for a lock and still answer")
+assert(heartbeatStaleMillis >= 3 * heartbeatIntervalMillis, "an agent may lose two heartbeats before it is stale")
+assert(heartbeatLateMillis > heartbeatIntervalMillis, "an agent that beats in time is never late")
+assert(
+  heartbeatSweepIntervalMillis <= heartbeatIntervalMillis,
+  "a sweep sees every agent late before it sees it stale"
+)
+assert(
+  idempotencyClaimMillis > statementTimeoutMillis + idleInTransactionTimeoutMillis,
+  "a claim outlives the transaction that it protects"
+)
+assert(idempotencyRetentionMillis > 10 * idempotencyClaimMillis, "a key never expires while it is executed")
+assert(reconcileTimeoutMillis > providerCallTimeoutMillis, "a reconcile survives one provider call that times out")
+assert(reconcileProgressMillis >= reconcilePollMillis, "looking again is not faster than asking what is due")

@@ -1,0 +1,59 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { bucketCount, bucketGroupCount, bucketLoadSlackRatio } from "../Limits.ts"
+import { type Shareholder, assign, groupsOf } from "./Assignment.ts"
+import { groups } from "./Bucket.ts"
+
+const members = fc.uniqueArray(
+  fc.record({ id: fc.stringMatching(/^[a-z]{1,8}$/), weight: fc.integer({ min: 1, max: 8 }) }),
+  { selector: (member) => member.id, minLength: 1, maxLength: 12 }
+)
+
+const named = (count: number): ReadonlyArray<Shareholder> =>
+  Array.from({ length: count }, (_, index) => ({ id: `n${index + 1}`, weight: 1 }))
+
+describe("Assignment", () => {
+  it("gives every group one owner among the members, in whatever order they are listed", () =>
+    fc.assert(
+      fc.property(members, (all) => {
+        const owners = assign(groups, all)
+        assert.strictEqual(owners.size, bucketGroupCount)
+        for (const owner of owners.values()) assert.isTrue(all.some((member) => member.id === owner))
+        assert.deepStrictEqual(new Map(assign(groups, all.toReversed())), new Map(owners))
+      })
+    ))
+
+  it("loads nobody above the fair share of its weight and the slack", () =>
+    fc.assert(
+      fc.property(members, (all) => {
+        const owners = assign(groups, all)
+        const weightTotal = all.reduce((sum, member) => sum + member.weight, 0)
+        for (const { id, weight } of all) {
+          const fair = (bucketGroupCount * weight) / weightTotal
+          assert.isAtMost(groupsOf(owners, id).length, Math.ceil(fair * (1 + bucketLoadSlackRatio)))
+        }
+      })
+    ))
+
+  it("assigns nothing when there is nobody", () => assert.strictEqual(assign(groups, []).size, 0))
+
+  it("moves about 1 / (N + 1) of what is owned when one of equal weight joins N, and as much when it leaves", () => {
+    const buckets = Array.from({ length: bucketCount }, (_, bucket) => bucket)
+    for (let count = 1; count <= 12; count++) {
+      const before = assign(buckets, named(count))
+      const after = assign(buckets, named(count + 1))
+      const moved = buckets.filter((bucket) => before.get(bucket) !== after.get(bucket))
+      const share = 1 / (count + 1)
+      assert.isAtMost(moved.length / bucketCount, share * (1 + bucketLoadSlackRatio) + 0.06, `N = ${count}`)
+    }
+  })
+
+  it("gives a member of twice the weight about twice as much", () => {
+    const buckets = Array.from({ length: bucketCount }, (_, bucket) => bucket)
+    const owners = assign(buckets, [
+      { id: "small", weight: 1 },
+      { id: "large", weight: 2 }
+    ])
+    assert.closeTo(groupsOf(owners, "large").length / groupsOf(owners, "small").length, 2, 0.35)
+  })
+})

@@ -1,0 +1,261 @@
+/**
+ * Keeps the leases of one node: competes for those that are wanted, renews all that are held with one statement, and
+ * sees to it that work under a lease has ended before another node may have it.
+ *
+ * - K1 Work starts after its lease was acquired and is interrupted at R, or as soon as the lease is known to be lost.
+ * - K2 Work whose finalizers are stuck does not outlive T: the watch, which is no part of the work, ends the node.
+ * - K3 A lease is released only after its work has ended, and only if it is still ours.
+ *
+ * Absent on purpose: what the leases are for, and any permission that is a boolean. Work gets a `Grant` with its fence.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import { assert } from "../assert.ts"
+import { monotonicMicros } from "../clock/monotonicMicros.ts"
+import * as FaultPoint from "../facts/FaultPoint.ts"
+import * as Facts from "../facts/Facts.ts"
+import * as Mark from "../facts/Mark.ts"
+import { NodeExit } from "../ports/NodeExit.ts"
+import { type Fence, Storage } from "../ports/Storage.ts"
+import * as Lease from "./Lease.ts"
+import type { ActingAs, StoppedActing } from "./LeaseFacts.ts"
+
+const lostWhileRenewing = Mark.sometimes("lease given up while a renewal is in flight")
+const lostToAnother = Mark.sometimes("lease found lost by its renewal")
+const acquiredTooLate = Mark.sometimes("lease acquired, but its answer came after the deadline")
+const overran = Mark.sometimes("work outlived its lease and took its node down")
+
+/** Permission to act under a lease. It is the fence that makes it safe; the remaining time only makes it polite. */
+export interface Grant {
+  readonly lease: string
+  readonly epoch: number
+  readonly fences: ReadonlyArray<Fence>
+  /** Until the work must give up, on the monotonic clock; not positive when that moment has passed. */
+  readonly remainingMicros: Effect.Effect<number>
+}
+
+export interface LeaseKeeperOptions {
+  /** Names this incarnation of the node; no other process ever has the same. */
+  readonly holder: string
+  readonly profile: Lease.LeaseProfile
+}
+
+export class LeaseKeeper extends Context.Service<
+  LeaseKeeper,
+  {
+    readonly holder: string
+    readonly profile: Lease.LeaseProfile
+    /**
+     * Competes for `lease` for as long as it runs, and runs `body` whenever the lease is held: again and again, each time
+     * with a new epoch. When interrupted it lets the body end, then releases the lease.
+     */
+    readonly whileHeld: <R>(
+      lease: string,
+      body: (grant: Grant) => Effect.Effect<void, never, R>
+    ) => Effect.Effect<never, never, R>
+  }
+>()("stormglass/core/lease/LeaseKeeper") {}
+
+interface Held {
+  readonly fence: Fence
+  /** When its last good renewal (or its acquisition) was sent, on the monotonic clock. */
+  sentAtMicros: number
+  readonly lost: Deferred.Deferred<void>
+}
+
+/** Dies when the profile is unsound. The scope ends all of it. */
+export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
+  const { holder, profile } = options
+  const problems = Lease.problems(profile)
+  assert(problems.length === 0, `lease profile: ${problems.join("; ")}`)
+
+  const { once } = yield* Storage
+  const node = yield* NodeExit
+  const scope = yield* Effect.scope
+  const attemptTimeout = `${Lease.attemptTimeoutMillis(profile)} millis` as const
+
+  const candidates = new Map<string, Deferred.Deferred<Held>>()
+  const held = new Map<string, Held>()
+  const someCandidate = Latch.makeUnsafe(false)
+  const someHeld = Latch.makeUnsafe(false)
+  let isRenewing = false
+
+  const actingAs = (leases: ReadonlyArray<Held>, sentAtMicros: number) =>
+    Effect.flatMap(monotonicMicros, (nowMicros) =>
+      Facts.emit({
+        _tag: "ActingAs",
+        holder,
+        remainingMicros: Lease.stopByMicros(profile, sentAtMicros) - nowMicros,
+        grants: leases.map((lease) => lease.fence)
+      } satisfies ActingAs)
+    )
+
+  /** In a fiber of its own, because those who release are being interrupted, and bounded, because they wait for it. */
+  const release = (fence: Fence) =>
+    Lease.release(once, { fence, holder }).pipe(
+      Effect.timeoutOption(attemptTimeout),
+      Effect.catchTag("StorageError", (error) => Effect.logDebug(`${fence.lease}: not released`, error.message)),
+      Effect.forkIn(scope),
+      Effect.flatMap(Fiber.await)
+    )
+
+  const acquire = Effect.gen(function* () {
+    const sentAtMicros = yield* monotonicMicros
+    const taken = yield* Lease.lookTaken(once, { keys: [...candidates.keys()], holder })
+    const keys = [...candidates.keys()].filter((key) => !taken.some((row) => row.key === key))
+    if (keys.length === 0) return
+    yield* FaultPoint.here("lease/acquire/looked")
+    const won = yield* Lease.acquire(once, { keys, holder, profile })
+    yield* FaultPoint.here("lease/acquire/won")
+    const nowMicros = yield* monotonicMicros
+    const starting: Array<[Deferred.Deferred<Held>, Held]> = []
+    for (const fence of won) {
+      const candidate = candidates.get(fence.lease)
+      const isTooLate = Lease.standing(profile, sentAtMicros, nowMicros)._tag !== "Act"
+      if (candidate === undefined || isTooLate) {
+        yield* Mark.hit(acquiredTooLate, isTooLate)
+        yield* Effect.forkIn(release(fence), scope)
+        continue
+      }
+      candidates.delete(fence.lease)
+      const lease: Held = { fence, sentAtMicros, lost: Deferred.makeUnsafe() }
+      held.set(fence.lease, lease)
+      starting.push([candidate, lease])
+    }
+    if (candidates.size === 0) someCandidate.closeUnsafe()
+    if (starting.length === 0) return
+    someHeld.openUnsafe()
+    yield* actingAs(
+      starting.map(([, lease]) => lease),
+      sentAtMicros
+    )
+    for (const [candidate, lease] of starting) yield* Deferred.succeed(candidate, lease)
+  })
+
+  const renew = Effect.gen(function* () {
+    const leases = [...held.values()]
+    const sentAtMicros = yield* monotonicMicros
+    yield* FaultPoint.here("lease/renew/sent")
+    const renewed = yield* Lease.renew(once, { held: leases.map((lease) => lease.fence), holder, profile })
+    yield* FaultPoint.here("lease/renew/answered")
+    const stillHeld: Array<Held> = []
+    for (const lease of leases) {
+      if (held.get(lease.fence.lease) !== lease) continue
+      if (renewed.some((fence) => fence.lease === lease.fence.lease)) {
+        lease.sentAtMicros = sentAtMicros
+        stillHeld.push(lease)
+      } else {
+        yield* Mark.hit(lostToAnother)
+        yield* Deferred.succeed(lease.lost, undefined)
+      }
+    }
+    const isTooLate = Lease.standing(profile, sentAtMicros, yield* monotonicMicros)._tag !== "Act"
+    if (stillHeld.length > 0 && !isTooLate) yield* actingAs(stillHeld, sentAtMicros)
+  })
+
+  const pause = Effect.flatMap(Random.next, (fraction) =>
+    Effect.sleep(profile.retryPeriodMillis * (1 + Lease.retryJitterRatio * fraction))
+  )
+
+  /** True when the attempt was answered. */
+  const attempt = (what: typeof acquire | typeof renew) =>
+    what.pipe(
+      Effect.timeoutOption(attemptTimeout),
+      Effect.map((answer) => answer._tag === "Some"),
+      Effect.catchTag("StorageError", (error) => Effect.as(Effect.logDebug(error.message), false))
+    )
+
+  const compete = someCandidate.await.pipe(Effect.andThen(attempt(acquire)), Effect.andThen(pause), Effect.forever)
+
+  const keep = Effect.gen(function* () {
+    yield* someHeld.await
+    yield* Effect.sleep(Lease.renewIntervalMillis(profile))
+    while (held.size > 0) {
+      isRenewing = true
+      const isAnswered = yield* attempt(renew)
+      isRenewing = false
+      if (isAnswered) return
+      yield* pause
+    }
+  }).pipe(Effect.forever)
+
+  /** Sleeps to the next deadline of any lease; a lease acquired meanwhile has a later one. */
+  const watch = Effect.gen(function* () {
+    yield* someHeld.await
+    const nowMicros = yield* monotonicMicros
+    let nextMicros = nowMicros + Lease.actUntilMicros(profile, 0)
+    for (const lease of held.values()) {
+      const standing = Lease.standing(profile, lease.sentAtMicros, nowMicros)
+      switch (standing._tag) {
+        case "Act":
+          nextMicros = Math.min(nextMicros, standing.untilMicros)
+          break
+        case "Stop":
+          nextMicros = Math.min(nextMicros, standing.byMicros)
+          yield* Mark.hit(lostWhileRenewing, isRenewing)
+          yield* Deferred.succeed(lease.lost, undefined)
+          break
+        case "Overrun":
+          yield* Mark.hit(overran)
+          yield* node.exit(`work under lease ${lease.fence.lease} outlived it`)
+          break
+      }
+    }
+    yield* Effect.sleep(Math.max(1, Math.ceil((nextMicros - nowMicros) / 1_000)))
+  }).pipe(Effect.forever)
+
+  const standDown = Effect.fnUntraced(function* (lease: Held) {
+    yield* FaultPoint.here("lease/standDown")
+    held.delete(lease.fence.lease)
+    if (held.size === 0) someHeld.closeUnsafe()
+    yield* Facts.emit({ _tag: "StoppedActing", holder, ...lease.fence } satisfies StoppedActing)
+    yield* release(lease.fence)
+  })
+
+  const campaign = Effect.fnUntraced(function* <R>(
+    key: string,
+    body: (grant: Grant) => Effect.Effect<void, never, R>,
+    restore: <A, E, R2>(effect: Effect.Effect<A, E, R2>) => Effect.Effect<A, E, R2>
+  ) {
+    assert(!candidates.has(key) && !held.has(key), `lease ${key} is wanted twice`)
+    const candidate = Deferred.makeUnsafe<Held>()
+    candidates.set(key, candidate)
+    someCandidate.openUnsafe()
+    const withdraw = Effect.suspend(() => {
+      candidates.delete(key)
+      const won = held.get(key)
+      return won === undefined ? Effect.void : standDown(won)
+    })
+    const lease = yield* Effect.onInterrupt(restore(Deferred.await(candidate)), () => withdraw)
+    const grant: Grant = {
+      ...lease.fence,
+      fences: [lease.fence],
+      remainingMicros: Effect.map(
+        monotonicMicros,
+        (nowMicros) => Lease.actUntilMicros(profile, lease.sentAtMicros) - nowMicros
+      )
+    }
+    yield* restore(Effect.raceFirst(body(grant), Deferred.await(lease.lost))).pipe(
+      Effect.ensuring(Effect.suspend(() => standDown(lease)))
+    )
+  })
+
+  yield* Effect.forkScoped(compete)
+  yield* Effect.forkScoped(keep)
+  yield* Effect.forkScoped(watch)
+
+  return LeaseKeeper.of({
+    holder,
+    profile,
+    whileHeld: (key, body) => Effect.forever(Effect.uninterruptibleMask((restore) => campaign(key, body, restore)))
+  })
+})
+
+export const layer = (options: LeaseKeeperOptions): Layer.Layer<LeaseKeeper, never, Storage | NodeExit> =>
+  Layer.effect(LeaseKeeper, make(options))
