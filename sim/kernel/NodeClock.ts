@@ -16,6 +16,10 @@ export class NodeClock implements Clock.Clock {
   readonly #worldMicros: () => number
   readonly #setTimer: SetTimer
   readonly #read: () => void
+  readonly #disturbed: (fault: string) => void
+  readonly #waits: (what: string) => void
+  /** The fault that bent this clock, until a program reads it. */
+  #bentBy: string | undefined
   #offsetMicros = 0
   #rate = 1
   /** World and monotonic time when the rate last changed. */
@@ -26,15 +30,19 @@ export class NodeClock implements Clock.Clock {
   readonly currentTimeNanos: Effect.Effect<bigint>
   readonly monotonicTimeNanos: Effect.Effect<bigint>
 
-  /** `read` is told of every reading by a program: it is a port call. */
+  /** `read` is told of every reading by a program: it is a port call; `disturbed` of the first after a fault. */
   constructor(options: {
     readonly worldMicros: () => number
     readonly setTimer: SetTimer
     readonly read: () => void
+    readonly disturbed: (fault: string) => void
+    readonly waits: (what: string) => void
   }) {
     this.#worldMicros = options.worldMicros
     this.#setTimer = options.setTimer
     this.#read = options.read
+    this.#disturbed = options.disturbed
+    this.#waits = options.waits
     this.#anchorWorldMicros = options.worldMicros()
     this.#anchorMonotonicMicros = this.#anchorWorldMicros
     this.currentTimeMillis = Effect.sync(() => this.currentTimeMillisUnsafe())
@@ -60,12 +68,14 @@ export class NodeClock implements Clock.Clock {
   }
 
   /** Moves wall time; monotonic time and timers do not notice. */
-  jump(byMicros: number): void {
+  jump(byMicros: number, fault?: string): void {
+    this.#bentBy = fault ?? this.#bentBy
     this.#offsetMicros += byMicros
   }
 
   /** Timers that are already set keep their moment. */
-  drift(rate: number): void {
+  drift(rate: number, fault?: string): void {
+    this.#bentBy = fault ?? this.#bentBy
     this.#anchorMonotonicMicros = this.monotonicMicros()
     this.#anchorWorldMicros = this.#worldMicros()
     this.#rate = rate
@@ -77,18 +87,26 @@ export class NodeClock implements Clock.Clock {
   }
 
   currentTimeMillisUnsafe(): number {
-    this.#read()
+    this.#reading()
     return Math.floor(this.wallMicros() / 1000)
   }
 
   currentTimeNanosUnsafe(): bigint {
-    this.#read()
+    this.#reading()
     return BigInt(this.wallMicros()) * 1000n
   }
 
   monotonicTimeNanosUnsafe(): bigint {
-    this.#read()
+    this.#reading()
     return BigInt(this.monotonicMicros()) * 1000n
+  }
+
+  #reading(): void {
+    if (this.#bentBy !== undefined) {
+      this.#disturbed(this.#bentBy)
+      this.#bentBy = undefined
+    }
+    this.#read()
   }
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
@@ -96,6 +114,7 @@ export class NodeClock implements Clock.Clock {
     if (millis <= 0) return Effect.yieldNow
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
+      this.#waits(`its timer of ${millis} ms`)
       const cancel = this.#setTimer(this.worldDelayMicros(millis * 1000), () => resume(Effect.void))
       return Effect.sync(cancel)
     })

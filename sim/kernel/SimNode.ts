@@ -11,7 +11,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import * as Chance from "./Chance.ts"
@@ -41,6 +41,8 @@ export interface NodeOptions {
   readonly strategy: Schedule.Strategy
   /** References that each incarnation starts with. */
   readonly services: (node: SimNode) => Context.Context<never>
+  /** Keep the fibers and what they wait for, to explain a stall; changes no step. */
+  readonly isTracking: boolean
   /** Told when the program ended by itself or was stopped; not on a crash. */
   readonly onExit: (node: SimNode, exit: Exit.Exit<unknown, unknown>) => void
 }
@@ -54,6 +56,7 @@ const timerSet: FactKind = {
 }
 
 type Task = (argument: never) => void
+type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 export class SimNode {
   readonly name: string
@@ -81,7 +84,7 @@ export class SimNode {
   /** What a resumed node still has to take up, one phase after the other. */
   #overdue: Array<Array<Event>> = []
   #busyUntilMicros = 0
-  #main: Fiber.Fiber<unknown, unknown> | undefined
+  #main: AnyFiber | undefined
   #scheduleKey: Chance.Key = 0
   #scheduleCount = 0
   #preemptKey: Chance.Key = 0
@@ -89,6 +92,8 @@ export class SimNode {
   #operationCount = 0
   #preemptNext = false
   #stallNextMicros = 0
+  readonly #fibers = new Set<AnyFiber>()
+  readonly #waits = new Map<AnyFiber, string>()
 
   constructor(host: NodeHost, name: string, index: number, key: Chance.Key, options: NodeOptions) {
     this.host = host
@@ -104,7 +109,9 @@ export class SimNode {
           event.cancelled = true
         }
       },
-      read: () => this.portCall()
+      read: () => this.portCall(),
+      disturbed: (fault) => host.facts.effect(fault, this),
+      waits: (what) => this.waits(what)
     })
   }
 
@@ -114,7 +121,7 @@ export class SimNode {
   }
 
   /** The running program's fiber, if any. */
-  get main(): Fiber.Fiber<unknown, unknown> | undefined {
+  get main(): AnyFiber | undefined {
     return this.#main
   }
 
@@ -173,6 +180,9 @@ export class SimNode {
     if (this.state !== "paused") return
     this.state = "up"
     this.tell({ _tag: "NodeResumed" })
+    if (this.runnableCount + this.#heldTimers.length + this.#heldInputs.length > 0) {
+      this.host.facts.effect("process/pause", this)
+    }
     this.#overdue = [this.#heldTimers, this.#heldInputs]
     this.#heldTimers = []
     this.#heldInputs = []
@@ -214,6 +224,23 @@ export class SimNode {
     if (strategy.preemptProbability === 0 || !Chance.happens(this.#preemptKey, nth, strategy.preemptProbability)) return
     this.#preemptNext = true
     this.#stallNextMicros = Chance.integer(this.#preemptKey ^ 1, nth, 0, strategy.stallMicros)
+  }
+
+  /** Says what the running fiber is about to wait for; kept only while tracking. */
+  waits(what: string): void {
+    if (!this.#options.isTracking) return
+    const fiber = Fiber.getCurrent()
+    if (fiber !== undefined) this.#waits.set(fiber, what)
+  }
+
+  /** The fibers that have not ended, in order of their start, each with a name and what it waits for. */
+  waiting(): ReadonlyArray<{ readonly fiber: string; readonly waitsFor: string }> {
+    return [...this.#fibers]
+      .filter((fiber) => fiber.pollUnsafe() === undefined)
+      .map((fiber) => ({
+        fiber: fiber.cache.span?._tag === "Span" ? fiber.cache.span.name : (fiber.cache.stackFrame?.name ?? "unnamed fiber"),
+        waitsFor: this.#waits.get(fiber) ?? "another fiber (deferred, queue, semaphore, latch, or a fiber's end)"
+      }))
   }
 
   tell<F extends DomainFact>(fact: F): number {
@@ -261,7 +288,11 @@ export class SimNode {
     }
   }
 
-  #shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+  #shouldYield(fiber: AnyFiber): boolean {
+    if (this.#options.isTracking && fiber.currentOpCount <= 1) {
+      this.#fibers.add(fiber)
+      this.#waits.delete(fiber)
+    }
     if (this.#preemptNext) {
       this.#preemptNext = false
       return true
@@ -293,6 +324,8 @@ export class SimNode {
     this.#heldTimers = []
     this.#heldInputs = []
     this.#overdue = []
+    this.#fibers.clear()
+    this.#waits.clear()
     this.#preemptNext = false
     this.#stallNextMicros = 0
     this.#busyUntilMicros = 0
@@ -351,7 +384,10 @@ export class SimNode {
 
   #isBusy(): boolean {
     const { nowMicros } = this.host
-    if (nowMicros < this.#busyUntilMicros) return true
+    if (nowMicros < this.#busyUntilMicros) {
+      this.host.facts.effect("process/slow-cpu", this)
+      return true
+    }
     this.#busyUntilMicros = nowMicros + this.taskMicros
     const { incarnation } = this
     this.host.schedule(

@@ -1,0 +1,54 @@
+/**
+ * A scenario: one story, its world, what may go wrong and what must hold all the same.
+ */
+import type { Mark } from "../../core/facts/Mark.ts"
+import type { Check } from "../../core/invariants/Invariant.ts"
+import type { FaultPlan } from "../nemesis/FaultPlan.ts"
+import type { Draw } from "../nemesis/Draw.ts"
+import type { World } from "./World.ts"
+
+/** What one run of a scenario is sized by: whole numbers, drawn from the seed, shrunk, saved with a failure. */
+export type Parameters = Readonly<Record<string, number>>
+
+/** Inclusive bounds of each parameter. */
+export type ParameterRanges = Readonly<Record<string, readonly [minimum: number, maximum: number]>>
+
+export interface Liveness {
+  /** From the end of the safety phase, with every fault healed (or those inside the healthy core). */
+  readonly withinMillis: number
+  /** True when the system has recovered; else what is still missing, for the verdict. */
+  readonly converged: (world: World) => true | string
+  /** After convergence it must stay converged for so long, and write nothing that `noise` names. */
+  readonly quietMillis: number
+  /** Labels of transactions that must not commit while quiet. */
+  readonly noise: (label: string) => boolean
+}
+
+export interface Scenario {
+  /** Area and situation: "lease/leader-killed". */
+  readonly name: string
+  /** The story in prose: situation, what happens, what must hold. */
+  readonly story: string
+  readonly parameters: ParameterRanges
+  /** Registers the nodes and starts them. Everything random comes from `world.draw`. */
+  readonly build: (world: World, parameters: Parameters) => void
+  /** The faults of this story, drawn from the seed: a plan of its own, or the swarm over the kinds it allows. */
+  readonly faults: (draw: Draw, world: World, parameters: Parameters) => FaultPlan
+  readonly invariants: ReadonlyArray<Check>
+  /** Those of kind sometimes and reachable must be met by a sweep. */
+  readonly marks: ReadonlyArray<Mark>
+  readonly safetyMillis: number
+  readonly liveness: Liveness | undefined
+}
+
+/** A scenario with the defaults: no parameters, no faults, no marks, no liveness phase. */
+export const make = (
+  options: Pick<Scenario, "name" | "story" | "build" | "safetyMillis"> & Partial<Scenario>
+): Scenario => ({
+  parameters: {},
+  faults: () => ({ version: 1, faults: [] }),
+  invariants: [],
+  marks: [],
+  liveness: undefined,
+  ...options
+})

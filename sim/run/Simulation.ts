@@ -1,0 +1,187 @@
+/**
+ * One run of a scenario: build, safety phase with faults, liveness phase without, verdict. A pure function of the
+ * request: same request, same result, digest included.
+ */
+import type { Check } from "../../core/invariants/Invariant.ts"
+import type { Subscriber } from "../kernel/FactStream.ts"
+import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
+import * as Schedule from "../kernel/Schedule.ts"
+import type { FaultKind } from "../nemesis/FaultKind.ts"
+import { Nemesis, problem } from "../nemesis/Nemesis.ts"
+import { armFaultPoints } from "../nemesis/kinds/process.ts"
+import type { Parameters, Scenario } from "./Scenario.ts"
+import type { RunRequest, RunResult, Verdict, Waiting } from "./Verdict.ts"
+import { World } from "./World.ts"
+
+/** Convergence is asked this often; also the resolution of its time. */
+const pollMicros = 250_000
+
+export interface RunOptions {
+  readonly kinds: ReadonlyArray<FaultKind>
+  /** Hears every fact, down to each send and timer. */
+  readonly onFact?: Subscriber
+  readonly limits?: Limits
+  /** Sees the world before anything runs. */
+  readonly onWorld?: (world: World) => void
+}
+
+/** A plan that names what the scenario's world does not have. */
+export class PlanProblem extends Error {
+  override readonly name = "PlanProblem"
+}
+
+/** Dies with `PlanProblem` when the request's plan does not fit; whatever else fails is a verdict. */
+export const runScenario = (scenario: Scenario, request: RunRequest, options: RunOptions): RunResult => {
+  const result = attempt(scenario, request, options, false)
+  if (result.verdict._tag !== "stalled") return result
+  // The same run once more, keeping the fibers this time, says who waits for what.
+  const { onFact: _onFact, onWorld: _onWorld, ...again } = options
+  const explained = attempt(scenario, request, again, true)
+  return explained.digest === result.digest ? { ...result, verdict: explained.verdict } : result
+}
+
+/** The parameters of a seed, each uniform in its range. */
+export const drawParameters = (scenario: Scenario, world: World): Parameters =>
+  Object.fromEntries(
+    Object.entries(scenario.parameters).map(([name, [minimum, maximum]]) => [
+      name,
+      world.draw.integer(`parameter/${name}`, minimum, maximum)
+    ])
+  )
+
+function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, isTracking: boolean): RunResult {
+  const world = new World({
+    seed: request.seed,
+    strategy: Schedule[request.strategy],
+    isTracking,
+    limits: options.limits ?? defaultLimits
+  })
+  if (options.onFact !== undefined) world.kernel.facts.subscribeDetailed(options.onFact)
+  options.onWorld?.(world)
+  for (const mark of scenario.marks) world.marks.set(mark.name, { kind: mark.kind, visits: 0, holds: 0 })
+  const parameters = { ...drawParameters(scenario, world), ...request.parameters }
+  watch(world, scenario.invariants)
+  armFaultPoints(world)
+  scenario.build(world, parameters)
+  const plan = request.plan ?? scenario.faults(world.draw.child("faults"), world, parameters)
+  const wrong = problem(plan, options.kinds, world)
+  if (wrong !== undefined) throw new PlanProblem(wrong)
+  const nemesis = new Nemesis(world, plan, options.kinds)
+  nemesis.start()
+  const verdict = play(world, scenario, request, nemesis)
+  const { facts } = world.kernel
+  return {
+    request,
+    verdict,
+    digest: facts.digest.value,
+    parameters,
+    plan,
+    pinned: nemesis.pinned(),
+    strikes: world.hazards.strikes,
+    virtualMicros: world.nowMicros,
+    steps: world.kernel.steps,
+    facts: facts.count,
+    effects: Object.fromEntries(facts.effects),
+    voids: nemesis.voids,
+    marks: Object.fromEntries(world.marks)
+  }
+}
+
+function watch(world: World, invariants: ReadonlyArray<Check>): void {
+  for (const invariant of invariants) {
+    const step = invariant.start()
+    world.subscribe((envelope) => {
+      const violation = step(envelope)
+      if (violation === undefined) return
+      world.violate({
+        invariant: invariant.name,
+        message: violation.message,
+        evidence: violation.evidence,
+        factId: envelope.id
+      })
+    })
+  }
+}
+
+function play(world: World, scenario: Scenario, request: RunRequest, nemesis: Nemesis): Verdict {
+  const safetyMicros = scenario.safetyMillis * 1_000
+  const untilMicros = Math.min(safetyMicros, request.untilMicros ?? Infinity)
+  const early = ended(world, world.kernel.run(untilMicros))
+  if (early !== undefined) return early
+  if (untilMicros < safetyMicros) return { _tag: "passed" }
+  nemesis.end()
+  world.heal()
+  for (const name of nemesis.core ?? world.tagged()) {
+    const node = world.node(name)
+    if (node.state === "paused") node.resume()
+    if (node.state === "down" && !world.hasEnded(name)) node.start()
+  }
+  const { liveness } = scenario
+  if (liveness === undefined) return unended(world) ?? { _tag: "passed" }
+
+  const deadlineMicros = world.nowMicros + liveness.withinMillis * 1_000
+  let missing: true | string = "not asked yet"
+  while (world.nowMicros < deadlineMicros) {
+    const stopped = ended(world, world.kernel.run(world.nowMicros + pollMicros))
+    if (stopped !== undefined) return stopped
+    missing = liveness.converged(world)
+    if (missing === true) break
+  }
+  if (missing !== true) {
+    const seconds = liveness.withinMillis / 1_000
+    return stalled(world, `not converged within ${seconds} s after the faults ended: ${missing}`)
+  }
+  return quiet(world, liveness) ?? unended(world) ?? { _tag: "passed" }
+}
+
+/** Converged is not enough: it must stay so, and nothing may write without a reason. */
+function quiet(world: World, liveness: NonNullable<Scenario["liveness"]>): Verdict | undefined {
+  const untilMicros = world.nowMicros + liveness.quietMillis * 1_000
+  let noise: string | undefined
+  let isListening = true
+  world.subscribe(({ fact }) => {
+    if (!isListening || fact._tag !== "Committed") return
+    const { label } = fact as unknown as { readonly label: string }
+    if (liveness.noise(label)) noise ??= label
+  })
+  while (world.nowMicros < untilMicros) {
+    const stopped = ended(world, world.kernel.run(Math.min(untilMicros, world.nowMicros + pollMicros)))
+    if (stopped !== undefined) return stopped
+    const missing = liveness.converged(world)
+    if (missing !== true) return stalled(world, `converged, then left that state by itself: ${missing}`)
+    if (noise !== undefined) return stalled(world, `converged, but "${noise}" goes on writing`)
+  }
+  isListening = false
+  return undefined
+}
+
+function ended(world: World, stopped: Stopped): Verdict | undefined {
+  const { ending, nowMicros: atMicros } = world
+  if (ending !== undefined) return { ...ending, atMicros }
+  switch (stopped._tag) {
+    case "Reached":
+    case "Halted":
+      return undefined
+    case "Quiescent":
+      return world.unended.length === 0
+        ? undefined
+        : stalled(world, `deadlock: nothing can happen any more, and ${world.unended.join(", ")} did not end`)
+    case "Livelock":
+      return stalled(world, `livelock: the fibers of ${stopped.node} wake each other and no time passes`)
+    case "StepLimit":
+      return stalled(world, "the bound on steps was reached")
+  }
+}
+
+function unended(world: World): Verdict | undefined {
+  const { unended: names } = world
+  return names.length === 0 ? undefined : stalled(world, `${names.join(", ")} did not end in time`)
+}
+
+function stalled(world: World, reason: string): Verdict {
+  const waiting: Array<Waiting> = []
+  for (const node of world.kernel.nodes) {
+    for (const fiber of node.waiting()) waiting.push({ node: node.name, ...fiber })
+  }
+  return { _tag: "stalled", reason, waiting, atMicros: world.nowMicros }
+}

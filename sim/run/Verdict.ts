@@ -1,0 +1,83 @@
+/**
+ * How a run ended: one of five verdicts, each with what a person needs to understand it. Plain data: it crosses threads
+ * and files.
+ */
+import type { Strike } from "../nemesis/Hazards.ts"
+import type { FaultPlan } from "../nemesis/FaultPlan.ts"
+import type { StrategyName } from "../kernel/Schedule.ts"
+
+/** A fiber that waits: where it lives, what it is called (span or function), what it waits for if that is known. */
+export interface Waiting {
+  readonly node: string
+  readonly fiber: string
+  readonly waitsFor: string
+}
+
+export type Verdict =
+  | { readonly _tag: "passed" }
+  /** An invariant or a mark of kind always or unreachable was broken. */
+  | {
+      readonly _tag: "violated"
+      readonly invariant: string
+      readonly message: string
+      readonly evidence: Readonly<Record<string, unknown>>
+      readonly factId: number
+      readonly atMicros: number
+    }
+  /** No progress: a deadlock, a livelock, or a liveness condition not met in its budget. */
+  | {
+      readonly _tag: "stalled"
+      readonly reason: string
+      readonly waiting: ReadonlyArray<Waiting>
+      readonly atMicros: number
+    }
+  /** A node's program, an invariant or the simulator itself failed. */
+  | { readonly _tag: "crashed"; readonly node: string; readonly cause: string; readonly atMicros: number }
+  /** The program left the simulation: time, chance, timers or I/O of the host, or a promise. */
+  | {
+      readonly _tag: "escaped"
+      readonly api: string
+      readonly remedy: string
+      readonly stack: string
+      readonly atMicros: number
+    }
+
+export interface MarkCount {
+  readonly kind: "sometimes" | "always" | "reachable" | "unreachable"
+  /** How often the code came by, and how often the condition held. */
+  readonly visits: number
+  readonly holds: number
+}
+
+/** Everything that decides a run. */
+export interface RunRequest {
+  readonly scenario: string
+  readonly seed: string
+  readonly strategy: StrategyName
+  /** Instead of those drawn from the seed. */
+  readonly parameters?: Readonly<Record<string, number>>
+  readonly plan?: FaultPlan
+  /** Stop the safety phase early, at this virtual time. */
+  readonly untilMicros?: number
+}
+
+export interface RunResult {
+  readonly request: RunRequest
+  readonly verdict: Verdict
+  readonly digest: string
+  readonly parameters: Readonly<Record<string, number>>
+  readonly plan: FaultPlan
+  /** The same plan with selectors and rates replaced by what they turned out to be. */
+  readonly pinned: FaultPlan
+  readonly strikes: ReadonlyArray<Strike>
+  readonly virtualMicros: number
+  readonly steps: number
+  readonly facts: number
+  /** Fault kind to how often it changed something. */
+  readonly effects: Readonly<Record<string, number>>
+  /** Entries whose target could not be resolved. */
+  readonly voids: number
+  readonly marks: Readonly<Record<string, MarkCount>>
+}
+
+export const isFailure = (verdict: Verdict): boolean => verdict._tag !== "passed"

@@ -1,0 +1,217 @@
+/**
+ * The world of one run: kernel, network, hazards, the nodes with their tags, and what was counted. A scenario builds in
+ * it, the nemesis acts on it, a plain test steers it.
+ */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Envelope } from "../../core/facts/Envelope.ts"
+import type { Mark } from "../../core/facts/Mark.ts"
+import * as Chance from "../kernel/Chance.ts"
+import { Kernel, type Limits } from "../kernel/Kernel.ts"
+import * as NodeServices from "../kernel/NodeServices.ts"
+import type * as Schedule from "../kernel/Schedule.ts"
+import type { SimNode } from "../kernel/SimNode.ts"
+import { Draw } from "../nemesis/Draw.ts"
+import { Hazards } from "../nemesis/Hazards.ts"
+import { Network } from "../network/Network.ts"
+import type { MarkCount } from "./Verdict.ts"
+
+/** The first thing that ended the run early; the verdict is made of it. */
+export type Ending =
+  | {
+      readonly _tag: "violated"
+      readonly invariant: string
+      readonly message: string
+      readonly evidence: Readonly<Record<string, unknown>>
+      readonly factId: number
+    }
+  | { readonly _tag: "crashed"; readonly node: string; readonly cause: string }
+
+/** What happens when a node's program ends by itself. */
+export type OnExit =
+  /** Success is fine; a failure ends the run as crashed. */
+  | { readonly _tag: "Fail" }
+  /** As under a supervisor: started again after the delay. */
+  | { readonly _tag: "Restart"; readonly afterMicros: number }
+
+export interface WorldNodeOptions {
+  /** Groups for selectors: `random(control-plane)`. */
+  readonly tags?: ReadonlyArray<string>
+  /** Default: fail. */
+  readonly onExit?: OnExit
+  /** The run stalls when this program has not ended by its end, or nothing can happen any more. */
+  readonly mustEnd?: boolean
+}
+
+export interface WorldOptions {
+  readonly seed: Chance.Seed
+  readonly strategy: Schedule.Strategy
+  readonly isTracking?: boolean
+  readonly limits?: Limits
+}
+
+export class World {
+  readonly kernel: Kernel
+  readonly network: Network
+  readonly hazards: Hazards
+  /** What the scenario draws from: topology, workload, plan. */
+  readonly draw: Draw
+  readonly marks = new Map<string, MarkCount>()
+  ending: Ending | undefined
+  readonly isTracking: boolean
+  readonly #strategy: Schedule.Strategy
+  readonly #tags = new Map<string, ReadonlyArray<string>>()
+  readonly #mustEnd = new Set<string>()
+  readonly #ended = new Set<string>()
+  readonly #healers: Array<() => void> = []
+  readonly #selectors = new Map<string, (argument: string) => string | undefined>()
+  readonly #visitors: Array<(node: SimNode, point: string) => NodeServices.FaultPointVerdict | undefined> = []
+
+  constructor(options: WorldOptions) {
+    this.kernel = new Kernel({ seed: options.seed, ...(options.limits === undefined ? {} : { limits: options.limits }) })
+    this.hazards = new Hazards(this.kernel.facts, Chance.derive(this.kernel.key, "hazards"))
+    this.network = new Network(this.kernel)
+    this.draw = new Draw(Chance.derive(this.kernel.key, "scenario"))
+    this.isTracking = options.isTracking ?? false
+    this.#strategy = options.strategy
+  }
+
+  get nowMicros(): number {
+    return this.kernel.nowMicros
+  }
+
+  /**
+   * Registers a node; `start` it when its time has come. The program finds simulated ports (HttpServer, HttpClient,
+   * sockets, storage) through the layers of `sim/network` and `sim/storage`.
+   */
+  addNode<E>(name: string, program: Effect.Effect<unknown, E, SimNode>, options: WorldNodeOptions = {}): SimNode {
+    const onExit = options.onExit ?? { _tag: "Fail" }
+    const node = this.kernel.addNode(name, {
+      program,
+      strategy: this.#strategy,
+      isTracking: this.isTracking,
+      services: (incarnation) => this.#services(incarnation),
+      onExit: (exited, exit) => this.#exited(exited, exit, onExit)
+    })
+    this.network.addHost(node)
+    this.#tags.set(name, options.tags ?? [])
+    if (options.mustEnd === true) this.#mustEnd.add(name)
+    return node
+  }
+
+  /** Dies when there is no such node: a scenario names what it built. */
+  node(name: string): SimNode {
+    const node = this.kernel.findNode(name)
+    if (node === undefined) throw new Error(`there is no node named ${name}`)
+    return node
+  }
+
+  /** Names of the nodes with the tag, in order of registration; of all nodes without one. */
+  tagged(tag?: string): ReadonlyArray<string> {
+    const names = [...this.#tags]
+    return (tag === undefined ? names : names.filter(([, tags]) => tags.includes(tag))).map(([name]) => name)
+  }
+
+  hasTag(name: string, tag: string): boolean {
+    return this.#tags.get(name)?.includes(tag) ?? false
+  }
+
+  /** A selector for plans: `leaderOf(leader)` calls the one named leaderOf with "leader". A function of facts only. */
+  addSelector(name: string, select: (argument: string) => string | undefined): void {
+    this.#selectors.set(name, select)
+  }
+
+  selector(name: string): ((argument: string) => string | undefined) | undefined {
+    return this.#selectors.get(name)
+  }
+
+  get selectorNames(): ReadonlyArray<string> {
+    return [...this.#selectors.keys()]
+  }
+
+  /** Called at every fault point; the first verdict given counts. */
+  addVisitor(visit: (node: SimNode, point: string) => NodeServices.FaultPointVerdict | undefined): () => void {
+    this.#visitors.push(visit)
+    return () => {
+      const index = this.#visitors.indexOf(visit)
+      if (index >= 0) this.#visitors.splice(index, 1)
+    }
+  }
+
+  /** Called when every fault is healed, for parts of the world that a scenario disturbs by itself. */
+  onHeal(heal: () => void): void {
+    this.#healers.push(heal)
+  }
+
+  heal(): void {
+    for (const heal of this.#healers) heal()
+  }
+
+  /** Hears what core and the store say. */
+  subscribe(subscriber: (envelope: Envelope) => void): void {
+    this.kernel.facts.subscribe(subscriber)
+  }
+
+  /** Ends the run as violated, unless it has ended already. */
+  violate(violation: Omit<Extract<Ending, { _tag: "violated" }>, "_tag">): void {
+    this.#end({ _tag: "violated", ...violation })
+  }
+
+  mark(mark: Mark, holds: boolean): void {
+    const before = this.marks.get(mark.name) ?? { kind: mark.kind, visits: 0, holds: 0 }
+    this.marks.set(mark.name, { ...before, visits: before.visits + 1, holds: before.holds + (holds ? 1 : 0) })
+    if (mark.kind === "unreachable" || (mark.kind === "always" && !holds)) {
+      this.violate({
+        invariant: `mark: ${mark.name}`,
+        message: mark.kind === "always" ? "a condition that must always hold did not" : "a place was reached that must not be",
+        evidence: {},
+        factId: this.kernel.facts.count
+      })
+    }
+  }
+
+  /** True when the node's program has ended with success: it is not started again. */
+  hasEnded(name: string): boolean {
+    return this.#ended.has(name)
+  }
+
+  /** Nodes that had to end and have not. */
+  get unended(): ReadonlyArray<string> {
+    return [...this.#mustEnd].filter((name) => !this.#ended.has(name))
+  }
+
+  #services(node: SimNode): Context.Context<never> {
+    return NodeServices.make(node, {
+      mark: (mark, holds) => this.mark(mark, holds),
+      visit: (visited, point) => {
+        for (const visit of this.#visitors) {
+          const verdict = visit(visited, point)
+          if (verdict !== undefined) return verdict
+        }
+        return { _tag: "Pass" }
+      }
+    })
+  }
+
+  #exited(node: SimNode, exit: Exit.Exit<unknown, unknown>, onExit: OnExit): void {
+    if (Exit.isSuccess(exit)) this.#ended.add(node.name)
+    if (onExit._tag === "Restart") {
+      this.kernel.schedule(
+        onExit.afterMicros,
+        () => {
+          if (node.state === "down") node.start()
+        },
+        undefined
+      )
+    } else if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+      this.#end({ _tag: "crashed", node: node.name, cause: Cause.pretty(exit.cause) })
+    }
+  }
+
+  #end(ending: Ending): void {
+    this.ending ??= ending
+    this.kernel.halt()
+  }
+}
