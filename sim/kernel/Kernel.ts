@@ -102,6 +102,7 @@ export class Kernel implements NodeHost {
       if (stopped !== undefined) return stopped
       const next = this.#heap.peek()
       if (next === undefined) {
+        this.nowMicros = Math.max(this.nowMicros, untilMicros)
         facts.cause = 0
         return { _tag: "Quiescent" }
       }

@@ -53,7 +53,10 @@ export const make = (node: SimNode, world: World): Context.Context<never> => {
     Context.add(Scheduler.Scheduler, node.scheduler),
     Context.add(Clock.Clock, node.clock),
     Context.add(Random.Random, random),
-    Context.add(WebCrypto.WebCrypto, makeCrypto(() => stream.int32())),
+    Context.add(
+      WebCrypto.WebCrypto,
+      makeCrypto(() => stream.int32())
+    ),
     Context.add(Tracer.Tracer, makeTracer(node)),
     Context.add(Logger.CurrentLoggers, new Set([makeLogger(node)])),
     Context.add(Facts, (fact: DomainFact) => {
@@ -205,9 +208,13 @@ function makeCrypto(word: () => number): Crypto {
       bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40
       bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
       const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
-      return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join(
-        "-"
-      ) as ReturnType<Crypto["randomUUID"]>
+      return [
+        digits.slice(0, 8),
+        digits.slice(8, 12),
+        digits.slice(12, 16),
+        digits.slice(16, 20),
+        digits.slice(20)
+      ].join("-") as ReturnType<Crypto["randomUUID"]>
     },
     get subtle(): Crypto["subtle"] {
       return refuse()

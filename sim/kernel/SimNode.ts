@@ -81,8 +81,8 @@ export class SimNode {
   #head = 0
   #heldTimers: Array<Event> = []
   #heldInputs: Array<Event> = []
-  /** What a resumed node still has to take up, one phase after the other. */
-  #overdue: Array<Array<Event>> = []
+  /** What a resumed node still has to take up, one after the other. */
+  #overdue: Array<Event> = []
   #busyUntilMicros = 0
   #main: AnyFiber | undefined
   #scheduleKey: Chance.Key = 0
@@ -183,7 +183,7 @@ export class SimNode {
     if (this.runnableCount + this.#heldTimers.length + this.#heldInputs.length > 0) {
       this.host.facts.effect("process/pause", this)
     }
-    this.#overdue = [this.#heldTimers, this.#heldInputs]
+    this.#overdue = [...this.#heldTimers, ...this.#heldInputs]
     this.#heldTimers = []
     this.#heldInputs = []
     this.#announce()
@@ -238,7 +238,8 @@ export class SimNode {
     return [...this.#fibers]
       .filter((fiber) => fiber.pollUnsafe() === undefined)
       .map((fiber) => ({
-        fiber: fiber.cache.span?._tag === "Span" ? fiber.cache.span.name : (fiber.cache.stackFrame?.name ?? "unnamed fiber"),
+        fiber:
+          fiber.cache.span?._tag === "Span" ? fiber.cache.span.name : (fiber.cache.stackFrame?.name ?? "unnamed fiber"),
         waitsFor: this.#waits.get(fiber) ?? "another fiber (deferred, queue, semaphore, latch, or a fiber's end)"
       }))
   }
@@ -284,7 +285,9 @@ export class SimNode {
       } else this.#push(task, undefined, cause)
     },
     flush: () => {
-      throw new Error("a simulated node has no synchronous flush: Effect.runSync inside a simulation would run it alone")
+      throw new Error(
+        "a simulated node has no synchronous flush: Effect.runSync inside a simulation would run it alone"
+      )
     }
   }
 
@@ -298,7 +301,10 @@ export class SimNode {
       return true
     }
     const { operationProbability } = this.#options.strategy
-    if (operationProbability > 0 && Chance.happens(this.#preemptKey ^ 2, this.#operationCount++, operationProbability)) {
+    if (
+      operationProbability > 0 &&
+      Chance.happens(this.#preemptKey ^ 2, this.#operationCount++, operationProbability)
+    ) {
       return true
     }
     return fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
@@ -370,16 +376,14 @@ export class SimNode {
     this.#tasks.length = this.#arguments.length = this.#causes.length = last
   }
 
-  /** N3: the next phase becomes runnable only when the one before it has run. */
+  /** N3: the next overdue event becomes runnable only when what the one before it set off has run. */
   #takeUpOverdue(): boolean {
-    for (;;) {
-      const phase = this.#overdue.shift()
-      if (phase === undefined) return false
-      for (const event of phase) {
-        if (!event.cancelled) this.#push(event.run, event.argument, event.cause)
-      }
-      if (phase.length > 0 && this.runnableCount > 0) return true
+    while (this.runnableCount === 0) {
+      const event = this.#overdue.shift()
+      if (event === undefined) return false
+      if (!event.cancelled) this.#push(event.run, event.argument, event.cause)
     }
+    return true
   }
 
   #isBusy(): boolean {

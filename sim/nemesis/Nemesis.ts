@@ -38,7 +38,8 @@ export const problem = (plan: FaultPlan, kinds: ReadonlyArray<FaultKind>, world:
     if (kind.mode === "hazard" && "at" in fault.when && fault.for === undefined) {
       return `${where}: ${kind.name} strikes by occurrence: give it a window and a rate, or say "for" how long`
     }
-    const wrong = Target.problem(world, fault.target) ?? (fault.with === undefined ? undefined : Target.problem(world, fault.with))
+    const wrong =
+      Target.problem(world, fault.target) ?? (fault.with === undefined ? undefined : Target.problem(world, fault.with))
     if (wrong !== undefined) return `${where}: ${wrong}`
   }
   return plan.core?.flatMap((name) => Target.problem(world, name) ?? [])[0]

@@ -20,9 +20,7 @@ export const draw = (from: Draw, world: World, options: SwarmOptions): FaultPlan
   const presence = options.presence ?? from.pick("presence", [0.15, 0.3, 0.5])
   const faults = options.kinds.flatMap((kind) => {
     const own = from.child(kind.name)
-    return own.happens("present", presence)
-      ? kind.draw(own, { safetyMicros: options.safetyMicros, world })
-      : []
+    return own.happens("present", presence) ? kind.draw(own, { safetyMicros: options.safetyMicros, world }) : []
   })
   const { quorumOf = [] } = options
   if (quorumOf.length < 3 || !from.happens("core", 0.3)) return { version: 1, faults }

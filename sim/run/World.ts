@@ -70,7 +70,10 @@ export class World {
   readonly #visitors: Array<(node: SimNode, point: string) => NodeServices.FaultPointVerdict | undefined> = []
 
   constructor(options: WorldOptions) {
-    this.kernel = new Kernel({ seed: options.seed, ...(options.limits === undefined ? {} : { limits: options.limits }) })
+    this.kernel = new Kernel({
+      seed: options.seed,
+      ...(options.limits === undefined ? {} : { limits: options.limits })
+    })
     this.hazards = new Hazards(this.kernel.facts, Chance.derive(this.kernel.key, "hazards"))
     this.network = new Network(this.kernel)
     this.draw = new Draw(Chance.derive(this.kernel.key, "scenario"))
@@ -165,7 +168,8 @@ export class World {
     if (mark.kind === "unreachable" || (mark.kind === "always" && !holds)) {
       this.violate({
         invariant: `mark: ${mark.name}`,
-        message: mark.kind === "always" ? "a condition that must always hold did not" : "a place was reached that must not be",
+        message:
+          mark.kind === "always" ? "a condition that must always hold did not" : "a place was reached that must not be",
         evidence: {},
         factId: this.kernel.facts.count
       })

@@ -76,13 +76,15 @@ export const restart: FaultKind = {
 
 export const pause: FaultKind = {
   name: "process/pause",
-  describes: "a process stands still (SIGSTOP, garbage collection, a frozen virtual machine) and then goes on as if nothing had been",
+  describes:
+    "a process stands still (SIGSTOP, garbage collection, a frozen virtual machine) and then goes on as if nothing had been",
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 3, (own) => ({
-      target: own.happens("leader", 0.5) && context.world.selector("leaderOf") !== undefined
-        ? "leaderOf(leader)"
-        : `random(${victimTag})`,
+      target:
+        own.happens("leader", 0.5) && context.world.selector("leaderOf") !== undefined
+          ? "leaderOf(leader)"
+          : `random(${victimTag})`,
       fault: "process/pause",
       for: roughly(own, 500_000, 25_000_000)
     })),
@@ -124,8 +126,7 @@ export const stop: FaultKind = {
       fault: "process/stop",
       for: roughly(own, 500_000, 15_000_000)
     })),
-  act: (world, resolved) =>
-    each(world, resolved, "process/stop", (name) => world.node(name).stop(stopDeadlineMicros))
+  act: (world, resolved) => each(world, resolved, "process/stop", (name) => world.node(name).stop(stopDeadlineMicros))
 }
 
 export const rollingRestart: FaultKind = {
@@ -186,7 +187,10 @@ export const armFaultPoints = (world: World): void => {
     if (hazards.hit("process/kill-at-point", subject, nth) !== undefined) return { _tag: "Crash" }
     if (hazards.hit("process/fail-at-point", subject, nth) !== undefined) return { _tag: "Fail" }
     if (hazards.hit("process/delay-at-point", subject, nth) === undefined) return undefined
-    return { _tag: "Delay", micros: Math.ceil(hazards.fraction("process/delay-at-point", subject, nth) ** 2 * 8_000_000) }
+    return {
+      _tag: "Delay",
+      micros: Math.ceil(hazards.fraction("process/delay-at-point", subject, nth) ** 2 * 8_000_000)
+    }
   })
 }
 
