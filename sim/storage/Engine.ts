@@ -1,0 +1,252 @@
+/**
+ * A model of Postgres: tables with row versions, sessions, row locks, snapshots. Pure, synchronous and deterministic: the
+ * same calls in the same order give the same answers. Time comes from outside.
+ *
+ * - E1 Commits are totally ordered; a snapshot is a position in that order.
+ * - E2 Those who waited are looked at in the order in which what they waited for was released, after the call that
+ *   released it has done its own work; nobody waits for a transaction that has ended.
+ * - E3 The committed state changes by commits only, each told to `onCommit` once, in order, if it changed a row.
+ * Absent on purpose: serializable (refused at begin until it comes with its proof), savepoints, sequences, triggers, foreign
+ * keys, timeouts and everything else that a clock or a wire would do (SimDatabase.ts).
+ */
+import type { RowChange } from "../../core/facts/Envelope.ts"
+import { Deadlock, type Fence } from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import { StatementDefect } from "./Defect.ts"
+import type { StoredRow } from "./Evaluate.ts"
+import type { Execution, Stored } from "./Execute.ts"
+import { type RowWait, type Wait, blockers, findCycle, grantable, release } from "./Locks.ts"
+import { Relation, type Slot } from "./Relation.ts"
+import { type Begin, Session } from "./Session.ts"
+import { isCommitted } from "./Snapshot.ts"
+import { Transaction } from "./Transaction.ts"
+import { makeValidator } from "./Validate.ts"
+
+/** One commit: the net change of every row, in order of first touch. */
+export interface Commit {
+  readonly transactionId: number
+  readonly label: string
+  readonly fences: ReadonlyArray<Fence>
+  readonly atMicros: number
+  readonly changes: ReadonlyArray<RowChange>
+}
+
+export interface EngineOptions {
+  readonly tables: ReadonlyArray<Table<unknown>>
+  /** The database's clock: whole microseconds. */
+  readonly clockMicros: () => number
+  /**
+   * `immediate`: who closes a cycle of waits fails at once. `on demand`: `checkDeadlock` does it, as Postgres' timer would
+   * (default).
+   */
+  readonly deadlockDetection?: "immediate" | "on demand"
+  readonly onCommit?: (commit: Commit) => void
+  readonly onWait?: (session: Session, wait: Wait, blockers: ReadonlyArray<Transaction>) => void
+  /** `wait.releasedBy` is the transaction whose end let it go on. Not called when the statement was cancelled. */
+  readonly onGranted?: (session: Session, wait: Wait) => void
+}
+
+export class Engine {
+  readonly #options: EngineOptions
+  readonly #stored = new Map<string, Stored>()
+  readonly #sessions = new Map<number, Session>()
+  readonly #sessionOf = new Map<Transaction, Session>()
+  /** Transactions whose snapshot outlives the call, so that old versions must stay. */
+  readonly #pinned = new Set<Transaction>()
+  readonly #prunable: Array<{ readonly slot: Slot; readonly sequence: number }> = []
+  readonly #woken: Array<Session> = []
+  #depth = 0
+  #commitSequence = 0
+  #nextSessionId = 1
+  #nextTransactionId = 1
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    for (const table of options.tables) {
+      if (this.#stored.has(table.name)) throw new StatementDefect(`table ${table.name} is declared twice`)
+      this.#stored.set(table.name, { relation: new Relation(table), validator: makeValidator(table) })
+    }
+  }
+
+  get sessions(): ReadonlyMap<number, Session> {
+    return this.#sessions
+  }
+
+  open(): Session {
+    const session = new Session(this, this.#nextSessionId++)
+    this.#sessions.set(session.id, session)
+    return session
+  }
+
+  /** The database process dies and comes back: every session ends, what was committed stays. */
+  restart(): void {
+    this.enter()
+    for (const session of [...this.#sessions.values()]) session.terminate()
+    this.leave()
+  }
+
+  /** The committed rows of a table in scan order, for whoever inspects a run. */
+  committed(table: string): ReadonlyArray<StoredRow> {
+    const rows: Array<StoredRow> = []
+    for (const slot of this.#find(table).relation.slots) {
+      const row = committedRow(slot)
+      if (row !== undefined) rows.push(row)
+    }
+    return rows
+  }
+
+  /** Fails the waiting statement of this session with `Deadlock` when it is part of a cycle; says whether it did. */
+  checkDeadlock(session: Session): boolean {
+    const { transaction } = session
+    if (session.wait === undefined || transaction === undefined) return false
+    if (findCycle(transaction, (other) => this.#sessionOf.get(other)?.wait) === undefined) return false
+    session.cancel(new Deadlock())
+    return true
+  }
+
+  // What follows is called by sessions.
+
+  beginTransaction(session: Session, { isolation, label }: Begin): Transaction {
+    const startedAtMicros = this.#options.clockMicros()
+    const transaction = new Transaction({ id: this.#nextTransactionId++, label, isolation, startedAtMicros })
+    this.#sessionOf.set(transaction, session)
+    return transaction
+  }
+
+  executionOf(transaction: Transaction): Execution {
+    return { transaction, clockMicros: this.#options.clockMicros, find: this.#find, left: this.#left }
+  }
+
+  /** Read committed sees what is committed when a statement begins, repeatable read when the first one does. */
+  takeSnapshot(transaction: Transaction): void {
+    if (transaction.isolation === "read committed") transaction.snapshot = this.#commitSequence
+    else if (transaction.snapshot === undefined) {
+      transaction.snapshot = this.#commitSequence
+      this.#pinned.add(transaction)
+    }
+  }
+
+  releaseSnapshot(transaction: Transaction): void {
+    if (transaction.isolation === "read committed") this.#unpin(transaction)
+  }
+
+  beginWait(session: Session, wait: Wait): void {
+    this.#pinned.add(wait.transaction)
+    if (wait._tag === "Transaction") wait.awaited.awaitedBy.push(wait)
+    this.#options.onWait?.(session, wait, blockers(wait))
+    if (this.#options.deadlockDetection === "immediate") this.checkDeadlock(session)
+  }
+
+  endWait(session: Session, wait: Wait): void {
+    this.#options.onGranted?.(session, wait)
+  }
+
+  commitTransaction(transaction: Transaction): void {
+    const changes = changesOf(transaction)
+    transaction.commitSequence = ++this.#commitSequence
+    if (changes.length > 0) {
+      this.#options.onCommit?.({
+        transactionId: transaction.id,
+        label: transaction.label,
+        fences: transaction.fences,
+        atMicros: this.#options.clockMicros(),
+        changes
+      })
+    }
+    this.#unpin(transaction)
+    for (const slot of transaction.written) this.#retire(slot)
+    this.#end(transaction)
+  }
+
+  rollbackTransaction(transaction: Transaction): void {
+    for (const slot of transaction.written) slot.relation.undo(slot, transaction)
+    this.#unpin(transaction)
+    this.#end(transaction)
+  }
+
+  forget(session: Session): void {
+    this.#sessions.delete(session.id)
+  }
+
+  /** Brackets every call from outside, so that those who waited go on only when the call has done its work. */
+  enter(): void {
+    this.#depth++
+  }
+
+  leave(): void {
+    if (this.#depth === 1) {
+      for (let next = this.#woken.shift(); next !== undefined; next = this.#woken.shift()) next.resume()
+    }
+    this.#depth--
+  }
+
+  #end(transaction: Transaction): void {
+    this.#sessionOf.delete(transaction)
+    for (const slot of transaction.locked) {
+      release(slot, transaction)
+      for (const wait of grantable(slot)) this.#wake(wait, transaction)
+    }
+    for (const wait of transaction.awaitedBy) this.#wake(wait, transaction)
+    transaction.written.clear()
+    transaction.locked.length = 0
+    transaction.awaitedBy.length = 0
+  }
+
+  readonly #find = (table: string): Stored => {
+    const stored = this.#stored.get(table)
+    if (stored === undefined) throw new StatementDefect(`no table ${table}`)
+    return stored
+  }
+
+  /** Somebody left the queue of a row, with the lock or without: those behind may move up. */
+  readonly #left = (wait: RowWait): void => {
+    for (const next of grantable(wait.slot)) this.#wake(next, wait.transaction)
+  }
+
+  #wake(wait: Wait, releasedBy: Transaction): void {
+    const session = this.#sessionOf.get(wait.transaction)
+    if (session?.wait !== wait || this.#woken.includes(session)) return
+    wait.releasedBy = releasedBy
+    this.#woken.push(session)
+  }
+
+  #unpin(transaction: Transaction): void {
+    if (this.#pinned.delete(transaction) && this.#prunable.length > 0) this.#pruneAll()
+  }
+
+  /** Old versions of a row just committed go at once, unless a snapshot may still show them. */
+  #retire(slot: Slot): void {
+    if (slot.head?.previous === undefined && slot.head?.row !== undefined) return
+    if (this.#pinned.size === 0) slot.relation.prune(slot, this.#commitSequence)
+    else this.#prunable.push({ slot, sequence: this.#commitSequence })
+  }
+
+  #pruneAll(): void {
+    let horizon = this.#commitSequence
+    for (const { snapshot } of this.#pinned) horizon = Math.min(horizon, snapshot!)
+    const remaining = this.#prunable.findIndex(({ sequence }) => sequence > horizon)
+    const ready = this.#prunable.splice(0, remaining === -1 ? this.#prunable.length : remaining)
+    for (const { slot } of ready) slot.relation.prune(slot, horizon)
+  }
+}
+
+function committedRow(slot: Slot): StoredRow | undefined {
+  for (let version = slot.head; version !== undefined; version = version.previous) {
+    if (isCommitted(version)) return version.row
+  }
+  return undefined
+}
+
+/** Net changes: a row that came and went within the transaction is none. */
+function changesOf(transaction: Transaction): ReadonlyArray<RowChange> {
+  const changes: Array<RowChange> = []
+  for (const slot of transaction.written) {
+    const before = committedRow(slot) ?? null
+    const after = slot.head?.row ?? null
+    const row = after ?? before
+    if (row === null) continue
+    const { name, primaryKey } = slot.relation
+    changes.push({ table: name, key: primaryKey.map((column) => String(row[column])).join("/"), before, after })
+  }
+  return changes
+}

@@ -1,0 +1,157 @@
+/**
+ * Evaluation of conditions and expressions as SQL does it: three-valued logic, nulls propagate, types never mix.
+ *
+ * Text is ordered by code point, which is what the C collation of a UTF-8 database does; JavaScript's `<` orders by
+ * UTF-16 unit and differs for characters outside the basic plane.
+ * Absent on purpose: comparison of json documents, refused as a defect.
+ */
+import { CheckViolation } from "../../core/ports/Storage.ts"
+import type { Condition, Expression, Operator } from "../../core/ports/Condition.ts"
+import { StatementDefect } from "./Defect.ts"
+
+/** A row as it is stored: frozen, columns in declared order. */
+export type StoredRow = Readonly<Record<string, unknown>>
+
+/** What an expression may refer to. One object serves a whole statement; only `row` and `excluded` are replaced. */
+export interface Scope {
+  readonly table: string
+  row: StoredRow | undefined
+  excluded: StoredRow | undefined
+  readonly nowMicros: number
+  readonly clockMicros: () => number
+}
+
+/** `null` is SQL's unknown; a row qualifies only when this is `true`. */
+export const test = (condition: Condition, scope: Scope): boolean | null => {
+  switch (condition._tag) {
+    case "Compare":
+      return compare(condition.operator, evaluate(condition.left, scope), evaluate(condition.right, scope))
+    case "And": {
+      let result: boolean | null = true
+      for (const part of condition.conditions) {
+        const tested = test(part, scope)
+        if (tested === false) return false
+        if (tested === null) result = null
+      }
+      return result
+    }
+    case "Or": {
+      let result: boolean | null = false
+      for (const part of condition.conditions) {
+        const tested = test(part, scope)
+        if (tested === true) return true
+        if (tested === null) result = null
+      }
+      return result
+    }
+    case "Not": {
+      const tested = test(condition.condition, scope)
+      return tested === null ? null : !tested
+    }
+    case "In":
+      return isIn(evaluate(condition.expression, scope), condition.values)
+    case "IsNull":
+      return evaluate(condition.expression, scope) === null
+  }
+}
+
+export const evaluate = (expression: Expression<unknown>, scope: Scope): unknown => {
+  switch (expression._tag) {
+    case "Value":
+      return expression.value === undefined ? null : expression.value
+    case "Column": {
+      const row = expression.from === "row" ? scope.row : scope.excluded
+      if (row === undefined) throw new StatementDefect(`${scope.table}: no ${expression.from} to take columns from here`)
+      const value = row[expression.name]
+      if (value === undefined) throw new StatementDefect(`${scope.table}: no column ${expression.name}`)
+      return value
+    }
+    case "Now":
+      return scope.nowMicros
+    case "ClockTimestamp":
+      return scope.clockMicros()
+    case "Arithmetic": {
+      const left = evaluate(expression.left, scope)
+      const right = evaluate(expression.right, scope)
+      if (left === null || right === null) return null
+      if (typeof left !== "number" || typeof right !== "number") {
+        throw new StatementDefect(`${scope.table}: ${typeof left} ${expression.operator} ${typeof right}`)
+      }
+      const result =
+        expression.operator === "+" ? left + right : expression.operator === "-" ? left - right : left * right
+      if (!Number.isSafeInteger(result)) {
+        throw new CheckViolation({ table: scope.table, constraint: "integer out of range" })
+      }
+      return result + 0
+    }
+  }
+}
+
+/** Orders two values of one column for `order by`: nulls are greater than everything, as in Postgres. */
+export const order = (left: unknown, right: unknown): number => {
+  if (left === null || right === null) return left === right ? 0 : left === null ? 1 : -1
+  return compareValues(left, right)
+}
+
+/** Code point order. A surrogate stands for a character beyond every single unit. */
+export const compareText = (left: string, right: string): number => {
+  const length = Math.min(left.length, right.length)
+  for (let index = 0; index < length; index++) {
+    const leftUnit = left.charCodeAt(index)
+    const rightUnit = right.charCodeAt(index)
+    if (leftUnit !== rightUnit) {
+      const leftSurrogate = isSurrogate(leftUnit)
+      return leftSurrogate === isSurrogate(rightUnit) ? leftUnit - rightUnit : leftSurrogate ? 1 : -1
+    }
+  }
+  return left.length - right.length
+}
+
+function compare(operator: Operator, left: unknown, right: unknown): boolean | null {
+  if (left === null || right === null) return null
+  switch (operator) {
+    case "=":
+      return equals(left, right)
+    case "<>":
+      return !equals(left, right)
+    case "<":
+      return compareValues(left, right) < 0
+    case "<=":
+      return compareValues(left, right) <= 0
+    case ">":
+      return compareValues(left, right) > 0
+    case ">=":
+      return compareValues(left, right) >= 0
+  }
+}
+
+function isIn(value: unknown, values: ReadonlyArray<unknown>): boolean | null {
+  if (value === null) return values.length === 0 ? false : null
+  let unknown = false
+  for (const candidate of values) {
+    if (candidate === null) unknown = true
+    else if (equals(value, candidate)) return true
+  }
+  return unknown ? null : false
+}
+
+function equals(left: unknown, right: unknown): boolean {
+  requireSameType(left, right)
+  return left === right
+}
+
+function compareValues(left: unknown, right: unknown): number {
+  requireSameType(left, right)
+  if (typeof left === "string") return compareText(left, right as string)
+  return Number(left) - Number(right)
+}
+
+function requireSameType(left: unknown, right: unknown): void {
+  if (typeof left !== typeof right || typeof left === "object") {
+    throw new StatementDefect(`a ${typeof left} cannot be compared with a ${typeof right}`)
+  }
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff
+}

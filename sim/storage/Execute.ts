@@ -1,0 +1,552 @@
+/**
+ * Statements, as Postgres' executor runs them. Each is a generator that yields whenever it must wait and goes on when it may
+ * look again; what it returns is its answer, what it throws dooms its transaction.
+ *
+ * - X1 A row is looked for in the statement's snapshot, then locked in its newest version.
+ * - X2 Read committed: when the row changed meanwhile, only that row is read again and the whole condition with it
+ *   (Postgres' EvalPlanQual); a row that no longer qualifies is skipped and stays locked.
+ * - X3 Repeatable read: when the row changed meanwhile, SerializationFailure (the first updater wins).
+ * - X4 An update locks `for update` when a column of a unique constraint takes another value, else `for no key update`.
+ *   When it meets a changed row, and in `on conflict do update`, the columns that are set decide, whatever their values.
+ * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate.
+ */
+import type { Condition } from "../../core/ports/Condition.ts"
+import {
+  type Answer,
+  type Assignments,
+  Fenced,
+  type OnConflict,
+  type RowLock,
+  SerializationFailure,
+  type Statement,
+  UniqueViolation,
+  leases
+} from "../../core/ports/Storage.ts"
+import type { ColumnKind } from "../../core/ports/Table.ts"
+import { StatementDefect } from "./Defect.ts"
+import { type Scope, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
+import { type RowWait, type Wait, conflictsWithHolders, hold } from "./Locks.ts"
+import type { HashIndex, Relation, Slot, Version } from "./Relation.ts"
+import { hasChangedSince, isCommitted, latest, visible } from "./Snapshot.ts"
+import type { Transaction } from "./Transaction.ts"
+import type { Validator } from "./Validate.ts"
+
+/** A table with the rules for its rows. */
+export interface Stored {
+  readonly relation: Relation
+  readonly validator: Validator
+}
+
+/** One running statement. */
+export interface Execution {
+  readonly transaction: Transaction
+  readonly clockMicros: () => number
+  readonly find: (table: string) => Stored
+  /** Called when a wait leaves the queue of a row, so that those behind it can move up. */
+  readonly left: (wait: RowWait) => void
+}
+
+type Waiting<A> = Generator<Wait, A, void>
+
+/** The answer at once, or a generator when the statement may have to wait. */
+export const execute = (execution: Execution, statement: Statement): Answer | Waiting<Answer> => {
+  switch (statement._tag) {
+    case "Select":
+      return statement.lock === undefined ? select(execution, statement) : selectLocking(execution, statement, statement.lock)
+    case "Count":
+      return count(execution, statement)
+    case "Insert":
+      return insert(execution, statement)
+    case "Update":
+      return update(execution, statement)
+    case "Delete":
+      return remove(execution, statement)
+    case "Fence":
+      return fence(execution, statement)
+  }
+}
+
+type Select = Extract<Statement, { readonly _tag: "Select" }>
+
+function select(execution: Execution, statement: Select): Answer {
+  const limit = limitOf(statement)
+  const found: Array<StoredRow> = []
+  const isOrdered = statement.orderBy.length > 0
+  for (const { row } of qualifying(execution, statement.table, statement.where)) {
+    if (!isOrdered && found.length >= limit) break
+    found.push(row)
+  }
+  if (isOrdered) found.sort(comparatorOf(statement))
+  return answer(found.length > limit ? found.slice(0, limit) : found)
+}
+
+/** Sorted by what the snapshot shows, then locked one by one until the limit: rows changed meanwhile may be out of order. */
+function* selectLocking(execution: Execution, statement: Select, lock: RowLock): Waiting<Answer> {
+  const limit = limitOf(statement)
+  const scope = scopeOf(execution, statement.table)
+  const locked: Array<StoredRow> = []
+  let targets: Iterable<Target> = qualifying(execution, statement.table, statement.where)
+  if (statement.orderBy.length > 0) {
+    const compare = comparatorOf(statement)
+    targets = [...targets].sort((left, right) => compare(left.row, right.row))
+  }
+  if (limit === 0) return answer(locked)
+  for (const { slot, version, row } of targets) {
+    const acquired = yield* acquire(execution, slot, lock, version, statement.skipLocked)
+    if (acquired === "held") locked.push(row)
+    else if (acquired === "changed") {
+      const newest = yield* follow(execution, scope, slot, lock, statement.where, statement.skipLocked)
+      if (newest !== undefined) locked.push(newest.row!)
+    }
+    if (locked.length >= limit) break
+  }
+  return answer(locked)
+}
+
+function count(execution: Execution, statement: Extract<Statement, { readonly _tag: "Count" }>): Answer {
+  let found = 0
+  for (const _target of qualifying(execution, statement.table, statement.where)) found++
+  return { rows: [], count: found }
+}
+
+function* update(execution: Execution, statement: Extract<Statement, { readonly _tag: "Update" }>): Waiting<Answer> {
+  const stored = execution.find(statement.table)
+  const scope = scopeOf(execution, statement.table)
+  const change = changeOf(stored, statement.set)
+  const updated: Array<StoredRow> = []
+  for (const { slot, version } of qualifying(execution, statement.table, statement.where)) {
+    const row = yield* updateRow(execution, stored, scope, change, slot, version, statement.where)
+    if (row !== undefined) updated.push(row)
+  }
+  return answer(updated)
+}
+
+function* remove(execution: Execution, statement: Extract<Statement, { readonly _tag: "Delete" }>): Waiting<Answer> {
+  const scope = scopeOf(execution, statement.table)
+  const removed: Array<StoredRow> = []
+  for (const { slot, version } of qualifying(execution, statement.table, statement.where)) {
+    const acquired = yield* acquire(execution, slot, "for update", version)
+    const current =
+      acquired === "held" ? version : yield* follow(execution, scope, slot, "for update", statement.where, false)
+    if (current === undefined) continue
+    write(execution, slot, undefined, { keyChanged: true, reindexed: false })
+    removed.push(current.row!)
+  }
+  return answer(removed)
+}
+
+/** Locks every lease `for key share`, which a renewal passes and a change of epoch does not, then compares. */
+function* fence(execution: Execution, statement: Extract<Statement, { readonly _tag: "Fence" }>): Waiting<Answer> {
+  const { transaction } = execution
+  const scope = scopeOf(execution, leases.name)
+  const found: Array<StoredRow | undefined> = []
+  for (const { lease } of statement.fences) {
+    const where: Condition = {
+      _tag: "Compare",
+      operator: "=",
+      left: { _tag: "Column", name: "key", from: "row" },
+      right: { _tag: "Value", value: lease }
+    }
+    let row: StoredRow | undefined
+    for (const target of qualifying(execution, leases.name, where)) {
+      const acquired = yield* acquire(execution, target.slot, "for key share", target.version)
+      row =
+        acquired === "held"
+          ? target.row
+          : (yield* follow(execution, scope, target.slot, "for key share", where, false))?.row
+    }
+    found.push(row)
+  }
+  for (const [position, { lease, epoch }] of statement.fences.entries()) {
+    const actualEpoch = (found[position]?.["epoch"] ?? null) as number | null
+    if (actualEpoch !== epoch) throw new Fenced({ lease, epoch, actualEpoch })
+  }
+  transaction.fences = [...transaction.fences, ...statement.fences]
+  return answer([])
+}
+
+function* insert(execution: Execution, statement: Extract<Statement, { readonly _tag: "Insert" }>): Waiting<Answer> {
+  const stored = execution.find(statement.table)
+  const { onConflict } = statement
+  const resolution = onConflict === undefined ? undefined : resolutionOf(stored, onConflict)
+  const scope = scopeOf(execution, statement.table)
+  const written: Array<StoredRow> = []
+  for (const values of statement.rows) {
+    scope.row = undefined
+    scope.excluded = undefined
+    const row = proposedRow(stored, scope, values)
+    const result =
+      resolution === undefined
+        ? yield* insertRow(execution, stored, row)
+        : yield* insertOrResolve(execution, stored, scope, row, resolution)
+    if (result !== undefined) written.push(result)
+  }
+  return answer(written)
+}
+
+function* insertRow(execution: Execution, { relation }: Stored, row: StoredRow): Waiting<StoredRow> {
+  const slot = addSlot(execution, relation, row)
+  yield* enterIndexes(execution, slot, row, relation.indexes)
+  return row
+}
+
+interface Resolution {
+  readonly onConflict: OnConflict
+  /** The unique constraints that the target names. */
+  readonly arbiters: ReadonlyArray<HashIndex>
+  readonly change: Change | undefined
+}
+
+/**
+ * `on conflict`: waits for uncommitted duplicates in the target, then inserts, or leaves or updates what it found. Begins
+ * again when the row it found has changed, or when a duplicate came while another constraint made it wait.
+ */
+function* insertOrResolve(
+  execution: Execution,
+  stored: Stored,
+  scope: Scope,
+  row: StoredRow,
+  { onConflict, arbiters, change }: Resolution
+): Waiting<StoredRow | undefined> {
+  const { transaction } = execution
+  const { relation } = stored
+  for (;;) {
+    const existing = yield* findDuplicate(execution, arbiters, row)
+    if (existing === undefined) {
+      const slot = addSlot(execution, relation, row)
+      const isAlone = yield* enterIndexes(execution, slot, row, relation.indexes, arbiters)
+      if (isAlone) return row
+      relation.undo(slot, transaction)
+      transaction.written.delete(slot)
+      continue
+    }
+    const { slot, version } = existing
+    if (onConflict._tag === "Nothing") {
+      requireVisible(transaction, version)
+      return undefined
+    }
+    if (version.writer === transaction && version.command === transaction.command) {
+      throw new StatementDefect(`${relation.name}: on conflict do update cannot affect a row a second time`)
+    }
+    const acquired = yield* acquire(execution, slot, change!.mode, version)
+    if (acquired === "changed") {
+      if (transaction.isolation !== "read committed") throw new SerializationFailure()
+      continue
+    }
+    requireVisible(transaction, version)
+    scope.row = version.row
+    scope.excluded = row
+    if (test(onConflict.where, scope) !== true) return undefined
+    return yield* updateRow(execution, stored, scope, change!, slot, version, onConflict.where)
+  }
+}
+
+/** A change of columns, with the lock that the columns named call for. */
+interface Change {
+  readonly set: ReadonlyArray<readonly [string, Assignments[string]]>
+  readonly keyColumns: ReadonlyArray<string>
+  readonly mode: RowLock
+  /** Those over any of the columns. */
+  readonly indexes: ReadonlyArray<HashIndex>
+}
+
+function* updateRow(
+  execution: Execution,
+  stored: Stored,
+  scope: Scope,
+  change: Change,
+  slot: Slot,
+  found: Version,
+  where: Condition
+): Waiting<StoredRow | undefined> {
+  let basis = found
+  for (;;) {
+    const before = basis.row!
+    const after = changedRow(stored, scope, change, before)
+    const keyChanged = change.keyColumns.some((column) => before[column] !== after[column])
+    const acquired = yield* acquire(execution, slot, keyChanged ? "for update" : "for no key update", basis)
+    if (acquired === "held") {
+      write(execution, slot, after, { keyChanged, reindexed: change.indexes.length > 0 })
+      yield* enterIndexes(execution, slot, after, change.indexes)
+      return after
+    }
+    const newest = yield* follow(execution, scope, slot, change.mode, where, false)
+    if (newest === undefined) return undefined
+    basis = newest
+  }
+}
+
+interface Target {
+  readonly slot: Slot
+  readonly version: Version
+  readonly row: StoredRow
+}
+
+/** The rows that the snapshot shows and the condition accepts, each tested when it is reached. */
+function* qualifying(execution: Execution, table: string, where: Condition): Generator<Target, void, void> {
+  const { transaction } = execution
+  const { relation } = execution.find(table)
+  const scope = scopeOf(execution, table)
+  for (const slot of relation.candidates(equalities(relation, where))) {
+    const version = visible(slot, transaction)
+    if (version?.row === undefined) continue
+    scope.row = version.row
+    if (test(where, scope) === true) yield { slot, version, row: version.row }
+  }
+}
+
+/** Locks the row unless another transaction has changed it since `basis`. */
+function* acquire(
+  execution: Execution,
+  slot: Slot,
+  mode: RowLock,
+  basis: Version,
+  skipLocked = false
+): Waiting<"held" | "changed" | "skipped"> {
+  const { transaction } = execution
+  let wait: RowWait | undefined
+  try {
+    for (;;) {
+      if (hasChangedSince(slot, basis, mode)) return "changed"
+      if (!conflictsWithHolders(slot, transaction, mode)) {
+        hold(slot, transaction, mode)
+        return "held"
+      }
+      if (skipLocked) return "skipped"
+      if (wait === undefined) {
+        wait = { _tag: "Row", transaction, slot, mode, releasedBy: undefined }
+        ;(slot.queue ??= []).push(wait)
+      }
+      yield wait
+    }
+  } finally {
+    if (wait !== undefined) {
+      const remaining = slot.queue!.filter((other) => other !== wait)
+      slot.queue = remaining.length === 0 ? undefined : remaining
+      execution.left(wait)
+    }
+  }
+}
+
+/** The newest version, locked and tested again after a change; `undefined` when the row is gone or no longer qualifies. */
+function* follow(
+  execution: Execution,
+  scope: Scope,
+  slot: Slot,
+  mode: RowLock,
+  where: Condition,
+  skipLocked: boolean
+): Waiting<Version | undefined> {
+  const { transaction } = execution
+  if (transaction.isolation !== "read committed") throw new SerializationFailure()
+  for (;;) {
+    const newest = latest(slot, transaction)
+    if (newest?.row === undefined) return undefined
+    const acquired = yield* acquire(execution, slot, mode, newest, skipLocked)
+    if (acquired === "skipped") return undefined
+    if (acquired === "held") {
+      scope.row = newest.row
+      return test(where, scope) === true ? newest : undefined
+    }
+  }
+}
+
+/** What stands in the way of a key: a row with it, or an unfinished transaction that may leave one. */
+type Duplicate = { readonly slot: Slot; readonly version: Version } | { readonly awaited: Transaction }
+
+function duplicateIn(index: HashIndex, row: StoredRow, own: Slot | undefined, transaction: Transaction): Duplicate | undefined {
+  const bucket = index.bucket(row)
+  if (bucket === undefined) return undefined
+  const key = index.keyOf(row)
+  const hasKey = (version: Version) => version.row !== undefined && index.keyOf(version.row) === key
+  for (const slot of bucket) {
+    const head = slot.head
+    if (slot === own || head === undefined) continue
+    if (head.writer === transaction || isCommitted(head)) {
+      if (hasKey(head)) return { slot, version: head }
+      continue
+    }
+    for (let version: Version | undefined = head; version !== undefined; version = version.previous) {
+      if (hasKey(version)) return { awaited: head.writer }
+      if (isCommitted(version)) break
+    }
+  }
+  return undefined
+}
+
+/** The committed or own row with this key in one of the constraints, after waiting for those that were not certain. */
+function* findDuplicate(
+  execution: Execution,
+  arbiters: ReadonlyArray<HashIndex>,
+  row: StoredRow
+): Waiting<{ readonly slot: Slot; readonly version: Version } | undefined> {
+  const { transaction } = execution
+  for (const index of arbiters) {
+    for (;;) {
+      const found = duplicateIn(index, row, undefined, transaction)
+      if (found === undefined) break
+      if ("slot" in found) return found
+      yield { _tag: "Transaction", transaction, awaited: found.awaited, constraint: index.name, releasedBy: undefined }
+    }
+  }
+  return undefined
+}
+
+/** False when one of the arbiters holds a duplicate; a duplicate in another unique constraint is a violation. */
+function* enterIndexes(
+  execution: Execution,
+  slot: Slot,
+  row: StoredRow,
+  indexes: ReadonlyArray<HashIndex>,
+  arbiters: ReadonlyArray<HashIndex> = []
+): Waiting<boolean> {
+  const { transaction } = execution
+  const { relation } = slot
+  for (const index of indexes) {
+    while (relation.uniques.includes(index)) {
+      const found = duplicateIn(index, row, slot, transaction)
+      if (found === undefined) break
+      if (arbiters.includes(index)) return false
+      if ("slot" in found) throw new UniqueViolation({ table: relation.name, constraint: index.name })
+      yield { _tag: "Transaction", transaction, awaited: found.awaited, constraint: index.name, releasedBy: undefined }
+    }
+    index.add(slot, row)
+  }
+  return true
+}
+
+function addSlot({ transaction }: Execution, relation: Relation, row: StoredRow): Slot {
+  const slot = relation.insert(row, transaction, transaction.command)
+  transaction.written.add(slot)
+  return slot
+}
+
+function write(
+  { transaction }: Execution,
+  slot: Slot,
+  row: StoredRow | undefined,
+  change: { readonly keyChanged: boolean; readonly reindexed: boolean }
+): void {
+  slot.head = { row, writer: transaction, command: transaction.command, ...change, previous: slot.head }
+  transaction.written.add(slot)
+}
+
+function proposedRow({ relation, validator }: Stored, scope: Scope, values: Assignments): StoredRow {
+  const row: Record<string, unknown> = {}
+  let given = 0
+  for (const column of relation.columns) {
+    const expression = values[column]
+    if (expression !== undefined) given++
+    row[column] = validator.accept(column, expression === undefined ? null : evaluate(expression, scope))
+  }
+  if (given < Object.keys(values).length) {
+    const unknown = Object.keys(values).find((column) => !relation.columns.includes(column) && values[column] !== undefined)
+    if (unknown !== undefined) throw new StatementDefect(`${relation.name}: no column ${unknown}`)
+  }
+  scope.row = Object.freeze(row)
+  validator.check(scope)
+  return row
+}
+
+function changedRow({ validator }: Stored, scope: Scope, change: Change, before: StoredRow): StoredRow {
+  const after: Record<string, unknown> = { ...before }
+  scope.row = before
+  for (const [column, expression] of change.set) after[column] = validator.accept(column, evaluate(expression, scope))
+  scope.row = Object.freeze(after)
+  validator.check(scope)
+  return after
+}
+
+function changeOf({ relation }: Stored, assignments: Assignments): Change {
+  const set = Object.entries(assignments).filter(([, expression]) => expression !== undefined)
+  const keyColumns = set.map(([column]) => column).filter((column) => relation.keyColumns.has(column))
+  return {
+    set,
+    keyColumns,
+    mode: keyColumns.length > 0 ? "for update" : "for no key update",
+    indexes: relation.indexes.filter(({ columns }) => columns.some((column) => assignments[column] !== undefined))
+  }
+}
+
+function resolutionOf(stored: Stored, onConflict: OnConflict): Resolution {
+  const { name, uniques } = stored.relation
+  const { target } = onConflict
+  const arbiters =
+    target.length === 0 && onConflict._tag === "Nothing"
+      ? uniques
+      : uniques.filter(({ columns }) => columns.length === target.length && columns.every((column) => target.includes(column)))
+  if (arbiters.length === 0) throw new StatementDefect(`${name}: no unique constraint on (${target.join(", ")})`)
+  return { onConflict, arbiters, change: onConflict._tag === "Nothing" ? undefined : changeOf(stored, onConflict.set) }
+}
+
+/** A row that the snapshot does not show cannot be resolved with under repeatable read. */
+function requireVisible(transaction: Transaction, version: Version): void {
+  if (transaction.isolation === "read committed" || version.writer === transaction) return
+  if (version.writer.commitSequence > transaction.snapshot!) throw new SerializationFailure()
+}
+
+const comparable: Readonly<Record<ColumnKind, string>> = {
+  text: "string",
+  integer: "number",
+  timestamp: "number",
+  boolean: "boolean",
+  json: "nothing"
+}
+
+/** The values that the condition fixes columns to, for the indexes; `undefined` when it fixes none. */
+function equalities(relation: Relation, where: Condition): ReadonlyMap<string, ReadonlyArray<unknown>> | undefined {
+  const fixed = new Map<string, ReadonlyArray<unknown>>()
+  collectEqualities(relation, where, fixed)
+  return fixed.size === 0 ? undefined : fixed
+}
+
+function collectEqualities(relation: Relation, where: Condition, fixed: Map<string, ReadonlyArray<unknown>>): void {
+  if (where._tag === "And") {
+    for (const part of where.conditions) collectEqualities(relation, part, fixed)
+  } else if (where._tag === "Compare" && where.operator === "=") {
+    const { left, right } = where
+    if (left._tag === "Column" && left.from === "row" && right._tag === "Value") fix(left.name, [right.value])
+    else if (right._tag === "Column" && right.from === "row" && left._tag === "Value") fix(right.name, [left.value])
+  } else if (where._tag === "In" && where.expression._tag === "Column" && where.expression.from === "row") {
+    fix(where.expression.name, where.values)
+  }
+
+  function fix(name: string, values: ReadonlyArray<unknown>): void {
+    const column = (relation.table.columns as Readonly<Record<string, { readonly kind: ColumnKind }>>)[name]
+    if (column === undefined) throw new StatementDefect(`${relation.name}: no column ${name}`)
+    const wanted = values.filter((value) => value !== null && value !== undefined)
+    for (const value of wanted) {
+      if (typeof value !== comparable[column.kind]) {
+        throw new StatementDefect(`${relation.name}.${name}: ${column.kind} cannot be compared with a ${typeof value}`)
+      }
+    }
+    if (!fixed.has(name)) fixed.set(name, wanted)
+  }
+}
+
+function scopeOf({ transaction, clockMicros }: Execution, table: string): Scope {
+  return { table, row: undefined, excluded: undefined, nowMicros: transaction.startedAtMicros, clockMicros }
+}
+
+function comparatorOf({ orderBy, table }: Select): (left: StoredRow, right: StoredRow) => number {
+  return (left, right) => {
+    for (const { column, direction } of orderBy) {
+      const leftValue = left[column]
+      const rightValue = right[column]
+      if (leftValue === undefined) throw new StatementDefect(`${table}: no column ${column}`)
+      const ordered = order(leftValue, rightValue)
+      if (ordered !== 0) return direction === "asc" ? ordered : -ordered
+    }
+    return 0
+  }
+}
+
+function limitOf({ limit, table }: Select): number {
+  if (limit === undefined) return Infinity
+  if (!Number.isSafeInteger(limit) || limit < 0) throw new StatementDefect(`${table}: limit ${limit}`)
+  return limit
+}
+
+function answer(rows: ReadonlyArray<StoredRow>): Answer {
+  return { rows, count: rows.length }
+}

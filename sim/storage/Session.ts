@@ -1,0 +1,215 @@
+/**
+ * One session of the storage model: a connection's worth of state, from begin to commit or rollback.
+ *
+ * A statement answers at once or later, through the callback given with it; a session has at most one under way. Any failure
+ * rolls its transaction back at once and frees its locks; until the session ends the transaction, statements fail `Aborted`.
+ * Absent on purpose: timeouts. Whoever owns the session calls `cancel` or `terminate` when one runs out.
+ */
+import {
+  Aborted,
+  type Answer,
+  CheckViolation,
+  Fenced,
+  type Isolation,
+  type Reason,
+  SerializationFailure,
+  type Statement,
+  UniqueViolation
+} from "../../core/ports/Storage.ts"
+import { StatementDefect } from "./Defect.ts"
+import type { Engine } from "./Engine.ts"
+import { execute } from "./Execute.ts"
+import type { Wait } from "./Locks.ts"
+import { Transaction } from "./Transaction.ts"
+
+export type Outcome =
+  | { readonly _tag: "Answered"; readonly answer: Answer }
+  | { readonly _tag: "Failed"; readonly reason: Reason }
+  /** No database would accept the statement: a defect of the caller. */
+  | { readonly _tag: "Defect"; readonly defect: StatementDefect }
+
+/** `RolledBack` is how COMMIT ends a doomed transaction. */
+export type CommitOutcome = "Committed" | "RolledBack"
+
+/** What begins a transaction. */
+export interface Begin {
+  readonly label: string
+  readonly isolation: Isolation
+}
+
+export type SessionState = "idle" | "in transaction" | "waiting" | "doomed" | "closed"
+
+type Steps = Generator<Wait, Answer, void>
+type Running = { readonly steps: Steps; readonly answer: (outcome: Outcome) => void }
+
+export class Session {
+  readonly id: number
+  readonly #engine: Engine
+  #transaction: Transaction | undefined
+  #isDoomed = false
+  #isClosed = false
+  #running: Running | undefined
+  #wait: Wait | undefined
+
+  constructor(engine: Engine, id: number) {
+    this.#engine = engine
+    this.id = id
+  }
+
+  get state(): SessionState {
+    if (this.#isClosed) return "closed"
+    if (this.#isDoomed) return "doomed"
+    if (this.#running !== undefined) return "waiting"
+    return this.#transaction === undefined ? "idle" : "in transaction"
+  }
+
+  /** The open transaction; `undefined` also when it is doomed, for then it has been rolled back already. */
+  get transaction(): Transaction | undefined {
+    return this.#transaction
+  }
+
+  /** What the running statement waits for. */
+  get wait(): Wait | undefined {
+    return this.#wait
+  }
+
+  /** Dies for serializable: it comes together with its proof. */
+  begin(options: Begin): Transaction {
+    this.#require("idle")
+    if (options.isolation === "serializable") {
+      throw new StatementDefect("serializable is not modelled yet: use read committed or repeatable read")
+    }
+    this.#transaction = this.#engine.beginTransaction(this, options)
+    return this.#transaction
+  }
+
+  /** Runs a statement; `answer` is called once, perhaps before this returns, and never after `terminate`. */
+  execute(statement: Statement, answer: (outcome: Outcome) => void): void {
+    if (this.#isDoomed) return answer({ _tag: "Failed", reason: new Aborted() })
+    this.#require("in transaction")
+    const engine = this.#engine
+    const transaction = this.#transaction!
+    engine.enter()
+    transaction.command++
+    engine.takeSnapshot(transaction)
+    let started: Answer | Steps
+    try {
+      started = execute(engine.executionOf(transaction), statement)
+    } catch (failure) {
+      this.#fail(failure, answer)
+      return engine.leave()
+    }
+    if ("next" in started) this.#advance(started, answer)
+    else this.#succeed(started, answer)
+    engine.leave()
+  }
+
+  /** The waiting statement looks again. The engine calls it when something it waited for has ended. */
+  resume(): void {
+    const running = this.#running
+    if (running !== undefined) this.#advance(running.steps, running.answer)
+  }
+
+  commit(): CommitOutcome {
+    if (this.#isDoomed) {
+      this.#isDoomed = false
+      return "RolledBack"
+    }
+    this.#require("in transaction")
+    const transaction = this.#transaction!
+    this.#transaction = undefined
+    this.#engine.enter()
+    this.#engine.commitTransaction(transaction)
+    this.#engine.leave()
+    return "Committed"
+  }
+
+  /** Ends the transaction, doomed or not; without one it does nothing. A waiting statement is given up unanswered. */
+  rollback(): void {
+    this.#isDoomed = false
+    this.#engine.enter()
+    this.#abandon()
+    this.#engine.leave()
+  }
+
+  /** Fails the running statement, or the transaction where none is running, with this reason. */
+  cancel(reason: Reason): void {
+    if (this.#transaction === undefined) return
+    const running = this.#running
+    this.#engine.enter()
+    this.#isDoomed = true
+    this.#abandon()
+    running?.answer({ _tag: "Failed", reason })
+    this.#engine.leave()
+  }
+
+  /** The connection is gone: everything is rolled back and nothing more is answered. */
+  terminate(): void {
+    if (this.#isClosed) return
+    this.#engine.enter()
+    this.#isClosed = true
+    this.#abandon()
+    this.#engine.forget(this)
+    this.#engine.leave()
+  }
+
+  #advance(steps: Steps, answer: (outcome: Outcome) => void): void {
+    const before = this.#wait
+    let next: IteratorResult<Wait, Answer>
+    try {
+      next = steps.next()
+    } catch (failure) {
+      return this.#fail(failure, answer)
+    }
+    if (next.done === true) {
+      this.#running = undefined
+      this.#wait = undefined
+      if (before !== undefined) this.#engine.endWait(this, before)
+      return this.#succeed(next.value, answer)
+    }
+    if (next.value === before) return
+    this.#running = { steps, answer }
+    this.#wait = next.value
+    if (before !== undefined) this.#engine.endWait(this, before)
+    this.#engine.beginWait(this, next.value)
+  }
+
+  #succeed(result: Answer, answer: (outcome: Outcome) => void): void {
+    this.#engine.releaseSnapshot(this.#transaction!)
+    answer({ _tag: "Answered", answer: result })
+  }
+
+  #fail(failure: unknown, answer: (outcome: Outcome) => void): void {
+    this.#isDoomed = true
+    this.#abandon()
+    if (isReason(failure)) answer({ _tag: "Failed", reason: failure })
+    else if (failure instanceof StatementDefect) answer({ _tag: "Defect", defect: failure })
+    else throw failure
+  }
+
+  #abandon(): void {
+    const running = this.#running
+    const transaction = this.#transaction
+    this.#running = undefined
+    this.#transaction = undefined
+    this.#wait = undefined
+    running?.steps.return(noAnswer)
+    if (transaction !== undefined) this.#engine.rollbackTransaction(transaction)
+  }
+
+  #require(state: SessionState): void {
+    if (this.state !== state) throw new Error(`session ${this.id} is ${this.state}, it should be ${state}`)
+  }
+}
+
+const noAnswer: Answer = { rows: [], count: 0 }
+
+/** The reasons that statements themselves fail with. */
+function isReason(failure: unknown): failure is Reason {
+  return (
+    failure instanceof UniqueViolation ||
+    failure instanceof CheckViolation ||
+    failure instanceof SerializationFailure ||
+    failure instanceof Fenced
+  )
+}

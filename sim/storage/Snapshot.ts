@@ -1,0 +1,39 @@
+/**
+ * Which version of a row a transaction sees, and what has become of a row since.
+ *
+ * A snapshot is a position in the order of commits: it shows what was committed up to there, and the transaction's own writes.
+ */
+import type { RowLock } from "../../core/ports/Storage.ts"
+import type { Slot, Version } from "./Relation.ts"
+import type { Transaction } from "./Transaction.ts"
+
+/** The version that this transaction sees, deleted ones included; `undefined` when the row is not there for it. */
+export const visible = (slot: Slot, transaction: Transaction): Version | undefined => {
+  const snapshot = transaction.snapshot!
+  for (let version = slot.head; version !== undefined; version = version.previous) {
+    if (version.writer === transaction || version.writer.commitSequence <= snapshot) return version
+  }
+  return undefined
+}
+
+export const isCommitted = (version: Version): boolean => version.writer.commitSequence !== Infinity
+
+/** The newest version that is committed or, when it wrote one, the transaction's own. */
+export const latest = (slot: Slot, transaction: Transaction): Version | undefined => {
+  for (let version = slot.head; version !== undefined; version = version.previous) {
+    if (version.writer === transaction || isCommitted(version)) return version
+  }
+  return undefined
+}
+
+/**
+ * Whether another transaction has committed a newer version that a lock of this mode may not overlook. `for key share`
+ * overlooks updates that leave the key alone: it is granted on the version already read.
+ */
+export const hasChangedSince = (slot: Slot, basis: Version, mode: RowLock): boolean => {
+  for (let version = slot.head; version !== basis; version = version.previous) {
+    if (version === undefined) return true
+    if (isCommitted(version) && (mode !== "for key share" || version.keyChanged)) return true
+  }
+  return false
+}

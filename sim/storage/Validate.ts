@@ -1,0 +1,116 @@
+/**
+ * What a column accepts and what a row must satisfy, in Postgres' order: types and not-null first, then checks by name.
+ *
+ * A value of a wrong type is a defect; a value that breaks a declared rule is a `CheckViolation`. Constraint names follow
+ * Postgres: `<table>_<column>_not_null`, `<table>_<column>_check` for word lists, `<table>_<column>_range` for integers
+ * beyond ±(2^53 - 1), and the declared name for checks.
+ */
+import { CheckViolation } from "../../core/ports/Storage.ts"
+import type { Column, Table } from "../../core/ports/Table.ts"
+import { StatementDefect } from "./Defect.ts"
+import { type Scope, test } from "./Evaluate.ts"
+
+type Check = { readonly name: string; readonly holds: (scope: Scope) => boolean }
+
+export interface Validator {
+  /** The value as it is stored: json is copied and frozen. */
+  readonly accept: (column: string, value: unknown) => unknown
+  /** Over `scope.row`. */
+  readonly check: (scope: Scope) => void
+}
+
+export const makeValidator = (table: Table<unknown>): Validator => {
+  const columns = table.columns as Readonly<Record<string, Column<unknown>>>
+  for (const key of table.primaryKey) {
+    if (columns[key]!.nullable) throw new StatementDefect(`${table.name}: ${key} is of the primary key, so never null`)
+  }
+  const checks = checksOf(table)
+  return {
+    accept: (name, value) => {
+      const column = columns[name]
+      if (column === undefined) throw new StatementDefect(`${table.name}: no column ${name}`)
+      if (value === null || value === undefined) {
+        if (column.nullable) return null
+        throw new CheckViolation({ table: table.name, constraint: `${table.name}_${name}_not_null` })
+      }
+      return acceptKind(table.name, name, column, value)
+    },
+    check: (scope) => {
+      for (const check of checks) {
+        if (!check.holds(scope)) throw new CheckViolation({ table: table.name, constraint: check.name })
+      }
+    }
+  }
+}
+
+function acceptKind(table: string, name: string, column: Column<unknown>, value: unknown): unknown {
+  switch (column.kind) {
+    case "text":
+      if (typeof value !== "string") throw mistyped(table, name, column, value)
+      if (value.includes("\u0000") || !value.isWellFormed()) {
+        throw new StatementDefect(`${table}.${name}: text is valid Unicode without NUL`)
+      }
+      return value
+    case "integer":
+    case "timestamp":
+      if (typeof value !== "number" || !(Number.isInteger(value) || Math.abs(value) === Infinity)) {
+        throw mistyped(table, name, column, value)
+      }
+      if (!Number.isSafeInteger(value)) throw new CheckViolation({ table, constraint: `${table}_${name}_range` })
+      return value + 0
+    case "boolean":
+      if (typeof value !== "boolean") throw mistyped(table, name, column, value)
+      return value
+    case "json":
+      return frozenJson(value, `${table}.${name}`)
+  }
+}
+
+/** A check holds unless it is false: unknown passes, as in SQL. */
+function checksOf(table: Table<unknown>): ReadonlyArray<Check> {
+  const checks: Array<Check> = table.checks.map(({ name, condition }) => ({
+    name,
+    holds: (scope) => test(condition, scope) !== false
+  }))
+  for (const [name, column] of Object.entries(table.columns as Readonly<Record<string, Column<unknown>>>)) {
+    const { literals } = column
+    if (literals !== undefined) {
+      checks.push({
+        name: `${table.name}_${name}_check`,
+        holds: ({ row }) => row![name] === null || literals.includes(row![name] as string)
+      })
+    }
+  }
+  return checks.sort((left, right) => (left.name < right.name ? -1 : 1))
+}
+
+/** A frozen copy, so that neither the writer nor a reader can change what is stored. */
+function frozenJson(value: unknown, where: string): unknown {
+  if (value === null || typeof value === "boolean") return value
+  if (typeof value === "string") {
+    if (value.includes("\u0000") || !value.isWellFormed()) {
+      throw new StatementDefect(`${where}: text is valid Unicode without NUL`)
+    }
+    return value
+  }
+  if (typeof value === "number" && Number.isFinite(value)) return value + 0
+  if (Array.isArray(value)) return Object.freeze(value.map((item) => frozenJson(item, where)))
+  if (typeof value === "object") {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype || prototype === null) {
+      return Object.freeze(
+        Object.fromEntries(
+          Object.entries(value)
+            .filter(([, item]) => item !== undefined)
+            .map(([key, item]) => [key, frozenJson(item, where)])
+        )
+      )
+    }
+  }
+  throw new StatementDefect(`${where}: not a json document`)
+}
+
+function mistyped(table: string, name: string, column: Column<unknown>, value: unknown): StatementDefect {
+  return new StatementDefect(`${table}.${name} is ${column.kind}, not ${typeof value} ${String(value)}`)
+}
+
