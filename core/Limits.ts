@@ -44,7 +44,6 @@ export const idempotencyRetentionMillis = 24 * 3_600_000
 /** How long a claim protects a request that is being executed. */
 export const idempotencyClaimMillis = 5_000
 export const idempotencyPurgeIntervalMillis = 60_000
-export const idempotencyPurgeRowsMax = 1_000
 
 /** Reconciling: the defaults of client-go, per key and for the node. */
 export const reconcileBackoffMillisMin = 5
