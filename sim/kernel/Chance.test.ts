@@ -16,7 +16,7 @@ describe("Chance", () => {
 
   it("fractions of one key fill [0, 1) evenly (n = 100,000, ten bins within 3 %)", () => {
     const key = Chance.root("even")
-    const bins = new Array<number>(10).fill(0)
+    const bins = Array.from({ length: 10 }, () => 0)
     for (let nth = 0; nth < 100_000; nth++) {
       const bin = Math.floor(Chance.fraction(key, nth) * 10)
       bins[bin] = (bins[bin] as number) + 1

@@ -47,14 +47,14 @@ export class FactStream {
     this.#now = now
   }
 
-  /** Hears what core and the store say. */
-  subscribe(subscriber: Subscriber): void {
-    this.#subscribers.push(subscriber)
+  /** Hears what core and the store say. Returns the function that ends it, as does `subscribeDetailed`. */
+  subscribe(subscriber: Subscriber): () => void {
+    return add(this.#subscribers, subscriber)
   }
 
   /** Hears everything, down to each send, delivery and timer. */
-  subscribeDetailed(subscriber: Subscriber): void {
-    this.#detailed.push(subscriber)
+  subscribeDetailed(subscriber: Subscriber): () => void {
+    return add(this.#detailed, subscriber)
   }
 
   /** A fact of the simulator. Returns its id, to be the cause of what follows. */
@@ -100,5 +100,13 @@ export class FactStream {
 
   #envelope(id: number, by: Speaker, fact: DomainFact): Envelope {
     return { id, atMicros: this.#now(), node: by.name, incarnation: by.incarnation, cause: this.cause, fact }
+  }
+}
+
+function add(subscribers: Array<Subscriber>, subscriber: Subscriber): () => void {
+  subscribers.push(subscriber)
+  return () => {
+    const index = subscribers.indexOf(subscriber)
+    if (index >= 0) subscribers.splice(index, 1)
   }
 }

@@ -2,7 +2,7 @@
  * A node's own clock. Wall time has an offset, drifts and jumps; monotonic time only drifts. Timers run on monotonic
  * time, as in every operating system.
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 

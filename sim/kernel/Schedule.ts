@@ -6,8 +6,6 @@ import * as Chance from "./Chance.ts"
 
 export type StrategyName = "fifo" | "random"
 
-export const strategyNames: ReadonlyArray<StrategyName> = ["fifo", "random"]
-
 /**
  * `random` picks any runnable task, and preempts at port calls (readings of clock and chance, facts, fault points,
  * marked state accesses) with the probability given; a preempted fiber stays off the processor for up to `stallMicros`.
@@ -29,6 +27,8 @@ export const random: Strategy = {
   operationProbability: 0,
   stallMicros: 2_000
 }
+
+export const strategies: Readonly<Record<StrategyName, Strategy>> = { fifo, random }
 
 /** Index of the task to run among `count`. */
 export const choose = (strategy: Strategy, key: Chance.Key, nth: number, count: number): number =>

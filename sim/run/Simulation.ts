@@ -5,7 +5,7 @@
 import type { Check } from "../../core/invariants/Invariant.ts"
 import type { Subscriber } from "../kernel/FactStream.ts"
 import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
-import * as Schedule from "../kernel/Schedule.ts"
+import { strategies } from "../kernel/Schedule.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { Nemesis, problem } from "../nemesis/Nemesis.ts"
 import { armFaultPoints } from "../nemesis/kinds/process.ts"
@@ -52,7 +52,7 @@ export const drawParameters = (scenario: Scenario, world: World): Parameters =>
 function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, isTracking: boolean): RunResult {
   const world = new World({
     seed: request.seed,
-    strategy: Schedule[request.strategy],
+    strategy: strategies[request.strategy],
     isTracking,
     limits: options.limits ?? defaultLimits
   })
@@ -138,9 +138,8 @@ function play(world: World, scenario: Scenario, request: RunRequest, nemesis: Ne
 function quiet(world: World, liveness: NonNullable<Scenario["liveness"]>): Verdict | undefined {
   const untilMicros = world.nowMicros + liveness.quietMillis * 1_000
   let noise: string | undefined
-  let isListening = true
-  world.subscribe(({ fact }) => {
-    if (!isListening || fact._tag !== "Committed") return
+  const unsubscribe = world.subscribe(({ fact }) => {
+    if (fact._tag !== "Committed") return
     const { label } = fact as unknown as { readonly label: string }
     if (liveness.noise(label)) noise ??= label
   })
@@ -151,7 +150,7 @@ function quiet(world: World, liveness: NonNullable<Scenario["liveness"]>): Verdi
     if (missing !== true) return stalled(world, `converged, then left that state by itself: ${missing}`)
     if (noise !== undefined) return stalled(world, `converged, but "${noise}" goes on writing`)
   }
-  isListening = false
+  unsubscribe()
   return undefined
 }
 

@@ -11,9 +11,10 @@ import type { Mark } from "../../core/facts/Mark.ts"
 import * as Chance from "../kernel/Chance.ts"
 import { Kernel, type Limits } from "../kernel/Kernel.ts"
 import * as NodeServices from "../kernel/NodeServices.ts"
-import type * as Schedule from "../kernel/Schedule.ts"
+import * as Schedule from "../kernel/Schedule.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import { Draw } from "../nemesis/Draw.ts"
+import { fromMicros, toMicros } from "../nemesis/FaultPlan.ts"
 import { Hazards } from "../nemesis/Hazards.ts"
 import { Network } from "../network/Network.ts"
 import type { MarkCount } from "./Verdict.ts"
@@ -47,7 +48,8 @@ export interface WorldNodeOptions {
 
 export interface WorldOptions {
   readonly seed: Chance.Seed
-  readonly strategy: Schedule.Strategy
+  /** Default: random. */
+  readonly strategy?: Schedule.Strategy
   readonly isTracking?: boolean
   readonly limits?: Limits
 }
@@ -78,7 +80,7 @@ export class World {
     this.network = new Network(this.kernel)
     this.draw = new Draw(Chance.derive(this.kernel.key, "scenario"))
     this.isTracking = options.isTracking ?? false
-    this.#strategy = options.strategy
+    this.#strategy = options.strategy ?? Schedule.random
   }
 
   get nowMicros(): number {
@@ -152,9 +154,37 @@ export class World {
     for (const heal of this.#healers) heal()
   }
 
+  /** Lets so much virtual time pass. Throws when an invariant breaks, a program fails or nothing can go on. */
+  run(forText: string): void {
+    this.#advance(this.nowMicros + toMicros(forText))
+  }
+
+  /** Runs until a fact meets the test, and returns it. Throws with the last facts when none did in time. */
+  runUntil(test: (envelope: Envelope) => boolean, options: { readonly within: string }): Envelope {
+    const recent: Array<Envelope> = []
+    let found: Envelope | undefined
+    const unsubscribe = this.kernel.facts.subscribeDetailed((envelope) => {
+      if (found !== undefined) return
+      recent.push(envelope)
+      if (recent.length > 20) recent.shift()
+      if (!test(envelope)) return
+      found = envelope
+      this.kernel.halt()
+    })
+    const untilMicros = this.nowMicros + toMicros(options.within)
+    try {
+      while (found === undefined && this.nowMicros < untilMicros) this.#advance(untilMicros)
+    } finally {
+      unsubscribe()
+    }
+    if (found !== undefined) return found
+    const lines = recent.map(({ atMicros, fact, node }) => `${fromMicros(atMicros)} ${node} ${JSON.stringify(fact)}`)
+    throw new Error([`no such fact within ${options.within}; the last were:`, ...lines].join("\n  "))
+  }
+
   /** Hears what core and the store say. */
-  subscribe(subscriber: (envelope: Envelope) => void): void {
-    this.kernel.facts.subscribe(subscriber)
+  subscribe(subscriber: (envelope: Envelope) => void): () => void {
+    return this.kernel.facts.subscribe(subscriber)
   }
 
   /** Ends the run as violated, unless it has ended already. */
@@ -184,6 +214,16 @@ export class World {
   /** Nodes that had to end and have not. */
   get unended(): ReadonlyArray<string> {
     return [...this.#mustEnd].filter((name) => !this.#ended.has(name))
+  }
+
+  #advance(untilMicros: number): void {
+    const stopped = this.kernel.run(untilMicros)
+    if (this.ending?._tag === "violated") {
+      throw new Error(`${this.ending.invariant}: ${this.ending.message} ${JSON.stringify(this.ending.evidence)}`)
+    }
+    if (this.ending !== undefined) throw new Error(`${this.ending.node} crashed: ${this.ending.cause}`)
+    if (stopped._tag === "Livelock") throw new Error(`livelock: the fibers of ${stopped.node} wake each other`)
+    if (stopped._tag === "StepLimit") throw new Error("the bound on steps was reached")
   }
 
   #services(node: SimNode): Context.Context<never> {
