@@ -66,7 +66,7 @@ export class Reply {
     if (outcome._tag === "Defect") return `defect: ${outcome.defect.message}`
     const { rows, count } = outcome.answer
     if (rows.length === 0) return count === 0 ? "-" : String(count)
-    return rows.map((row) => `${row["id"] ?? row["key"]}:${row["value"] ?? row["epoch"]}`).join(" ")
+    return rows.map((row) => `${row["id"] ?? row["key"]}:${"value" in row ? row["value"] : row["epoch"]}`).join(" ")
   }
 }
 
