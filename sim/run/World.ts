@@ -173,7 +173,7 @@ export class World {
     })
     const untilMicros = this.nowMicros + toMicros(options.within)
     try {
-      while (found === undefined && this.nowMicros < untilMicros) this.#advance(untilMicros)
+      this.#advance(untilMicros)
     } finally {
       unsubscribe()
     }
