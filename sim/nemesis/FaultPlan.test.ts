@@ -20,7 +20,7 @@ describe("FaultPlan", () => {
   ])("%s is %i us", (text, micros) => assert.strictEqual(toMicros(text), micros))
 
   it("every form of `when` is read as it was written", () => {
-    const plan = {
+    const plan: FaultPlan = {
       version: 1,
       faults: [
         { name: "cut", when: { at: "12.5s" }, target: "n1", with: "db", fault: "network/partition", for: "8s" },

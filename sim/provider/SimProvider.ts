@@ -1,0 +1,204 @@
+/**
+ * A simulated provider of outside resources: it lags, half-finishes, lies, forgets, throttles and lets things die, as its
+ * hazards say. It lives in the world, not on a node: it survives every crash of those who call it.
+ *
+ * - P1 One uid has at most one resource at a time, and a start for a uid that has one does nothing.
+ * - P2 Every resource that comes into being or ends for good is told as a fact, because the control plane may not know.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import {
+  type Observation,
+  Provider,
+  ProviderError,
+  type ProviderStarted,
+  type ProviderStopped,
+  ProviderUnavailable,
+  Throttled,
+  UnknownEffect
+} from "../../core/ports/Provider.ts"
+import * as Chance from "../kernel/Chance.ts"
+import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
+import type { World } from "../run/World.ts"
+
+interface Resource {
+  readonly name: string
+  state: Exclude<Observation, "Absent">
+}
+
+/** What `observe` would have said, and since when; kept for as long as a stale answer may reach back. */
+interface Past {
+  readonly atMicros: number
+  readonly observation: Observation
+}
+
+type Call = ProviderError["call"]
+
+const latencyMicrosMin = 2_000
+const latencyMicrosMax = 20_000
+const startMicrosMin = 300_000
+const startMicrosMax = 2_000_000
+const stopMicrosMin = 200_000
+const stopMicrosMax = 1_000_000
+/** A lagging answer is at most so old, and a lagging start or stop takes at most so much longer. */
+const lagMicrosMax = 10_000_000
+/** A resource that dies after having been healthy does so within this time. */
+const lifeMicrosMax = 30_000_000
+
+export class SimProvider {
+  readonly #world: World
+  readonly #key: Chance.Key
+  readonly #resources = new Map<string, Resource>()
+  readonly #history = new Map<string, Array<Past>>()
+  readonly #calls = new Map<string, number>()
+  #created = 0
+
+  constructor(world: World) {
+    this.#world = world
+    this.#key = Chance.derive(world.kernel.key, "provider")
+  }
+
+  /** The provider as the program on a node sees it. */
+  readonly layer: Layer.Layer<Provider, never, SimNode> = Layer.effect(
+    Provider,
+    Effect.map(CurrentNode, (node) =>
+      Provider.of({
+        start: (uid, spec) => this.#call(node, "start", uid, () => this.#start(uid, `${spec.image}/${spec.size}`)),
+        stop: (uid) => this.#call(node, "stop", uid, () => this.#stop(uid)),
+        observe: (uid) => this.#call(node, "observe", uid, (nth) => this.#observe(uid, nth)),
+        list: this.#call(node, "list", "", () => [...this.#resources.keys()].toSorted())
+      })
+    )
+  )
+
+  /** The uids that run now, ascending: what an agent on the spot can see. */
+  running(): ReadonlyArray<string> {
+    return [...this.#resources]
+      .filter(([, resource]) => resource.state === "Running")
+      .map(([uid]) => uid)
+      .toSorted()
+  }
+
+  get size(): number {
+    return this.#resources.size
+  }
+
+  /** A resource fails by itself, as a machine does. */
+  fail(uid: string): void {
+    const resource = this.#resources.get(uid)
+    if (resource !== undefined) this.#become(uid, resource, "Failed")
+  }
+
+  /** The request travels, takes effect, and its answer travels back; each leg may be lost. */
+  #call<A>(node: SimNode, call: Call, uid: string, act: (nth: number) => A): Effect.Effect<A, ProviderError> {
+    return Effect.callback((resume) => {
+      const subject = `${node.name}/${call}/${uid}`
+      const nth = this.#calls.get(subject) ?? 0
+      this.#calls.set(subject, nth + 1)
+      const { hazards } = this.#world
+      const fail = (reason: ProviderError["reason"]) => Effect.fail(new ProviderError({ call, reason }))
+      node.waits(`the provider's answer to ${call} ${uid}`)
+      const travel = (leg: string) => this.#between(`latency/${subject}/${leg}`, nth, latencyMicrosMin, latencyMicrosMax)
+      const answer = (effect: Effect.Effect<A, ProviderError>) =>
+        node.setTimer(travel("answer"), () => resume(effect))
+      if (hazards.hit("controlled/provider-unavailable", subject, nth) !== undefined) {
+        answer(fail(new ProviderUnavailable({ detail: "connection refused" })))
+        return
+      }
+      if (hazards.hit("controlled/provider-throttled", subject, nth) !== undefined) {
+        answer(fail(new Throttled({ retryAfterMillis: 1_000 })))
+        return
+      }
+      this.#world.kernel.schedule(
+        travel("request"),
+        () => {
+          const done = act(nth)
+          if (hazards.hit("controlled/provider-unknown-outcome", subject, nth) === undefined) answer(Effect.succeed(done))
+          else answer(fail(new UnknownEffect({})))
+        },
+        undefined
+      )
+    })
+  }
+
+  #start(uid: string, kind: string): void {
+    if (this.#resources.has(uid)) return
+    const nth = this.#created++
+    const { hazards } = this.#world
+    if (hazards.hit("controlled/false-success", uid, nth) !== undefined) return
+    const resource: Resource = { name: `resource-${nth}-${kind}`, state: "Starting" }
+    this.#resources.set(uid, resource)
+    this.#remember(uid, "Starting")
+    const fact: ProviderStarted = { _tag: "ProviderStarted", uid, resource: resource.name }
+    this.#world.kernel.facts.tell(undefined, fact)
+    if (hazards.hit("controlled/provider-half-finish", uid, nth) !== undefined) return
+    const lag = this.#lag(`start/${uid}`, nth)
+    this.#later(uid, resource, lag + this.#between("start", nth, startMicrosMin, startMicrosMax), () => {
+      if (resource.state !== "Starting") return
+      this.#become(uid, resource, "Running")
+      if (hazards.strike("controlled/died-after-healthy", uid, nth) === undefined) return
+      this.#later(uid, resource, this.#between("life", nth, 1, lifeMicrosMax), () => {
+        if (resource.state !== "Running") return
+        this.#world.kernel.facts.effect("controlled/died-after-healthy")
+        this.#become(uid, resource, "Failed")
+      })
+    })
+  }
+
+  #stop(uid: string): void {
+    const resource = this.#resources.get(uid)
+    if (resource === undefined || resource.state === "Stopping") return
+    this.#become(uid, resource, "Stopping")
+    const nth = this.#created
+    const lag = this.#lag(`stop/${uid}`, nth)
+    this.#later(uid, resource, lag + this.#between(`stop/${uid}`, nth, stopMicrosMin, stopMicrosMax), () => {
+      this.#resources.delete(uid)
+      this.#remember(uid, "Absent")
+      const fact: ProviderStopped = { _tag: "ProviderStopped", uid, resource: resource.name }
+      this.#world.kernel.facts.tell(undefined, fact)
+    })
+  }
+
+  #observe(uid: string, nth: number): Observation {
+    const present = this.#resources.get(uid)?.state ?? "Absent"
+    const { hazards } = this.#world
+    if (hazards.strike("controlled/provider-lag", `observe/${uid}`, nth) === undefined) return present
+    const asOfMicros =
+      this.#world.nowMicros - hazards.fraction("controlled/provider-lag", `observe/${uid}`, nth) * lagMicrosMax
+    const past = (this.#history.get(uid) ?? []).findLast(({ atMicros }) => atMicros <= asOfMicros)
+    const observation = past?.observation ?? "Absent"
+    if (observation !== present) this.#world.kernel.facts.effect("controlled/provider-lag")
+    return observation
+  }
+
+  #become(uid: string, resource: Resource, state: Resource["state"]): void {
+    resource.state = state
+    this.#remember(uid, state)
+  }
+
+  #remember(uid: string, observation: Observation): void {
+    const past = this.#history.get(uid) ?? []
+    past.push({ atMicros: this.#world.nowMicros, observation })
+    this.#history.set(uid, past)
+  }
+
+  #later(uid: string, resource: Resource, delayMicros: number, act: () => void): void {
+    this.#world.kernel.schedule(
+      delayMicros,
+      () => {
+        if (this.#resources.get(uid) === resource) act()
+      },
+      undefined
+    )
+  }
+
+  #lag(subject: string, nth: number): number {
+    const { hazards } = this.#world
+    if (hazards.hit("controlled/provider-lag", subject, nth) === undefined) return 0
+    return hazards.fraction("controlled/provider-lag", subject, nth) * lagMicrosMax
+  }
+
+  #between(name: string, nth: number, minimum: number, maximum: number): number {
+    return Chance.integer(Chance.derive(this.#key, name), nth, minimum, maximum)
+  }
+}
