@@ -1,0 +1,193 @@
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as HashMap from "effect/HashMap"
+import * as fc from "fast-check"
+import fs, { existsSync } from "node:fs"
+import { assert, describe, it } from "vitest"
+import * as Trap from "./Trap.ts"
+
+const options: Trap.TrapOptions = {
+  wallMicros: () => 1_767_225_600_250_000,
+  monotonicMicros: () => 250_000,
+  fraction: () => 0.25
+}
+
+/** What a program that does this is told, while a run is on. */
+const escapeOf = (program: () => unknown, more: Partial<Trap.TrapOptions> = {}): Trap.Escaped | undefined => {
+  const trap = Trap.enter({ ...options, ...more })
+  try {
+    program()
+  } catch (error) {
+    if (error !== trap.escaped) throw error
+  } finally {
+    trap.leave()
+  }
+  return trap.escaped
+}
+
+/** Code of a listed package, as far as a stack can tell. */
+const inPackage = (name: string, expression: string): (() => unknown) =>
+  new Function(`return ${expression}\n//# sourceURL=file:///repo/node_modules/${name}/dist/Code.js`) as () => unknown
+
+const escapes: ReadonlyArray<readonly [api: string, program: () => unknown]> = [
+  ["Date.now", () => Date.now()],
+  ["new Date", () => new Date()],
+  ["new Date", () => Date()],
+  ["performance.now", () => performance.now()],
+  ["process.hrtime", () => process.hrtime()],
+  ["process.hrtime", () => process.hrtime.bigint()],
+  ["Math.random", () => Math.random()],
+  ["crypto.getRandomValues", () => crypto.getRandomValues(new Uint8Array(4))],
+  ["crypto.randomUUID", () => crypto.randomUUID()],
+  ["crypto.subtle.digest", () => crypto.subtle.digest("SHA-256", new Uint8Array(1))],
+  ["setTimeout", () => setTimeout(() => undefined, 1)],
+  ["setInterval", () => setInterval(() => undefined, 1)],
+  ["setImmediate", () => setImmediate(() => undefined)],
+  ["queueMicrotask", () => queueMicrotask(() => undefined)],
+  ["process.nextTick", () => process.nextTick(() => undefined)],
+  ["AbortSignal.timeout", () => AbortSignal.timeout(1)],
+  ["fetch", () => fetch("http://localhost")],
+  ["WebSocket", () => new WebSocket("ws://localhost")],
+  ["Promise.then", () => Promise.resolve(1).then(String)],
+  ["Promise.then", () => Promise.resolve(1).finally(() => undefined)],
+  ["fs.readFileSync", () => fs.readFileSync(import.meta.filename)],
+  ["fs.existsSync", () => existsSync(import.meta.filename)],
+  ["fs.promises.readFile", () => fs.promises.readFile(import.meta.filename)]
+]
+
+describe("while a run is on", () => {
+  for (const [api, program] of escapes) {
+    it(`${api} escapes: ${program.toString().replace("() => ", "")}`, () => {
+      const escaped = escapeOf(program)
+      assert.strictEqual(escaped?.api, api)
+      assert.isNotEmpty(escaped?.remedy)
+      assert.match(escaped?.frames[0] ?? "", /(^|[( ])sim\/host\/Trap\.test\.ts:\d+:\d+/)
+    })
+  }
+
+  it("the program cannot hide it by catching the error", () => {
+    const program = Effect.try({ try: () => Date.now(), catch: () => "hidden" }).pipe(Effect.orElseSucceed(() => 0))
+    assert.strictEqual(escapeOf(() => Effect.runSync(program))?.api, "Date.now")
+  })
+
+  it("a program that awaits fetch escapes there, before anything is sent", () => {
+    const program = Effect.promise(() => fetch("http://localhost"))
+    assert.strictEqual(escapeOf(() => Effect.runSyncExit(program))?.api, "fetch")
+  })
+
+  it("a program that awaits a promise of its own escapes where Effect would wait for it", () => {
+    const program = Effect.promise(async () => 1)
+    assert.strictEqual(escapeOf(() => Effect.runSyncExit(program))?.api, "Promise.then")
+  })
+
+  it("times with an argument are no reading of the clock", () => {
+    assert.isUndefined(
+      escapeOf(() => {
+        const date = new Date(1_000)
+        assert.strictEqual(date.getTime(), 1_000)
+        assert.instanceOf(date, Date)
+        assert.strictEqual(Date.UTC(1970, 0), 0)
+      })
+    )
+  })
+
+  it("what a program prints is let through", () => {
+    assert.isUndefined(escapeOf(() => console.debug("")))
+  })
+
+  it("a listed package is answered by the node's clock and the run's chance, and only for what it is listed", () => {
+    const virtual = {
+      driver: ["Date.now", "new Date", "performance.now", "process.hrtime", "crypto.randomUUID"]
+    } as const
+    const answers: Array<unknown> = []
+    const ask = (expression: string) => answers.push(inPackage("driver", expression)())
+    const escaped = escapeOf(
+      () => {
+        ask("Date.now()")
+        ask("new Date().getTime()")
+        ask("performance.now()")
+        ask("process.hrtime.bigint()")
+        ask("process.hrtime([0, 50000000])")
+        ask("crypto.randomUUID()")
+        ask("Math.random()")
+      },
+      { virtual }
+    )
+    assert.deepStrictEqual(answers, [
+      1_767_225_600_250,
+      1_767_225_600_250,
+      250,
+      250_000_000n,
+      [0, 200_000_000],
+      "40404040-4040-4040-8040-404040404040"
+    ])
+    assert.strictEqual(escaped?.api, "Math.random")
+  })
+
+  it("the innermost package on the stack decides, not who called it", () => {
+    const callBack = inPackage("driver", "[1].map(() => arguments[0]())") as (ours: () => unknown) => unknown
+    const escaped = escapeOf(() => callBack(() => Date.now()), { virtual: { driver: ["Date.now"] } })
+    assert.strictEqual(escaped?.api, "Date.now")
+  })
+})
+
+describe("an Effect HashMap with by-reference keys", () => {
+  const byReference = (name: string) => Equal.byReferenceUnsafe({ name })
+
+  it("iterates in order of insertion, whatever was hashed before", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string(), { minLength: 1 }), fc.array(fc.string()), (names, before) => {
+        const trap = Trap.enter({ ...options, fraction: () => 0.75 })
+        try {
+          for (const name of before) HashMap.make([byReference(name), name])
+          const map = HashMap.fromIterable(names.map((name) => [byReference(name), name] as const))
+          assert.deepStrictEqual([...HashMap.values(map)], names)
+        } finally {
+          trap.leave()
+        }
+      })
+    )
+  })
+})
+
+describe("outside runs", () => {
+  const snapshot = () =>
+    [globalThis, Date, Math, process, Promise.prototype, fs, fs.promises, crypto, console].map((owner) =>
+      Object.getOwnPropertyDescriptors(owner)
+    )
+
+  it("everything is as it was, also after a run inside a run", () => {
+    const before = snapshot()
+    const outer = Trap.enter(options)
+    const inner = Trap.enter(options)
+    inner.leave()
+    assert.throws(() => Date.now(), Trap.Escaped)
+    outer.leave()
+    const after = snapshot()
+    before.forEach((descriptors, index) => {
+      for (const [key, { value, get }] of Object.entries(descriptors)) {
+        assert.isTrue(Object.is(after[index]?.[key]?.value, value), key)
+        assert.strictEqual(after[index]?.[key]?.get, get, key)
+      }
+    })
+    assert.isTrue(existsSync(import.meta.filename))
+  })
+
+  it("each run answers for its own escapes", () => {
+    const outer = Trap.enter(options)
+    const inner = Trap.enter(options)
+    assert.throws(() => Date.now(), Trap.Escaped)
+    assert.isDefined(inner.escaped)
+    inner.leave()
+    assert.isUndefined(outer.escaped)
+    outer.leave()
+  })
+
+  it("an outer run cannot be left before the inner one", () => {
+    const outer = Trap.enter(options)
+    const inner = Trap.enter(options)
+    assert.throws(() => outer.leave(), /opposite/)
+    inner.leave()
+    outer.leave()
+  })
+})

@@ -1,0 +1,400 @@
+/**
+ * While a run is on, the host's time, chance, timers, I/O and promises are trapped in this thread, so that a run which
+ * leaves the simulation says so instead of differing from itself.
+ *
+ * - T1 Outside runs nothing is replaced and nothing costs; the last `leave` restores every property as it was.
+ * - T2 Who calls decides: the first stack frame outside Node.js and this file. A listed package is answered from the
+ *   simulation (`virtual`), everybody else fails, and the run has escaped even if the program catches the error.
+ * - T3 Effect's hash of a by-reference object is the same for all, so that such keys collide and an Effect HashMap or
+ *   HashSet of them iterates in order of insertion, in every run, process and order of seeds. A hash that differed by
+ *   seed would not do: Effect remembers hashes for the life of the process.
+ *
+ * Out of reach: `await` of a native promise and `import()` call nothing that could be replaced (the fiber that waits for
+ * them never resumes, and the run stalls or escapes at Effect's own `then`), and so does a function of the host that a
+ * module took for itself before the run (`const now = Date.now`). The determinism gate is the second net.
+ */
+import childProcess from "node:child_process"
+import crypto from "node:crypto"
+import dgram from "node:dgram"
+import dns from "node:dns"
+import fs from "node:fs"
+import http from "node:http"
+import https from "node:https"
+import { syncBuiltinESMExports } from "node:module"
+import net from "node:net"
+import timers from "node:timers"
+import timersPromises from "node:timers/promises"
+import workerThreads from "node:worker_threads"
+
+/** What a listed package may read: answered by the running node's clock, or by the run's own chance. */
+export type VirtualApi =
+  | "Date.now"
+  | "new Date"
+  | "performance.now"
+  | "process.hrtime"
+  | "Math.random"
+  | "crypto.getRandomValues"
+  | "crypto.randomUUID"
+  | "crypto.randomBytes"
+
+/** Package name to what it may read of the simulation as if of the host. */
+export type VirtualPackages = Readonly<Record<string, ReadonlyArray<VirtualApi>>>
+
+/** Effect draws span ids and hashes from `Math.random`; its own time and chance come through `Clock` and `Random`. */
+export const defaultVirtual: VirtualPackages = { effect: ["Math.random"] }
+
+export interface TrapOptions {
+  /** The running node's wall clock, in microseconds. */
+  readonly wallMicros: () => number
+  /** The running node's monotonic clock, in microseconds. */
+  readonly monotonicMicros: () => number
+  /** Uniform in [0, 1): a stream of this run. */
+  readonly fraction: () => number
+  readonly virtual?: VirtualPackages
+  /** Told of each escape before it is thrown into the program. */
+  readonly onEscape?: (escaped: Escaped) => void
+}
+
+/** The program left the simulation. */
+export class Escaped extends Error {
+  override readonly name = "Escaped"
+  /** As written in a program: "Date.now". */
+  readonly api: string
+  /** What to use instead. */
+  readonly remedy: string
+  /** The frames of the program, innermost first, with paths relative to the working directory. */
+  readonly frames: ReadonlyArray<string>
+
+  constructor(api: string, remedy: string, frames: ReadonlyArray<string>) {
+    super(`${api} is of the host, not of the simulation: ${remedy}`)
+    this.api = api
+    this.remedy = remedy
+    this.frames = frames
+  }
+}
+
+export interface Trapped {
+  /** The first escape, if the program left the simulation. */
+  readonly escaped: Escaped | undefined
+  /** Ends what `enter` began; refused unless it is the innermost. */
+  readonly leave: () => void
+}
+
+/** Traps this thread until `leave`. Nests: the innermost options hold. */
+export const enter = (options: TrapOptions): Trapped => {
+  let escaped: Escaped | undefined
+  const run: Run = {
+    options,
+    virtual: options.virtual ?? defaultVirtual,
+    escape: (found) => {
+      escaped ??= found
+      options.onEscape?.(found)
+    }
+  }
+  if (runs.length === 0) replaceAll()
+  runs.push(run)
+  return {
+    get escaped() {
+      return escaped
+    },
+    leave: () => {
+      if (runs.at(-1) !== run) throw new Error("a trap is left in the order opposite to that in which it was entered")
+      runs.pop()
+      if (runs.length === 0) restoreAll()
+    }
+  }
+}
+
+/** Makes by-reference hashes equal also before the first run (see T3): for threads and processes that only run seeds. */
+export const pinHashes = (): void => {
+  const { random } = Math
+  Math.random = () => (isHashing(framesOf(3)) ? hashFraction : random())
+}
+
+const portsRemedy = "use the port that Effect or core/ports has for it"
+const timeRemedy = "use Clock or DateTime.now, which read the node's own clock"
+const chanceRemedy = "use Random, which is the node's own stream"
+const timerRemedy = "use Effect.sleep, Effect.timeout or a Schedule, which run on the node's own clock"
+const turnRemedy =
+  "use Effect.yieldNow; a fiber started with Effect.runFork or Effect.runPromise leaves the node's scheduler, fork it instead"
+const promiseRemedy =
+  "a promise of the host cannot settle inside a run, so Effect.promise, tryPromise and await never resume: use an Effect"
+const networkRemedy = "use HttpClient, HttpServer, Socket or Dial, whose links are simulated"
+const diskRemedy = "use FileSystem"
+const outsideRemedy = "use the Provider port for what lives outside"
+
+/** Every by-reference object hashes to this (see T3). */
+const hashFraction = 0.5
+
+interface Run {
+  readonly options: TrapOptions
+  readonly virtual: VirtualPackages
+  readonly escape: (escaped: Escaped) => void
+}
+
+/** The runs that are on, outermost first. */
+const runs: Array<Run> = []
+
+/** True while the trap itself, or something let through, is at work: the host is then itself. */
+let isSuspended = false
+
+interface Replacement {
+  readonly owner: object
+  readonly key: string
+  readonly original: PropertyDescriptor
+  readonly replaced: PropertyDescriptor
+}
+
+const replacements: ReadonlyArray<Replacement> = plan()
+
+function replaceAll(): void {
+  for (const { owner, key, replaced } of replacements) Object.defineProperty(owner, key, replaced)
+  // Named imports of builtin modules are copies; this brings them up to date.
+  syncBuiltinESMExports()
+}
+
+function restoreAll(): void {
+  for (const { owner, key, original } of replacements) Object.defineProperty(owner, key, original)
+  syncBuiltinESMExports()
+}
+
+/** What the trap does at a call: answers from the simulation, or throws. */
+function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: ReadonlyArray<string>) => A): A {
+  const run = runs.at(-1) as Run
+  const wasSuspended = isSuspended
+  isSuspended = true
+  try {
+    const frames = framesOf(40)
+    const caller = packageOf(frames[0])
+    if (answer !== undefined && caller !== undefined && (run.virtual[caller] as ReadonlyArray<string>)?.includes(api)) {
+      return answer(run, frames)
+    }
+    const escaped = new Escaped(api, remedy, frames.filter(isTelling).slice(0, 8).map(relative))
+    escaped.stack = `${escaped.name}: ${escaped.message}\n${escaped.frames.map((frame) => `    at ${frame}`).join("\n")}`
+    run.escape(escaped)
+    throw escaped
+  } finally {
+    isSuspended = wasSuspended
+  }
+}
+
+/** The calling frames outside Node.js and this file, innermost first, without "at". */
+function framesOf(limit: number): ReadonlyArray<string> {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = limit + 8
+  const holder: { stack?: string } = {}
+  Error.captureStackTrace(holder)
+  const { stack = "" } = holder
+  Error.stackTraceLimit = stackTraceLimit
+  return stack
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().replace(/^at /, ""))
+    .filter((line) => !line.includes("node:") && !line.includes("<anonymous>)") && !line.includes(ownFrames))
+}
+
+const ownFrames = `${import.meta.filename}:`
+
+/** The npm package of a frame; undefined for code of nobody's package: ours, the user's. */
+function packageOf(frame: string | undefined): string | undefined {
+  const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(frame ?? "") ?? []
+  return name
+}
+
+function isHashing(frames: ReadonlyArray<string>): boolean {
+  return /node_modules\/effect\/(src|dist)\/Hash\.[jt]s/.test(frames[0] ?? "")
+}
+
+/** Frames of the program: the loops that drive it say nothing. */
+function isTelling(frame: string, index: number): boolean {
+  if (index === 0) return true
+  return packageOf(frame) !== "effect" && !/[/\\]sim[/\\](kernel|run|host)[/\\](?!.*\.test\.)/.test(frame)
+}
+
+function relative(frame: string): string {
+  return frame.replaceAll(`file://${process.cwd()}/`, "").replaceAll(`${process.cwd()}/`, "")
+}
+
+// ---------------------------------------------------------------------------------------------- what is replaced
+
+function plan(): ReadonlyArray<Replacement> {
+  const found: Array<Replacement> = []
+  const replace = (owner: object, key: string, make: (original: never) => unknown) => {
+    const original = Object.getOwnPropertyDescriptor(owner, key)
+    if (original?.configurable !== true) return
+    const value = make((original.value ?? undefined) as never)
+    found.push({
+      owner,
+      key,
+      original,
+      replaced: { value, configurable: true, writable: true, enumerable: original.enumerable ?? false }
+    })
+  }
+  /** Fails for whoever calls or constructs it. */
+  const refuse = (owner: object, keys: ReadonlyArray<string>, api: (key: string) => string, remedy: string) => {
+    for (const key of keys)
+      replace(owner, key, (original: AnyFunction | undefined) => refusal(api(key), remedy, original))
+  }
+  /** Answered from the simulation for those who may. */
+  const read = <A>(
+    owner: object,
+    key: string,
+    api: VirtualApi,
+    remedy: string,
+    answer: (run: Run, argument: never, frames: ReadonlyArray<string>) => A
+  ) => {
+    replace(owner, key, (original: AnyFunction) => {
+      const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>) {
+        if (isSuspended) return Reflect.apply(original, this, argumentList)
+        return trapped(api, remedy, (run, frames) => answer(run, argumentList[0] as never, frames))
+      }
+      return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+    })
+  }
+
+  const wallMillis = (run: Run) => Math.floor(run.options.wallMicros() / 1_000)
+  const monotonicNanos = (run: Run) => BigInt(Math.floor(run.options.monotonicMicros())) * 1_000n
+  const millisOf = (run: Run) => run.options.monotonicMicros() / 1_000
+
+  // Time.
+  replace(globalThis, "Date", (original: DateConstructor) => {
+    read(original, "now", "Date.now", timeRemedy, wallMillis)
+    return new Proxy(original, {
+      construct: (target, argumentList, newTarget) => {
+        const now = () => trapped("new Date", timeRemedy, (run) => [wallMillis(run)])
+        const effective = argumentList.length > 0 || isSuspended ? argumentList : now()
+        return Reflect.construct(target, effective, newTarget === globalThis.Date ? target : newTarget) as object
+      },
+      apply: (target) =>
+        isSuspended ? target() : trapped("new Date", timeRemedy, (run) => new target(wallMillis(run)).toString())
+    })
+  })
+  read(Object.getPrototypeOf(performance) as object, "now", "performance.now", timeRemedy, millisOf)
+  replace(process, "hrtime", (original: NodeJS.HRTime) => {
+    const hrtime = (before?: [number, number]): [number, number] =>
+      isSuspended
+        ? original(before)
+        : trapped("process.hrtime", timeRemedy, (run) => since(monotonicNanos(run), before))
+    const bigint = (): bigint =>
+      isSuspended ? original.bigint() : trapped("process.hrtime", timeRemedy, (run) => monotonicNanos(run))
+    return Object.assign(hrtime, { bigint })
+  })
+
+  // Chance.
+  read(Math, "random", "Math.random", chanceRemedy, (run, _argument, frames) =>
+    isHashing(frames) ? hashFraction : run.options.fraction()
+  )
+  for (const owner of [Crypto.prototype, crypto]) {
+    read(owner, "getRandomValues", "crypto.getRandomValues", chanceRemedy, (run, array) => fill(run, array))
+    read(owner, "randomUUID", "crypto.randomUUID", chanceRemedy, (run) => uuid(fill(run, new Uint8Array(16))))
+  }
+  read(crypto, "randomBytes", "crypto.randomBytes", chanceRemedy, (run, size) => fill(run, Buffer.alloc(size)))
+  const cryptoApi = (key: string) => `crypto.${key}`
+  refuse(
+    crypto,
+    ["randomInt", "randomFill", "randomFillSync", "generateKeyPair", "generateKeyPairSync"],
+    cryptoApi,
+    chanceRemedy
+  )
+  refuse(crypto, ["pbkdf2", "scrypt", "hkdf", "generateKey", "generatePrime"], cryptoApi, "use the synchronous twin")
+  refuse(
+    SubtleCrypto.prototype,
+    functionsOf(SubtleCrypto.prototype),
+    (key) => `crypto.subtle.${key}`,
+    "WebCrypto answers through a promise of the host: hash with @noble/hashes"
+  )
+
+  // Timers and turns of the host's loop.
+  for (const owner of [globalThis, timers]) {
+    refuse(owner, ["setTimeout", "setInterval"], String, timerRemedy)
+    refuse(owner, ["setImmediate", "queueMicrotask"], String, turnRemedy)
+  }
+  refuse(timersPromises, functionsOf(timersPromises), (key) => `timers/promises.${key}`, timerRemedy)
+  refuse(AbortSignal, ["timeout"], (key) => `AbortSignal.${key}`, timerRemedy)
+  refuse(process, ["nextTick"], (key) => `process.${key}`, turnRemedy)
+  refuse(Promise.prototype, ["then"], (key) => `Promise.${key}`, promiseRemedy)
+  refuse(Atomics, ["wait", "waitAsync"], (key) => `Atomics.${key}`, timerRemedy)
+  refuse(globalThis, ["MessageChannel", "BroadcastChannel"], String, turnRemedy)
+
+  // Input and output.
+  refuse(globalThis, ["fetch", "WebSocket", "EventSource"], String, networkRemedy)
+  for (const [name, module] of Object.entries({ http, https })) {
+    refuse(module, ["request", "get", "createServer"], (key) => `${name}.${key}`, networkRemedy)
+  }
+  refuse(net, ["connect", "createConnection", "createServer"], (key) => `net.${key}`, networkRemedy)
+  refuse(net.Socket.prototype, ["connect"], (key) => `net.Socket.${key}`, networkRemedy)
+  refuse(net.Server.prototype, ["listen"], (key) => `net.Server.${key}`, networkRemedy)
+  refuse(dgram, ["createSocket"], (key) => `dgram.${key}`, networkRemedy)
+  refuse(dns, functionsOf(dns), (key) => `dns.${key}`, networkRemedy)
+  refuse(dns.promises, functionsOf(dns.promises), (key) => `dns.promises.${key}`, networkRemedy)
+  refuse(fs, functionsOf(fs), (key) => `fs.${key}`, diskRemedy)
+  refuse(fs.promises, functionsOf(fs.promises), (key) => `fs.promises.${key}`, diskRemedy)
+  refuse(childProcess, functionsOf(childProcess), (key) => `child_process.${key}`, outsideRemedy)
+  refuse(workerThreads, ["Worker"], String, portsRemedy)
+
+  // What a program prints while somebody debugs it is let through.
+  for (const key of functionsOf(console)) {
+    replace(
+      console,
+      key,
+      (original: AnyFunction) =>
+        function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
+          const wasSuspended = isSuspended
+          isSuspended = true
+          try {
+            return Reflect.apply(original, this, argumentList)
+          } finally {
+            isSuspended = wasSuspended
+          }
+        }
+    )
+  }
+  return found
+}
+
+type AnyFunction = (...argumentList: ReadonlyArray<never>) => unknown
+
+function refusal(api: string, remedy: string, original: AnyFunction | undefined): unknown {
+  const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
+    if (!isSuspended) return trapped(api, remedy)
+    // Without a value the property was a getter that loads its module at first use; nothing of the trap uses one.
+    if (original === undefined) throw new Error(`${api} is not loaded`)
+    return new.target === undefined
+      ? Reflect.apply(original, this, argumentList)
+      : Reflect.construct(original, argumentList, new.target)
+  }
+  return original === undefined ? trap : Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+}
+
+/** Functions, not classes: those begin with a capital. */
+function functionsOf(owner: object): ReadonlyArray<string> {
+  return Object.entries(Object.getOwnPropertyDescriptors(owner))
+    .filter(([key, { value }]) => typeof value === "function" && key !== "constructor" && !/^[A-Z_]/.test(key))
+    .map(([key]) => key)
+}
+
+function since(nanos: bigint, [seconds, rest]: readonly [number, number] = [0, 0]): [number, number] {
+  const passed = nanos - BigInt(seconds) * 1_000_000_000n - BigInt(rest)
+  return [Number(passed / 1_000_000_000n), Number(passed % 1_000_000_000n)]
+}
+
+function fill<T extends ArrayBufferView>(run: Run, view: T): T {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+  for (let index = 0; index < bytes.length; index++) bytes[index] = Math.floor(run.options.fraction() * 256)
+  return view
+}
+
+function uuid(bytes: Uint8Array): string {
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
+  const digits = Buffer.from(bytes).toString("hex")
+  return [
+    [0, 8],
+    [8, 12],
+    [12, 16],
+    [16, 20],
+    [20, 32]
+  ]
+    .map(([from, to]) => digits.slice(from, to))
+    .join("-")
+}
