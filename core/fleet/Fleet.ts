@@ -1,0 +1,128 @@
+/**
+ * Fleets: so many instances of one kind.
+ *
+ * - F1 `generation` counts the changes of what is wanted, `scaledGeneration` says up to which of them the number of live
+ *   instances was made right, `fleet_statuses.observedGeneration` for which the counters were taken.
+ * - F2 Each field has one writer: the API writes what is wanted, the owner of the bucket `scaledGeneration`, the leader the
+ *   statuses, which is why these are a table of their own. Everybody may set `dueAt`, which only says "look".
+ * - F3 The spec of a fleet never changes, so that what a fleet is depends on nothing but its last desired count.
+ */
+import * as Effect from "effect/Effect"
+import { isPlaced, placementOf } from "../bucket/Bucket.ts"
+import { fleetDesiredMax } from "../Limits.ts"
+import { add, and, clockTimestamp, eq, ge, isIn, le } from "../ports/Condition.ts"
+import { Spec } from "../ports/Provider.ts"
+import type { StorageError, Transaction } from "../ports/Storage.ts"
+import { type RowOf, integer, json, make, text, timestamp } from "../ports/Table.ts"
+
+export const fleets = make("fleets", {
+  columns: {
+    /** `fleetIdOf(project, name)`. */
+    id: text,
+    project: text,
+    name: text,
+    bucket: integer,
+    bucketGroup: integer,
+    desired: integer,
+    spec: json(Spec),
+    generation: integer,
+    scaledGeneration: integer,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    dueAt: timestamp
+  },
+  primaryKey: ["id"],
+  unique: [["project", "name"]],
+  indexes: [["bucketGroup", "dueAt"], ["updatedAt"]],
+  checks: {
+    isPlaced,
+    desiredIsBounded: (row) => and(ge(row.desired, 0), le(row.desired, fleetDesiredMax)),
+    scaledIsPast: (row) => le(row.scaledGeneration, row.generation as never)
+  }
+})
+export type Fleet = RowOf<typeof fleets>
+
+/** What the leader last counted. */
+export const fleetStatuses = make("fleet_statuses", {
+  columns: {
+    id: text,
+    observedGeneration: integer,
+    /** Everything that is not being deleted. */
+    live: integer,
+    running: integer,
+    error: integer,
+    deleting: integer,
+    updatedAt: timestamp
+  },
+  primaryKey: ["id"]
+})
+export type FleetStatus = RowOf<typeof fleetStatuses>
+
+export const fleetIdOf = (project: string, name: string): string => `${project}/${name}`
+
+/** Creates the fleet; nothing when there is one of that name. */
+export const create = (
+  transaction: Transaction,
+  wanted: Pick<Fleet, "project" | "name" | "desired" | "spec">
+): Effect.Effect<Fleet | undefined, StorageError> => {
+  const id = fleetIdOf(wanted.project, wanted.name)
+  return Effect.map(
+    transaction.insert(
+      fleets,
+      {
+        ...wanted,
+        id,
+        ...placementOf(id),
+        generation: 1,
+        scaledGeneration: 0,
+        createdAt: clockTimestamp,
+        updatedAt: clockTimestamp,
+        dueAt: clockTimestamp
+      },
+      { onConflict: { target: ["id"], action: "nothing" } }
+    ),
+    (rows) => rows[0]
+  )
+}
+
+/** Another desired count is another generation. */
+export const setDesired = (
+  transaction: Transaction,
+  id: string,
+  desired: number
+): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.update(fleets, {
+    where: (row) => eq(row.id, id),
+    set: (row) => ({
+      desired,
+      generation: add(row.generation, 1),
+      updatedAt: clockTimestamp,
+      dueAt: clockTimestamp
+    })
+  })
+
+/** The number of live instances is right for the generation that was read, under its lock. */
+export const setScaled = (
+  transaction: Transaction,
+  read: Fleet,
+  dueInMillis: number
+): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.update(fleets, {
+    where: (row) => eq(row.id, read.id),
+    set: () => ({
+      scaledGeneration: read.generation,
+      updatedAt: clockTimestamp,
+      dueAt: add(clockTimestamp, dueInMillis * 1_000)
+    })
+  })
+
+/** Says "look". Before instances of the fleet are touched, so that all lock the fleet first. */
+export const markDue = (
+  transaction: Transaction,
+  ids: ReadonlyArray<string>,
+  dueInMillis: number
+): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.update(fleets, {
+    where: (row) => isIn(row.id, ids.toSorted()),
+    set: () => ({ dueAt: add(clockTimestamp, dueInMillis * 1_000) })
+  })

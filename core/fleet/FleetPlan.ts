@@ -1,0 +1,38 @@
+/**
+ * How many, and which: the pure plan that makes the live instances of a fleet exactly as many as are desired.
+ *
+ * Live is everything whose deletion was not asked for, whatever its state, so that instances on their way are neither
+ * created twice nor left over. What has failed is replaced. Victims: failed, then not yet running, then the newest.
+ */
+import type { Instance } from "../instance/Instance.ts"
+
+export type Member = Pick<Instance, "uid" | "ordinal" | "state" | "createdAt">
+
+export interface FleetPlan {
+  /** Ordinals to create: the lowest that no live instance has. */
+  readonly create: ReadonlyArray<number>
+  /** Uids whose deletion is to be asked for. */
+  readonly remove: ReadonlyArray<string>
+}
+
+export const plan = (desired: number, live: ReadonlyArray<Member>): FleetPlan => {
+  const victims = live.toSorted(byExpendability)
+  const surplus = Math.max(0, live.length - desired)
+  const leaving = victims.filter((member, index) => index < surplus || member.state === "ERROR")
+  const staying = live.filter((member) => !leaving.includes(member))
+  const taken = new Set(staying.map((member) => member.ordinal))
+  const create: Array<number> = []
+  for (let ordinal = 0; create.length < desired - staying.length; ordinal++) {
+    if (!taken.has(ordinal)) create.push(ordinal)
+  }
+  return { create, remove: leaving.map((member) => member.uid) }
+}
+
+function byExpendability(a: Member, b: Member): number {
+  return rank(a) - rank(b) || b.createdAt - a.createdAt || b.ordinal! - a.ordinal!
+}
+
+function rank(member: Member): number {
+  if (member.state === "ERROR") return 0
+  return member.state === "PENDING" || member.state === "CREATING" ? 1 : 2
+}

@@ -1,0 +1,194 @@
+/**
+ * Instances: the managed things, one row each from the wish for them to the proof that they are gone.
+ *
+ * - N1 The state moves only along `moves`; each move names the revision that it read, so that a stale plan changes nothing.
+ * - N2 Everything outside is done by uid. A name may be used again while its former bearer is still being deleted;
+ *   a uid never is.
+ * - N3 A row leaves the table only after its resource is confirmed gone.
+ * - N4 `liveName` is the name while the instance is wanted and null from the moment that its deletion is asked for, so that the unique
+ *   constraint counts exactly the live ones.
+ *
+ * Who writes what: the API inserts standalone instances and asks for deletions, the fleet's owner does the same for
+ * the instances of its fleet; the owner of the bucket moves the state; the leader's sweep moves RUNNING to ERROR; a
+ * heartbeat writes `agentIncarnation` and `lastHeartbeatAt`. Everybody may set `dueAt`, which only says "look".
+ */
+import * as Effect from "effect/Effect"
+import { assert } from "../assert.ts"
+import { isPlaced, placementOf } from "../bucket/Bucket.ts"
+import { add, and, clockTimestamp, eq, ge, isIn, isNotNull, isNull, le, ne, or } from "../ports/Condition.ts"
+import { Spec } from "../ports/Provider.ts"
+import type { StorageError, Transaction } from "../ports/Storage.ts"
+import { type RowOf, integer, json, literals, make, nullable, text, timestamp } from "../ports/Table.ts"
+
+export const states = [
+  "PENDING",
+  "CREATING",
+  "RUNNING",
+  "MODIFYING",
+  "STOPPING",
+  "STOPPED",
+  "DELETING",
+  "DELETED",
+  "ERROR"
+] as const
+export type State = (typeof states)[number]
+
+/** From each state, where it may go. DELETED is where a row leaves the table. */
+export const moves: Readonly<Record<State, ReadonlyArray<State>>> = {
+  PENDING: ["CREATING", "DELETING"],
+  CREATING: ["RUNNING", "ERROR", "DELETING"],
+  RUNNING: ["MODIFYING", "STOPPING", "ERROR", "DELETING"],
+  MODIFYING: ["RUNNING", "ERROR", "DELETING"],
+  STOPPING: ["STOPPED", "ERROR", "DELETING"],
+  STOPPED: ["CREATING", "DELETING"],
+  DELETING: ["DELETED"],
+  DELETED: [],
+  ERROR: ["CREATING", "RUNNING", "DELETING"]
+}
+
+export const canMove = (from: State, to: State): boolean => moves[from].includes(to)
+
+/** Why an instance is in ERROR. */
+export const reasons = ["StartFailed", "Vanished", "HeartbeatStale"] as const
+export type Reason = (typeof reasons)[number]
+
+export const instances = make("instances", {
+  columns: {
+    uid: text,
+    project: text,
+    name: text,
+    liveName: nullable(text),
+    /** The id of the fleet; null for a standalone instance. */
+    fleet: nullable(text),
+    ordinal: nullable(integer),
+    bucket: integer,
+    bucketGroup: integer,
+    state: literals(...states),
+    reason: nullable(literals(...reasons)),
+    spec: json(Spec),
+    /** Counts the changes by everybody but heartbeats. */
+    revision: integer,
+    /** Counts how often its creation was begun. */
+    attempt: integer,
+    agentIncarnation: nullable(integer),
+    lastHeartbeatAt: nullable(timestamp),
+    deletionRequestedAt: nullable(timestamp),
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    /** When its owner must look at it again. */
+    dueAt: timestamp
+  },
+  primaryKey: ["uid"],
+  unique: [["project", "liveName"]],
+  indexes: [["bucketGroup", "dueAt"], ["fleet"], ["state", "lastHeartbeatAt"], ["updatedAt"]],
+  checks: {
+    isPlaced,
+    liveOrAskedToGo: (row) =>
+      or(
+        and(isNotNull(row.liveName), isNull(row.deletionRequestedAt)),
+        and(isNull(row.liveName), isNotNull(row.deletionRequestedAt))
+      ),
+    deletingWasAsked: (row) => or(ne(row.state, "DELETING"), isNotNull(row.deletionRequestedAt)),
+    errorHasReason: (row) => or(ne(row.state, "ERROR"), isNotNull(row.reason)),
+    runningHasHeartbeat: (row) => or(ne(row.state, "RUNNING"), isNotNull(row.lastHeartbeatAt)),
+    fleetHasOrdinals: (row) =>
+      or(and(isNull(row.fleet), isNull(row.ordinal)), and(isNotNull(row.fleet), ge(row.ordinal as never, 0)))
+  }
+})
+export type Instance = RowOf<typeof instances>
+
+/** The name that is unique among the live: an ordinal of a fleet cannot collide with a standalone name, which has no "/". */
+export const liveNameOf = (of: { readonly name: string; readonly fleet: string | null; readonly ordinal: number | null }) =>
+  of.fleet === null ? of.name : `${of.fleet}/${of.ordinal}`
+
+/** Inserts wanted instances; those whose name a live one has are left out. Returns the inserted. */
+export const create = (
+  transaction: Transaction,
+  wanted: ReadonlyArray<Pick<Instance, "uid" | "project" | "name" | "fleet" | "ordinal" | "spec">>
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  transaction.insert(
+    instances,
+    wanted.map((each) => ({
+      ...each,
+      ...placementOf(each.uid),
+      liveName: liveNameOf(each),
+      state: "PENDING" as const,
+      reason: null,
+      revision: 1,
+      attempt: 0,
+      agentIncarnation: null,
+      lastHeartbeatAt: null,
+      deletionRequestedAt: null,
+      createdAt: clockTimestamp,
+      updatedAt: clockTimestamp,
+      dueAt: clockTimestamp
+    })),
+    { onConflict: { target: ["project", "liveName"], action: "nothing" } }
+  )
+
+/** Asks for the end of these, by uid; those that were asked already stay as they are. Returns the newly asked. */
+export const requestDeletion = (
+  transaction: Transaction,
+  uids: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  transaction.update(instances, {
+    where: (row) => and(isIn(row.uid, uids), isNull(row.deletionRequestedAt)),
+    set: (row) => ({
+      liveName: null,
+      deletionRequestedAt: clockTimestamp,
+      revision: add(row.revision, 1),
+      updatedAt: clockTimestamp,
+      dueAt: clockTimestamp
+    })
+  })
+
+/**
+ * Moves the state of the instance that was read, and only of that one: by uid and revision. Returns nothing when it has changed
+ * since. Dies on a move that is not in the table.
+ */
+export const move = (
+  transaction: Transaction,
+  read: Instance,
+  to: State,
+  options: { readonly reason: Reason | null; readonly dueInMillis: number }
+): Effect.Effect<Instance | undefined, StorageError> => {
+  assert(canMove(read.state, to), `instance ${read.uid}: ${read.state} cannot become ${to}`)
+  return Effect.map(
+    transaction.update(instances, {
+      where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), eq(row.state, read.state)),
+      set: (row) => ({
+        state: to,
+        reason: options.reason,
+        revision: add(row.revision, 1),
+        updatedAt: clockTimestamp,
+        dueAt: add(clockTimestamp, options.dueInMillis * 1_000),
+        ...(to === "CREATING" ? { attempt: add(row.attempt, 1) } : {}),
+        // It counts as heard from now, so that it has the whole time to send its first heartbeat.
+        ...(to === "RUNNING" ? { lastHeartbeatAt: clockTimestamp } : {})
+      })
+    }),
+    (rows) => rows[0]
+  )
+}
+
+/** The last step of a deletion: the row leaves. Returns nothing when it was not there any more. */
+export const remove = (transaction: Transaction, read: Instance): Effect.Effect<Instance | undefined, StorageError> => {
+  assert(canMove(read.state, "DELETED"), `instance ${read.uid}: ${read.state} cannot leave`)
+  return Effect.map(
+    transaction.delete(instances, {
+      where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), eq(row.state, read.state))
+    }),
+    (rows) => rows[0]
+  )
+}
+
+/** Puts off the next look; no change of the instance. */
+export const postpone = (
+  transaction: Transaction,
+  read: Instance,
+  millis: number
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  transaction.update(instances, {
+    where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), le(row.dueAt, clockTimestamp)),
+    set: () => ({ dueAt: add(clockTimestamp, millis * 1_000) })
+  })
