@@ -136,8 +136,7 @@ describe("nodes", () => {
     kernel.schedule(
       500_000,
       () => {
-        const event = kernel.schedule(0, () => undefined, undefined)
-        node.receive(() => node.tell({ _tag: "Said", what: "input" }), undefined, event)
+        node.receive(() => node.tell({ _tag: "Said", what: "input" }), undefined)
       },
       undefined
     )

@@ -212,9 +212,11 @@ export class SimNode {
   }
 
   /** An input from outside (a delivery): runs as a task of this node, held while it is paused. */
-  receive(run: Task, argument: unknown, event: Event): void {
-    if (this.state === "paused") this.#heldInputs.push({ ...event, run, argument })
-    else this.#push(run, argument, this.host.facts.cause)
+  receive(run: Task, argument: unknown): void {
+    if (this.state === "paused") {
+      const { cause } = this.host.facts
+      this.#heldInputs.push({ atMicros: this.host.nowMicros, sequence: 0, cause, run, argument, cancelled: false })
+    } else this.#push(run, argument, this.host.facts.cause)
   }
 
   /** A call of a port: where preemption may strike. */

@@ -50,6 +50,11 @@ export class Hazards {
     }
   }
 
+  /** False while nothing can strike: spares the hot path its questions. */
+  get isAnyActive(): boolean {
+    return this.#active.size > 0
+  }
+
   /** True while any hazard of the kind is in force. */
   isActive(kind: string): boolean {
     return this.#active.has(kind)

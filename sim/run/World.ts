@@ -77,7 +77,7 @@ export class World {
       ...(options.limits === undefined ? {} : { limits: options.limits })
     })
     this.hazards = new Hazards(this.kernel.facts, Chance.derive(this.kernel.key, "hazards"))
-    this.network = new Network(this.kernel)
+    this.network = new Network(this.kernel, this.hazards)
     this.draw = new Draw(Chance.derive(this.kernel.key, "scenario"))
     this.isTracking = options.isTracking ?? false
     this.#strategy = options.strategy ?? Schedule.random
