@@ -3,7 +3,7 @@
  * it, the nemesis acts on it, a plain test steers it.
  */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Envelope } from "../../core/facts/Envelope.ts"
@@ -16,6 +16,7 @@ import type { SimNode } from "../kernel/SimNode.ts"
 import { Draw } from "../nemesis/Draw.ts"
 import { fromMicros, toMicros } from "../nemesis/FaultPlan.ts"
 import { Hazards } from "../nemesis/Hazards.ts"
+import { CurrentNetwork } from "../network/CurrentNetwork.ts"
 import { Network } from "../network/Network.ts"
 import type { MarkCount } from "./Verdict.ts"
 
@@ -227,7 +228,7 @@ export class World {
   }
 
   #services(node: SimNode): Context.Context<never> {
-    return NodeServices.make(node, {
+    const services = NodeServices.make(node, {
       mark: (mark, holds) => this.mark(mark, holds),
       visit: (visited, point) => {
         for (const visit of this.#visitors) {
@@ -237,6 +238,7 @@ export class World {
         return { _tag: "Pass" }
       }
     })
+    return Context.add(services, CurrentNetwork, this.network)
   }
 
   #exited(node: SimNode, exit: Exit.Exit<unknown, unknown>, onExit: OnExit): void {

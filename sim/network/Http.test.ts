@@ -1,0 +1,139 @@
+import { createServer } from "node:http"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import { emit } from "../../core/facts/Facts.ts"
+import * as Schedule from "../kernel/Schedule.ts"
+import { World } from "../run/World.ts"
+import * as Counter from "./Counter.fixture.ts"
+import * as SimHttpClient from "./SimHttpClient.ts"
+import * as SimHttpServer from "./SimHttpServer.ts"
+
+/** Adds 1, 2 and 3, and reads the total. */
+const session = (baseUrl: string) =>
+  Effect.gen(function* () {
+    const counter = yield* Counter.client(baseUrl)
+    for (const amount of [1, 2, 3]) yield* counter.counting.add({ payload: { amount } })
+    return (yield* counter.counting.read()).total
+  })
+
+const say = (what: string) => emit({ _tag: "Said", what })
+
+const makeWorld = (seed = "1") => {
+  const world = new World({ seed, strategy: Schedule.random })
+  const said: Array<string> = []
+  world.subscribe(({ atMicros, fact }) => {
+    if (fact._tag === "Said") said.push(`${Math.round(atMicros / 1_000_000)} s: ${(fact as unknown as { what: string }).what}`)
+  })
+  const total = { value: 0 }
+  const serving = Counter.serve(total).pipe(Layer.provide(SimHttpServer.layer({ port: 8080 })))
+  const server = world.addNode("server", Layer.launch(serving))
+  const addClient = (program: Effect.Effect<unknown, unknown, never>, name = "client") => world.addNode(name, program)
+  return { world, said, total, server, addClient }
+}
+
+const add = (amount: number) =>
+  Counter.client("http://server:8080").pipe(
+    Effect.flatMap((counter) => counter.counting.add({ payload: { amount } })),
+    Effect.timeout("5 seconds"),
+    Effect.match({
+      onSuccess: ({ total }) => `total ${total}`,
+      onFailure: (error) => error._tag
+    }),
+    Effect.flatMap(say),
+    Effect.provide(SimHttpClient.layer)
+  )
+
+describe("an HttpApi, unmodified", () => {
+  it.live("answers on Node's HTTP server", () => {
+    const server = Counter.serve({ value: 0 }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0 })))
+    return Effect.gen(function* () {
+      const url = HttpServer.formatAddress((yield* HttpServer.HttpServer).address)
+      assert.strictEqual(yield* session(url), 6)
+    }).pipe(Effect.provide([server, NodeHttpClient.layerUndici]))
+  })
+
+  it("answers the same in the simulator, over a reused connection", () => {
+    const { world, said, server } = makeWorld()
+    const program = session("http://server:8080").pipe(
+      Effect.flatMap((total) => say(`total ${total}`)),
+      Effect.provide(SimHttpClient.layer)
+    )
+    world.addNode("client", program as never).start()
+    server.start()
+    world.run("10s")
+    assert.deepStrictEqual(said, ["0 s: total 6"])
+    assert.strictEqual(world.network.link("client", "server").connections, 1)
+  })
+
+  it("a partition shorter than the time-out costs time, a longer one costs the answer", () => {
+    const { world, said, server, total, addClient } = makeWorld()
+    server.start()
+    const client = addClient(Effect.andThen(add(1), Effect.andThen(Effect.sleep("10 seconds"), add(2))) as never)
+    const heal = world.network.partition(["client"], ["server"])
+    client.start()
+    world.run("2s")
+    heal()
+    world.run("6s")
+    world.network.partition(["client"], ["server"])
+    world.run("30s")
+    assert.deepStrictEqual(said, ["3 s: total 1", "18 s: TimeoutError"])
+    assert.strictEqual(total.value, 1)
+  })
+
+  it("with the answer lost after the effect the client sees a time-out, and the effect is there", () => {
+    const { world, said, server, total, addClient } = makeWorld()
+    world.hazards.add("network/answer-lost", {
+      entry: 0,
+      covers: () => true,
+      rate: 1,
+      struck: undefined,
+      parameters: {}
+    })
+    server.start()
+    addClient(add(7) as never).start()
+    world.run("30s")
+    assert.deepStrictEqual(said, ["5 s: TimeoutError"])
+    assert.strictEqual(total.value, 7)
+    assert.strictEqual(world.kernel.facts.effects.get("network/answer-lost"), 1)
+  })
+
+  it("a request doubled by a middlebox reaches the server twice and is answered once", () => {
+    const { world, said, server, total, addClient } = makeWorld()
+    world.hazards.add("network/duplication", { entry: 0, covers: () => true, rate: 1, struck: undefined, parameters: {} })
+    server.start()
+    addClient(add(5) as never).start()
+    world.run("30s")
+    assert.deepStrictEqual(said, ["0 s: total 5"])
+    assert.strictEqual(total.value, 10)
+  })
+
+  it("nobody listening is refused at once; a server that died is found out by silence, one that is back by a reset", () => {
+    const { world, said, server, addClient } = makeWorld()
+    const client = addClient(
+      Effect.all([add(1), Effect.sleep("1 second"), add(2), Effect.sleep("10 seconds"), add(3)]) as never
+    )
+    world.addNode("idle", Effect.never).start()
+    client.start()
+    world.run("500ms")
+    assert.deepStrictEqual(said, [])
+    server.start()
+    world.run("1m")
+    assert.strictEqual(said.length, 3)
+  })
+
+  it("same seed, same digest; another seed, another", () => {
+    const digest = (seed: string) => {
+      const { world, server, addClient } = makeWorld(seed)
+      server.start()
+      addClient(Effect.all([add(1), add(2), add(3)], { concurrency: "unbounded" }) as never).start()
+      world.run("30s")
+      return world.kernel.facts.digest.value
+    }
+    assert.strictEqual(digest("5"), digest("5"))
+    assert.notStrictEqual(digest("5"), digest("6"))
+  })
+})

@@ -1,0 +1,102 @@
+/**
+ * A body that arrives in chunks over a connection: read whole or as a stream, once, without promises of the host.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+type State =
+  | { readonly _tag: "Open" }
+  | { readonly _tag: "Ended" }
+  /** The connection broke before the end. */
+  | { readonly _tag: "Broken"; readonly cause: Error }
+
+export class IncomingBody {
+  #chunks: Array<Uint8Array> = []
+  #state: State = { _tag: "Open" }
+  #whole: Uint8Array | undefined
+  #wake: (() => void) | undefined
+  readonly #consumed: (bytes: number) => void
+
+  /** `consumed` is told when the program has taken bytes. */
+  constructor(consumed: (bytes: number) => void) {
+    this.#consumed = consumed
+  }
+
+  get isEnded(): boolean {
+    return this.#state._tag === "Ended"
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#chunks.push(chunk)
+    this.#notify()
+  }
+
+  end(): void {
+    if (this.#state._tag === "Open") this.#state = { _tag: "Ended" }
+    this.#notify()
+  }
+
+  fail(cause: Error): void {
+    if (this.#state._tag === "Open") this.#state = { _tag: "Broken", cause }
+    this.#notify()
+  }
+
+  /** Everything, once the end is there; may be asked for again. */
+  readonly bytes: Effect.Effect<Uint8Array, Error> = Effect.suspend(() => {
+    switch (this.#state._tag) {
+      case "Ended":
+        this.#whole ??= concat(this.#take())
+        return Effect.succeed(this.#whole)
+      case "Broken":
+        return Effect.fail(this.#state.cause)
+      case "Open":
+        return Effect.andThen(this.#changed, this.bytes)
+    }
+  })
+
+  readonly #pull: Effect.Effect<readonly [Uint8Array, ...Array<Uint8Array>], Error | Cause.Done> = Effect.suspend(() => {
+    if (this.#chunks.length > 0) return Effect.succeed(this.#take() as [Uint8Array, ...Array<Uint8Array>])
+    switch (this.#state._tag) {
+      case "Ended":
+        return Cause.done()
+      case "Broken":
+        return Effect.fail(this.#state.cause)
+      case "Open":
+        return Effect.andThen(this.#changed, this.#pull)
+    }
+  })
+
+  readonly stream: Stream.Stream<Uint8Array, Error> = Stream.fromPull(Effect.succeed(this.#pull))
+
+  readonly #changed: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    this.#wake = () => resume(Effect.void)
+    return Effect.sync(() => {
+      this.#wake = undefined
+    })
+  })
+
+  #take(): Array<Uint8Array> {
+    const chunks = this.#chunks
+    this.#chunks = []
+    for (const chunk of chunks) this.#consumed(chunk.length)
+    return chunks
+  }
+
+  #notify(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}
+
+const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  if (chunks.length === 1) return chunks[0] as Uint8Array
+  const whole = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0))
+  let offset = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, offset)
+    offset += chunk.length
+  }
+  return whole
+}

@@ -1,0 +1,306 @@
+/**
+ * Effect's `HttpServer` on simulated connections: what `NodeHttpServer` is in production.
+ *
+ * A request's fiber is interrupted as aborted by its client when the connection closes before the answer was sent. Shutting down stops
+ * accepting and waits for the requests under way.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Cookies from "effect/http/Cookies"
+import type * as FileSystem from "effect/FileSystem"
+import * as Headers from "effect/http/Headers"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import type * as HttpPlatform from "effect/http/HttpPlatform"
+import type * as Etag from "effect/http/Etag"
+import * as HttpServer from "effect/http/HttpServer"
+import { ClientAbort, causeResponse, HttpServerError, InternalError, RequestParseError } from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Multipart from "effect/http/Multipart"
+import * as UrlParams from "effect/http/UrlParams"
+import * as Inspectable from "effect/Inspectable"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import type * as Schema from "effect/Schema"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import * as Stream from "effect/Stream"
+import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
+import { type End, listen } from "./Connection.ts"
+import { CurrentNetwork } from "./CurrentNetwork.ts"
+import { bodyOf, type HttpFrame, sendFrame, sendStream } from "./HttpFrame.ts"
+import { IncomingBody } from "./IncomingBody.ts"
+import type { Network } from "./Network.ts"
+
+export interface Options {
+  readonly port: number
+  /** How long requests under way may take when the server shuts down. Default 20 s, as Node's adapter. */
+  readonly gracefulShutdownMillis?: number
+}
+
+export const layer = (
+  options: Options
+): Layer.Layer<
+  HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem.FileSystem | Path.Path,
+  never,
+  SimNode
+> =>
+  Layer.merge(
+    Layer.effect(
+      HttpServer.HttpServer,
+      Effect.gen(function* () {
+        const node = yield* CurrentNode
+        const network = yield* CurrentNetwork
+        return make(network, node, options)
+      })
+    ),
+    HttpServer.layerServices
+  )
+
+function make(network: Network, node: SimNode, options: Options): HttpServer.HttpServer["Service"] {
+  return HttpServer.make({
+    address: addressOf(node, options.port),
+    serve: Effect.fnUntraced(function* (httpEffect, middleware) {
+      const serveScope = yield* Effect.scope
+      const scope = Scope.forkUnsafe(serveScope, "parallel")
+      const underWay = new Set<Fiber.Fiber<unknown, unknown>>()
+      const handled = HttpEffect.toHandled(httpEffect, respond, middleware as never)
+      const services = yield* Effect.context<never>()
+      const parent = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.id))
+      const start = (request: SimServerRequest) => {
+        const context = Context.add(services, HttpServerRequest.HttpServerRequest, request)
+        const fiber = Fiber.runIn(Effect.runForkWith(context)(handled as Effect.Effect<unknown>), scope)
+        if (fiber.pollUnsafe() !== undefined) return
+        underWay.add(fiber)
+        request.exchange.abort = () => fiber.interruptUnsafe(parent, ClientAbort.annotation)
+        fiber.addObserver(() => {
+          underWay.delete(fiber)
+          request.exchange.abort = undefined
+        })
+      }
+      const stopListening = yield* Effect.sync(() => listen(network, node, options.port, (end) => accept(end, start)))
+      yield* Scope.addFinalizer(
+        serveScope,
+        Effect.suspend(() => {
+          stopListening()
+          return Effect.forEach([...underWay], (fiber) => Fiber.await(fiber), { concurrency: "unbounded", discard: true })
+        }).pipe(Effect.timeoutOption(options.gracefulShutdownMillis ?? 20_000))
+      )
+    })
+  })
+}
+
+function addressOf(node: SimNode, port: number): NetAddress.SocketAddress {
+  const ip = `10.0.${Math.floor(node.index / 250)}.${(node.index % 250) + 1}`
+  return Result.getOrThrow(NetAddress.inetAddressFromIpString(ip, port))
+}
+
+/** One request and its answer on a connection. */
+interface Exchange {
+  readonly end: End
+  readonly body: IncomingBody
+  /** Counts the exchanges of the connection. */
+  readonly nth: number
+  abort: (() => void) | undefined
+  isAnswered: boolean
+}
+
+function accept(end: End, start: (request: SimServerRequest) => void) {
+  let exchange: Exchange | undefined
+  let exchanges = 0
+  return {
+    onMessage: (frame: HttpFrame) => {
+      switch (frame._tag) {
+        case "Request": {
+          const body = new IncomingBody((bytes) => end.consumed(bytes))
+          if (frame.body !== undefined) body.push(frame.body)
+          if (!frame.hasMore) body.end()
+          exchange = { end, body, nth: exchanges++, abort: undefined, isAnswered: false }
+          start(new SimServerRequest(exchange, frame))
+          return
+        }
+        case "Chunk":
+          return exchange?.body.push(frame.bytes)
+        case "EndOfBody":
+          return exchange?.body.end()
+        case "Response":
+          return end.abort()
+      }
+    },
+    onClose: () => {
+      exchange?.body.fail(new Error("the client closed the connection"))
+      if (exchange?.isAnswered === false) exchange.abort?.()
+    }
+  }
+}
+
+const respond = (
+  request: HttpServerRequest.HttpServerRequest,
+  response: HttpServerResponse.HttpServerResponse
+): Effect.Effect<void, HttpServerError> =>
+  Effect.suspend(() => {
+    const { exchange } = request as SimServerRequest
+    const { end } = exchange
+    const headers = headersOf(response)
+    const body = request.method === "HEAD" || HttpServerResponse.omitsBody(response) ? { whole: undefined } : bodyOf(response.body)
+    if (body === undefined) return failed(exchange, "a body of this kind cannot travel on the simulated network")
+    if (isAnswerLost(exchange)) return Effect.void
+    if ("whole" in body) {
+      exchange.isAnswered = true
+      sendFrame(end, { _tag: "Response", status: response.status, headers, body: body.whole, hasMore: false })
+      return Effect.void
+    }
+    sendFrame(end, { _tag: "Response", status: response.status, headers, body: undefined, hasMore: true })
+    return sendStream(end, body.stream).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          exchange.isAnswered = true
+        })
+      ),
+      Effect.catchCause((cause) => {
+        end.abort()
+        return Cause.hasInterrupts(cause) ? Effect.interrupt : Effect.void
+      })
+    )
+  })
+
+function failed(exchange: Exchange, description: string): Effect.Effect<void> {
+  return Effect.flatMap(causeResponse(Cause.die(new Error(description))), ([response]) =>
+    Effect.sync(() => {
+      exchange.isAnswered = true
+      sendFrame(exchange.end, { _tag: "Response", status: response.status, headers: {}, body: undefined, hasMore: false })
+    })
+  )
+}
+
+/** The server has acted and answers, and the answer never leaves: the connection is dead in this direction. */
+function isAnswerLost({ end, nth }: Exchange): boolean {
+  const { hazards } = end.network
+  if (!hazards.isAnyActive) return false
+  if (hazards.hit("network/answer-lost", `${end.link.name}/${end.connection}`, nth) === undefined) return false
+  end.kill()
+  return true
+}
+
+function headersOf(response: HttpServerResponse.HttpServerResponse): Record<string, string | Array<string>> {
+  const headers: Record<string, string | Array<string>> = { ...response.headers }
+  if (!Cookies.isEmpty(response.cookies)) headers["set-cookie"] = Cookies.toSetCookieHeaders(response.cookies)
+  return headers
+}
+
+type RequestFrame = Extract<HttpFrame, { _tag: "Request" }>
+
+class SimServerRequest extends Inspectable.Class implements HttpServerRequest.HttpServerRequest {
+  readonly [HttpServerRequest.TypeId]: typeof HttpServerRequest.TypeId = HttpServerRequest.TypeId
+  readonly [HttpIncomingMessage.TypeId]: typeof HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
+  readonly exchange: Exchange
+  readonly source: RequestFrame
+  readonly url: string
+  readonly headers: Headers.Headers
+  readonly remoteAddress: Option.Option<string>
+  readonly peerAddress: Option.Option<string>
+  readonly protocol: "http" | "https" | undefined
+
+  constructor(
+    exchange: Exchange,
+    source: RequestFrame,
+    options: Parameters<HttpServerRequest.HttpServerRequest["modify"]>[0] = {}
+  ) {
+    super()
+    this.exchange = exchange
+    this.source = source
+    this.url = options.url ?? source.url
+    this.headers = options.headers ?? Headers.fromInput(source.headers)
+    this.remoteAddress = options.remoteAddress ?? Option.some(exchange.end.link.target)
+    this.peerAddress = options.peerAddress ?? this.remoteAddress
+    this.protocol = options.protocol
+  }
+
+  get method(): string {
+    return this.source.method
+  }
+
+  get originalUrl(): string {
+    return `http://${this.source.headers["host"] ?? "localhost"}${this.source.url}`
+  }
+
+  get cookies(): Readonly<Record<string, string>> {
+    return Cookies.parseHeader(this.headers["cookie"] ?? "")
+  }
+
+  get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpServerError> {
+    return Effect.map(this.#bytes, (bytes) => bytes.slice().buffer as ArrayBuffer)
+  }
+
+  get text(): Effect.Effect<string, HttpServerError> {
+    return Effect.map(this.#bytes, (bytes) => new TextDecoder().decode(bytes))
+  }
+
+  get json(): Effect.Effect<Schema.Json, HttpServerError> {
+    return Effect.flatMap(this.text, (text) =>
+      Effect.try({ try: () => (text === "" ? null : JSON.parse(text)), catch: (cause) => this.#unreadable(cause) })
+    )
+  }
+
+  get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, HttpServerError> {
+    return Effect.flatMap(this.text, (text) =>
+      Effect.try({
+        try: () => UrlParams.fromInput(new URLSearchParams(text)),
+        catch: (cause) => this.#unreadable(cause)
+      })
+    )
+  }
+
+  get stream(): Stream.Stream<Uint8Array, HttpServerError> {
+    return Stream.mapError(this.exchange.body.stream, (cause) => this.#unreadable(cause))
+  }
+
+  get multipart(): HttpServerRequest.HttpServerRequest["multipart"] {
+    return Multipart.toPersisted(this.multipartStream)
+  }
+
+  get multipartStream(): HttpServerRequest.HttpServerRequest["multipartStream"] {
+    return Stream.pipeThroughChannel(
+      Stream.mapError(this.stream, (cause) => Multipart.MultipartError.fromReason("InternalError", cause)),
+      Multipart.makeChannel(this.headers)
+    )
+  }
+
+  get upgrade(): Effect.Effect<Socket.Socket, HttpServerError> {
+    return this.upgradeWith()
+  }
+
+  upgradeWith(): Effect.Effect<Socket.Socket, HttpServerError> {
+    const description = "the simulated network does not carry HTTP upgrades"
+    return Effect.fail(new HttpServerError({ reason: new InternalError({ request: this, description }) }))
+  }
+
+  modify(options: Parameters<HttpServerRequest.HttpServerRequest["modify"]>[0]): HttpServerRequest.HttpServerRequest {
+    return new SimServerRequest(this.exchange, this.source, {
+      url: this.url,
+      headers: this.headers,
+      remoteAddress: this.remoteAddress,
+      peerAddress: this.peerAddress,
+      ...(this.protocol === undefined ? {} : { protocol: this.protocol }),
+      ...options
+    })
+  }
+
+  toJSON(): unknown {
+    return HttpIncomingMessage.inspect(this, { _id: "HttpServerRequest", method: this.method, url: this.originalUrl })
+  }
+
+  get #bytes(): Effect.Effect<Uint8Array, HttpServerError> {
+    return Effect.mapError(this.exchange.body.bytes, (cause) => this.#unreadable(cause))
+  }
+
+  #unreadable(cause: unknown): HttpServerError {
+    return new HttpServerError({ reason: new RequestParseError({ request: this, cause }) })
+  }
+}
