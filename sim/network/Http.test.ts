@@ -105,7 +105,7 @@ describe("an HttpApi, unmodified", () => {
     const { world, said, server, total, addClient } = makeWorld()
     world.hazards.add("network/duplication", { entry: 0, covers: () => true, rate: 1, struck: undefined, parameters: {} })
     server.start()
-    addClient(add(5) as never).start()
+    addClient(Effect.andThen(add(5), Effect.never) as never).start()
     world.run("30s")
     assert.deepStrictEqual(said, ["0 s: total 5"])
     assert.strictEqual(total.value, 10)

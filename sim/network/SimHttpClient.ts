@@ -238,7 +238,7 @@ class SimClientResponse extends Inspectable.Class implements HttpClientResponse.
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError> {
-    return Effect.map(this.#bytes, (bytes) => bytes.slice().buffer as ArrayBuffer)
+    return Effect.map(this.#bytes, (bytes) => new Uint8Array(bytes).buffer)
   }
 
   get text(): Effect.Effect<string, HttpClientError> {

@@ -235,7 +235,7 @@ class SimServerRequest extends Inspectable.Class implements HttpServerRequest.Ht
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpServerError> {
-    return Effect.map(this.#bytes, (bytes) => bytes.slice().buffer as ArrayBuffer)
+    return Effect.map(this.#bytes, (bytes) => new Uint8Array(bytes).buffer)
   }
 
   get text(): Effect.Effect<string, HttpServerError> {
