@@ -5,8 +5,11 @@
  * condition is true.
  */
 
+/** Marks what the constructors below made, so that no document is mistaken for an expression because of its `_tag`. */
+export const ExpressionTypeId: unique symbol = Symbol.for("stormglass/core/ports/Expression")
+
 /** A value of a column, or something computed from columns and the database's clock. Times are microseconds. */
-export type Expression<A> = { readonly "~A"?: A } & (
+export type Expression<A> = { readonly [ExpressionTypeId]: true; readonly "~A"?: A } & (
   | { readonly _tag: "Value"; readonly value: unknown }
   | { readonly _tag: "Column"; readonly name: string; readonly from: "row" | "excluded" }
   /** The database's time at the start of the transaction, as `now()` in Postgres. */
@@ -42,10 +45,18 @@ export type Row<R> = { readonly [K in keyof R]: Expression<R[K]> }
 /** A plain value or an expression, wherever a value may stand. */
 export type Operand<A> = A | Expression<A>
 
-export const now: Expression<number> = { _tag: "Now" }
-export const clockTimestamp: Expression<number> = { _tag: "ClockTimestamp" }
+export const now: Expression<number> = { [ExpressionTypeId]: true, _tag: "Now" }
+export const clockTimestamp: Expression<number> = { [ExpressionTypeId]: true, _tag: "ClockTimestamp" }
 
-export const value = <A>(of: A): Expression<A> => ({ _tag: "Value", value: of })
+export const value = <A>(of: A): Expression<A> => ({ [ExpressionTypeId]: true, _tag: "Value", value: of })
+
+/** `excluded` is the row that an insert proposed, as in Postgres. */
+export const column = <A>(name: string, from: "row" | "excluded" = "row"): Expression<A> => ({
+  [ExpressionTypeId]: true,
+  _tag: "Column",
+  name,
+  from
+})
 
 export const add = (left: Operand<number>, right: Operand<number>): Expression<number> => arithmetic("+", left, right)
 export const subtract = (left: Operand<number>, right: Operand<number>): Expression<number> =>
@@ -81,15 +92,8 @@ export const always: Condition = and()
 export const toExpression = <A>(operand: Operand<A>): Expression<A> =>
   isExpression(operand) ? operand : value(operand)
 
-const expressionTags: ReadonlyArray<string> = ["Value", "Column", "Now", "ClockTimestamp", "Arithmetic"]
-
 function isExpression<A>(operand: Operand<A>): operand is Expression<A> {
-  return (
-    typeof operand === "object" &&
-    operand !== null &&
-    "_tag" in operand &&
-    expressionTags.includes(operand._tag as string)
-  )
+  return typeof operand === "object" && operand !== null && ExpressionTypeId in operand
 }
 
 function compare(operator: Operator): Comparison {
@@ -97,5 +101,5 @@ function compare(operator: Operator): Comparison {
 }
 
 function arithmetic(operator: "+" | "-" | "*", left: Operand<number>, right: Operand<number>): Expression<number> {
-  return { _tag: "Arithmetic", operator, left: toExpression(left), right: toExpression(right) }
+  return { [ExpressionTypeId]: true, _tag: "Arithmetic", operator, left: toExpression(left), right: toExpression(right) }
 }

@@ -13,8 +13,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { type Condition, type Expression, type Operand, type Row, always, toExpression } from "./Condition.ts"
-import { type RowOf, type Table, integer, make, nullable, rowOf, text, timestamp } from "./Table.ts"
+import { type Condition, type Expression, type Operand, type Row, always, column, toExpression, value } from "./Condition.ts"
+import { type RowOf, type Table, integer, make, nullable, text, timestamp } from "./Table.ts"
 
 /** Another row already holds these key values. */
 export class UniqueViolation extends Schema.TaggedError<UniqueViolation>()("UniqueViolation", {
@@ -253,14 +253,17 @@ export class Storage extends Context.Service<
   }
 >()("stormglass/core/ports/Storage") {}
 
-/** The typed calls over `execute`; every implementation of the port shares this translation. */
+/**
+ * The typed calls over `execute`; every implementation of the port shares this translation. Dies when a document is not
+ * what its column's schema says, going in or coming out.
+ */
 export const makeTransaction = (execute: (statement: Statement) => Answered<Answer>): Transaction => {
-  const rows = <R>(statement: Statement): Answered<ReadonlyArray<R>> =>
-    Effect.map(execute(statement), (answer) => answer.rows as unknown as ReadonlyArray<R>)
+  const rows = <R>(table: Table<R>, statement: Statement): Answered<ReadonlyArray<R>> =>
+    Effect.map(execute(statement), (answer) => decoded(table, answer.rows))
   return {
     get: <R>(table: Table<R>, key: Partial<R>, options?: { readonly lock?: RowLock }) =>
       Effect.map(
-        rows<R>({
+        rows(table, {
           _tag: "Select",
           table: table.name,
           where: {
@@ -268,7 +271,7 @@ export const makeTransaction = (execute: (statement: Statement) => Answered<Answ
             conditions: table.primaryKey.map((name) => ({
               _tag: "Compare",
               operator: "=",
-              left: { _tag: "Column", name, from: "row" },
+              left: column(name),
               right: toExpression((key as Record<string, unknown>)[name])
             }))
           },
@@ -280,10 +283,10 @@ export const makeTransaction = (execute: (statement: Statement) => Answered<Answ
         (found) => found[0]
       ),
     select: <R>(table: Table<R>, options: SelectOptions<R> = {}) =>
-      rows<R>({
+      rows(table, {
         _tag: "Select",
         table: table.name,
-        where: options.where?.(references(table)) ?? always,
+        where: options.where?.(table.row) ?? always,
         orderBy: (options.orderBy ?? []).map((by) =>
           typeof by === "string" ? { column: by, direction: "asc" } : by
         ),
@@ -293,15 +296,15 @@ export const makeTransaction = (execute: (statement: Statement) => Answered<Answ
       }),
     count: (table, where) =>
       Effect.map(
-        execute({ _tag: "Count", table: table.name, where: where?.(references(table)) ?? always }),
+        execute({ _tag: "Count", table: table.name, where: where?.(table.row) ?? always }),
         (answer) => answer.count
       ),
     insert: <R>(table: Table<R>, values: Values<R> | ReadonlyArray<Values<R>>, options: InsertOptions<R> = {}) => {
       const { onConflict } = options
-      return rows<R>({
+      return rows(table, {
         _tag: "Insert",
         table: table.name,
-        rows: (Array.isArray(values) ? values : [values]).map(assignments),
+        rows: (Array.isArray(values) ? values : [values]).map((row: object) => assignments(table, row)),
         onConflict:
           onConflict === undefined
             ? undefined
@@ -310,8 +313,8 @@ export const makeTransaction = (execute: (statement: Statement) => Answered<Answ
               : {
                   _tag: "Update",
                   target: onConflict.target,
-                  set: assignments(onConflict.set(references(table), references(table, "excluded"))),
-                  where: onConflict.where?.(references(table), references(table, "excluded")) ?? always
+                  set: assignments(table, onConflict.set(table.row, table.excluded)),
+                  where: onConflict.where?.(table.row, table.excluded) ?? always
                 }
       })
     },
@@ -319,21 +322,33 @@ export const makeTransaction = (execute: (statement: Statement) => Answered<Answ
       table: Table<R>,
       options: { readonly where: (row: Row<R>) => Condition; readonly set: (row: Row<R>) => Partial<Values<R>> }
     ) =>
-      rows<R>({
+      rows(table, {
         _tag: "Update",
         table: table.name,
-        where: options.where(references(table)),
-        set: assignments(options.set(references(table)))
+        where: options.where(table.row),
+        set: assignments(table, options.set(table.row))
       }),
     delete: <R>(table: Table<R>, options: { readonly where: (row: Row<R>) => Condition }) =>
-      rows<R>({ _tag: "Delete", table: table.name, where: options.where(references(table)) })
+      rows(table, { _tag: "Delete", table: table.name, where: options.where(table.row) })
   }
 }
 
-function references<R>(table: Table<R>, from: "row" | "excluded" = "row"): Row<R> {
-  return rowOf<R>(Object.keys(table.columns), from)
+/** A property that is undefined is one that was not given. */
+function assignments({ codecs }: Table<unknown>, values: object): Assignments {
+  const assigned: Record<string, Expression<unknown>> = {}
+  for (const [name, operand] of Object.entries(values)) if (operand !== undefined) assigned[name] = toExpression(operand)
+  for (const [name, codec] of codecs) {
+    const given = assigned[name]
+    if (given?._tag === "Value" && given.value !== null) assigned[name] = value(codec.encode(given.value))
+  }
+  return assigned
 }
 
-function assignments(values: object): Assignments {
-  return Object.fromEntries(Object.entries(values).map(([name, operand]) => [name, toExpression(operand)]))
+function decoded<R>({ codecs }: Table<R>, rows: Answer["rows"]): ReadonlyArray<R> {
+  if (codecs.length === 0) return rows as unknown as ReadonlyArray<R>
+  return rows.map((row) => {
+    const copy: Record<string, unknown> = { ...row }
+    for (const [name, codec] of codecs) if (copy[name] !== null) copy[name] = codec.decode(copy[name])
+    return copy as R
+  })
 }

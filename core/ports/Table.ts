@@ -4,8 +4,8 @@
  * Absent on purpose: defaults, triggers and sequences. A row holds what its writer wrote and nothing else, so that
  * the model and Postgres cannot disagree about a value that nobody chose.
  */
-import type * as Schema from "effect/Schema"
-import type { Condition, Row } from "./Condition.ts"
+import * as Schema from "effect/Schema"
+import { type Condition, type Row, column as columnOf } from "./Condition.ts"
 
 /** What a column stores; `timestamp` is an integer of microseconds since 1970-01-01T00:00:00Z, as exact as Postgres. */
 export type ColumnKind = "text" | "integer" | "boolean" | "timestamp" | "json"
@@ -17,7 +17,14 @@ export interface Column<out A> {
   readonly literals: ReadonlyArray<string> | undefined
   /** For `json` columns: what the document must decode as. Its encoded side is what is stored. */
   readonly schema: Schema.Top | undefined
+  /** Between the document and its encoded side; both die on what the schema does not accept. */
+  readonly codec: Codec | undefined
   readonly "~A"?: A
+}
+
+export interface Codec {
+  readonly encode: (value: unknown) => unknown
+  readonly decode: (stored: unknown) => unknown
 }
 
 export type ColumnsOf<R> = { readonly [K in keyof R]: Column<R[K]> }
@@ -44,6 +51,11 @@ export interface Table<out R> {
   readonly unique: ReadonlyArray<Unique>
   readonly indexes: ReadonlyArray<Index>
   readonly checks: ReadonlyArray<Check>
+  /** References to the columns of an existing row, and of one that an insert proposes. */
+  readonly row: Row<R>
+  readonly excluded: Row<R>
+  /** The columns whose values are stored encoded, with how. */
+  readonly codecs: ReadonlyArray<readonly [string, Codec]>
 }
 
 /** The row type of a table: `type Lease = RowOf<typeof leases>`. */
@@ -65,7 +77,11 @@ export const literals = <const L extends ReadonlyArray<string>>(...words: L): Co
 })
 
 /** A JSON document; `schema` must be synchronous and without services. */
-export const json = <A>(schema: Schema.Codec<A, unknown>): Column<A> => ({ ...column<A>("json"), schema })
+export const json = <A>(schema: Schema.Codec<A, unknown>): Column<A> => ({
+  ...column<A>("json"),
+  schema,
+  codec: { encode: Schema.encodeUnknownSync(schema), decode: Schema.decodeUnknownSync(schema) }
+})
 
 export const nullable = <A>(of: Column<A>): Column<A | null> => ({ ...of, nullable: true }) as Column<A | null>
 
@@ -83,7 +99,8 @@ export const make = <const C extends Record<string, Column<unknown>>>(
     readonly checks?: Readonly<Record<string, (row: Row<RowFrom<C>>) => Condition>>
   }
 ): Table<RowFrom<C>> => {
-  const row = rowOf<RowFrom<C>>(Object.keys(options.columns))
+  const columnNames = Object.keys(options.columns)
+  const row = rowOf<RowFrom<C>>(columnNames)
   const named = (prefix: string) => (columns: ReadonlyArray<string>) => {
     for (const column of columns) {
       if (!(column in options.columns)) throw new Error(`table ${name}: no column ${column}`)
@@ -99,14 +116,19 @@ export const make = <const C extends Record<string, Column<unknown>>>(
     checks: Object.entries(options.checks ?? {}).map(([check, condition]) => ({
       name: `${name}_${check}`,
       condition: condition(row)
-    }))
+    })),
+    row,
+    excluded: rowOf<RowFrom<C>>(columnNames, "excluded"),
+    codecs: Object.entries(options.columns).flatMap(([column, { codec }]) =>
+      codec === undefined ? [] : [[column, codec] as const]
+    )
   }
 }
 
-/** References to every column of a table, for building conditions and assignments. */
-export const rowOf = <R>(columns: ReadonlyArray<string>, from: "row" | "excluded" = "row"): Row<R> =>
-  Object.fromEntries(columns.map((name) => [name, { _tag: "Column", name, from }])) as unknown as Row<R>
+function rowOf<R>(columns: ReadonlyArray<string>, from: "row" | "excluded" = "row"): Row<R> {
+  return Object.fromEntries(columns.map((name) => [name, columnOf(name, from)])) as unknown as Row<R>
+}
 
 function column<A>(kind: ColumnKind): Column<A> {
-  return { kind, nullable: false, literals: undefined, schema: undefined }
+  return { kind, nullable: false, literals: undefined, schema: undefined, codec: undefined }
 }

@@ -10,7 +10,7 @@
  *   When it meets a changed row, and in `on conflict do update`, the columns that are set decide, whatever their values.
  * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate.
  */
-import type { Condition } from "../../core/ports/Condition.ts"
+import { type Condition, value } from "../../core/ports/Condition.ts"
 import {
   type Answer,
   type Assignments,
@@ -144,8 +144,8 @@ function* fence(execution: Execution, statement: Extract<Statement, { readonly _
     const where: Condition = {
       _tag: "Compare",
       operator: "=",
-      left: { _tag: "Column", name: "key", from: "row" },
-      right: { _tag: "Value", value: lease }
+      left: leases.row.key,
+      right: value(lease)
     }
     let row: StoredRow | undefined
     for (const target of qualifying(execution, leases.name, where)) {
