@@ -224,6 +224,7 @@ export class End {
       this.fail("reset")
       return false
     }
+    if (fate === "Dead") this.#isDead = true
     this.#backlog.push(segment)
     this.#await(fate === "Hold")
     return false
@@ -288,7 +289,7 @@ export class End {
     if (peer === undefined) return
     const fate = this.network.fate(this.link, "segment", this.connection, this.#count++, this.#key)
     const delay = typeof fate === "number" ? fate : this.network.latency.maximumMicros
-    if (fate === "Drop" || fate === "Hold" || this.#isDead) return
+    if (fate === "Drop" || fate === "Hold" || fate === "Dead" || this.#isDead) return
     this.network.kernel.schedule(delay, () => peer.fail("reset"), undefined)
   }
 }

@@ -26,7 +26,8 @@ const makeWorld = (seed = "1") => {
   const world = new World({ seed, strategy: Schedule.random })
   const said: Array<string> = []
   world.subscribe(({ atMicros, fact }) => {
-    if (fact._tag === "Said") said.push(`${Math.round(atMicros / 1_000_000)} s: ${(fact as unknown as { what: string }).what}`)
+    if (fact._tag === "Said")
+      said.push(`${Math.round(atMicros / 1_000_000)} s: ${(fact as unknown as { what: string }).what}`)
   })
   const total = { value: 0 }
   const serving = Counter.serve(total).pipe(Layer.provide(SimHttpServer.layer({ port: 8080 })))
@@ -103,7 +104,13 @@ describe("an HttpApi, unmodified", () => {
 
   it("a request doubled by a middlebox reaches the server twice and is answered once", () => {
     const { world, said, server, total, addClient } = makeWorld()
-    world.hazards.add("network/duplication", { entry: 0, covers: () => true, rate: 1, struck: undefined, parameters: {} })
+    world.hazards.add("network/duplication", {
+      entry: 0,
+      covers: () => true,
+      rate: 1,
+      struck: undefined,
+      parameters: {}
+    })
     server.start()
     addClient(Effect.andThen(add(5), Effect.never) as never).start()
     world.run("30s")

@@ -55,17 +55,19 @@ export class IncomingBody {
     }
   })
 
-  readonly #pull: Effect.Effect<readonly [Uint8Array, ...Array<Uint8Array>], Error | Cause.Done> = Effect.suspend(() => {
-    if (this.#chunks.length > 0) return Effect.succeed(this.#take() as [Uint8Array, ...Array<Uint8Array>])
-    switch (this.#state._tag) {
-      case "Ended":
-        return Cause.done()
-      case "Broken":
-        return Effect.fail(this.#state.cause)
-      case "Open":
-        return Effect.andThen(this.#changed, this.#pull)
+  readonly #pull: Effect.Effect<readonly [Uint8Array, ...Array<Uint8Array>], Error | Cause.Done> = Effect.suspend(
+    () => {
+      if (this.#chunks.length > 0) return Effect.succeed(this.#take() as [Uint8Array, ...Array<Uint8Array>])
+      switch (this.#state._tag) {
+        case "Ended":
+          return Cause.done()
+        case "Broken":
+          return Effect.fail(this.#state.cause)
+        case "Open":
+          return Effect.andThen(this.#changed, this.#pull)
+      }
     }
-  })
+  )
 
   readonly stream: Stream.Stream<Uint8Array, Error> = Stream.fromPull(Effect.succeed(this.#pull))
 

@@ -48,8 +48,8 @@ export const drop: Verdict = { _tag: "Drop" }
 export const hold: Verdict = { _tag: "Hold" }
 export const reset: Verdict = { _tag: "Reset" }
 
-/** What became of a packet: the delay until it arrives, or why it does not. */
-export type Fate = number | "Drop" | "Hold" | "Reset"
+/** What becomes of a packet: the delay until it arrives, or why it does not; `Dead` means that none will any more. */
+export type Fate = number | "Drop" | "Hold" | "Reset" | "Dead"
 
 export interface Latency {
   readonly minimumMicros: number
@@ -199,6 +199,7 @@ export class Network {
     if (!hazards.isAnyActive) return delay
     const subject = `${link.name}/${connection}`
     if (hazards.hit("network/loss", subject, nth) !== undefined) return lane === "datagram" ? "Drop" : "Reset"
+    if (lane === "segment" && hazards.hit("network/half-open", subject, nth) !== undefined) return "Dead"
     if (lane === "segment" && hazards.hit("network/reset", subject, nth) !== undefined) return "Reset"
     if (hazards.hit("network/latency-tail", subject, nth) !== undefined) {
       delay += Math.ceil(hazards.fraction("network/latency-tail", subject, nth) ** 3 * tailMicrosMax)

@@ -102,7 +102,11 @@ class Pool {
     }
     return Effect.callback((resume) => {
       const fail = (reason: CloseReason) =>
-        resume(Effect.fail(new HttpClientError({ reason: new TransportError({ request, cause: new Error(`connection ${reason}`) }) })))
+        resume(
+          Effect.fail(
+            new HttpClientError({ reason: new TransportError({ request, cause: new Error(`connection ${reason}`) }) })
+          )
+        )
       this.#node.waits(`the answer to ${request.method} ${url.href}`)
       const channel = this.#channel(url.hostname, port, {
         onFailure: fail,

@@ -16,7 +16,13 @@ import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpPlatform from "effect/http/HttpPlatform"
 import type * as Etag from "effect/http/Etag"
 import * as HttpServer from "effect/http/HttpServer"
-import { ClientAbort, causeResponse, HttpServerError, InternalError, RequestParseError } from "effect/http/HttpServerError"
+import {
+  ClientAbort,
+  causeResponse,
+  HttpServerError,
+  InternalError,
+  RequestParseError
+} from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Multipart from "effect/http/Multipart"
@@ -89,7 +95,10 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
         serveScope,
         Effect.suspend(() => {
           stopListening()
-          return Effect.forEach([...underWay], (fiber) => Fiber.await(fiber), { concurrency: "unbounded", discard: true })
+          return Effect.forEach([...underWay], (fiber) => Fiber.await(fiber), {
+            concurrency: "unbounded",
+            discard: true
+          })
         }).pipe(Effect.timeoutOption(options.gracefulShutdownMillis ?? 20_000))
       )
     })
@@ -148,7 +157,8 @@ const respond = (
     const { exchange } = request as SimServerRequest
     const { end } = exchange
     const headers = headersOf(response)
-    const body = request.method === "HEAD" || HttpServerResponse.omitsBody(response) ? { whole: undefined } : bodyOf(response.body)
+    const body =
+      request.method === "HEAD" || HttpServerResponse.omitsBody(response) ? { whole: undefined } : bodyOf(response.body)
     if (body === undefined) return failed(exchange, "a body of this kind cannot travel on the simulated network")
     if (isAnswerLost(exchange)) return Effect.void
     if ("whole" in body) {
@@ -174,7 +184,13 @@ function failed(exchange: Exchange, description: string): Effect.Effect<void> {
   return Effect.flatMap(causeResponse(Cause.die(new Error(description))), ([response]) =>
     Effect.sync(() => {
       exchange.isAnswered = true
-      sendFrame(exchange.end, { _tag: "Response", status: response.status, headers: {}, body: undefined, hasMore: false })
+      sendFrame(exchange.end, {
+        _tag: "Response",
+        status: response.status,
+        headers: {},
+        body: undefined,
+        hasMore: false
+      })
     })
   )
 }

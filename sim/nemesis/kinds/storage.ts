@@ -1,0 +1,59 @@
+/**
+ * Faults of the database and of the way to it. Failover and a full disk are not among them yet, nor are lost
+ * notifications: the storage port has none.
+ */
+import type { Draw } from "../Draw.ts"
+import type { FaultKind, SwarmContext } from "../FaultKind.ts"
+import { moments, roughly, window } from "./process.ts"
+
+const hazard = (name: string, describes: string, rateMinimum: number, rateMaximum: number): FaultKind => ({
+  name: `storage/${name}`,
+  describes,
+  mode: "hazard",
+  draw: (draw: Draw, context: SwarmContext) => [window(draw, context, `storage/${name}`, rateMinimum, rateMaximum)]
+})
+
+const serverRestart: FaultKind = {
+  name: "storage/server-restart",
+  describes: "the database dies and comes back; what was committed is there, sessions are not",
+  mode: "event",
+  draw: (draw, context) =>
+    moments(draw, context, 2, (own) => ({
+      target: "random(database)",
+      fault: "storage/server-restart",
+      for: roughly(own, 100_000, 8_000_000)
+    })),
+  act: (world, { targets }) => {
+    for (const name of targets) {
+      const node = world.node(name)
+      if (node.state === "down") continue
+      world.kernel.facts.effect("storage/server-restart", node)
+      node.crash("server restart")
+    }
+    return () => {
+      for (const name of targets) {
+        const node = world.node(name)
+        if (node.state === "down") node.start()
+      }
+    }
+  }
+}
+
+export const all: ReadonlyArray<FaultKind> = [
+  hazard("latency", "a statement takes up to 0.9 s longer", 0.01, 0.4),
+  hazard("serialization-failure", "a statement fails as if it could not be serialized", 0.005, 0.15),
+  hazard("deadlock", "a statement is chosen as the victim of a deadlock", 0.005, 0.1),
+  hazard("cut-before-commit", "the connection is cut when COMMIT arrives: nothing is committed", 0.005, 0.15),
+  hazard("cut-after-commit", "the connection is cut after COMMIT, before its answer", 0.005, 0.15),
+  hazard("pool-exhausted", "no connection of the pool is free", 0.01, 0.3),
+  hazard("statement-timeout", "a statement runs into its time limit", 0.002, 0.05),
+  hazard("lock-timeout", "a statement runs into the time limit for locks", 0.002, 0.05),
+  hazard("idle-timeout", "a session is ended because it was idle in its transaction", 0.005, 0.1),
+  hazard(
+    "silent-client",
+    "a client says nothing for 4 s in the middle of its transaction, and keeps its locks",
+    0.002,
+    0.05
+  ),
+  serverRestart
+]
