@@ -63,6 +63,7 @@ export const providerCallTimeoutMillis = 5_000
 
 /** The leader's global work. */
 export const fleetStatusIntervalMillis = 2_000
+export const fleetStatusRecountMillis = 60_000
 export const orphanSweepIntervalMillis = 30_000
 /** Several rounds of the leader's work in turn may not take longer than this each. */
 export const leaderRoundTimeoutMillis = 5_000

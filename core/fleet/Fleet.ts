@@ -37,7 +37,7 @@ export const fleets = make("fleets", {
   checks: {
     isPlaced,
     desiredIsBounded: (row) => and(ge(row.desired, 0), le(row.desired, fleetDesiredMax)),
-    scaledIsPast: (row) => le(row.scaledGeneration, row.generation as never)
+    scaledIsPast: (row) => le(row.scaledGeneration, row.generation)
   }
 })
 export type Fleet = RowOf<typeof fleets>

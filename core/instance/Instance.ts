@@ -92,7 +92,7 @@ export const instances = make("instances", {
     errorHasReason: (row) => or(ne(row.state, "ERROR"), isNotNull(row.reason)),
     runningHasHeartbeat: (row) => or(ne(row.state, "RUNNING"), isNotNull(row.lastHeartbeatAt)),
     fleetHasOrdinals: (row) =>
-      or(and(isNull(row.fleet), isNull(row.ordinal)), and(isNotNull(row.fleet), ge(row.ordinal as never, 0)))
+      or(and(isNull(row.fleet), isNull(row.ordinal)), and(isNotNull(row.fleet), ge(row.ordinal, 0)))
   }
 })
 export type Instance = RowOf<typeof instances>

@@ -6,9 +6,9 @@
  * Absent on purpose: gossip and failure suspicion. A member that cannot reach the store can do no work.
  */
 import * as Effect from "effect/Effect"
-import { memberJoinDebounceMillis } from "../Limits.ts"
+import { memberJoinDebounceMillis, memberRetentionMillis } from "../Limits.ts"
 import { add, and, clockTimestamp, eq, gt, isNotNull, isNull, le, or, subtract } from "../ports/Condition.ts"
-import type { Storage, StorageError } from "../ports/Storage.ts"
+import type { Fence, Storage, StorageError } from "../ports/Storage.ts"
 import { type RowOf, integer, make, nullable, text, timestamp } from "../ports/Table.ts"
 
 export const members = make("members", {
@@ -131,4 +131,17 @@ export const leave = (
         set: () => ({ leavingAt: clockTimestamp })
       }),
     { label: "member/leave" }
+  )
+
+/** Forgets those who have long been silent. */
+export const purge = (
+  once: Once,
+  fences: ReadonlyArray<Fence>
+): Effect.Effect<ReadonlyArray<Member>, StorageError> =>
+  once(
+    (transaction) =>
+      transaction.delete(members, {
+        where: (row) => le(row.seenAt, subtract(clockTimestamp, memberRetentionMillis * 1_000))
+      }),
+    { label: "member/purge", fences }
   )

@@ -1,0 +1,57 @@
+/**
+ * The global work, done by whoever holds the leader's lease: counting fleets, giving up who is silent, purging keys and
+ * members, stopping orphans. Work on buckets is not here; it goes on without a leader.
+ *
+ * Each kind of work is a loop of rounds. A round that fails or is late is repeated at its next time; a defect in one ends the
+ * node, because nothing else would notice.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FleetStatus from "./fleet/FleetStatus.ts"
+import * as HeartbeatSweep from "./heartbeat/HeartbeatSweep.ts"
+import * as IdempotencyKey from "./idempotency/IdempotencyKey.ts"
+import * as OrphanSweep from "./instance/OrphanSweep.ts"
+import {
+  fleetStatusIntervalMillis,
+  heartbeatSweepIntervalMillis,
+  idempotencyPurgeIntervalMillis,
+  leaderRoundTimeoutMillis,
+  orphanSweepIntervalMillis
+} from "./Limits.ts"
+import type { Grant } from "./lease/LeaseKeeper.ts"
+import * as Member from "./member/Member.ts"
+import type { ProviderError } from "./ports/Provider.ts"
+import { Storage, type StorageError } from "./ports/Storage.ts"
+
+/** The lease of the leader. */
+export const lease = "leader"
+
+export const work = (grant: Grant) =>
+  Effect.gen(function* () {
+    const { once } = yield* Storage
+    const purge = Effect.andThen(
+      IdempotencyKey.purge(once, grant.fences),
+      Member.purge(once, grant.fences)
+    )
+    yield* Effect.all(
+      [
+        rounds("fleet status", fleetStatusIntervalMillis, FleetStatus.make(grant)),
+        rounds("heartbeat sweep", heartbeatSweepIntervalMillis, HeartbeatSweep.make(grant)),
+        rounds("purge", idempotencyPurgeIntervalMillis, purge),
+        rounds("orphan sweep", orphanSweepIntervalMillis, OrphanSweep.sweep(grant))
+      ],
+      { concurrency: "unbounded", discard: true }
+    )
+  })
+
+const rounds = <A, R>(
+  name: string,
+  intervalMillis: number,
+  round: Effect.Effect<A, StorageError | ProviderError, R>
+): Effect.Effect<never, never, R> =>
+  round.pipe(
+    Effect.timeoutOption(Duration.millis(leaderRoundTimeoutMillis)),
+    Effect.catch((error) => Effect.logDebug(`${name}: ${error.message}`)),
+    Effect.andThen(Effect.sleep(Duration.millis(intervalMillis))),
+    Effect.forever
+  )

@@ -1,0 +1,58 @@
+/**
+ * Makes the number of live instances of a fleet what is desired, in one transaction under the fence of its bucket and the lock
+ * of its row: two owners who overlap, or one who does it twice, cannot overshoot, because the second one counts what the first one
+ * left.
+ */
+import * as Effect from "effect/Effect"
+import * as FaultPoint from "../facts/FaultPoint.ts"
+import * as Mark from "../facts/Mark.ts"
+import * as Instance from "../instance/Instance.ts"
+import { makeUid } from "../instance/makeUid.ts"
+import { reconcileResyncMillis } from "../Limits.ts"
+import type { Grant } from "../lease/LeaseKeeper.ts"
+import { and, eq, isNull } from "../ports/Condition.ts"
+import { Storage } from "../ports/Storage.ts"
+import type { Outcome } from "../reconcile/WorkQueue.ts"
+import { retryTransient } from "../storage/retryTransient.ts"
+import * as Fleet from "./Fleet.ts"
+import * as FleetPlan from "./FleetPlan.ts"
+
+const replaces = Mark.sometimes("failed instance of a fleet replaced")
+const shrinks = Mark.sometimes("fleet scaled down")
+
+export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) {
+  const { transaction } = yield* Storage
+  yield* retryTransient(
+    transaction(
+      Effect.fnUntraced(function* (tx) {
+        const fleet = yield* tx.get(Fleet.fleets, { id }, { lock: "for update" })
+        if (fleet === undefined) return
+        const live = yield* tx.select(Instance.instances, {
+          where: (row) => and(eq(row.fleet, id), isNull(row.deletionRequestedAt))
+        })
+        const plan = FleetPlan.plan(fleet.desired, live)
+        yield* FaultPoint.here("fleet/scale/planned")
+        yield* Mark.hit(replaces, plan.create.length > 0 && plan.remove.length > 0)
+        yield* Mark.hit(shrinks, live.length > fleet.desired)
+        if (plan.remove.length > 0) yield* Instance.requestDeletion(tx, plan.remove)
+        if (plan.create.length > 0) {
+          const wanted = yield* Effect.forEach(plan.create, (ordinal) => {
+            const name = `${fleet.name}-${ordinal}`
+            return Effect.map(makeUid(name), (uid) => ({
+              uid,
+              project: fleet.project,
+              name,
+              fleet: id,
+              ordinal,
+              spec: fleet.spec
+            }))
+          })
+          yield* Instance.create(tx, wanted)
+        }
+        yield* Fleet.setScaled(tx, fleet, reconcileResyncMillis)
+      }),
+      { label: "fleet/scale", fences: grant.fences }
+    )
+  )
+  return { _tag: "Done" } satisfies Outcome
+})

@@ -1,0 +1,100 @@
+/**
+ * The leader's count of each fleet: the one writer of `fleet_statuses`.
+ *
+ * A round counts the fleets that may have changed: those with rows touched lately, and those that were not settled when last
+ * counted. Now and then it counts all, so that what slipped through (a commit that took long, a clock that jumped) is found.
+ */
+import * as Effect from "effect/Effect"
+import { instances, type Instance } from "../instance/Instance.ts"
+import { fleetStatusIntervalMillis, fleetStatusRecountMillis } from "../Limits.ts"
+import type { Grant } from "../lease/LeaseKeeper.ts"
+import { clockTimestamp, eq, gt, subtract } from "../ports/Condition.ts"
+import { Storage } from "../ports/Storage.ts"
+import { retryTransient } from "../storage/retryTransient.ts"
+import { type Fleet, type FleetStatus, fleetStatuses, fleets } from "./Fleet.ts"
+
+type Counts = Omit<FleetStatus, "updatedAt">
+
+/** Pure: what there is to say about a fleet. */
+export const countOf = (
+  fleet: Pick<Fleet, "id" | "scaledGeneration">,
+  members: ReadonlyArray<Pick<Instance, "state" | "deletionRequestedAt">>
+): Counts => {
+  const live = members.filter((member) => member.deletionRequestedAt === null)
+  return {
+    id: fleet.id,
+    observedGeneration: fleet.scaledGeneration,
+    live: live.length,
+    running: live.filter((member) => member.state === "RUNNING").length,
+    error: live.filter((member) => member.state === "ERROR").length,
+    deleting: members.length - live.length
+  }
+}
+
+/** Nothing more is to be expected until somebody touches the fleet. */
+export const isSettled = (fleet: Pick<Fleet, "desired" | "generation">, counts: Counts): boolean =>
+  counts.observedGeneration === fleet.generation &&
+  counts.live === fleet.desired &&
+  counts.running === fleet.desired &&
+  counts.deleting === 0
+
+export const isSame = (a: Counts, b: Counts): boolean =>
+  a.observedGeneration === b.observedGeneration &&
+  a.live === b.live &&
+  a.running === b.running &&
+  a.error === b.error &&
+  a.deleting === b.deleting
+
+/** A round of one leader's term. */
+export const make = (grant: Grant) => {
+  const unsettled = new Set<string>()
+  let rounds = 0
+
+  const count = (id: string) =>
+    Effect.gen(function* () {
+      const { transaction } = yield* Storage
+      const isNowSettled = yield* retryTransient(
+        transaction(
+          Effect.fnUntraced(function* (tx) {
+            const fleet = yield* tx.get(fleets, { id })
+            if (fleet === undefined) return true
+            const counts = countOf(fleet, yield* tx.select(instances, { where: (row) => eq(row.fleet, id) }))
+            const stored = yield* tx.get(fleetStatuses, { id })
+            if (stored === undefined || !isSame(stored, counts)) {
+              yield* tx.insert(
+                fleetStatuses,
+                { ...counts, updatedAt: clockTimestamp },
+                { onConflict: { target: ["id"], action: "update", set: (_, excluded) => excluded } }
+              )
+            }
+            return isSettled(fleet, counts)
+          }),
+          // One snapshot, so that the counters belong to one moment.
+          { label: "fleet/status", isolation: "repeatable read", fences: grant.fences }
+        )
+      )
+      if (isNowSettled) unsettled.delete(id)
+      else unsettled.add(id)
+    })
+
+  return Effect.gen(function* () {
+    const { once } = yield* Storage
+    const isRecount = rounds++ % Math.ceil(fleetStatusRecountMillis / fleetStatusIntervalMillis) === 0
+    // Five rounds back: a commit may come so much later than its timestamps.
+    const lately = subtract(clockTimestamp, 5 * fleetStatusIntervalMillis * 1_000)
+    const touched = isRecount
+      ? yield* once((tx) => tx.select(fleets), { label: "fleet/status/all" })
+      : yield* once((tx) => tx.select(fleets, { where: (row) => gt(row.updatedAt, lately) }), {
+          label: "fleet/status/touched"
+        })
+    const moved = yield* once((tx) => tx.select(instances, { where: (row) => gt(row.updatedAt, lately) }), {
+      label: "fleet/status/moved"
+    })
+    const ids = new Set([
+      ...unsettled,
+      ...touched.map(({ id }) => id),
+      ...moved.flatMap(({ fleet }) => (fleet === null ? [] : [fleet]))
+    ])
+    for (const id of [...ids].toSorted()) yield* count(id)
+  })
+}

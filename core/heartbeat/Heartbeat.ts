@@ -1,0 +1,120 @@
+/**
+ * Heartbeats of agents: what they write, and when silence counts as failure.
+ *
+ * - H1 The time of a heartbeat is the database's time of its receipt; no clock of a sender is ever believed.
+ * - H2 An agent speaks under its incarnation, which the store gives out; what an older incarnation says changes nothing.
+ * - H3 RUNNING becomes ERROR after `heartbeatStaleMillis` of silence, unless so many are late together that the
+ *   cause must be common (a cut network, a stalled store). Then nothing is given up (kubernetes #24200).
+ */
+import * as Effect from "effect/Effect"
+import { brakeCountMin, brakeRatio, heartbeatLateMillis, heartbeatStaleMillis } from "../Limits.ts"
+import { instances, type Instance } from "../instance/Instance.ts"
+import {
+  add,
+  and,
+  clockTimestamp,
+  type Condition,
+  eq,
+  isIn,
+  isNull,
+  le,
+  or,
+  type Row,
+  subtract
+} from "../ports/Condition.ts"
+import type { Storage, StorageError, Transaction } from "../ports/Storage.ts"
+import { type RowOf, integer, make, text, timestamp } from "../ports/Table.ts"
+
+/** One row for each agent; written when it registers. */
+export const agents = make("agents", {
+  columns: { id: text, incarnation: integer, registeredAt: timestamp },
+  primaryKey: ["id"]
+})
+export type Agent = RowOf<typeof agents>
+
+type Once = Storage["Service"]["once"]
+
+/** The next incarnation of the agent: once for each process, before its first heartbeat. */
+export const register = (once: Once, id: string): Effect.Effect<Agent, StorageError> =>
+  Effect.map(
+    once(
+      (transaction) =>
+        transaction.insert(
+          agents,
+          { id, incarnation: 1, registeredAt: clockTimestamp },
+          {
+            onConflict: {
+              target: ["id"],
+              action: "update",
+              set: (existing) => ({ incarnation: add(existing.incarnation, 1), registeredAt: clockTimestamp })
+            }
+          }
+        ),
+      { label: "agent/register" }
+    ),
+    (rows) => rows[0]!
+  )
+
+/** The instances that were heard; a uid that is missing is unknown, or another incarnation speaks for it. */
+export const record = (
+  once: Once,
+  beat: { readonly incarnation: number; readonly uids: ReadonlyArray<string> }
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  once(
+    (transaction) =>
+      transaction.update(instances, {
+        where: (row) =>
+          and(
+            isIn(row.uid, beat.uids),
+            or(isNull(row.agentIncarnation), le(row.agentIncarnation, beat.incarnation))
+          ),
+        set: () => ({ agentIncarnation: beat.incarnation, lastHeartbeatAt: clockTimestamp })
+      }),
+    { label: "heartbeat/record" }
+  )
+
+/** Was it given up for its silence, and is it now heard again? Then its owner must look. */
+export const hasReturned = (instance: Instance): boolean =>
+  instance.state === "ERROR" && instance.reason === "HeartbeatStale" && instance.deletionRequestedAt === null
+
+export const markReturned = (once: Once, uids: ReadonlyArray<string>): Effect.Effect<unknown, StorageError> =>
+  once(
+    (transaction) =>
+      transaction.update(instances, {
+        where: (row) => and(isIn(row.uid, uids), eq(row.state, "ERROR")),
+        set: () => ({ dueAt: clockTimestamp })
+      }),
+    { label: "heartbeat/returned" }
+  )
+
+/** Those whose silence means something. */
+export const isWatched = (row: Row<Instance>): Condition => and(eq(row.state, "RUNNING"), isNull(row.deletionRequestedAt))
+
+/** Silent for longer than an agent that works ever is; the stale ones are among them. */
+export const isLate = (row: Row<Instance>): Condition => and(isWatched(row), isSilentFor(row, heartbeatLateMillis))
+
+export const isStale = (row: Row<Instance>): Condition => and(isWatched(row), isSilentFor(row, heartbeatStaleMillis))
+
+/** Whether the silence is taken to have one common cause. */
+export const isBraked = (counts: { readonly late: number; readonly running: number }): boolean =>
+  counts.late >= brakeCountMin && counts.late > brakeRatio * counts.running
+
+/** Gives up those of `uids` that are still RUNNING and stale at this moment. */
+export const giveUp = (
+  transaction: Transaction,
+  uids: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  transaction.update(instances, {
+    where: (row) => and(isIn(row.uid, uids), isStale(row)),
+    set: (row) => ({
+      state: "ERROR" as const,
+      reason: "HeartbeatStale" as const,
+      revision: add(row.revision, 1),
+      updatedAt: clockTimestamp,
+      dueAt: clockTimestamp
+    })
+  })
+
+function isSilentFor(row: Row<Instance>, millis: number): Condition {
+  return le(row.lastHeartbeatAt, subtract(clockTimestamp, millis * 1_000))
+}

@@ -1,0 +1,108 @@
+/**
+ * Brings one instance to where it should be: performs the steps of `InstancePlan.next` until there is nothing to do now.
+ * Takes nothing but the uid; everything else is read again.
+ */
+import * as Effect from "effect/Effect"
+import * as FaultPoint from "../facts/FaultPoint.ts"
+import * as Mark from "../facts/Mark.ts"
+import * as Fleet from "../fleet/Fleet.ts"
+import { providerCallTimeoutMillis, reconcileProgressMillis, reconcileResyncMillis } from "../Limits.ts"
+import type { Grant } from "../lease/LeaseKeeper.ts"
+import { type Observation, Provider, ProviderError, UnknownEffect } from "../ports/Provider.ts"
+import { Storage } from "../ports/Storage.ts"
+import { effectUnderGrant } from "../reconcile/effectUnderGrant.ts"
+import type { Outcome } from "../reconcile/WorkQueue.ts"
+import * as Instance from "./Instance.ts"
+import * as InstancePlan from "./InstancePlan.ts"
+
+const stalePlan = Mark.sometimes("plan made for an older revision changed nothing")
+const removed = Mark.sometimes("row removed after its resource was confirmed gone")
+
+/** Two moves, a stop, an observation and a start at most, and one for the end; more would be a loop. */
+const stepsMax = 6
+
+/** Settled looks are spread, so that instances of one age are not all looked at together. */
+const resyncMillis = (uid: string): number => reconcileResyncMillis + (uid.length * 997) % (reconcileResyncMillis / 10)
+
+export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant) {
+  const { once, transaction } = yield* Storage
+  const provider = yield* Provider
+
+  const read = once((tx) => tx.get(Instance.instances, { uid }), { label: "instance/read" })
+
+  /** Fenced; the fleet is told to look when what happened concerns its number. */
+  const move = (instance: Instance.Instance, to: Instance.State, reason: Instance.Reason | null) => {
+    const options = { reason, dueInMillis: to === "RUNNING" ? resyncMillis(uid) : 0 }
+    const { fleet } = instance
+    if (fleet === null || to !== "ERROR") {
+      return once((tx) => Instance.move(tx, instance, to, options), { label: `instance/move/${to}`, fences: grant.fences })
+    }
+    return transaction(
+      (tx) =>
+        Effect.andThen(
+          Fleet.markDue(tx, [fleet], reconcileProgressMillis),
+          Instance.move(tx, instance, to, options)
+        ),
+      { label: `instance/move/${to}`, fences: grant.fences }
+    )
+  }
+
+  let instance = yield* read
+  if (instance === undefined) return done
+  let seen = InstancePlan.nothingSeen
+  for (let steps = 0; steps < stepsMax; steps++) {
+    const step = InstancePlan.next(instance, seen)
+    switch (step._tag) {
+      case "Observe": {
+        const observation: Observation = yield* provider.observe(uid).pipe(
+          Effect.timeoutOrElse({
+            duration: `${providerCallTimeoutMillis} millis`,
+            orElse: () => Effect.fail(new ProviderError({ call: "observe", reason: new UnknownEffect() }))
+          })
+        )
+        seen = { ...seen, observation }
+        break
+      }
+      case "Start":
+        yield* effectUnderGrant(provider.start(uid, instance.spec), { effect: "start", uid, grant })
+        return again
+      case "Stop":
+        yield* effectUnderGrant(provider.stop(uid), { effect: "stop", uid, grant })
+        seen = { observation: undefined, isStopAsked: true }
+        break
+      case "Move": {
+        yield* FaultPoint.here("instance/move")
+        const moved: Instance.Instance | undefined = yield* move(instance, step.to, step.reason)
+        if (moved === undefined) {
+          yield* Mark.hit(stalePlan)
+          return again
+        }
+        instance = moved
+        seen = InstancePlan.nothingSeen
+        if (step.to === "RUNNING") return done
+        break
+      }
+      case "Remove": {
+        const read = instance
+        yield* FaultPoint.here("instance/remove")
+        const gone = yield* once((tx) => Instance.remove(tx, read), { label: "instance/remove", fences: grant.fences })
+        yield* Mark.hit(removed, gone !== undefined)
+        return gone === undefined ? again : done
+      }
+      case "Wait":
+        return again
+      case "Settle": {
+        const read = instance
+        yield* once((tx) => Instance.postpone(tx, read, resyncMillis(uid)), {
+          label: "instance/settle",
+          fences: grant.fences
+        })
+        return done
+      }
+    }
+  }
+  return again
+})
+
+const done: Outcome = { _tag: "Done" }
+const again: Outcome = { _tag: "Again", afterMillis: reconcileProgressMillis }

@@ -1,0 +1,149 @@
+/**
+ * The loop that reconciles: asks the store what is due in the owned bucket groups, works on each key alone, and backs off from
+ * what fails.
+ *
+ * - R1 Level-triggered: a key says where to look, never what happened. A poll alone is enough.
+ * - R2 A key is worked on by one fiber at a time; a defect or a stuck call in one key does not stop the others.
+ * - R3 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
+import { monotonicMicros } from "../clock/monotonicMicros.ts"
+import * as Facts from "../facts/Facts.ts"
+import {
+  reconcileBurst,
+  reconcilePollMillis,
+  reconcileRatePerSecond,
+  reconcileTimeoutMillis,
+  reconcileWorkers,
+  statementTimeoutMillis
+} from "../Limits.ts"
+import type { Grant } from "../lease/LeaseKeeper.ts"
+import type { StorageError } from "../ports/Storage.ts"
+import type { Reconciled, ReconcilePanicked } from "./ReconcileFacts.ts"
+import * as TokenBucket from "./TokenBucket.ts"
+import * as WorkQueue from "./WorkQueue.ts"
+
+/** Where to look. `key` is unique among all kinds of work. */
+export interface Work {
+  readonly key: string
+  readonly bucketGroup: number
+}
+
+export interface ReconcilerOptions<W extends Work, R> {
+  /** What is due in these groups, in the store. */
+  readonly due: (bucketGroups: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<W>, StorageError, R>
+  /** Looks, and does what is to be done. Its errors are outcomes; only defects escape. */
+  readonly reconcile: (work: W, grant: Grant) => Effect.Effect<WorkQueue.Outcome, never, R>
+  readonly backoffMillisMax: number
+}
+
+export interface Reconciler {
+  /** Works for a group for as long as it runs. */
+  readonly serve: (bucketGroup: number, grant: Grant) => Effect.Effect<never>
+}
+
+/** Starts the loops in the scope; they idle until a group is served. */
+export const make = Effect.fnUntraced(function* <W extends Work, R>(options: ReconcilerOptions<W, R>) {
+  const queue = WorkQueue.make(options)
+  const known = new Map<string, W>()
+  const grants = new Map<number, Grant>()
+  const working = yield* FiberMap.make<string>()
+  const isServing = Latch.makeUnsafe(false)
+  const somethingChanged = Latch.makeUnsafe(false)
+  let tokens: TokenBucket.TokenBucket = TokenBucket.make({
+    burst: reconcileBurst,
+    perSecond: reconcileRatePerSecond,
+    nowMicros: yield* monotonicMicros
+  })
+
+  const poll = Effect.gen(function* () {
+    yield* isServing.await
+    const due = yield* options.due([...grants.keys()]).pipe(Effect.timeoutOption(`${2 * statementTimeoutMillis} millis`))
+    const nowMicros = yield* monotonicMicros
+    for (const work of due._tag === "Some" ? due.value : []) {
+      if (!grants.has(work.bucketGroup)) continue
+      known.set(work.key, work)
+      WorkQueue.add(queue, work.key, nowMicros)
+      somethingChanged.openUnsafe()
+    }
+  }).pipe(
+    Effect.catchTag("StorageError", (error) => Effect.logDebug(error.message)),
+    Effect.andThen(Effect.sleep(`${reconcilePollMillis} millis`)),
+    Effect.forever
+  )
+
+  const lookAt = Effect.fnUntraced(function* (work: W, grant: Grant) {
+    const exit = yield* Effect.exit(
+      options.reconcile(work, grant).pipe(Effect.timeoutOption(`${reconcileTimeoutMillis} millis`))
+    )
+    const outcome: WorkQueue.Outcome =
+      exit._tag === "Success" && exit.value._tag === "Some" ? exit.value.value : { _tag: "Failed", afterMillis: 0 }
+    if (exit._tag === "Failure") {
+      const detail = Cause.pretty(exit.cause)
+      yield* Effect.logError(`reconcile ${work.key} panicked`, detail)
+      yield* Facts.emit({ _tag: "ReconcilePanicked", key: work.key, detail } satisfies ReconcilePanicked)
+    } else if (exit.value._tag === "None") {
+      yield* Facts.emit({
+        _tag: "Reconciled",
+        key: work.key,
+        outcome: "Failed",
+        detail: `no end within ${reconcileTimeoutMillis} ms`
+      } satisfies Reconciled)
+    }
+    const nowMicros = yield* monotonicMicros
+    WorkQueue.settle(queue, work.key, outcome, { nowMicros, fraction: yield* Random.next })
+    if (!queue.entries.has(work.key)) known.delete(work.key)
+    somethingChanged.openUnsafe()
+  })
+
+  const dispatch = Effect.gen(function* () {
+    const nowMicros = yield* monotonicMicros
+    somethingChanged.closeUnsafe()
+    tokens = TokenBucket.refill(tokens, nowMicros)
+    while ((yield* FiberMap.size(working)) < reconcileWorkers) {
+      const left = TokenBucket.take(tokens)
+      const key = left === undefined ? undefined : WorkQueue.take(queue, nowMicros)
+      if (left === undefined || key === undefined) break
+      tokens = left
+      const work = known.get(key)!
+      yield* FiberMap.run(working, key, lookAt(work, grants.get(work.bucketGroup)!))
+    }
+    const nextMicros = WorkQueue.nextMicros(queue)
+    const isFull = (yield* FiberMap.size(working)) >= reconcileWorkers
+    if (nextMicros === undefined || isFull) return yield* somethingChanged.await
+    const waitMicros = Math.max(nextMicros - nowMicros, TokenBucket.waitMicros(tokens), 1_000)
+    yield* Effect.timeoutOption(somethingChanged.await, Math.ceil(waitMicros / 1_000))
+  }).pipe(Effect.forever)
+
+  yield* Effect.forkScoped(poll)
+  yield* Effect.forkScoped(dispatch)
+
+  const drop = Effect.fnUntraced(function* (bucketGroup: number) {
+    grants.delete(bucketGroup)
+    if (grants.size === 0) isServing.closeUnsafe()
+    for (const work of [...known.values()]) {
+      if (work.bucketGroup !== bucketGroup) continue
+      known.delete(work.key)
+      WorkQueue.drop(queue, work.key)
+      yield* FiberMap.remove(working, work.key)
+    }
+    somethingChanged.openUnsafe()
+  })
+
+  const reconciler: Reconciler = {
+    serve: (bucketGroup, grant) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          grants.set(bucketGroup, grant)
+          isServing.openUnsafe()
+        }),
+        () => Effect.never,
+        () => drop(bucketGroup)
+      )
+  }
+  return reconciler
+})
