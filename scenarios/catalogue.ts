@@ -1,0 +1,13 @@
+/**
+ * Every scenario, by name, loaded when it is asked for.
+ */
+import type { Scenario } from "../sim/run/Scenario.ts"
+
+export interface Entry {
+  readonly name: string
+  readonly load: () => Promise<Scenario>
+}
+
+export const catalogue: ReadonlyArray<Entry> = [
+  { name: "lease/leader-killed", load: async () => (await import("./leaderKilled.ts")).leaderKilled }
+]
