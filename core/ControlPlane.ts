@@ -5,17 +5,37 @@
  * lease before it works; and nothing that it works on comes from anywhere but the store.
  */
 import * as Effect from "effect/Effect"
+import type * as Etag from "effect/http/Etag"
+import type * as HttpPlatform from "effect/http/HttpPlatform"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServer from "effect/http/HttpServer"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import type * as Path from "effect/Path"
+import * as AgentsApi from "./api/AgentsApi.ts"
+import { Api } from "./api/Api.ts"
+import * as FleetsApi from "./api/FleetsApi.ts"
+import * as InspectionApi from "./api/InspectionApi.ts"
+import * as InstancesApi from "./api/InstancesApi.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as BucketWork from "./BucketWork.ts"
+import { fleets, fleetStatuses } from "./fleet/Fleet.ts"
+import { agents } from "./heartbeat/Heartbeat.ts"
+import { idempotencyKeys } from "./idempotency/IdempotencyKey.ts"
+import { instances } from "./instance/Instance.ts"
 import * as Leader from "./Leader.ts"
 import type { LeaseProfile } from "./lease/Lease.ts"
 import * as LeaseKeeper from "./lease/LeaseKeeper.ts"
-import { holderOf } from "./member/Member.ts"
+import { reconcileBackoffMillisMax } from "./Limits.ts"
+import { holderOf, members } from "./member/Member.ts"
 import * as Membership from "./member/Membership.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
-import type { Storage } from "./ports/Storage.ts"
+import { leases, type Storage } from "./ports/Storage.ts"
+
+/** Every table that the control plane keeps. */
+export const tables = [leases, members, agents, fleets, fleetStatuses, instances, idempotencyKeys] as const
 
 export interface ControlPlaneConfig {
   /** The name of the node; no two live processes may have the same. */
@@ -25,32 +45,53 @@ export interface ControlPlaneConfig {
   /** Its share of the buckets, relative to the other nodes; positive. */
   readonly weight: number
   readonly profile: LeaseProfile
-  /** The longest pause after repeated failures of one resource. */
-  readonly backoffMillisMax: number
+  /** The longest pause after repeated failures of one resource. Default 1000 s. */
+  readonly backoffMillisMax?: number
 }
 
-const work = (config: ControlPlaneConfig) =>
-  Layer.effectDiscard(
-    Effect.gen(function* () {
-      const keeper = yield* LeaseKeeper.LeaseKeeper
-      const buckets = yield* BucketWork.make(config)
-      yield* Effect.forkScoped(keeper.whileHeld(Leader.lease, Leader.work))
-      yield* Effect.forkScoped(BucketOwner.run(buckets.serve))
-    })
-  )
+type Serving =
+  | HttpServer.HttpServer
+  | HttpPlatform.HttpPlatform
+  | Etag.Generator
+  | FileSystem.FileSystem
+  | Path.Path
 
-/** The node without its API. */
-export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit> => {
-  const membership = Membership.layer({
-    id: config.id,
-    address: config.address,
-    weight: config.weight,
-    liveMillis: config.profile.durationMillis
-  })
+/** The node: joins, serves the API, and works on what it owns. */
+export const layer = (
+  config: ControlPlaneConfig
+): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
+  Layer.merge(work(config), api).pipe(Layer.provide(membership(config)))
+
+/** The node without its API, for those who test the work alone. */
+export const layerWithoutApi = (
+  config: ControlPlaneConfig
+): Layer.Layer<never, never, Storage | Provider | NodeExit> => work(config).pipe(Layer.provide(membership(config)))
+
+const api = HttpRouter.serve(
+  HttpApiBuilder.layer(Api).pipe(
+    Layer.provide([FleetsApi.layer, InstancesApi.layer, AgentsApi.layer, InspectionApi.layer])
+  ),
+  { disableLogger: true, disableListenLog: true }
+)
+
+function membership(config: ControlPlaneConfig): Layer.Layer<Membership.Membership, never, Storage | NodeExit> {
+  const { id, address, weight, profile } = config
+  return Membership.layer({ id, address, weight, liveMillis: profile.durationMillis })
+}
+
+function work(
+  config: ControlPlaneConfig
+): Layer.Layer<never, never, Storage | Provider | NodeExit | Membership.Membership> {
   const keeper = Layer.unwrap(
     Effect.map(Membership.Membership, ({ self }) =>
       LeaseKeeper.layer({ holder: holderOf(self), profile: config.profile })
     )
   )
-  return work(config).pipe(Layer.provide(keeper), Layer.provide(membership))
+  const loops = Effect.gen(function* () {
+    const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
+    const buckets = yield* BucketWork.make({ backoffMillisMax: config.backoffMillisMax ?? reconcileBackoffMillisMax })
+    yield* Effect.forkScoped(whileHeld(Leader.lease, Leader.work))
+    yield* Effect.forkScoped(BucketOwner.run(buckets.serve))
+  })
+  return Layer.effectDiscard(loops).pipe(Layer.provide(keeper))
 }

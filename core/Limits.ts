@@ -34,6 +34,8 @@ export const heartbeatStaleMillis = 30_000
 export const heartbeatLateMillis = heartbeatStaleMillis - heartbeatIntervalMillis
 export const heartbeatSweepIntervalMillis = 2_000
 export const heartbeatUidsMax = 1_000
+/** How long an agent waits for one address before it tries the next. */
+export const heartbeatTimeoutMillis = 3_000
 /** The brake: when more than this share, and at least this many, are late together, nothing is replaced. */
 export const brakeRatio = 0.3
 export const brakeCountMin = 3
@@ -71,7 +73,7 @@ export const leaderRoundTimeoutMillis = 5_000
 /** Requests. */
 export const fleetDesiredMax = 1_000
 export const nameCharsMax = 63
-export const requestTimeoutMillis = 5_000
+export const listRowsMax = 1_000
 export const transactionAttemptsMax = 4
 
 assert(Number.isInteger(bucketsPerGroup), "groups have equally many buckets")
@@ -82,6 +84,7 @@ assert(
   heartbeatSweepIntervalMillis <= heartbeatIntervalMillis,
   "a sweep sees every agent late before it sees it stale"
 )
+assert(3 * heartbeatTimeoutMillis <= heartbeatIntervalMillis, "an agent can try three addresses within one interval")
 assert(
   idempotencyClaimMillis > statementTimeoutMillis + idleInTransactionTimeoutMillis,
   "a claim outlives the transaction that it protects"

@@ -5,6 +5,7 @@
  * one (409, 422) is not. A crash, and any failure without a known answer, leaves the claim to expire; the
  * next request with the key takes it over and starts from the claim.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
@@ -74,7 +75,7 @@ export const execute = Effect.fnUntraced(function* (
           const answer = yield* effect(tx)
           yield* FaultPoint.here("idempotency/effect/done")
           const finished = yield* IdempotencyKey.finish(tx, claimed, answer)
-          return finished === undefined ? yield* Effect.fail(claimLostSignal) : answer
+          return finished === undefined ? yield* new ClaimLost() : answer
         }),
         { label: request.label }
       )
@@ -89,10 +90,7 @@ export const execute = Effect.fnUntraced(function* (
   })
 
   return yield* attempt.pipe(
-    Effect.catchIf(
-      (error) => error === claimLostSignal,
-      () => Effect.andThen(Mark.hit(claimLost), settled)
-    ),
+    Effect.catchTag("ClaimLost", () => Effect.andThen(Mark.hit(claimLost), settled)),
     Effect.catchReason("StorageError", "UnknownOutcome", () =>
       Effect.tap(settled, (reply) => Mark.hit(resolved, reply._tag === "Answered"))
     ),
@@ -102,7 +100,8 @@ export const execute = Effect.fnUntraced(function* (
   )
 })
 
-const claimLostSignal = { _tag: "ClaimLost" } as const
+/** Rolls the effect back; never leaves this file. */
+class ClaimLost extends Data.TaggedError("ClaimLost") {}
 
 const acknowledge = (request: IdempotencyKey.Identity, answer: IdempotencyKey.Answer, isReplay: boolean) =>
   Effect.gen(function* () {

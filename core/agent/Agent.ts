@@ -1,0 +1,52 @@
+/**
+ * The agent: lives where instances run, and says every ten seconds which of them it sees. It knows several addresses of the control
+ * plane and tells whichever answers.
+ *
+ * - A1 Each process of an agent registers before it says anything, and speaks under the incarnation that it was given.
+ * - A2 It sends no time: when it was heard is for the control plane to say.
+ */
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Random from "effect/Random"
+import { failover } from "../client/Client.ts"
+import { heartbeatIntervalMillis, heartbeatTimeoutMillis, heartbeatUidsMax } from "../Limits.ts"
+
+export interface AgentOptions<R> {
+  readonly id: string
+  /** "http://n1:8081", …; at least one. */
+  readonly addresses: ReadonlyArray<string>
+  /** The uids that run here now. */
+  readonly running: Effect.Effect<ReadonlyArray<string>, never, R>
+  /** Those among them that nobody wants any more. */
+  readonly onUnknown: (uids: ReadonlyArray<string>) => Effect.Effect<void, never, R>
+}
+
+/** Runs for ever. Whatever fails is tried again at the next heartbeat. */
+export const run = <R>(options: AgentOptions<R>): Effect.Effect<never, never, HttpClient.HttpClient | R> =>
+  Effect.gen(function* () {
+    const { ask } = yield* failover({ addresses: options.addresses, timeoutMillis: heartbeatTimeoutMillis })
+    const params = { agent: options.id }
+
+    let incarnation: number | undefined
+    while (incarnation === undefined) {
+      incarnation = yield* ask((client) => client.agents.register({ params })).pipe(
+        Effect.map((registered) => registered.incarnation),
+        Effect.catch((error) => Effect.as(Effect.logDebug(`not registered: ${error._tag}`), undefined))
+      )
+      if (incarnation === undefined) yield* Effect.sleep(`${heartbeatTimeoutMillis} millis`)
+    }
+    const spokenAs = incarnation
+
+    const beat = Effect.gen(function* () {
+      const uids = yield* options.running
+      for (let from = 0; from < uids.length; from += heartbeatUidsMax) {
+        const payload = { incarnation: spokenAs, uids: uids.slice(from, from + heartbeatUidsMax) }
+        const { unknown } = yield* ask((client) => client.agents.beat({ params, payload }))
+        if (unknown.length > 0) yield* options.onUnknown(unknown)
+      }
+    }).pipe(Effect.catch((error) => Effect.logDebug(`not heard: ${error._tag}`)))
+
+    // The first beat at a random phase, so that a restart of all agents is not a herd.
+    yield* Effect.sleep((yield* Random.next) * heartbeatIntervalMillis)
+    return yield* Effect.forever(Effect.andThen(beat, Effect.sleep(`${heartbeatIntervalMillis} millis`)))
+  })

@@ -1,0 +1,40 @@
+/** The endpoints of agents. */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Mark from "../facts/Mark.ts"
+import * as Heartbeat from "../heartbeat/Heartbeat.ts"
+import { Storage } from "../ports/Storage.ts"
+import { Api } from "./Api.ts"
+import { Unavailable } from "./ApiErrors.ts"
+
+const returns = Mark.sometimes("instance given up for its silence is heard again")
+const unheard = Mark.sometimes("heartbeat for an instance that is unknown, or of an older incarnation")
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "agents",
+  Effect.fn(function* (handlers) {
+    const { once } = yield* Storage
+    return handlers.handleAll({
+      register: ({ params }) =>
+        Heartbeat.register(once, params.agent).pipe(
+          Effect.map(({ incarnation }) => ({ incarnation })),
+          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+        ),
+      beat: ({ payload }) =>
+        Effect.gen(function* () {
+          if (payload.uids.length === 0) return { unknown: [] }
+          const heard = yield* Heartbeat.record(once, payload)
+          const returned = heard.filter(Heartbeat.hasReturned).map(({ uid }) => uid)
+          if (returned.length > 0) {
+            yield* Mark.hit(returns)
+            yield* Heartbeat.markReturned(once, returned)
+          }
+          const known = new Set(heard.map(({ uid }) => uid))
+          const unknown = payload.uids.filter((uid) => !known.has(uid))
+          yield* Mark.hit(unheard, unknown.length > 0)
+          return { unknown }
+        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message })))
+    })
+  })
+)

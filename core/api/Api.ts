@@ -1,0 +1,98 @@
+/** The HTTP API of the control plane: what can be asked, and what is answered. Shared by server and clients. */
+import * as Schema from "effect/Schema"
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import { Spec } from "../ports/Provider.ts"
+import { BadRequest, Conflict, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
+import { Beat, BeatAnswer, Desired, FleetView, InstanceView, LeaseView, MemberView, Name } from "./Views.ts"
+
+/**
+ * Of a request that changes something. Both spellings name one key; `x-principal` is set by the gateway that has authenticated
+ * the caller.
+ */
+const mutation = {
+  "x-idempotency-key": Schema.optional(Schema.String),
+  "idempotency-key": Schema.optional(Schema.String),
+  "x-principal": Schema.optional(Schema.String)
+}
+const refusals = [BadRequest, NotFound, Conflict, KeyReused, Unavailable] as const
+
+/** Says that an answer is a replay of a stored one. */
+export const replayHeader = "idempotency-replayed"
+
+export class FleetsGroup extends HttpApiGroup.make("fleets")
+  .add(
+    HttpApiEndpoint.put("put", "/projects/:project/fleets/:name", {
+      params: { project: Name, name: Name },
+      headers: mutation,
+      payload: Schema.Struct({ desired: Desired, spec: Spec }),
+      success: [FleetView, FleetView.pipe(HttpApiSchema.status(201))],
+      error: refusals
+    }),
+    HttpApiEndpoint.get("get", "/projects/:project/fleets/:name", {
+      params: { project: Name, name: Name },
+      success: FleetView,
+      error: [NotFound, Unavailable]
+    })
+  )
+  .prefix("/v1") {}
+
+export class InstancesGroup extends HttpApiGroup.make("instances")
+  .add(
+    HttpApiEndpoint.post("create", "/projects/:project/instances", {
+      params: { project: Name },
+      headers: mutation,
+      payload: Schema.Struct({ name: Name, spec: Spec }),
+      success: [InstanceView, InstanceView.pipe(HttpApiSchema.status(202))],
+      error: refusals
+    }),
+    HttpApiEndpoint.get("list", "/projects/:project/instances", {
+      params: { project: Name },
+      success: Schema.Array(InstanceView),
+      error: Unavailable
+    }),
+    HttpApiEndpoint.get("get", "/instances/:uid", {
+      params: { uid: Schema.String },
+      success: InstanceView,
+      error: [NotFound, Unavailable]
+    }),
+    HttpApiEndpoint.delete("delete", "/instances/:uid", {
+      params: { uid: Schema.String },
+      headers: mutation,
+      success: InstanceView.pipe(HttpApiSchema.status(202)),
+      error: refusals
+    })
+  )
+  .prefix("/v1") {}
+
+/** Without idempotency keys: a second registration only costs a number, and a second heartbeat is a heartbeat. */
+export class AgentsGroup extends HttpApiGroup.make("agents")
+  .add(
+    HttpApiEndpoint.post("register", "/agents/:agent/registrations", {
+      params: { agent: Name },
+      success: Schema.Struct({ incarnation: Schema.Int }),
+      error: Unavailable
+    }),
+    HttpApiEndpoint.post("beat", "/agents/:agent/heartbeats", {
+      params: { agent: Name },
+      payload: Beat,
+      success: BeatAnswer,
+      error: Unavailable
+    })
+  )
+  .prefix("/v1") {}
+
+export class InspectionGroup extends HttpApiGroup.make("inspection")
+  .add(
+    HttpApiEndpoint.get("members", "/members", { success: Schema.Array(MemberView), error: Unavailable }),
+    HttpApiEndpoint.get("leases", "/leases", { success: Schema.Array(LeaseView), error: Unavailable })
+  )
+  .prefix("/v1") {}
+
+export class Api extends HttpApi.make("stormglass")
+  .add(FleetsGroup)
+  .add(InstancesGroup)
+  .add(AgentsGroup)
+  .add(InspectionGroup) {}

@@ -1,0 +1,26 @@
+/** The endpoints for those who look after the control plane: who is there, and who holds what. */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { listRowsMax } from "../Limits.ts"
+import { members } from "../member/Member.ts"
+import { leases, Storage } from "../ports/Storage.ts"
+import { Api } from "./Api.ts"
+import { Unavailable } from "./ApiErrors.ts"
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "inspection",
+  Effect.fn(function* (handlers) {
+    const { once } = yield* Storage
+    return handlers.handleAll({
+      members: () =>
+        once((tx) => tx.select(members, { orderBy: ["id"], limit: listRowsMax }), { label: "inspection/members" }).pipe(
+          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+        ),
+      leases: () =>
+        once((tx) => tx.select(leases, { orderBy: ["key"], limit: listRowsMax }), { label: "inspection/leases" }).pipe(
+          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+        )
+    })
+  })
+)

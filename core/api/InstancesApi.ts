@@ -1,0 +1,117 @@
+/** The endpoints of instances. */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Mark from "../facts/Mark.ts"
+import * as Fleet from "../fleet/Fleet.ts"
+import type { Answer } from "../idempotency/IdempotencyKey.ts"
+import * as Instance from "../instance/Instance.ts"
+import { makeUid } from "../instance/makeUid.ts"
+import { canonicalJson } from "../json/canonicalJson.ts"
+import { listRowsMax, reconcileProgressMillis } from "../Limits.ts"
+import { holderOf } from "../member/Member.ts"
+import { Membership } from "../member/Membership.ts"
+import { and, eq } from "../ports/Condition.ts"
+import type { Spec } from "../ports/Provider.ts"
+import { SerializationFailure, Storage, StorageError, type Transaction } from "../ports/Storage.ts"
+import { Api } from "./Api.ts"
+import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
+import { answer, idempotently, refused } from "./idempotently.ts"
+import { InstanceView, instanceView } from "./Views.ts"
+
+const guarded = Mark.sometimes("create of an instance that is there already, under another key")
+
+/**
+ * Creates a standalone instance under the name that the client has chosen. The name guards where the idempotency key cannot: another
+ * key for the same wish finds what is there, for another wish it is refused.
+ */
+export const create = (
+  transaction: Transaction,
+  wanted: { readonly project: string; readonly name: string; readonly spec: Spec }
+): Effect.Effect<Answer, StorageError> =>
+  Effect.gen(function* () {
+    const uid = yield* makeUid(wanted.name)
+    const [created] = yield* Instance.create(transaction, [{ ...wanted, uid, fleet: null, ordinal: null }])
+    if (created !== undefined) return answer(202, InstanceView, instanceView(created))
+    const [present] = yield* transaction.select(Instance.instances, {
+      where: (row) => and(eq(row.project, wanted.project), eq(row.liveName, wanted.name))
+    })
+    // Between the two statements its deletion was asked for: from the beginning, once more.
+    if (present === undefined) {
+      return yield* new StorageError({ label: "instances/create", reason: new SerializationFailure() })
+    }
+    yield* Mark.hit(guarded)
+    if (canonicalJson(present.spec) !== canonicalJson(wanted.spec)) {
+      return refused(new Conflict({ message: `instance ${wanted.name} has another spec, at revision ${present.revision}` }))
+    }
+    return answer(present.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(present))
+  })
+
+/** Asks for the end of the instance with this uid, whatever else has its name by now. */
+export const requestDeletion = (transaction: Transaction, uid: string): Effect.Effect<Answer, StorageError> =>
+  Effect.gen(function* () {
+    const instance = yield* transaction.get(Instance.instances, { uid })
+    if (instance === undefined) return refused(new NotFound({ message: `there is no instance ${uid}` }))
+    if (instance.fleet !== null) yield* Fleet.markDue(transaction, [instance.fleet], reconcileProgressMillis)
+    const [asked] = yield* Instance.requestDeletion(transaction, [instance.uid])
+    return answer(202, InstanceView, instanceView(asked ?? instance))
+  })
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "instances",
+  Effect.fn(function* (handlers) {
+    const storage = yield* Storage
+    const holder = holderOf((yield* Membership).self)
+    return handlers.handleAll({
+      create: ({ params, headers, payload }) =>
+        idempotently(
+          {
+            headers,
+            project: params.project,
+            route: "instances/create",
+            method: "POST",
+            path: `/v1/projects/${params.project}/instances`,
+            body: payload,
+            holder
+          },
+          (transaction) => create(transaction, { ...params, ...payload })
+        ).pipe(Effect.provideService(Storage, storage)),
+      delete: ({ params, headers }) =>
+        idempotently(
+          {
+            headers,
+            project: "",
+            route: "instances/delete",
+            method: "DELETE",
+            path: `/v1/instances/${params.uid}`,
+            body: null,
+            holder
+          },
+          (transaction) => requestDeletion(transaction, params.uid)
+        ).pipe(Effect.provideService(Storage, storage)),
+      get: ({ params }) =>
+        Effect.gen(function* () {
+          const { uid } = params
+          const instance = yield* storage.once((tx) => tx.get(Instance.instances, { uid }), { label: "instances/get" })
+          return instance === undefined
+            ? yield* new NotFound({ message: `there is no instance ${uid}` })
+            : instanceView(instance)
+        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))),
+      list: ({ params }) =>
+        storage
+          .once(
+            (tx) =>
+              tx.select(Instance.instances, {
+                where: (row) => eq(row.project, params.project),
+                orderBy: ["uid"],
+                limit: listRowsMax
+              }),
+            { label: "instances/list" }
+          )
+          .pipe(
+            Effect.map((found) => found.map(instanceView)),
+            Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+          )
+    })
+  })
+)

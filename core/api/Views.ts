@@ -1,0 +1,111 @@
+/** What the API shows: the documents of its answers. Times are microseconds of the database's clock. */
+import * as Schema from "effect/Schema"
+import { type Fleet, type FleetStatus } from "../fleet/Fleet.ts"
+import { type Instance, reasons, states } from "../instance/Instance.ts"
+import { fleetDesiredMax, heartbeatUidsMax, nameCharsMax } from "../Limits.ts"
+import { Spec } from "../ports/Provider.ts"
+
+/** Lower case letters, digits and inner hyphens, as in host names: it never holds a "/", which separates parts of ids. */
+export const Name = Schema.String.check(
+  Schema.isPattern(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/),
+  Schema.isMaxLength(nameCharsMax)
+)
+
+export const Desired = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: fleetDesiredMax }))
+
+export const FleetView = Schema.Struct({
+  id: Schema.String,
+  project: Schema.String,
+  name: Schema.String,
+  desired: Schema.Int,
+  spec: Spec,
+  generation: Schema.Int,
+  /** Null until the leader has counted for the first time. */
+  status: Schema.NullOr(
+    Schema.Struct({
+      observedGeneration: Schema.Int,
+      live: Schema.Int,
+      running: Schema.Int,
+      error: Schema.Int,
+      deleting: Schema.Int
+    })
+  )
+})
+export type FleetView = typeof FleetView.Type
+
+export const fleetView = (fleet: Fleet, status: FleetStatus | undefined): FleetView => ({
+  id: fleet.id,
+  project: fleet.project,
+  name: fleet.name,
+  desired: fleet.desired,
+  spec: fleet.spec,
+  generation: fleet.generation,
+  status:
+    status === undefined
+      ? null
+      : {
+          observedGeneration: status.observedGeneration,
+          live: status.live,
+          running: status.running,
+          error: status.error,
+          deleting: status.deleting
+        }
+})
+
+export const InstanceView = Schema.Struct({
+  uid: Schema.String,
+  project: Schema.String,
+  name: Schema.String,
+  fleet: Schema.NullOr(Schema.String),
+  ordinal: Schema.NullOr(Schema.Int),
+  spec: Spec,
+  state: Schema.Literals(states),
+  reason: Schema.NullOr(Schema.Literals(reasons)),
+  revision: Schema.Int,
+  deletionRequestedAt: Schema.NullOr(Schema.Int),
+  lastHeartbeatAt: Schema.NullOr(Schema.Int)
+})
+export type InstanceView = typeof InstanceView.Type
+
+export const instanceView = (instance: Instance): InstanceView => ({
+  uid: instance.uid,
+  project: instance.project,
+  name: instance.name,
+  fleet: instance.fleet,
+  ordinal: instance.ordinal,
+  spec: instance.spec,
+  state: instance.state,
+  reason: instance.reason,
+  revision: instance.revision,
+  deletionRequestedAt: instance.deletionRequestedAt,
+  lastHeartbeatAt: instance.lastHeartbeatAt
+})
+
+export const MemberView = Schema.Struct({
+  id: Schema.String,
+  address: Schema.String,
+  incarnation: Schema.Int,
+  weight: Schema.Int,
+  joinedAt: Schema.Int,
+  seenAt: Schema.Int,
+  leavingAt: Schema.NullOr(Schema.Int)
+})
+
+export const LeaseView = Schema.Struct({
+  key: Schema.String,
+  holder: Schema.String,
+  epoch: Schema.Int,
+  acquiredAt: Schema.Int,
+  renewedAt: Schema.Int,
+  expiresAt: Schema.Int,
+  releasedAt: Schema.NullOr(Schema.Int)
+})
+
+/** What an agent says: which instances it runs, as which incarnation of itself. */
+export const Beat = Schema.Struct({
+  incarnation: Schema.Int,
+  uids: Schema.Array(Schema.String).check(Schema.isMaxLength(heartbeatUidsMax))
+})
+
+/** `unknown`: instances that nobody wants any more, or that a later incarnation speaks for; the agent may end them. */
+export const BeatAnswer = Schema.Struct({ unknown: Schema.Array(Schema.String) })
