@@ -16,12 +16,16 @@ export type ParameterRanges = Readonly<Record<string, readonly [minimum: number,
 export interface Liveness {
   /** From the end of the safety phase, with every fault healed (or those inside the healthy core). */
   readonly withinMillis: number
-  /** True when the system has recovered; else what is still missing, for the verdict. */
-  readonly converged: (world: World) => true | string
   /** After convergence it must stay converged for so long, and write nothing that `noise` names. */
   readonly quietMillis: number
   /** Labels of transactions that must not commit while quiet. */
   readonly noise: (label: string) => boolean
+}
+
+/** What a scenario built, as far as the run must know it. */
+export interface Built {
+  /** True when the system has recovered; else what is still missing, for the verdict. */
+  readonly converged: () => true | string
 }
 
 export interface Scenario {
@@ -31,7 +35,7 @@ export interface Scenario {
   readonly story: string
   readonly parameters: ParameterRanges
   /** Registers the nodes and starts them. Everything random comes from `world.draw`. */
-  readonly build: (world: World, parameters: Parameters) => void
+  readonly build: (world: World, parameters: Parameters) => Built | void
   /** The faults of this story, drawn from the seed: a plan of its own, or the swarm over the kinds it allows. */
   readonly faults: (draw: Draw, world: World, parameters: Parameters) => FaultPlan
   readonly invariants: ReadonlyArray<Check>

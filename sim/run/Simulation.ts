@@ -9,7 +9,7 @@ import { strategies } from "../kernel/Schedule.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { Nemesis, problem } from "../nemesis/Nemesis.ts"
 import { armFaultPoints } from "../nemesis/kinds/process.ts"
-import type { Parameters, Scenario } from "./Scenario.ts"
+import type { Built, Parameters, Scenario } from "./Scenario.ts"
 import type { RunRequest, RunResult, Verdict, Waiting } from "./Verdict.ts"
 import { World } from "./World.ts"
 
@@ -62,13 +62,13 @@ function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, i
   const parameters = { ...drawParameters(scenario, world), ...request.parameters }
   watch(world, scenario.invariants)
   armFaultPoints(world)
-  scenario.build(world, parameters)
+  const built = scenario.build(world, parameters) ?? { converged: () => true }
   const plan = request.plan ?? scenario.faults(world.draw.child("faults"), world, parameters)
   const wrong = problem(plan, options.kinds, world)
   if (wrong !== undefined) throw new PlanProblem(wrong)
   const nemesis = new Nemesis(world, plan, options.kinds)
   nemesis.start()
-  const verdict = play(world, scenario, request, nemesis)
+  const verdict = play(world, scenario, built, request, nemesis)
   const { facts } = world.kernel
   return {
     request,
@@ -103,7 +103,7 @@ function watch(world: World, invariants: ReadonlyArray<Check>): void {
   }
 }
 
-function play(world: World, scenario: Scenario, request: RunRequest, nemesis: Nemesis): Verdict {
+function play(world: World, scenario: Scenario, built: Built, request: RunRequest, nemesis: Nemesis): Verdict {
   const safetyMicros = scenario.safetyMillis * 1_000
   const untilMicros = Math.min(safetyMicros, request.untilMicros ?? Infinity)
   const early = ended(world, world.kernel.run(untilMicros))
@@ -124,18 +124,18 @@ function play(world: World, scenario: Scenario, request: RunRequest, nemesis: Ne
   while (world.nowMicros < deadlineMicros) {
     const stopped = ended(world, world.kernel.run(world.nowMicros + pollMicros))
     if (stopped !== undefined) return stopped
-    missing = liveness.converged(world)
+    missing = built.converged()
     if (missing === true) break
   }
   if (missing !== true) {
     const seconds = liveness.withinMillis / 1_000
     return stalled(world, `not converged within ${seconds} s after the faults ended: ${missing}`)
   }
-  return quiet(world, liveness) ?? unended(world) ?? { _tag: "passed" }
+  return quiet(world, built, liveness) ?? unended(world) ?? { _tag: "passed" }
 }
 
 /** Converged is not enough: it must stay so, and nothing may write without a reason. */
-function quiet(world: World, liveness: NonNullable<Scenario["liveness"]>): Verdict | undefined {
+function quiet(world: World, built: Built, liveness: NonNullable<Scenario["liveness"]>): Verdict | undefined {
   const untilMicros = world.nowMicros + liveness.quietMillis * 1_000
   let noise: string | undefined
   const unsubscribe = world.subscribe(({ fact }) => {
@@ -146,7 +146,7 @@ function quiet(world: World, liveness: NonNullable<Scenario["liveness"]>): Verdi
   while (world.nowMicros < untilMicros) {
     const stopped = ended(world, world.kernel.run(Math.min(untilMicros, world.nowMicros + pollMicros)))
     if (stopped !== undefined) return stopped
-    const missing = liveness.converged(world)
+    const missing = built.converged()
     if (missing !== true) return stalled(world, `converged, then left that state by itself: ${missing}`)
     if (noise !== undefined) return stalled(world, `converged, but "${noise}" goes on writing`)
   }
