@@ -1,29 +1,33 @@
 /**
- * The world of most scenarios: nodes of the control plane, their database, and whoever calls them.
+ * The world of most scenarios: nodes of the control plane, their database, the provider and its agents.
  */
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
-import * as ControlPlane from "../core/ControlPlane.ts"
+import * as Agent from "../core/agent/Agent.ts"
 import { groups, leaseOf } from "../core/bucket/Bucket.ts"
+import * as ControlPlane from "../core/ControlPlane.ts"
+import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
+import { type Fleet, fleets, type FleetStatus, fleetStatuses } from "../core/fleet/Fleet.ts"
+import { type Instance, instances } from "../core/instance/Instance.ts"
 import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
-import { fleets, fleetStatuses } from "../core/fleet/Fleet.ts"
-import { agents } from "../core/heartbeat/Heartbeat.ts"
-import { idempotencyKeys } from "../core/idempotency/IdempotencyKey.ts"
-import { instances } from "../core/instance/Instance.ts"
-import { members } from "../core/member/Member.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
 import type { Table } from "../core/ports/Table.ts"
-import { SimProvider } from "../sim/provider/SimProvider.ts"
+import * as Chance from "../sim/kernel/Chance.ts"
+import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
+import * as SimHttpServer from "../sim/network/SimHttpServer.ts"
 import * as SimNodeExit from "../sim/node/SimNodeExit.ts"
+import { SimProvider } from "../sim/provider/SimProvider.ts"
 import type { World } from "../sim/run/World.ts"
 import { SimDatabase } from "../sim/storage/SimDatabase.ts"
 import * as SimStorage from "../sim/storage/SimStorage.ts"
 
 export const databaseName = "database"
+export const apiPort = 8081
 
 export interface ClusterOptions {
   readonly nodes: number
+  readonly agents?: number
   readonly profile?: LeaseProfile
 }
 
@@ -32,10 +36,15 @@ export interface ControlPlaneCluster {
   readonly provider: SimProvider
   /** "n1", "n2", … */
   readonly nodes: ReadonlyArray<string>
+  readonly addresses: ReadonlyArray<string>
   /** The node that holds the lease by the store, whether or not it knows. */
   readonly leaderOf: (lease: string) => string | undefined
   /** True when a live node leads, every bucket group is owned by a live node and no lease has moved for a while. */
   readonly leasesSettled: () => true | string
+  /** True when, besides, every fleet and every instance is as it is wanted, and nothing outside is without an owner. */
+  readonly settled: () => true | string
+  /** Starts another node. */
+  readonly join: (id: string) => void
 }
 
 /** Leases that have not moved for so long have settled: longer than the join debounce and a round of assignment. */
@@ -44,40 +53,96 @@ const settledMicros = 7_000_000
 /** Short, so that what failed is tried again within the liveness phase. */
 const backoffMillisMax = 4_000
 
-const tables = [leases, members, idempotencyKeys, fleets, fleetStatuses, instances, agents] as unknown as ReadonlyArray<
-  Table<unknown>
->
+/** An agent that flaps is silent for so long: it is given up, and comes back. */
+const flapMillis = 40_000
 
-/** Builds and starts database and nodes. */
+/** Builds and starts everything. */
 export const build = (world: World, options: ClusterOptions): ControlPlaneCluster => {
-  const database = new SimDatabase(world, { name: databaseName, tables })
+  const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
+  const database = new SimDatabase(world, { tables })
   const provider = new SimProvider(world)
   const { holders, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)
   world.addSelector("leaderOf", leaderOf)
-  const nodes = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`)
-  for (const id of nodes) {
+  world.addNode(databaseName, database.program, { tags: ["database", "clock"] }).start()
+
+  const join = (id: string) => {
     const profile = options.profile ?? profileDefault
-    const program = ControlPlane.layer({ id, address: id, weight: 1, profile, backoffMillisMax }).pipe(
-      Layer.provide([SimStorage.layer({ database: databaseName }), SimNodeExit.layer, provider.layer]),
+    const program = ControlPlane.layer({ id, address: addressOf(id), weight: 1, profile, backoffMillisMax }).pipe(
+      Layer.provide([
+        SimStorage.layer({ database: databaseName }),
+        SimHttpServer.layer({ port: apiPort, gracefulShutdownMillis: 3_000 }),
+        SimNodeExit.layer,
+        provider.layer
+      ]),
       Layer.launch
     )
-    world.addNode(id, program, {
-      tags: ["process", "control-plane", "clock"],
-      onExit: { _tag: "Restart", afterMicros: 1_000_000 }
-    })
+    world
+      .addNode(id, program, {
+        tags: ["process", "control-plane", "clock"],
+        onExit: { _tag: "Restart", afterMicros: 1_000_000 }
+      })
+      .start()
   }
-  database.node.start()
-  for (const id of nodes) world.node(id).start()
+  const nodes = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`)
+  for (const id of nodes) join(id)
+  const addresses = nodes.map(addressOf)
+  const agentCount = options.agents ?? 0
+  for (let index = 0; index < agentCount; index++) addAgent(world, provider, { index, agentCount, addresses })
+
   const leasesSettled = () => {
-    for (const lease of [Leader.lease, ...Array.from({ length: groups.length }, (_, group) => leaseOf(group))]) {
+    for (const lease of [Leader.lease, ...groups.map(leaseOf)]) {
       const holder = leaderOf(lease)
       if (holder === undefined) return `nobody holds ${lease}`
       if (world.node(holder).state !== "up") return `${lease} is held by ${holder}, which is ${world.node(holder).state}`
     }
     return world.nowMicros - movedAtMicros() >= settledMicros || "leases still move"
   }
-  return { database, provider, nodes, leaderOf, leasesSettled }
+  const settled = () => {
+    const leasesAre = leasesSettled()
+    return leasesAre === true ? resourcesSettled(database, provider) : leasesAre
+  }
+  return { database, provider, nodes, addresses, leaderOf, leasesSettled, settled, join }
+}
+
+const addressOf = (id: string): string => `http://${id}:${apiPort}`
+
+/** Sees the resources that run on its spot, and says so; hazards make it silent. */
+function addAgent(
+  world: World,
+  provider: SimProvider,
+  options: { readonly index: number; readonly agentCount: number; readonly addresses: ReadonlyArray<string> }
+): void {
+  const id = `agent-${options.index + 1}`
+  let beats = 0
+  const running = Effect.suspend(() => {
+    const nth = beats++
+    const { hazards } = world
+    if (hazards.hit("controlled/stale-heartbeat", id, nth) !== undefined) return Effect.succeed([])
+    const uids = provider.running().filter((uid) => (Chance.hashText(uid) >>> 0) % options.agentCount === options.index)
+    if (hazards.hit("controlled/flapping-agent", id, nth) === undefined) return Effect.succeed(uids)
+    return Effect.delay(Effect.succeed(uids), flapMillis)
+  })
+  const program = Agent.run({ id, addresses: options.addresses, running, onUnknown: () => Effect.void })
+  world.addNode(id, Effect.provide(program, SimHttpClient.layer), { tags: ["agent", "process", "clock"] }).start()
+}
+
+/** Wanted and actual are the same, in the store and outside. */
+function resourcesSettled(database: SimDatabase, provider: SimProvider): true | string {
+  const rows = database.committed(instances.name) as unknown as ReadonlyArray<Instance>
+  const statuses = database.committed(fleetStatuses.name) as unknown as ReadonlyArray<FleetStatus>
+  const unsettled = rows.find((row) => row.state !== "RUNNING" || row.deletionRequestedAt !== null)
+  if (unsettled !== undefined) return `instance ${unsettled.uid} is ${unsettled.state}`
+  for (const fleet of database.committed(fleets.name) as unknown as ReadonlyArray<Fleet>) {
+    const live = rows.filter((row) => row.fleet === fleet.id).length
+    if (live !== fleet.desired) return `fleet ${fleet.id} has ${live} of ${fleet.desired} instances`
+    if (fleet.scaledGeneration !== fleet.generation) return `fleet ${fleet.id} is at an old generation`
+    const status = statuses.find(({ id }) => id === fleet.id)
+    if (status?.observedGeneration !== fleet.generation || status.running !== live) {
+      return `the status of fleet ${fleet.id} is behind`
+    }
+  }
+  return provider.size === rows.length || `${provider.size} resources outside for ${rows.length} instances`
 }
 
 /** Who holds which lease, by the rows of the store: a fold over the facts. */

@@ -9,5 +9,7 @@ export interface Entry {
 }
 
 export const catalogue: ReadonlyArray<Entry> = [
-  { name: "lease/leader-killed", load: async () => (await import("./leaderKilled.ts")).leaderKilled }
+  { name: "calm", load: async () => (await import("./calm.ts")).calm },
+  { name: "lease/leader-killed", load: async () => (await import("./leaderKilled.ts")).leaderKilled },
+  { name: "everything", load: async () => (await import("./everything.ts")).everything }
 ]
