@@ -114,16 +114,13 @@ const remove = (key: string, uid: string): Request => ({
 const isAnswer = (error: { readonly _tag: string }): boolean => error._tag === "NotFound" || error._tag === "BadRequest"
 
 /** Sends until answered; a refusal because the first attempt still runs is no answer. */
-export const persist = (
-  request: Request,
-  pick: () => Effect.Effect<Client>,
-  pauseMillis = 300
-): Effect.Effect<void> =>
+export const persist = (request: Request, pick: () => Effect.Effect<Client>, pauseMillis = 300): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const client = yield* pick()
       const result = yield* Effect.result(Effect.timeoutOption(request.send(client, request.key), timeoutMillis))
-      if (result._tag === "Success" && result.success._tag === "Some") return yield* answered(request, result.success.value)
+      if (result._tag === "Success" && result.success._tag === "Some")
+        return yield* answered(request, result.success.value)
       if (result._tag === "Failure" && isAnswer(result.failure)) return yield* answered(request, result.failure)
       const pause = (yield* Random.next) * pauseMillis * 2 ** Math.min(attempt, 3)
       yield* Effect.sleep(pause)
@@ -175,7 +172,11 @@ export const answersAgree: Invariant<Map<string, { readonly body: string; readon
     const first = seen.get(key)
     if (first === undefined) return seen.set(key, { body, answer })
     if (first.body !== body) {
-      return new Violation(`key ${key} was answered for two different requests`, { key, first: first.body, second: body })
+      return new Violation(`key ${key} was answered for two different requests`, {
+        key,
+        first: first.body,
+        second: body
+      })
     }
     if (first.answer === answer) return seen
     return new Violation(`key ${key} was answered in two ways`, { key, first: first.answer, second: answer })

@@ -94,7 +94,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
     for (const lease of [Leader.lease, ...groups.map(leaseOf)]) {
       const holder = leaderOf(lease)
       if (holder === undefined) return `nobody holds ${lease}`
-      if (world.node(holder).state !== "up") return `${lease} is held by ${holder}, which is ${world.node(holder).state}`
+      if (world.node(holder).state !== "up")
+        return `${lease} is held by ${holder}, which is ${world.node(holder).state}`
     }
     return world.nowMicros - movedAtMicros() >= settledMicros || "leases still move"
   }
@@ -151,7 +152,8 @@ function followHolders(world: World) {
   let movedAtMicros = 0
   world.subscribe(({ atMicros, fact }: Envelope) => {
     if (fact._tag !== "Committed") return
-    for (const { after, before, table } of (fact as unknown as { readonly changes: ReadonlyArray<RowChange> }).changes) {
+    for (const { after, before, table } of (fact as unknown as { readonly changes: ReadonlyArray<RowChange> })
+      .changes) {
       if (table !== leases.name || after === null) continue
       const lease = after as unknown as LeaseRow
       if (lease.releasedAt === null) holders.set(lease.key, lease.holder.split("/")[0] as string)

@@ -3,7 +3,7 @@
  * recovery afterwards.
  */
 import { toCheck } from "../core/invariants/Invariant.ts"
-import type { FaultPlan } from "../sim/nemesis/FaultPlan.ts"
+import { type Fault, type FaultPlan, fromMicros } from "../sim/nemesis/FaultPlan.ts"
 import type { Draw } from "../sim/nemesis/Draw.ts"
 import * as Scenario from "../sim/run/Scenario.ts"
 import type { World } from "../sim/run/World.ts"
@@ -16,19 +16,26 @@ export interface Story {
   readonly parameters?: Scenario.ParameterRanges
   readonly safetyMillis?: number
   readonly faults: (draw: Draw, world: World, parameters: Scenario.Parameters) => FaultPlan
+  /** When it has recovered. Default: everything has settled. */
+  readonly converged?: (cluster: Cluster.ControlPlaneCluster) => () => true | string
   /** What else happens in the world, by hand. */
   readonly direct?: (world: World, cluster: Cluster.ControlPlaneCluster, parameters: Scenario.Parameters) => void
 }
 
-const defaultParameters: Scenario.ParameterRanges = { nodes: [3, 3], agents: [1, 2], clients: [1, 3], desiredMax: [2, 6] }
+const defaultParameters: Scenario.ParameterRanges = {
+  nodes: [3, 3],
+  agents: [1, 2],
+  clients: [1, 3],
+  desiredMax: [2, 6]
+}
 
 /** Stale heartbeats, a lagging provider, orphans and backoff: all must be over within this. */
 const recoveryMillis = 180_000
 
 /** Transactions that go on for ever in a healthy cluster, or that time alone brings about. */
 const isRoutine = (label: string): boolean =>
-  ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge", "member/purge"].some((routine) =>
-    label.startsWith(routine)
+  ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge", "member/purge"].some(
+    (routine) => label.startsWith(routine)
   )
 
 export const make = (story: Story): Scenario.Scenario => {
@@ -49,10 +56,45 @@ export const make = (story: Story): Scenario.Scenario => {
         desiredMax: parameters["desiredMax"] ?? 4
       })
       story.direct?.(world, cluster, parameters)
-      return { converged: cluster.settled }
+      return { converged: story.converged?.(cluster) ?? cluster.settled }
     },
     faults: story.faults,
     invariants: [toCheck(Clients.answersAgree)],
     liveness: { withinMillis: recoveryMillis, quietMillis: 15_000, noise: (label) => !isRoutine(label) }
   })
 }
+
+/** So many faults at random moments of the first `withinMillis`, each lasting between the bounds. */
+export const repeated = (
+  draw: Draw,
+  options: {
+    readonly times: readonly [minimum: number, maximum: number]
+    readonly withinMillis: number
+    readonly forMillis: readonly [minimum: number, maximum: number]
+    readonly fault: Omit<Fault, "when" | "for">
+  }
+): ReadonlyArray<Fault> =>
+  Array.from({ length: draw.integer("times", ...options.times) }, (_, index) => {
+    const own = draw.child(String(index))
+    const tenth = (millis: number) => Math.round(millis / 100)
+    const [shortest, longest] = options.forMillis
+    return {
+      ...options.fault,
+      when: { at: fromMicros(own.integer("at", 10, tenth(options.withinMillis)) * 100_000) },
+      for: fromMicros(own.integer("for", tenth(shortest), tenth(longest)) * 100_000)
+    }
+  })
+
+/** A hazard over the whole safety phase, at a rate between the bounds. */
+export const throughout = (
+  draw: Draw,
+  fault: string,
+  rates: readonly [minimum: number, maximum: number],
+  target = "*"
+): Fault => ({
+  when: { from: "0s", until: "1m", rate: Number(draw.logarithmic(`rate/${fault}`, ...rates).toPrecision(2)) },
+  target,
+  fault
+})
+
+export const plan = (...faults: ReadonlyArray<Fault>): FaultPlan => ({ version: 1, faults })

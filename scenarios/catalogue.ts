@@ -9,7 +9,54 @@ export interface Entry {
 }
 
 export const catalogue: ReadonlyArray<Entry> = [
+  {
+    name: "agents/agent-cut-from-all-nodes",
+    load: async () => (await import("./agentCutFromAllNodes.ts")).agentCutFromAllNodes
+  },
+  { name: "agents/flapping-and-stale", load: async () => (await import("./agentsFlapping.ts")).agentsFlapping },
+  {
+    name: "api/client-cut-from-its-node",
+    load: async () => (await import("./clientCutFromItsNode.ts")).clientCutFromItsNode
+  },
   { name: "calm", load: async () => (await import("./calm.ts")).calm },
+  { name: "clocks/skewed-and-drifting", load: async () => (await import("./clocksAstray.ts")).clocksAstray },
+  { name: "everything", load: async () => (await import("./everything.ts")).everything },
+  { name: "example/payments", load: async () => (await import("./examples/payments.ts")).payments },
+  {
+    name: "fleet/scaled-10-to-3-to-2-under-leader-changes",
+    load: async () => (await import("./scaleDown.ts")).scaleDown
+  },
+  {
+    name: "idempotency/answer-lost-after-commit",
+    load: async () => (await import("./answerLostAfterCommit.ts")).answerLostAfterCommit
+  },
+  {
+    name: "idempotency/duplicates-across-nodes",
+    load: async () => (await import("./duplicatesAcrossNodes.ts")).duplicatesAcrossNodes
+  },
+  {
+    name: "lease/leader-cut-from-database",
+    load: async () => (await import("./leaderCutFromDatabase.ts")).leaderCutFromDatabase
+  },
   { name: "lease/leader-killed", load: async () => (await import("./leaderKilled.ts")).leaderKilled },
-  { name: "everything", load: async () => (await import("./everything.ts")).everything }
+  {
+    name: "lease/leader-paused-in-the-middle-of-a-write",
+    load: async () => (await import("./leaderPausedInTheMiddle.ts")).leaderPausedInTheMiddle
+  },
+  { name: "lease/no-leader-at-all", load: async () => (await import("./noLeader.ts")).noLeader },
+  { name: "member/join-and-leave", load: async () => (await import("./membersJoinAndLeave.ts")).membersJoinAndLeave },
+  { name: "network/one-way", load: async () => (await import("./oneWay.ts")).oneWay },
+  { name: "network/three-groups", load: async () => (await import("./threeGroups.ts")).threeGroups },
+  {
+    name: "process/rolling-restart-with-traffic",
+    load: async () => (await import("./rollingRestart.ts")).rollingRestart
+  },
+  {
+    name: "provider/lags-lies-and-forgets",
+    load: async () => (await import("./providerUnreliable.ts")).providerUnreliable
+  },
+  {
+    name: "storage/database-restarted-under-load",
+    load: async () => (await import("./databaseRestarted.ts")).databaseRestarted
+  }
 ]

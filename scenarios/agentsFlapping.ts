@@ -1,0 +1,20 @@
+import { make, plan, repeated, throughout } from "./ControlPlaneScenario.ts"
+
+export const agentsFlapping = make({
+  name: "agents/flapping-and-stale",
+  story: `Agents fall silent for longer than they may, come back, and lose single heartbeats. What is given up is replaced once; what returns is
+recognised by its incarnation.`,
+  parameters: { agents: [2, 3], desiredMax: [3, 6] },
+  safetyMillis: 120_000,
+  faults: (draw) =>
+    plan(
+      throughout(draw, "controlled/stale-heartbeat", [0.1, 0.8]),
+      throughout(draw, "controlled/flapping-agent", [0.02, 0.2]),
+      ...repeated(draw, {
+        times: [0, 3],
+        withinMillis: 60_000,
+        forMillis: [1_000, 40_000],
+        fault: { target: "random(agent)", fault: "process/kill" }
+      })
+    )
+})

@@ -1,0 +1,47 @@
+import { instances, type Instance } from "../core/instance/Instance.ts"
+import * as Leader from "../core/Leader.ts"
+import { leases } from "../core/ports/Storage.ts"
+import { epochMicros } from "../sim/kernel/NodeClock.ts"
+import { make, plan, repeated } from "./ControlPlaneScenario.ts"
+
+const centuryMicros = 100 * 365 * 86_400 * 1_000_000
+
+export const noLeader = make({
+  name: "lease/no-leader-at-all",
+  story: `Nobody can lead: the leader's lease is held, for a century, by somebody who is not there. Work on buckets does not need a
+leader: what is wanted is started all the same, through kills and restarts.`,
+  direct: (_world, { database }) => {
+    const session = database.engine.open()
+    session.begin({ label: "squatter", isolation: "read committed" })
+    const value = (of: unknown) => ({ _tag: "Value", value: of }) as const
+    const row = {
+      key: value(Leader.lease),
+      holder: value("nobody/1"),
+      epoch: value(1),
+      acquiredAt: value(epochMicros),
+      renewedAt: value(epochMicros),
+      expiresAt: value(epochMicros + centuryMicros),
+      releasedAt: value(null)
+    }
+    session.execute({ _tag: "Insert", table: leases.name, rows: [row], onConflict: undefined }, () => undefined)
+    session.commit()
+    session.terminate()
+  },
+  converged:
+    ({ database }) =>
+    () => {
+      const rows = database.committed(instances.name) as unknown as ReadonlyArray<Instance>
+      // Without a leader nobody is given up for silence, and nobody counts.
+      const open = rows.find((row) => row.state !== "RUNNING" && row.state !== "ERROR")
+      return open === undefined || `instance ${open.uid} is ${open.state}`
+    },
+  faults: (draw) =>
+    plan(
+      ...repeated(draw, {
+        times: [1, 4],
+        withinMillis: 50_000,
+        forMillis: [500, 10_000],
+        fault: { target: "random(control-plane)", fault: "process/kill" }
+      })
+    )
+})
