@@ -49,23 +49,15 @@ export interface ControlPlaneConfig {
   readonly backoffMillisMax?: number
 }
 
-type Serving =
-  | HttpServer.HttpServer
-  | HttpPlatform.HttpPlatform
-  | Etag.Generator
-  | FileSystem.FileSystem
-  | Path.Path
+type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem.FileSystem | Path.Path
 
 /** The node: joins, serves the API, and works on what it owns. */
-export const layer = (
-  config: ControlPlaneConfig
-): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
+export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
   Layer.merge(work(config), api).pipe(Layer.provide(membership(config)))
 
 /** The node without its API, for those who test the work alone. */
-export const layerWithoutApi = (
-  config: ControlPlaneConfig
-): Layer.Layer<never, never, Storage | Provider | NodeExit> => work(config).pipe(Layer.provide(membership(config)))
+export const layerWithoutApi = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit> =>
+  work(config).pipe(Layer.provide(membership(config)))
 
 const api = HttpRouter.serve(
   HttpApiBuilder.layer(Api).pipe(

@@ -29,10 +29,7 @@ export const lease = "leader"
 export const work = (grant: Grant) =>
   Effect.gen(function* () {
     const { once } = yield* Storage
-    const purge = Effect.andThen(
-      IdempotencyKey.purge(once, grant.fences),
-      Member.purge(once, grant.fences)
-    )
+    const purge = Effect.andThen(IdempotencyKey.purge(once, grant.fences), Member.purge(once, grant.fences))
     yield* Effect.all(
       [
         rounds("fleet status", fleetStatusIntervalMillis, FleetStatus.make(grant)),

@@ -80,10 +80,7 @@ assert(Number.isInteger(bucketsPerGroup), "groups have equally many buckets")
 assert(lockTimeoutMillis <= statementTimeoutMillis, "a statement may wait for a lock and still answer")
 assert(heartbeatStaleMillis >= 3 * heartbeatIntervalMillis, "an agent may lose two heartbeats before it is stale")
 assert(heartbeatLateMillis > heartbeatIntervalMillis, "an agent that beats in time is never late")
-assert(
-  heartbeatSweepIntervalMillis <= heartbeatIntervalMillis,
-  "a sweep sees every agent late before it sees it stale"
-)
+assert(heartbeatSweepIntervalMillis <= heartbeatIntervalMillis, "a sweep sees every agent late before it sees it stale")
 assert(3 * heartbeatTimeoutMillis <= heartbeatIntervalMillis, "an agent can try three addresses within one interval")
 assert(
   idempotencyClaimMillis > statementTimeoutMillis + idleInTransactionTimeoutMillis,

@@ -1,6 +1,7 @@
 /** The endpoints of instances. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
@@ -14,6 +15,7 @@ import { and, eq } from "../ports/Condition.ts"
 import type { Spec } from "../ports/Provider.ts"
 import { SerializationFailure, Storage, StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
+import type { DeletionAsked } from "./ApiFacts.ts"
 import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
 import { answer, idempotently, refused } from "./idempotently.ts"
 import { InstanceView, instanceView } from "./Views.ts"
@@ -41,7 +43,9 @@ export const create = (
     }
     yield* Mark.hit(guarded)
     if (canonicalJson(present.spec) !== canonicalJson(wanted.spec)) {
-      return refused(new Conflict({ message: `instance ${wanted.name} has another spec, at revision ${present.revision}` }))
+      return refused(
+        new Conflict({ message: `instance ${wanted.name} has another spec, at revision ${present.revision}` })
+      )
     }
     return answer(present.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(present))
   })
@@ -77,17 +81,20 @@ export const layer = HttpApiBuilder.group(
           (transaction) => create(transaction, { ...params, ...payload })
         ).pipe(Effect.provideService(Storage, storage)),
       delete: ({ params, headers }) =>
-        idempotently(
-          {
-            headers,
-            project: "",
-            route: "instances/delete",
-            method: "DELETE",
-            path: `/v1/instances/${params.uid}`,
-            body: null,
-            holder
-          },
-          (transaction) => requestDeletion(transaction, params.uid)
+        Effect.andThen(
+          Facts.emit({ _tag: "DeletionAsked", uid: params.uid } satisfies DeletionAsked),
+          idempotently(
+            {
+              headers,
+              project: "",
+              route: "instances/delete",
+              method: "DELETE",
+              path: `/v1/instances/${params.uid}`,
+              body: null,
+              holder
+            },
+            (transaction) => requestDeletion(transaction, params.uid)
+          )
         ).pipe(Effect.provideService(Storage, storage)),
       get: ({ params }) =>
         Effect.gen(function* () {

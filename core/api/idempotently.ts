@@ -92,6 +92,9 @@ function respondTo(reply: Reply): HttpServerResponse.HttpServerResponse {
   }
 }
 
-function respond(answer: Answer, headers: Readonly<Record<string, string>> = {}): HttpServerResponse.HttpServerResponse {
+function respond(
+  answer: Answer,
+  headers: Readonly<Record<string, string>> = {}
+): HttpServerResponse.HttpServerResponse {
   return HttpServerResponse.text(answer.body, { status: answer.status, contentType: "application/json", headers })
 }

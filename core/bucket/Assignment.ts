@@ -41,7 +41,10 @@ export const assign = (
 
 /** The groups of one member, ascending. */
 export const groupsOf = (assignment: ReadonlyMap<number, string>, id: string): ReadonlyArray<number> =>
-  [...assignment].filter(([, owner]) => owner === id).map(([group]) => group).sort((a, b) => a - b)
+  [...assignment]
+    .filter(([, owner]) => owner === id)
+    .map(([group]) => group)
+    .sort((a, b) => a - b)
 
 function score(group: number, member: Shareholder): number {
   const fraction = (scramble(fnv1a32(`${member.id}/${group}`)) + 0.5) / 2 ** 32

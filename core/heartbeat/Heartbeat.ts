@@ -64,10 +64,7 @@ export const record = (
     (transaction) =>
       transaction.update(instances, {
         where: (row) =>
-          and(
-            isIn(row.uid, beat.uids),
-            or(isNull(row.agentIncarnation), le(row.agentIncarnation, beat.incarnation))
-          ),
+          and(isIn(row.uid, beat.uids), or(isNull(row.agentIncarnation), le(row.agentIncarnation, beat.incarnation))),
         set: () => ({ agentIncarnation: beat.incarnation, lastHeartbeatAt: clockTimestamp })
       }),
     { label: "heartbeat/record" }
@@ -88,7 +85,8 @@ export const markReturned = (once: Once, uids: ReadonlyArray<string>): Effect.Ef
   )
 
 /** Those whose silence means something. */
-export const isWatched = (row: Row<Instance>): Condition => and(eq(row.state, "RUNNING"), isNull(row.deletionRequestedAt))
+export const isWatched = (row: Row<Instance>): Condition =>
+  and(eq(row.state, "RUNNING"), isNull(row.deletionRequestedAt))
 
 /** Silent for longer than an agent that works ever is; the stale ones are among them. */
 export const isLate = (row: Row<Instance>): Condition => and(isWatched(row), isSilentFor(row, heartbeatLateMillis))

@@ -50,8 +50,17 @@ describe("IdempotencyKey", () => {
     const first = fingerprintOf({ ...request, body: { desired: 3, spec: { image: "a" } } })
     assert.strictEqual(fingerprintOf({ ...request, body: { spec: { image: "a" }, desired: 3 } }), first)
     assert.notStrictEqual(fingerprintOf({ ...request, body: { desired: 4, spec: { image: "a" } } }), first)
-    assert.notStrictEqual(fingerprintOf({ ...request, path: "/v1/projects/p/fleets/db", body: { desired: 3, spec: { image: "a" } } }), first)
-    assert.notStrictEqual(fingerprintOf({ ...request, method: "POST", body: { desired: 3, spec: { image: "a" } } }), first)
-    assert.notStrictEqual(fingerprintOf({ ...request, scope: "q/alice/putFleet", body: { desired: 3, spec: { image: "a" } } }), first)
+    assert.notStrictEqual(
+      fingerprintOf({ ...request, path: "/v1/projects/p/fleets/db", body: { desired: 3, spec: { image: "a" } } }),
+      first
+    )
+    assert.notStrictEqual(
+      fingerprintOf({ ...request, method: "POST", body: { desired: 3, spec: { image: "a" } } }),
+      first
+    )
+    assert.notStrictEqual(
+      fingerprintOf({ ...request, scope: "q/alice/putFleet", body: { desired: 3, spec: { image: "a" } } }),
+      first
+    )
   })
 })

@@ -94,9 +94,7 @@ export const execute = Effect.fnUntraced(function* (
     Effect.catchReason("StorageError", "UnknownOutcome", () =>
       Effect.tap(settled, (reply) => Mark.hit(resolved, reply._tag === "Answered"))
     ),
-    Effect.catchTag("StorageError", (error) =>
-      Effect.as(Effect.logWarning(error.message), retryLater("Unavailable"))
-    )
+    Effect.catchTag("StorageError", (error) => Effect.as(Effect.logWarning(error.message), retryLater("Unavailable")))
   )
 })
 

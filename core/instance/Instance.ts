@@ -98,8 +98,11 @@ export const instances = make("instances", {
 export type Instance = RowOf<typeof instances>
 
 /** The name that is unique among the live: an ordinal of a fleet cannot collide with a standalone name, which has no "/". */
-export const liveNameOf = (of: { readonly name: string; readonly fleet: string | null; readonly ordinal: number | null }) =>
-  of.fleet === null ? of.name : `${of.fleet}/${of.ordinal}`
+export const liveNameOf = (of: {
+  readonly name: string
+  readonly fleet: string | null
+  readonly ordinal: number | null
+}) => (of.fleet === null ? of.name : `${of.fleet}/${of.ordinal}`)
 
 /** Inserts wanted instances; those whose name a live one has are left out. Returns the inserted. */
 export const create = (

@@ -22,7 +22,8 @@ const removed = Mark.sometimes("row removed after its resource was confirmed gon
 const stepsMax = 6
 
 /** Settled looks are spread, so that instances of one age are not all looked at together. */
-const resyncMillis = (uid: string): number => reconcileResyncMillis + (uid.length * 997) % (reconcileResyncMillis / 10)
+const resyncMillis = (uid: string): number =>
+  reconcileResyncMillis + ((uid.length * 997) % (reconcileResyncMillis / 10))
 
 export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant) {
   const { once, transaction } = yield* Storage
@@ -35,14 +36,14 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
     const options = { reason, dueInMillis: to === "RUNNING" ? resyncMillis(uid) : 0 }
     const { fleet } = instance
     if (fleet === null || to !== "ERROR") {
-      return once((tx) => Instance.move(tx, instance, to, options), { label: `instance/move/${to}`, fences: grant.fences })
+      return once((tx) => Instance.move(tx, instance, to, options), {
+        label: `instance/move/${to}`,
+        fences: grant.fences
+      })
     }
     return transaction(
       (tx) =>
-        Effect.andThen(
-          Fleet.markDue(tx, [fleet], reconcileProgressMillis),
-          Instance.move(tx, instance, to, options)
-        ),
+        Effect.andThen(Fleet.markDue(tx, [fleet], reconcileProgressMillis), Instance.move(tx, instance, to, options)),
       { label: `instance/move/${to}`, fences: grant.fences }
     )
   }

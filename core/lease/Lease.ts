@@ -51,9 +51,12 @@ export const problems = (profile: LeaseProfile): ReadonlyArray<string> => {
   if (P <= 0) found.push(`the retry period must be positive, it is ${P} ms`)
   if (T <= R) found.push(`the duration (${T} ms) must exceed the renew deadline (${R} ms)`)
   else if (stopMillis(profile) <= R) {
-    found.push(`the duration (${T} ms) less ${clockDriftRatioMax * 100} % drift must exceed the renew deadline (${R} ms)`)
+    found.push(
+      `the duration (${T} ms) less ${clockDriftRatioMax * 100} % drift must exceed the renew deadline (${R} ms)`
+    )
   }
-  if (R <= (1 + retryJitterRatio) * P) found.push(`the renew deadline (${R} ms) must exceed 1.2 retry periods (${P} ms)`)
+  if (R <= (1 + retryJitterRatio) * P)
+    found.push(`the renew deadline (${R} ms) must exceed 1.2 retry periods (${P} ms)`)
   if (R <= renewIntervalMillis(profile)) {
     found.push(`the renew deadline (${R} ms) must exceed a third of the duration (${T} ms)`)
   }

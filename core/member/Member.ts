@@ -43,7 +43,10 @@ export const shareholders = (live: ReadonlyArray<Member>, nowMicros: number): Re
 
 /** Names a set of members with their weights; nodes that compute from equal versions compute equal assignments. */
 export const versionOf = (live: ReadonlyArray<Member>): string =>
-  live.map((member) => `${holderOf(member)}*${member.weight}`).toSorted().join(" ")
+  live
+    .map((member) => `${holderOf(member)}*${member.weight}`)
+    .toSorted()
+    .join(" ")
 
 type Once = Storage["Service"]["once"]
 
@@ -134,10 +137,7 @@ export const leave = (
   )
 
 /** Forgets those who have long been silent. */
-export const purge = (
-  once: Once,
-  fences: ReadonlyArray<Fence>
-): Effect.Effect<ReadonlyArray<Member>, StorageError> =>
+export const purge = (once: Once, fences: ReadonlyArray<Fence>): Effect.Effect<ReadonlyArray<Member>, StorageError> =>
   once(
     (transaction) =>
       transaction.delete(members, {

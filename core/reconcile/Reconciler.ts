@@ -62,7 +62,9 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
 
   const poll = Effect.gen(function* () {
     yield* isServing.await
-    const due = yield* options.due([...grants.keys()]).pipe(Effect.timeoutOption(`${2 * statementTimeoutMillis} millis`))
+    const due = yield* options
+      .due([...grants.keys()])
+      .pipe(Effect.timeoutOption(`${2 * statementTimeoutMillis} millis`))
     const nowMicros = yield* monotonicMicros
     for (const work of due._tag === "Some" ? due.value : []) {
       if (!grants.has(work.bucketGroup)) continue

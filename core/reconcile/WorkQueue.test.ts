@@ -59,11 +59,18 @@ describe("WorkQueue", () => {
 
   it("backs off no longer than the limit, and no less than half of what is due", () =>
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 1_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (failures, fraction) => {
-        const millis = backoffMillis(failures, { fraction, millisMax: reconcileBackoffMillisMax })
-        assert.isAtMost(millis, reconcileBackoffMillisMax)
-        assert.isAtLeast(millis, Math.min(reconcileBackoffMillisMax, reconcileBackoffMillisMin * 2 ** (failures - 1)) / 2)
-      })
+      fc.property(
+        fc.integer({ min: 1, max: 1_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (failures, fraction) => {
+          const millis = backoffMillis(failures, { fraction, millisMax: reconcileBackoffMillisMax })
+          assert.isAtMost(millis, reconcileBackoffMillisMax)
+          assert.isAtLeast(
+            millis,
+            Math.min(reconcileBackoffMillisMax, reconcileBackoffMillisMin * 2 ** (failures - 1)) / 2
+          )
+        }
+      )
     ))
 
   it("never works on one key twice at a time and loses no key, whatever happens in whatever order", () => {

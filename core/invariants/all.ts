@@ -1,0 +1,37 @@
+/** Every invariant of the control plane. */
+import { acknowledgedWrites } from "./acknowledgedWrites.ts"
+import { bucketPlacement } from "./bucketPlacement.ts"
+import { deletionByUid } from "./deletionByUid.ts"
+import { effectsUnderLease } from "./effectsUnderLease.ts"
+import { fencedWrites } from "./fencedWrites.ts"
+import { fleetCount } from "./fleetCount.ts"
+import { heartbeatBrake } from "./heartbeatBrake.ts"
+import { heartbeatByReceiver } from "./heartbeatByReceiver.ts"
+import { idempotencyOnce } from "./idempotencyOnce.ts"
+import { instanceStates } from "./instanceStates.ts"
+import { type Check, toCheck } from "./Invariant.ts"
+import { leaseExclusion } from "./leaseExclusion.ts"
+import { leaseFencing } from "./leaseFencing.ts"
+import { leaseRows } from "./leaseRows.ts"
+import { noPanic } from "./noPanic.ts"
+import { outsideOwned } from "./outsideOwned.ts"
+import { workBounded } from "./workBounded.ts"
+
+export const all: ReadonlyArray<Check> = [
+  toCheck(leaseExclusion),
+  toCheck(leaseFencing),
+  toCheck(leaseRows),
+  toCheck(fencedWrites),
+  toCheck(bucketPlacement),
+  toCheck(idempotencyOnce),
+  toCheck(acknowledgedWrites),
+  toCheck(instanceStates),
+  toCheck(outsideOwned),
+  toCheck(fleetCount),
+  toCheck(deletionByUid),
+  toCheck(effectsUnderLease),
+  toCheck(heartbeatBrake),
+  toCheck(heartbeatByReceiver),
+  toCheck(workBounded),
+  toCheck(noPanic)
+]

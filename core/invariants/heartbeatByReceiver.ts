@@ -1,0 +1,56 @@
+/**
+ * Row A12: the time of a heartbeat is the store's time of its receipt, never the sender's. Judged against the store's clock as its
+ * lease rows show it; a heartbeat that looks wrong is judged when the next lease row shows that it was not the store's clock that was
+ * set in between.
+ */
+import { type Instance, instances } from "../instance/Instance.ts"
+import * as DatabaseClock from "./DatabaseClock.ts"
+import { type Invariant, Violation } from "./Invariant.ts"
+import { rowChanges } from "./rowChanges.ts"
+
+/** More than the longest transaction. */
+const toleranceMicros = 5_000_000
+
+interface Suspect {
+  readonly uid: string
+  readonly heardAt: number
+  readonly differsMicros: number
+  readonly offsetMicros: number
+}
+
+interface State {
+  readonly clock: DatabaseClock.DatabaseClock
+  suspect: Suspect | undefined
+}
+
+export const heartbeatByReceiver: Invariant<State> = {
+  name: "heartbeat-by-receiver",
+  states: "The time of a heartbeat is the store's time of its receipt (A12).",
+  initial: () => ({ clock: DatabaseClock.make(), suspect: undefined }),
+  step: (state, envelope) => {
+    if (DatabaseClock.follow(state.clock, envelope) && state.suspect !== undefined) {
+      const { suspect } = state
+      state.suspect = undefined
+      const offset = DatabaseClock.offsetMicros(state.clock)!
+      if (Math.abs(offset - suspect.offsetMicros) < toleranceMicros / 5) {
+        return new Violation(`the heartbeat of instance ${suspect.uid} has not the store's time`, { ...suspect })
+      }
+    }
+    const offsetMicros = DatabaseClock.offsetMicros(state.clock)
+    if (offsetMicros === undefined) return state
+    for (const { key, before, after } of rowChanges(envelope, instances)) {
+      const heardAt = heardIn(before, after)
+      if (heardAt === undefined) continue
+      const differsMicros = heardAt - (envelope.atMicros + offsetMicros)
+      if (Math.abs(differsMicros) > toleranceMicros)
+        state.suspect ??= { uid: key, heardAt, differsMicros, offsetMicros }
+    }
+    return state
+  }
+}
+
+function heardIn(before: Instance | null, after: Instance | null): number | undefined {
+  if (after === null || after.lastHeartbeatAt === null || after.lastHeartbeatAt === before?.lastHeartbeatAt)
+    return undefined
+  return after.lastHeartbeatAt
+}

@@ -1,0 +1,33 @@
+/**
+ * I18 and row A7: the state of an instance moves only along the table of moves, each move takes the next revision, and what
+ * is reported about it never comes from an older incarnation of its agent.
+ */
+import { canMove, type Instance, instances } from "../instance/Instance.ts"
+import { type Invariant, Violation } from "./Invariant.ts"
+import { rowChanges } from "./rowChanges.ts"
+
+export const instanceStates: Invariant<null> = {
+  name: "instance-states",
+  states: "States move along the table, each by one revision; stale plans and stale reports change nothing (A7, I18).",
+  initial: () => null,
+  step: (state, envelope) => {
+    for (const { key, before, after } of rowChanges(envelope, instances)) {
+      const problem = judge(before, after)
+      if (problem !== undefined) return new Violation(`instance ${key}: ${problem}`, { before, after })
+    }
+    return state
+  }
+}
+
+function judge(before: Instance | null, after: Instance | null): string | undefined {
+  if (after === null) return undefined
+  if (before === null) return after.state === "PENDING" ? undefined : `it began as ${after.state}`
+  if (after.state !== before.state) {
+    if (!canMove(before.state, after.state)) return `${before.state} became ${after.state}`
+    if (after.revision !== before.revision + 1) return "its state changed without the next revision"
+  }
+  if (after.revision < before.revision) return "its revision fell"
+  const [earlier, later] = [before.agentIncarnation, after.agentIncarnation]
+  if (earlier !== null && (later === null || later < earlier)) return "an older incarnation of its agent was believed"
+  return undefined
+}
