@@ -1,5 +1,6 @@
 import { instances, type Instance } from "../core/instance/Instance.ts"
 import * as Leader from "../core/Leader.ts"
+import { value } from "../core/ports/Condition.ts"
 import { leases } from "../core/ports/Storage.ts"
 import { epochMicros } from "../sim/kernel/NodeClock.ts"
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
@@ -13,7 +14,6 @@ leader: what is wanted is started all the same, through kills and restarts.`,
   direct: (_world, { database }) => {
     const session = database.engine.open()
     session.begin({ label: "squatter", isolation: "read committed" })
-    const value = (of: unknown) => ({ _tag: "Value", value: of }) as const
     const row = {
       key: value(Leader.lease),
       holder: value("nobody/1"),
