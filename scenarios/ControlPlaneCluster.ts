@@ -7,8 +7,7 @@ import * as Agent from "../core/agent/Agent.ts"
 import { groups, leaseOf } from "../core/bucket/Bucket.ts"
 import * as ControlPlane from "../core/ControlPlane.ts"
 import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
-import { type Fleet, fleets, type FleetStatus, fleetStatuses } from "../core/fleet/Fleet.ts"
-import { type Instance, instances } from "../core/instance/Instance.ts"
+import * as Convergence from "../core/invariants/Convergence.ts"
 import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
@@ -90,6 +89,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const agentCount = options.agents ?? 0
   for (let index = 0; index < agentCount; index++) addAgent(world, provider, { index, agentCount, addresses })
 
+  const convergence = Convergence.start()
+  world.subscribe(convergence.step)
   const leasesSettled = () => {
     for (const lease of [Leader.lease, ...groups.map(leaseOf)]) {
       const holder = leaderOf(lease)
@@ -100,8 +101,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
     return world.nowMicros - movedAtMicros() >= settledMicros || "leases still move"
   }
   const settled = () => {
-    const leasesAre = leasesSettled()
-    return leasesAre === true ? resourcesSettled(database, provider) : leasesAre
+    const [first] = convergence.missing(world.nowMicros)
+    return first ?? leasesSettled()
   }
   return { database, provider, nodes, addresses, leaderOf, leasesSettled, settled, join }
 }
@@ -126,24 +127,6 @@ function addAgent(
   })
   const program = Agent.run({ id, addresses: options.addresses, running, onUnknown: () => Effect.void })
   world.addNode(id, Effect.provide(program, SimHttpClient.layer), { tags: ["agent", "process", "clock"] }).start()
-}
-
-/** Wanted and actual are the same, in the store and outside. */
-function resourcesSettled(database: SimDatabase, provider: SimProvider): true | string {
-  const rows = database.committed(instances.name) as unknown as ReadonlyArray<Instance>
-  const statuses = database.committed(fleetStatuses.name) as unknown as ReadonlyArray<FleetStatus>
-  const unsettled = rows.find((row) => row.state !== "RUNNING" || row.deletionRequestedAt !== null)
-  if (unsettled !== undefined) return `instance ${unsettled.uid} is ${unsettled.state}`
-  for (const fleet of database.committed(fleets.name) as unknown as ReadonlyArray<Fleet>) {
-    const live = rows.filter((row) => row.fleet === fleet.id).length
-    if (live !== fleet.desired) return `fleet ${fleet.id} has ${live} of ${fleet.desired} instances`
-    if (fleet.scaledGeneration !== fleet.generation) return `fleet ${fleet.id} is at an old generation`
-    const status = statuses.find(({ id }) => id === fleet.id)
-    if (status?.observedGeneration !== fleet.generation || status.running !== live) {
-      return `the status of fleet ${fleet.id} is behind`
-    }
-  }
-  return provider.size === rows.length || `${provider.size} resources outside for ${rows.length} instances`
 }
 
 /** Who holds which lease, by the rows of the store: a fold over the facts. */

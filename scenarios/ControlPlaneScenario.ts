@@ -2,6 +2,7 @@
  * What the stories about the control plane share: clients and agents at work during the safety phase, every invariant, and
  * recovery afterwards.
  */
+import { all } from "../core/invariants/all.ts"
 import { toCheck } from "../core/invariants/Invariant.ts"
 import { type Fault, type FaultPlan, fromMicros } from "../sim/nemesis/FaultPlan.ts"
 import type { Draw } from "../sim/nemesis/Draw.ts"
@@ -59,7 +60,7 @@ export const make = (story: Story): Scenario.Scenario => {
       return { converged: story.converged?.(cluster) ?? cluster.settled }
     },
     faults: story.faults,
-    invariants: [toCheck(Clients.answersAgree)],
+    invariants: [...all, toCheck(Clients.answersAgree)],
     liveness: { withinMillis: recoveryMillis, quietMillis: 15_000, noise: (label) => !isRoutine(label) }
   })
 }

@@ -1,3 +1,4 @@
+import { all } from "../core/invariants/all.ts"
 import { fromMicros } from "../sim/nemesis/FaultPlan.ts"
 import * as Scenario from "../sim/run/Scenario.ts"
 import * as Cluster from "./ControlPlaneCluster.ts"
@@ -22,5 +23,6 @@ Another node leads once the lease has expired, under a higher epoch; never two a
       for: fromMicros(draw.integer(`for/${index}`, 1, 150) * 100_000)
     }))
   }),
+  invariants: all,
   liveness: { withinMillis: 30_000, quietMillis: 10_000, noise: (label) => label === "lease/acquire" }
 })
