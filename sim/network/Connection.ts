@@ -106,7 +106,8 @@ export class End {
   #lastArrivalMicros = 0
   #backlog: Array<Segment> = []
   #retryMicros = 0
-  #stuckSinceMicros = 0
+  /** When the first of what could not pass was tried; nothing has passed since. */
+  #stuckSinceMicros: number | undefined
   #isRetrying = false
   /** Nothing passes any more in this direction, and nobody is told. */
   #isDead = false
@@ -146,6 +147,7 @@ export class End {
   abort(): void {
     if (this.state === "closed") return
     this.#shut()
+    this.#backlog = []
     this.#sendReset()
   }
 
@@ -235,7 +237,7 @@ export class End {
     if (this.#isRetrying) return
     const { kernel } = this.network
     this.#isRetrying = true
-    this.#stuckSinceMicros = kernel.nowMicros
+    this.#stuckSinceMicros ??= kernel.nowMicros
     this.#retryMicros = retransmitMicrosMin
     if (isHeld) this.network.onRelease(() => this.#retry())
     this.#retryLater()
@@ -262,7 +264,8 @@ export class End {
       this.#backlog = []
       return
     }
-    if (this.network.kernel.nowMicros - this.#stuckSinceMicros >= retransmitLimitMicros) {
+    const stuckSinceMicros = this.#stuckSinceMicros ?? this.network.kernel.nowMicros
+    if (this.network.kernel.nowMicros - stuckSinceMicros >= retransmitLimitMicros) {
       this.#isRetrying = false
       this.#backlog = []
       this.fail("timeout")
@@ -275,6 +278,11 @@ export class End {
       return
     }
     this.#isRetrying = false
+  }
+
+  /** A segment has come to the peer's host. */
+  passed(): void {
+    this.#stuckSinceMicros = undefined
   }
 
   /** A segment found its node down: it counts as lost. */
@@ -301,6 +309,7 @@ function arrive({ from, segment }: Travelling): void {
     from.lost(segment)
     return
   }
+  from.passed()
   const { facts } = network.kernel
   if (!peer.isAlive || peer.state === "closed") {
     // Nobody knows this connection any more: reset, unless it was a goodbye.
