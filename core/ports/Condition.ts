@@ -101,5 +101,11 @@ function compare(operator: Operator): Comparison {
 }
 
 function arithmetic(operator: "+" | "-" | "*", left: Operand<number>, right: Operand<number>): Expression<number> {
-  return { [ExpressionTypeId]: true, _tag: "Arithmetic", operator, left: toExpression(left), right: toExpression(right) }
+  return {
+    [ExpressionTypeId]: true,
+    _tag: "Arithmetic",
+    operator,
+    left: toExpression(left),
+    right: toExpression(right)
+  }
 }

@@ -117,7 +117,10 @@ describe("documents", () => {
         set: () => ({ body: { _tag: "Now" } as unknown, attempts: now })
       })
     )
-    assert.deepStrictEqual(statement._tag === "Update" && statement.set, { body: value({ _tag: "Now" }), attempts: now })
+    assert.deepStrictEqual(statement._tag === "Update" && statement.set, {
+      body: value({ _tag: "Now" }),
+      attempts: now
+    })
   })
 
   it("that do not fit their schema are a defect, going in and coming out", () => {

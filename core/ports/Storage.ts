@@ -13,7 +13,16 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { type Condition, type Expression, type Operand, type Row, always, column, toExpression, value } from "./Condition.ts"
+import {
+  type Condition,
+  type Expression,
+  type Operand,
+  type Row,
+  always,
+  column,
+  toExpression,
+  value
+} from "./Condition.ts"
 import { type RowOf, type Table, integer, make, nullable, text, timestamp } from "./Table.ts"
 
 /** Another row already holds these key values. */
@@ -287,9 +296,7 @@ export const makeTransaction = (execute: (statement: Statement) => Answered<Answ
         _tag: "Select",
         table: table.name,
         where: options.where?.(table.row) ?? always,
-        orderBy: (options.orderBy ?? []).map((by) =>
-          typeof by === "string" ? { column: by, direction: "asc" } : by
-        ),
+        orderBy: (options.orderBy ?? []).map((by) => (typeof by === "string" ? { column: by, direction: "asc" } : by)),
         limit: options.limit,
         lock: options.lock,
         skipLocked: options.skipLocked ?? false
@@ -336,7 +343,8 @@ export const makeTransaction = (execute: (statement: Statement) => Answered<Answ
 /** A property that is undefined is one that was not given. */
 function assignments({ codecs }: Table<unknown>, values: object): Assignments {
   const assigned: Record<string, Expression<unknown>> = {}
-  for (const [name, operand] of Object.entries(values)) if (operand !== undefined) assigned[name] = toExpression(operand)
+  for (const [name, operand] of Object.entries(values))
+    if (operand !== undefined) assigned[name] = toExpression(operand)
   for (const [name, codec] of codecs) {
     const given = assigned[name]
     if (given?._tag === "Value" && given.value !== null) assigned[name] = value(codec.encode(given.value))

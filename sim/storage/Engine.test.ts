@@ -149,7 +149,9 @@ describe("repeatable read", () => {
       const reply =
         action === "update"
           ? upsert(a, 3, "mine")
-          : a.say((t) => t.insert(accounts, { id: 3, name: "mine", value: 1 }, { onConflict: { target: ["id"], action } }))
+          : a.say((t) =>
+              t.insert(accounts, { id: 3, name: "mine", value: 1 }, { onConflict: { target: ["id"], action } })
+            )
       assert.strictEqual(reply.text, "SerializationFailure", action)
     }
   })
@@ -365,9 +367,8 @@ describe("unique constraints", () => {
     const dialogue = withAccounts()
     const a = dialogue.speaker().begin("read committed")
     const insert = (id: number, name: string) =>
-      a.say((t) =>
-        t.insert(accounts, { id, name, value: 5 }, { onConflict: { target: ["id"], action: "nothing" } })
-      ).text
+      a.say((t) => t.insert(accounts, { id, name, value: 5 }, { onConflict: { target: ["id"], action: "nothing" } }))
+        .text
     assert.deepStrictEqual([insert(1, "x"), insert(3, "three"), insert(4, "two")], ["-", "3:5", "UniqueViolation"])
   })
 
@@ -539,12 +540,25 @@ describe("conditions", () => {
       { id: 4, value: 4, name: "\u{1f600}" }
     ])
   )
-  const ids = (...call: Parameters<Speaker["say"]>) => dialogue.speaker().begin("read committed").say(...call).text
+  const ids = (...call: Parameters<Speaker["say"]>) =>
+    dialogue
+      .speaker()
+      .begin("read committed")
+      .say(...call).text
 
   it("null is neither equal nor different, and sorts last", () => {
-    assert.strictEqual(ids((t) => t.select(rows, { where: (row) => ne(row.value as never, 2) })), "3:3 4:4")
-    assert.strictEqual(ids((t) => t.select(rows, { where: (row) => isNull(row.value) })), "1:null")
-    assert.strictEqual(ids((t) => t.select(rows, { where: (row) => eq(row.value, null) })), "-")
+    assert.strictEqual(
+      ids((t) => t.select(rows, { where: (row) => ne(row.value as never, 2) })),
+      "3:3 4:4"
+    )
+    assert.strictEqual(
+      ids((t) => t.select(rows, { where: (row) => isNull(row.value) })),
+      "1:null"
+    )
+    assert.strictEqual(
+      ids((t) => t.select(rows, { where: (row) => eq(row.value, null) })),
+      "-"
+    )
     assert.strictEqual(
       ids((t) => t.select(rows, { orderBy: [{ column: "value", direction: "desc" }] })),
       "1:null 4:4 3:3 2:2"
@@ -557,8 +571,14 @@ describe("conditions", () => {
   })
 
   it("in: nothing is in (), and not in a list with null is never true", () => {
-    assert.strictEqual(ids((t) => t.select(rows, { where: (row) => isIn(row.id, []) })), "-")
-    assert.strictEqual(ids((t) => t.select(rows, { where: (row) => isIn(row.id, [4, 2, 2, 9]) })), "2:2 4:4")
+    assert.strictEqual(
+      ids((t) => t.select(rows, { where: (row) => isIn(row.id, []) })),
+      "-"
+    )
+    assert.strictEqual(
+      ids((t) => t.select(rows, { where: (row) => isIn(row.id, [4, 2, 2, 9]) })),
+      "2:2 4:4"
+    )
     const notIn = ids((t) =>
       t.select(rows, { where: (row) => ({ _tag: "Not", condition: isIn(row.value, [2, null]) }) })
     )
@@ -566,17 +586,32 @@ describe("conditions", () => {
   })
 
   it("an index serves a prefix of its columns", () => {
-    assert.strictEqual(ids((t) => t.select(rows, { where: (row) => eq(row.name, "b") })), "2:2")
-    assert.strictEqual(ids((t) => t.select(rows, { where: (row) => and(eq(row.name, "b"), eq(row.value, 3)) })), "-")
+    assert.strictEqual(
+      ids((t) => t.select(rows, { where: (row) => eq(row.name, "b") })),
+      "2:2"
+    )
+    assert.strictEqual(
+      ids((t) => t.select(rows, { where: (row) => and(eq(row.name, "b"), eq(row.value, 3)) })),
+      "-"
+    )
   })
 
   it("text is ordered by code point: beyond the basic plane comes last", () => {
-    assert.strictEqual(ids((t) => t.select(rows, { orderBy: ["name"] })), "1:null 2:2 3:3 4:4")
+    assert.strictEqual(
+      ids((t) => t.select(rows, { orderBy: ["name"] })),
+      "1:null 2:2 3:3 4:4"
+    )
   })
 
   it("values of another type are a defect, not a mismatch", () => {
-    assert.match(ids((t) => t.select(rows, { where: (row) => eq(row.id, "1" as never) })), /^defect: /)
-    assert.match(ids((t) => t.select(rows, { where: (row) => ge(row.name, 1 as never) })), /^defect: /)
+    assert.match(
+      ids((t) => t.select(rows, { where: (row) => eq(row.id, "1" as never) })),
+      /^defect: /
+    )
+    assert.match(
+      ids((t) => t.select(rows, { where: (row) => ge(row.name, 1 as never) })),
+      /^defect: /
+    )
   })
 
   it("now() is the start of the transaction, clock_timestamp() the moment", () => {

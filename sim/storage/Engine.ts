@@ -15,11 +15,11 @@ import type { Table } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
 import type { StoredRow } from "./Evaluate.ts"
 import type { Execution, Stored } from "./Execute.ts"
-import { type RowWait, type Wait, blockers, findCycle, grantable, release } from "./Locks.ts"
-import { Relation, type Slot } from "./Relation.ts"
-import { type Begin, Session } from "./Session.ts"
+import { blockers, findCycle, grantable, release } from "./Locks.ts"
+import { Relation } from "./Relation.ts"
+import { type Begin, Session, type SessionHost } from "./Session.ts"
 import { isCommitted } from "./Snapshot.ts"
-import { Transaction } from "./Transaction.ts"
+import { type RowWait, type Slot, Transaction, type Wait } from "./Transaction.ts"
 import { makeValidator } from "./Validate.ts"
 
 /** One commit: the net change of every row, in order of first touch. */
@@ -46,7 +46,7 @@ export interface EngineOptions {
   readonly onGranted?: (session: Session, wait: Wait) => void
 }
 
-export class Engine {
+export class Engine implements SessionHost {
   readonly #options: EngineOptions
   readonly #stored = new Map<string, Stored>()
   readonly #sessions = new Map<number, Session>()
@@ -81,7 +81,7 @@ export class Engine {
   /** The database process dies and comes back: every session ends, what was committed stays. */
   restart(): void {
     this.enter()
-    for (const session of [...this.#sessions.values()]) session.terminate()
+    for (const session of Array.from(this.#sessions.values())) session.terminate()
     this.leave()
   }
 
@@ -159,7 +159,7 @@ export class Engine {
   }
 
   rollbackTransaction(transaction: Transaction): void {
-    for (const slot of transaction.written) slot.relation.undo(slot, transaction)
+    for (const slot of transaction.written) slot.home.undo(slot, transaction)
     this.#unpin(transaction)
     this.#end(transaction)
   }
@@ -217,7 +217,7 @@ export class Engine {
   /** Old versions of a row just committed go at once, unless a snapshot may still show them. */
   #retire(slot: Slot): void {
     if (slot.head?.previous === undefined && slot.head?.row !== undefined) return
-    if (this.#pinned.size === 0) slot.relation.prune(slot, this.#commitSequence)
+    if (this.#pinned.size === 0) slot.home.prune(slot, this.#commitSequence)
     else this.#prunable.push({ slot, sequence: this.#commitSequence })
   }
 
@@ -226,7 +226,7 @@ export class Engine {
     for (const { snapshot } of this.#pinned) horizon = Math.min(horizon, snapshot!)
     const remaining = this.#prunable.findIndex(({ sequence }) => sequence > horizon)
     const ready = this.#prunable.splice(0, remaining === -1 ? this.#prunable.length : remaining)
-    for (const { slot } of ready) slot.relation.prune(slot, horizon)
+    for (const { slot } of ready) slot.home.prune(slot, horizon)
   }
 }
 
@@ -245,7 +245,7 @@ function changesOf(transaction: Transaction): ReadonlyArray<RowChange> {
     const after = slot.head?.row ?? null
     const row = after ?? before
     if (row === null) continue
-    const { name, primaryKey } = slot.relation
+    const { name, primaryKey } = slot.home
     changes.push({ table: name, key: primaryKey.map((column) => String(row[column])).join("/"), before, after })
   }
   return changes

@@ -61,7 +61,8 @@ export const evaluate = (expression: Expression<unknown>, scope: Scope): unknown
       return expression.value === undefined ? null : expression.value
     case "Column": {
       const row = expression.from === "row" ? scope.row : scope.excluded
-      if (row === undefined) throw new StatementDefect(`${scope.table}: no ${expression.from} to take columns from here`)
+      if (row === undefined)
+        throw new StatementDefect(`${scope.table}: no ${expression.from} to take columns from here`)
       const value = row[expression.name]
       if (value === undefined) throw new StatementDefect(`${scope.table}: no column ${expression.name}`)
       return value

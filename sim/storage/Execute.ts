@@ -25,10 +25,10 @@ import {
 import type { ColumnKind } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
 import { type Scope, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
-import { type RowWait, type Wait, conflictsWithHolders, hold } from "./Locks.ts"
-import type { HashIndex, Relation, Slot, Version } from "./Relation.ts"
+import { conflictsWithHolders, hold } from "./Locks.ts"
+import type { HashIndex, Relation } from "./Relation.ts"
 import { hasChangedSince, isCommitted, latest, visible } from "./Snapshot.ts"
-import type { Transaction } from "./Transaction.ts"
+import type { RowWait, Slot, Transaction, Version, Wait } from "./Transaction.ts"
 import type { Validator } from "./Validate.ts"
 
 /** A table with the rules for its rows. */
@@ -52,7 +52,9 @@ type Waiting<A> = Generator<Wait, A, void>
 export const execute = (execution: Execution, statement: Statement): Answer | Waiting<Answer> => {
   switch (statement._tag) {
     case "Select":
-      return statement.lock === undefined ? select(execution, statement) : selectLocking(execution, statement, statement.lock)
+      return statement.lock === undefined
+        ? select(execution, statement)
+        : selectLocking(execution, statement, statement.lock)
     case "Count":
       return count(execution, statement)
     case "Insert":
@@ -88,7 +90,7 @@ function* selectLocking(execution: Execution, statement: Select, lock: RowLock):
   let targets: Iterable<Target> = qualifying(execution, statement.table, statement.where)
   if (statement.orderBy.length > 0) {
     const compare = comparatorOf(statement)
-    targets = [...targets].sort((left, right) => compare(left.row, right.row))
+    targets = Array.from(targets).toSorted((left, right) => compare(left.row, right.row))
   }
   if (limit === 0) return answer(locked)
   for (const { slot, version, row } of targets) {
@@ -186,7 +188,7 @@ function* insert(execution: Execution, statement: Extract<Statement, { readonly 
 
 function* insertRow(execution: Execution, { relation }: Stored, row: StoredRow): Waiting<StoredRow> {
   const slot = addSlot(execution, relation, row)
-  yield* enterIndexes(execution, slot, row, relation.indexes)
+  yield* enterIndexes(execution, relation, slot, row, relation.indexes)
   return row
 }
 
@@ -214,7 +216,7 @@ function* insertOrResolve(
     const existing = yield* findDuplicate(execution, arbiters, row)
     if (existing === undefined) {
       const slot = addSlot(execution, relation, row)
-      const isAlone = yield* enterIndexes(execution, slot, row, relation.indexes, arbiters)
+      const isAlone = yield* enterIndexes(execution, relation, slot, row, relation.indexes, arbiters)
       if (isAlone) return row
       relation.undo(slot, transaction)
       transaction.written.delete(slot)
@@ -267,7 +269,7 @@ function* updateRow(
     const acquired = yield* acquire(execution, slot, keyChanged ? "for update" : "for no key update", basis)
     if (acquired === "held") {
       write(execution, slot, after, { keyChanged, reindexed: change.indexes.length > 0 })
-      yield* enterIndexes(execution, slot, after, change.indexes)
+      yield* enterIndexes(execution, stored.relation, slot, after, change.indexes)
       return after
     }
     const newest = yield* follow(execution, scope, slot, change.mode, where, false)
@@ -354,7 +356,12 @@ function* follow(
 /** What stands in the way of a key: a row with it, or an unfinished transaction that may leave one. */
 type Duplicate = { readonly slot: Slot; readonly version: Version } | { readonly awaited: Transaction }
 
-function duplicateIn(index: HashIndex, row: StoredRow, own: Slot | undefined, transaction: Transaction): Duplicate | undefined {
+function duplicateIn(
+  index: HashIndex,
+  row: StoredRow,
+  own: Slot | undefined,
+  transaction: Transaction
+): Duplicate | undefined {
   const bucket = index.bucket(row)
   if (bucket === undefined) return undefined
   const key = index.keyOf(row)
@@ -395,13 +402,13 @@ function* findDuplicate(
 /** False when one of the arbiters holds a duplicate; a duplicate in another unique constraint is a violation. */
 function* enterIndexes(
   execution: Execution,
+  relation: Relation,
   slot: Slot,
   row: StoredRow,
   indexes: ReadonlyArray<HashIndex>,
   arbiters: ReadonlyArray<HashIndex> = []
 ): Waiting<boolean> {
   const { transaction } = execution
-  const { relation } = slot
   for (const index of indexes) {
     while (relation.uniques.includes(index)) {
       const found = duplicateIn(index, row, slot, transaction)
@@ -440,7 +447,9 @@ function proposedRow({ relation, validator }: Stored, scope: Scope, values: Assi
     row[column] = validator.accept(column, expression === undefined ? null : evaluate(expression, scope))
   }
   if (given < Object.keys(values).length) {
-    const unknown = Object.keys(values).find((column) => !relation.columns.includes(column) && values[column] !== undefined)
+    const unknown = Object.keys(values).find(
+      (column) => !relation.columns.includes(column) && values[column] !== undefined
+    )
     if (unknown !== undefined) throw new StatementDefect(`${relation.name}: no column ${unknown}`)
   }
   scope.row = Object.freeze(row)
@@ -474,7 +483,9 @@ function resolutionOf(stored: Stored, onConflict: OnConflict): Resolution {
   const arbiters =
     target.length === 0 && onConflict._tag === "Nothing"
       ? uniques
-      : uniques.filter(({ columns }) => columns.length === target.length && columns.every((column) => target.includes(column)))
+      : uniques.filter(
+          ({ columns }) => columns.length === target.length && columns.every((column) => target.includes(column))
+        )
   if (arbiters.length === 0) throw new StatementDefect(`${name}: no unique constraint on (${target.join(", ")})`)
   return { onConflict, arbiters, change: onConflict._tag === "Nothing" ? undefined : changeOf(stored, onConflict.set) }
 }

@@ -8,35 +8,7 @@
  * Where Postgres would re-order a queue to dissolve a cycle that only the order of waiting created, this model calls a deadlock.
  */
 import type { RowLock } from "../../core/ports/Storage.ts"
-import type { Slot } from "./Relation.ts"
-import type { Transaction } from "./Transaction.ts"
-
-export interface Holder {
-  readonly transaction: Transaction
-  mode: RowLock
-}
-
-/** Why a statement stands still. `releasedBy`: whose end or departure made it worth looking again. */
-export type Wait = RowWait | TransactionWait
-
-/** For a row lock; it keeps its place in the row's queue until granted or given up. */
-export interface RowWait {
-  readonly _tag: "Row"
-  readonly transaction: Transaction
-  readonly slot: Slot
-  readonly mode: RowLock
-  releasedBy: Transaction | undefined
-}
-
-/** For the end of a transaction that has written the same unique key. */
-export interface TransactionWait {
-  readonly _tag: "Transaction"
-  readonly transaction: Transaction
-  readonly awaited: Transaction
-  /** The unique constraint in whose name it waits. */
-  readonly constraint: string
-  releasedBy: Transaction | undefined
-}
+import type { RowWait, Slot, Transaction, Wait } from "./Transaction.ts"
 
 const strength: Readonly<Record<RowLock, number>> = {
   "for key share": 0,
@@ -83,8 +55,7 @@ export const grantable = (slot: Slot): ReadonlyArray<RowWait> => {
   const { queue } = slot
   if (queue === undefined) return []
   return queue.filter(
-    (wait, position) =>
-      ahead(queue, position).length === 0 && !conflictsWithHolders(slot, wait.transaction, wait.mode)
+    (wait, position) => ahead(queue, position).length === 0 && !conflictsWithHolders(slot, wait.transaction, wait.mode)
   )
 }
 

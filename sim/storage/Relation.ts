@@ -1,37 +1,13 @@
 /**
  * One table in memory: rows as chains of versions, and hash indexes over them.
  *
- * - R1 At most one unfinished transaction has versions on a row, and they are the newest ones (its lock sees to that).
  * - R2 A bucket of an index holds every row of which any version has that key; who looks there tests the visible version.
  * - R3 Rows are scanned in order of insertion; unlike in Postgres an update does not move a row.
  * Absent on purpose: visibility and locks (Snapshot.ts, Locks.ts); range scans, so `<` and `order by` read the table.
  */
 import type { Table } from "../../core/ports/Table.ts"
 import type { StoredRow } from "./Evaluate.ts"
-import type { Holder, RowWait } from "./Locks.ts"
-import type { Transaction } from "./Transaction.ts"
-
-export interface Version {
-  /** `undefined`: the row is deleted in this version. */
-  readonly row: StoredRow | undefined
-  readonly writer: Transaction
-  /** The statement of the writer that made it. */
-  readonly command: number
-  /** Whether a column of a unique constraint differs from the version before, or the row was deleted. */
-  readonly keyChanged: boolean
-  /** Whether any index may know it under another key than the version before. */
-  readonly reindexed: boolean
-  previous: Version | undefined
-}
-
-/** A row over its life: newest version first. `id` is its place in the scan. */
-export interface Slot {
-  readonly id: number
-  readonly relation: Relation
-  head: Version | undefined
-  holders: Array<Holder> | undefined
-  queue: Array<RowWait> | undefined
-}
+import type { Home, Slot, Transaction, Version } from "./Transaction.ts"
 
 type Key = string | number | boolean
 
@@ -87,7 +63,7 @@ export class HashIndex {
   }
 }
 
-export class Relation {
+export class Relation implements Home {
   readonly table: Table<unknown>
   readonly name: string
   readonly columns: ReadonlyArray<string>
@@ -117,7 +93,7 @@ export class Relation {
   }
 
   insert(row: StoredRow, writer: Transaction, command: number): Slot {
-    const slot: Slot = { id: this.#nextSlotId++, relation: this, head: undefined, holders: undefined, queue: undefined }
+    const slot: Slot = { id: this.#nextSlotId++, home: this, head: undefined, holders: undefined, queue: undefined }
     slot.head = { row, writer, command, keyChanged: false, reindexed: false, previous: undefined }
     this.slots.add(slot)
     return slot
@@ -228,7 +204,7 @@ function union(buckets: ReadonlyArray<ReadonlySet<Slot> | undefined>): Iterable<
 
 function inScanOrder(slots: Array<Slot>): Array<Slot> {
   for (let index = 1; index < slots.length; index++) {
-    if (slots[index]!.id < slots[index - 1]!.id) return slots.sort((left, right) => left.id - right.id)
+    if (slots[index]!.id < slots[index - 1]!.id) return slots.toSorted((left, right) => left.id - right.id)
   }
   return slots
 }

@@ -15,7 +15,12 @@ type Step =
   | { readonly does: "lock"; readonly id: number; readonly lock: RowLock; readonly skipLocked: boolean }
   | { readonly does: "add"; readonly id: number; readonly amount: number }
   | { readonly does: "spend"; readonly id: number; readonly amount: number }
-  | { readonly does: "insert"; readonly id: number; readonly name: string; readonly onConflict: "fail" | "nothing" | "update" }
+  | {
+      readonly does: "insert"
+      readonly id: number
+      readonly name: string
+      readonly onConflict: "fail" | "nothing" | "update"
+    }
   | { readonly does: "rename"; readonly id: number; readonly name: string }
   | { readonly does: "move"; readonly id: number; readonly to: number }
   | { readonly does: "delete"; readonly id: number }
@@ -30,7 +35,10 @@ const lockOf = fc.constantFrom<RowLock>("for update", "for no key update", "for 
 
 const arithmetic: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ does: fc.constant("read" as const) }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constant("lock" as const), id: idOf, lock: lockOf, skipLocked: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ does: fc.constant("lock" as const), id: idOf, lock: lockOf, skipLocked: fc.boolean() })
+  },
   { weight: 4, arbitrary: fc.record({ does: fc.constant("add" as const), id: idOf, amount: amountOf }) },
   { weight: 4, arbitrary: fc.record({ does: fc.constant("spend" as const), id: idOf, amount: amountOf }) },
   { weight: 3, arbitrary: fc.record({ does: fc.constant("commit" as const) }) },
@@ -87,7 +95,12 @@ const play = (schedule: Schedule): Played => {
     onCommit: (commit) => {
       state = apply(state, commit)
     }
-  }).given((t) => t.insert(accounts, [1, 2].map((id) => ({ id, name: `initial ${id}`, value: 10 }))))
+  }).given((t) =>
+    t.insert(
+      accounts,
+      [1, 2].map((id) => ({ id, name: `initial ${id}`, value: 10 }))
+    )
+  )
   const speakers: Array<Speaker> = Array.from({ length: sessionCount }, () => dialogue.speaker())
   const open: Array<Attempt | undefined> = speakers.map(() => undefined)
 
@@ -152,20 +165,24 @@ const perform = (speaker: Speaker, step: Step): Reply => {
       )
     case "insert":
       return speaker.say((t) =>
-        t.insert(accounts, { id: step.id, name: step.name, value: 10 }, {
-          ...(step.onConflict === "fail"
-            ? {}
+        t.insert(
+          accounts,
+          { id: step.id, name: step.name, value: 10 },
+          step.onConflict === "fail"
+            ? undefined
             : step.onConflict === "nothing"
               ? { onConflict: { target: ["id"], action: "nothing" } }
-              : { onConflict: { target: ["id"], action: "update", set: () => ({ name: step.name }) } })
-        })
+              : { onConflict: { target: ["id"], action: "update", set: () => ({ name: step.name }) } }
+        )
       )
     case "rename":
       return speaker.say((t) =>
         t.update(accounts, { where: (row) => eq(row.id, step.id), set: () => ({ name: step.name }) })
       )
     case "move":
-      return speaker.say((t) => t.update(accounts, { where: (row) => eq(row.id, step.id), set: () => ({ id: step.to }) }))
+      return speaker.say((t) =>
+        t.update(accounts, { where: (row) => eq(row.id, step.id), set: () => ({ id: step.to }) })
+      )
     case "delete":
       return speaker.say((t) => t.delete(accounts, { where: (row) => eq(row.id, step.id) }))
     default:
@@ -257,36 +274,33 @@ describe("random schedules", () => {
 
   it("repeatable read: read, compute outside, write back loses nothing on a single row", () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.nat({ max: sessionCount - 1 }), { minLength: 4, maxLength: 60 }),
-        (turns) => {
-          const dialogue = new Dialogue({ tables: [accounts], deadlockDetection: "immediate" }).given((t) =>
-            t.insert(accounts, { id: 1, name: "one", value: 0 })
-          )
-          const workers = Array.from({ length: sessionCount }, () => ({
-            speaker: dialogue.speaker(),
-            read: undefined as number | undefined,
-            written: new Reply()
-          }))
-          let succeeded = 0
-          for (const turn of turns) {
-            const worker = workers[turn]!
-            const { speaker } = worker
-            if (speaker.session.state === "waiting") continue
-            if (speaker.session.state === "idle") {
-              const { outcome } = speaker.begin("repeatable read").say((t) => t.get(accounts, { id: 1 }))
-              worker.read = outcome?._tag === "Answered" ? (outcome.answer.rows[0]!["value"] as number) : undefined
-              worker.written = new Reply()
-            } else if (worker.written.outcome === undefined && speaker.session.state === "in transaction") {
-              const value = worker.read! + 1
-              worker.written = speaker.say((t) =>
-                t.update(accounts, { where: (row) => eq(row.id, 1), set: () => ({ value }) })
-              )
-            } else if (speaker.commit() === "Committed") succeeded++
-          }
-          assert.strictEqual(dialogue.engine.committed("accounts")[0]!["value"], succeeded)
+      fc.property(fc.array(fc.nat({ max: sessionCount - 1 }), { minLength: 4, maxLength: 60 }), (turns) => {
+        const dialogue = new Dialogue({ tables: [accounts], deadlockDetection: "immediate" }).given((t) =>
+          t.insert(accounts, { id: 1, name: "one", value: 0 })
+        )
+        const workers = Array.from({ length: sessionCount }, () => ({
+          speaker: dialogue.speaker(),
+          read: undefined as number | undefined,
+          written: new Reply()
+        }))
+        let succeeded = 0
+        for (const turn of turns) {
+          const worker = workers[turn]!
+          const { speaker } = worker
+          if (speaker.session.state === "waiting") continue
+          if (speaker.session.state === "idle") {
+            const { outcome } = speaker.begin("repeatable read").say((t) => t.get(accounts, { id: 1 }))
+            worker.read = outcome?._tag === "Answered" ? (outcome.answer.rows[0]!["value"] as number) : undefined
+            worker.written = new Reply()
+          } else if (worker.written.outcome === undefined && speaker.session.state === "in transaction") {
+            const value = worker.read! + 1
+            worker.written = speaker.say((t) =>
+              t.update(accounts, { where: (row) => eq(row.id, 1), set: () => ({ value }) })
+            )
+          } else if (speaker.commit() === "Committed") succeeded++
         }
-      ),
+        assert.strictEqual(dialogue.engine.committed("accounts")[0]!["value"], succeeded)
+      }),
       { numRuns: 500 }
     )
   })
@@ -295,26 +309,30 @@ describe("random schedules", () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: sessionCount - 1 }), { maxLength: 40 }), (turns) => {
         const dialogue = new Dialogue({ tables: [accounts] }).given((t) =>
-          t.insert(accounts, Array.from({ length: 6 }, (_, id) => ({ id, name: `job ${id}`, value: 1 })))
+          t.insert(
+            accounts,
+            Array.from({ length: 6 }, (_, id) => ({ id, name: `job ${id}`, value: 1 }))
+          )
         )
         const speakers = Array.from({ length: sessionCount }, () => dialogue.speaker())
         const taken = new Map<Speaker, string>()
         for (const turn of turns) {
           const speaker = speakers[turn]!
           if (speaker.session.state === "idle") {
-            const job = speaker
-              .begin("read committed")
-              .say((t) =>
-                t.select(accounts, {
-                  where: (row) => ge(row.value, 1),
-                  limit: 1,
-                  lock: "for update",
-                  skipLocked: true
-                })
-              ).text
+            const job = speaker.begin("read committed").say((t) =>
+              t.select(accounts, {
+                where: (row) => ge(row.value, 1),
+                limit: 1,
+                lock: "for update",
+                skipLocked: true
+              })
+            ).text
             assert.isFalse(job !== "-" && [...taken.values()].includes(job), `${job} was taken twice`)
             taken.set(speaker, job)
-            if (job !== "-") speaker.say((t) => t.update(accounts, { where: (row) => eq(row.id, Number(job[0])), set: () => ({ value: 0 }) }))
+            if (job !== "-")
+              speaker.say((t) =>
+                t.update(accounts, { where: (row) => eq(row.id, Number(job[0])), set: () => ({ value: 0 }) })
+              )
           } else {
             assert.strictEqual(speaker.commit(), "Committed")
             taken.delete(speaker)

@@ -17,10 +17,8 @@ import {
   UniqueViolation
 } from "../../core/ports/Storage.ts"
 import { StatementDefect } from "./Defect.ts"
-import type { Engine } from "./Engine.ts"
-import { execute } from "./Execute.ts"
-import type { Wait } from "./Locks.ts"
-import { Transaction } from "./Transaction.ts"
+import { type Execution, execute } from "./Execute.ts"
+import type { Transaction, Wait } from "./Transaction.ts"
 
 export type Outcome =
   | { readonly _tag: "Answered"; readonly answer: Answer }
@@ -37,6 +35,22 @@ export interface Begin {
   readonly isolation: Isolation
 }
 
+/** What a session needs of the database that it belongs to. */
+export interface SessionHost {
+  readonly beginTransaction: (session: Session, options: Begin) => Transaction
+  readonly executionOf: (transaction: Transaction) => Execution
+  readonly takeSnapshot: (transaction: Transaction) => void
+  readonly releaseSnapshot: (transaction: Transaction) => void
+  readonly beginWait: (session: Session, wait: Wait) => void
+  readonly endWait: (session: Session, wait: Wait) => void
+  readonly commitTransaction: (transaction: Transaction) => void
+  readonly rollbackTransaction: (transaction: Transaction) => void
+  readonly forget: (session: Session) => void
+  /** Bracket every call from outside, so that those who waited go on only when the call has done its work. */
+  readonly enter: () => void
+  readonly leave: () => void
+}
+
 export type SessionState = "idle" | "in transaction" | "waiting" | "doomed" | "closed"
 
 type Steps = Generator<Wait, Answer, void>
@@ -44,15 +58,15 @@ type Running = { readonly steps: Steps; readonly answer: (outcome: Outcome) => v
 
 export class Session {
   readonly id: number
-  readonly #engine: Engine
+  readonly #host: SessionHost
   #transaction: Transaction | undefined
   #isDoomed = false
   #isClosed = false
   #running: Running | undefined
   #wait: Wait | undefined
 
-  constructor(engine: Engine, id: number) {
-    this.#engine = engine
+  constructor(host: SessionHost, id: number) {
+    this.#host = host
     this.id = id
   }
 
@@ -79,7 +93,7 @@ export class Session {
     if (options.isolation === "serializable") {
       throw new StatementDefect("serializable is not modelled yet: use read committed or repeatable read")
     }
-    this.#transaction = this.#engine.beginTransaction(this, options)
+    this.#transaction = this.#host.beginTransaction(this, options)
     return this.#transaction
   }
 
@@ -87,21 +101,21 @@ export class Session {
   execute(statement: Statement, answer: (outcome: Outcome) => void): void {
     if (this.#isDoomed) return answer({ _tag: "Failed", reason: new Aborted() })
     this.#require("in transaction")
-    const engine = this.#engine
+    const host = this.#host
     const transaction = this.#transaction!
-    engine.enter()
+    host.enter()
     transaction.command++
-    engine.takeSnapshot(transaction)
+    host.takeSnapshot(transaction)
     let started: Answer | Steps
     try {
-      started = execute(engine.executionOf(transaction), statement)
+      started = execute(host.executionOf(transaction), statement)
     } catch (failure) {
       this.#fail(failure, answer)
-      return engine.leave()
+      return host.leave()
     }
     if ("next" in started) this.#advance(started, answer)
     else this.#succeed(started, answer)
-    engine.leave()
+    host.leave()
   }
 
   /** The waiting statement looks again. The engine calls it when something it waited for has ended. */
@@ -118,39 +132,39 @@ export class Session {
     this.#require("in transaction")
     const transaction = this.#transaction!
     this.#transaction = undefined
-    this.#engine.enter()
-    this.#engine.commitTransaction(transaction)
-    this.#engine.leave()
+    this.#host.enter()
+    this.#host.commitTransaction(transaction)
+    this.#host.leave()
     return "Committed"
   }
 
   /** Ends the transaction, doomed or not; without one it does nothing. A waiting statement is given up unanswered. */
   rollback(): void {
     this.#isDoomed = false
-    this.#engine.enter()
+    this.#host.enter()
     this.#abandon()
-    this.#engine.leave()
+    this.#host.leave()
   }
 
   /** Fails the running statement, or the transaction where none is running, with this reason. */
   cancel(reason: Reason): void {
     if (this.#transaction === undefined) return
     const running = this.#running
-    this.#engine.enter()
+    this.#host.enter()
     this.#isDoomed = true
     this.#abandon()
     running?.answer({ _tag: "Failed", reason })
-    this.#engine.leave()
+    this.#host.leave()
   }
 
   /** The connection is gone: everything is rolled back and nothing more is answered. */
   terminate(): void {
     if (this.#isClosed) return
-    this.#engine.enter()
+    this.#host.enter()
     this.#isClosed = true
     this.#abandon()
-    this.#engine.forget(this)
-    this.#engine.leave()
+    this.#host.forget(this)
+    this.#host.leave()
   }
 
   #advance(steps: Steps, answer: (outcome: Outcome) => void): void {
@@ -164,18 +178,18 @@ export class Session {
     if (next.done === true) {
       this.#running = undefined
       this.#wait = undefined
-      if (before !== undefined) this.#engine.endWait(this, before)
+      if (before !== undefined) this.#host.endWait(this, before)
       return this.#succeed(next.value, answer)
     }
     if (next.value === before) return
     this.#running = { steps, answer }
     this.#wait = next.value
-    if (before !== undefined) this.#engine.endWait(this, before)
-    this.#engine.beginWait(this, next.value)
+    if (before !== undefined) this.#host.endWait(this, before)
+    this.#host.beginWait(this, next.value)
   }
 
   #succeed(result: Answer, answer: (outcome: Outcome) => void): void {
-    this.#engine.releaseSnapshot(this.#transaction!)
+    this.#host.releaseSnapshot(this.#transaction!)
     answer({ _tag: "Answered", answer: result })
   }
 
@@ -194,7 +208,7 @@ export class Session {
     this.#transaction = undefined
     this.#wait = undefined
     running?.steps.return(noAnswer)
-    if (transaction !== undefined) this.#engine.rollbackTransaction(transaction)
+    if (transaction !== undefined) this.#host.rollbackTransaction(transaction)
   }
 
   #require(state: SessionState): void {

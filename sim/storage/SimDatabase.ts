@@ -1,233 +1,488 @@
 /**
- * The database as a node of the world: the engine behind simulated connections, with its own clock, timeouts and faults.
+ * The database as a simulated node: the storage model behind connections, with a clock, timeouts and faults of its own.
  *
- * - D1 What was committed survives every crash of the node; sessions do not.
- * - D2 A silent client keeps its locks until the idle-in-transaction timeout, whatever became of it.
- * - D3 Every commit that changed a row is told once, as `Committed`, and is the cause of what it set free.
+ * - D1 What is committed survives every crash and restart of the node; nothing else does.
+ * - D2 The database's time is its node's clock: it may be wrong, drift and jump, and only `now()` and `clock_timestamp()` notice.
+ * - D3 A client that fell silent keeps its locks until a timeout ends its transaction. A backend that is busy or waits does
+ *   not notice that its client is gone: it finishes what it has received, and then ends.
+ * - D4 Every fault strikes by (connection, nth request), so that taking one away changes no other.
+ * Absent on purpose: failover, a full disk, notifications (the port has none).
  */
 import * as Effect from "effect/Effect"
 import type { Committed } from "../../core/facts/Envelope.ts"
+import type { DomainFact } from "../../core/facts/Facts.ts"
+import { idleInTransactionTimeoutMillis, lockTimeoutMillis, statementTimeoutMillis } from "../../core/Limits.ts"
 import {
-  idleInTransactionTimeoutMillis,
-  lockTimeoutMillis,
-  statementTimeoutMillis
-} from "../../core/Limits.ts"
-import { Deadlock, type Reason, SerializationFailure, Timeout } from "../../core/ports/Storage.ts"
+  Deadlock,
+  type Reason,
+  SerializationFailure,
+  type Statement,
+  Timeout,
+  Unavailable
+} from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import type { Event } from "../kernel/EventHeap.ts"
 import type { FactKind } from "../kernel/FactStream.ts"
-import type { SimNode } from "../kernel/SimNode.ts"
-import { type End, listen } from "../network/Connection.ts"
-import type { World } from "../run/World.ts"
-import { Engine } from "./Engine.ts"
+import { CurrentNode, type Program, type SimNode } from "../kernel/SimNode.ts"
+import type { Hazards } from "../nemesis/Hazards.ts"
+import { type End, type Handlers, listen } from "../network/Connection.ts"
+import type { Network } from "../network/Network.ts"
+import { type Commit, Engine } from "./Engine.ts"
 import type { StoredRow } from "./Evaluate.ts"
-import type { Outcome, Session } from "./Session.ts"
-import { nameOf, type Request, type Response } from "./Wire.ts"
+import type { CommitOutcome, Outcome, Session } from "./Session.ts"
+import type { Wait } from "./Transaction.ts"
+import {
+  type Command,
+  type Reply,
+  type Request,
+  type ToClient,
+  type ToDatabase,
+  cancelBytes,
+  databasePort,
+  messageBytes,
+  requestBytes
+} from "./Wire.ts"
 
-export const port = 5432
-
-/** Postgres looks for deadlocks after 1 s; ours must find them before the lock timeout. */
-const deadlockTimeoutMicros = 200_000
-/** How much longer a statement takes under storage/latency. */
-const latencyMicrosMax = 900_000
-
-const waits: FactKind<string> = {
-  tag: "LockWaited",
-  describe: (session, holder, statement) => ({ _tag: "LockWaited", session, holder, statement }) as { _tag: string }
+export interface DatabaseOptions {
+  readonly tables: ReadonlyArray<Table<unknown>>
+  readonly statementTimeoutMillis: number
+  readonly lockTimeoutMillis: number
+  readonly idleInTransactionTimeoutMillis: number
+  /** How long a statement waits for a lock before it looks for a cycle; 1 s as in Postgres. */
+  readonly deadlockTimeoutMillis: number
+  readonly sessionsMax: number
+  /** A connection without traffic is probed this often. */
+  readonly keepAliveMillis: number
 }
 
-const terminated: FactKind<string> = {
-  tag: "SessionTerminated",
-  describe: (session, _second, reason) => ({ _tag: "SessionTerminated", session, reason }) as { _tag: string }
+export const defaultOptions: Omit<DatabaseOptions, "tables"> = {
+  statementTimeoutMillis,
+  lockTimeoutMillis,
+  idleInTransactionTimeoutMillis,
+  deadlockTimeoutMillis: 1_000,
+  sessionsMax: 100,
+  keepAliveMillis: 30_000
+}
+
+/** A slow answer of the database takes at most so much longer. */
+const latencyMicrosMax = 3_000_000
+
+/** The parts of a world that a database needs. */
+export interface DatabaseWorld {
+  readonly network: Network
+  readonly hazards: Hazards
 }
 
 export class SimDatabase {
-  readonly node: SimNode
-  readonly #world: World
-  readonly #engine: Engine
+  readonly engine: Engine
+  readonly world: DatabaseWorld
+  readonly options: DatabaseOptions
+  /** What its node runs. */
+  readonly program: Program
+  readonly backends = new Map<Session, Backend>()
+  #node: SimNode | undefined
+  #stopListening: (() => void) | undefined
 
-  /** Registers the node under the name given; start it like any other. */
-  constructor(
-    world: World,
-    options: { readonly name: string; readonly tables: ReadonlyArray<Table<unknown>>; readonly tags?: ReadonlyArray<string> }
-  ) {
-    this.#world = world
-    const { facts } = world.kernel
-    const program = Effect.andThen(
-      Effect.sync(() => this.#boot()),
-      Effect.never
-    )
-    this.node = world.addNode(options.name, program, { tags: ["database", "clock", ...(options.tags ?? [])] })
-    this.#engine = new Engine({
-      tables: options.tables,
+  constructor(world: DatabaseWorld, options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">) {
+    this.world = world
+    this.options = { ...defaultOptions, ...options }
+    this.engine = new Engine({
+      tables: this.options.tables,
       clockMicros: () => this.node.clock.wallMicros(),
-      onCommit: ({ changes, fences, label, transactionId }) => {
-        facts.cause = this.node.tell<Committed>({ _tag: "Committed", label, transactionId, fences, changes })
+      onCommit: (commit) => this.#committed(commit),
+      onWait: (session, wait, blockers) => this.backends.get(session)?.waits(wait, blockers.length),
+      onGranted: (session, wait) => this.backends.get(session)?.granted(wait)
+    })
+    this.program = Effect.flatMap(CurrentNode, (node) =>
+      Effect.suspend(() => {
+        this.#boot(node)
+        return Effect.never
+      })
+    )
+  }
+
+  /** Dies before the node was started. */
+  get node(): SimNode {
+    if (this.#node === undefined) throw new Error("the database has not been started")
+    return this.#node
+  }
+
+  /** The process of the database ends and comes back after so long: clients are reset, then refused, then served. */
+  restart(downMicros: number): void {
+    const { node } = this
+    if (node.state === "down") return
+    const { incarnation } = node
+    node.tell({ _tag: "DatabaseRestarted" })
+    this.#stopListening?.()
+    for (const backend of Array.from(this.backends.values())) backend.cut()
+    this.world.network.kernel.schedule(
+      downMicros,
+      () => {
+        if (node.incarnation === incarnation && node.state !== "down") this.#listen(node)
       },
-      onWait: (session, wait, blockers) => {
-        facts.emit(waits, this.node, session.id, blockers[0]?.id ?? 0, wait._tag)
-      }
-    })
+      undefined
+    )
   }
 
-  /** The committed rows of a table, for convergence conditions and tests. */
-  rows<R>(table: Table<R>): ReadonlyArray<R> {
-    return this.#engine.committed(table.name) as ReadonlyArray<StoredRow> as unknown as ReadonlyArray<R>
+  /** What is committed, for those who inspect a run. */
+  committed(table: string): ReadonlyArray<StoredRow> {
+    return this.engine.committed(table)
   }
 
-  get sessionCount(): number {
-    return this.#engine.sessions.size
+  #boot(node: SimNode): void {
+    this.#node = node
+    this.engine.restart()
+    this.backends.clear()
+    this.#listen(node)
   }
 
-  #boot(): void {
-    this.#engine.restart()
-    listen(this.#world.network, this.node, port, (end) => {
-      const backend = new Backend(this.#world, this.node, this.#engine, end)
-      return { onMessage: (request: Request) => backend.receive(request), onClose: () => backend.close() }
-    })
+  #listen(node: SimNode): void {
+    this.#stopListening?.()
+    this.#stopListening = listen(this.world.network, node, databasePort, (end) => this.#accept(end))
+  }
+
+  #accept(end: End): Handlers {
+    const backend = new Backend(this, end)
+    if (this.backends.size >= this.options.sessionsMax) {
+      backend.fatal(new Unavailable({ detail: "too many clients already" }))
+    } else backend.open()
+    return { onMessage: (message: ToDatabase) => backend.receive(message), onClose: () => backend.left() }
+  }
+
+  /** What follows, locks set free included, happens because of this commit. */
+  #committed({ transactionId, label, fences, changes }: Commit): void {
+    const { facts } = this.world.network.kernel
+    facts.cause = facts.tell<Committed>(this.node, { _tag: "Committed", label, transactionId, fences, changes })
   }
 }
 
-/** One session and the connection it is spoken to through. */
+interface Lock {
+  readonly backend: Backend
+  readonly wait: Wait
+}
+
+const opened: FactKind<Backend> = {
+  tag: "SessionOpened",
+  describe: (session, _second, { client }) => ({ _tag: "SessionOpened", session, client }) as DomainFact
+}
+
+const closed: FactKind<Backend> = {
+  tag: "SessionClosed",
+  describe: (session, _second, { client }) => ({ _tag: "SessionClosed", session, client }) as DomainFact
+}
+
+const lockWaited: FactKind<Lock> = {
+  tag: "LockWaited",
+  describe: (session, blockers, lock) =>
+    ({ _tag: "LockWaited", session, blockers, ...describeLock(lock) }) as DomainFact
+}
+
+const lockGranted: FactKind<Lock> = {
+  tag: "LockGranted",
+  describe: (session, releasedBy, lock) =>
+    ({ _tag: "LockGranted", session, releasedBy, ...describeLock(lock) }) as DomainFact
+}
+
+const errorInjected: FactKind<string> = {
+  tag: "StorageErrorInjected",
+  describe: (session, nth, error) => ({ _tag: "StorageErrorInjected", session, nth, error }) as DomainFact
+}
+
+/** The server process of one connection. */
 class Backend {
-  readonly #world: World
-  readonly #node: SimNode
-  readonly #engine: Engine
+  readonly client: string
+  readonly #database: SimDatabase
   readonly #end: End
   readonly #session: Session
-  /** The client, as the subject of hazards. */
+  /** Names the connection to the hazards: "n1>database/3". */
   readonly #subject: string
-  #received = 0
-  readonly #timers: Array<Event> = []
+  #request: Request | undefined
+  /** The fact because of which the present request goes on. */
+  #cause = 0
+  #startedMicros = 0
+  #timers: Array<Event> = []
+  #idleTimer: Event | undefined
+  #lastUsedMicros = 0
+  #isClientGone = false
+  #isOver = false
 
-  constructor(world: World, node: SimNode, engine: Engine, end: End) {
-    this.#world = world
-    this.#node = node
-    this.#engine = engine
+  constructor(database: SimDatabase, end: End) {
+    this.#database = database
     this.#end = end
-    this.#session = engine.open()
-    this.#subject = `${end.link.target}>${node.name}/${end.connection}`
+    this.client = end.link.target
+    this.#session = database.engine.open()
+    this.#subject = `${end.link.target}>${end.link.source}/${end.connection}`
   }
 
-  close(): void {
-    this.#clearTimers()
-    this.#session.terminate()
+  open(): void {
+    this.#database.backends.set(this.#session, this)
+    this.#emit(opened, 0, this)
+    this.#lastUsedMicros = this.#nowMicros
+    this.#keepAlive()
   }
 
-  receive(request: Request): void {
-    this.#clearTimers()
-    if (this.#session.state === "closed") return
-    const nth = this.#received++
-    if (request._tag === "Rollback") return this.#session.rollback()
-    const { hazards } = this.#world
-    if (!hazards.isAnyActive || hazards.hit("storage/latency", this.#subject, nth) === undefined) {
-      return this.#perform(request, nth)
+  receive(message: ToDatabase): void {
+    if (this.#isOver) return
+    this.#lastUsedMicros = this.#nowMicros
+    this.#end.consumed(message._tag === "Cancel" ? cancelBytes : requestBytes)
+    if (message._tag === "Cancel") {
+      // The client has stopped listening: any reason will do.
+      if (this.#request?.nth === message.nth) this.#session.cancel(new Timeout({ limit: "statement" }))
+      return
     }
-    const delay = Math.ceil(hazards.fraction("storage/latency", this.#subject, nth) ** 2 * latencyMicrosMax)
-    this.#timer(delay, () => this.#perform(request, nth))
+    this.#request = message
+    this.#cause = this.#facts.cause
+    this.#startedMicros = this.#nowMicros
+    if (!this.#database.world.hazards.isAnyActive) return this.#perform(message, 0)
+    this.#suffer(message)
   }
 
-  #perform(request: Exclude<Request, { _tag: "Rollback" }>, nth: number): void {
-    switch (request._tag) {
-      case "Execute":
-        if (request.begin !== undefined) this.#session.begin(request.begin)
-        return this.#execute(request.statement, nth, nameOf(request), (outcome) => this.#answer(outcome))
-      case "Once": {
-        this.#session.begin({ label: request.label, isolation: "read committed" })
-        const finish = (outcome: Outcome) => {
-          if (outcome._tag !== "Answered") {
-            this.#session.rollback()
-            return this.#answer(outcome)
-          }
-          this.#commit(nth, () => this.#answer(outcome))
-        }
-        const statement = () => this.#execute(request.statement, nth, nameOf(request), finish)
-        if (request.fences.length === 0) return statement()
-        return this.#execute({ _tag: "Fence", fences: request.fences }, nth, nameOf(request), (outcome) =>
-          outcome._tag === "Answered" ? statement() : finish(outcome)
-        )
-      }
-      case "Commit":
-        return this.#commit(nth, (outcome) => this.#send({ _tag: "Ended", outcome }))
-    }
+  /** The client closed the connection, or it broke. Noticed at once only by a backend that has nothing to do. */
+  left(): void {
+    this.#isClientGone = true
+    if (this.#request === undefined) this.#close()
   }
 
-  #commit(nth: number, answer: (outcome: "Committed" | "RolledBack") => void): void {
-    const { hazards } = this.#world
-    if (hazards.isAnyActive && hazards.hit("storage/cut-before-commit", this.#subject, nth) !== undefined) {
-      return this.#terminate("cut before commit")
-    }
-    const outcome = this.#session.commit()
-    if (hazards.isAnyActive && hazards.hit("storage/cut-after-commit", this.#subject, nth) !== undefined) {
-      return this.#terminate("cut after commit")
-    }
-    answer(outcome)
-  }
-
-  #execute(statement: Parameters<Session["execute"]>[0], nth: number, name: string, answer: (outcome: Outcome) => void): void {
-    const injected = this.#injected(nth)
-    if (injected !== undefined) {
-      const fail = () => {
-        this.#session.cancel(injected.reason)
-        answer({ _tag: "Failed", reason: injected.reason })
-      }
-      return injected.afterMicros === 0 ? fail() : void this.#timer(injected.afterMicros, fail)
-    }
-    let isAnswered = false
-    this.#session.execute(statement, (outcome) => {
-      isAnswered = true
-      this.#clearTimers()
-      answer(outcome)
-    })
-    if (isAnswered) return
-    this.#end.node.host.facts.emit(waits, this.#node, this.#session.id, 0, name)
-    this.#timer(deadlockTimeoutMicros, () => this.#engine.checkDeadlock(this.#session))
-    this.#timer(lockTimeoutMillis * 1_000, () => this.#session.cancel(new Timeout({ limit: "lock" })))
-    this.#timer(statementTimeoutMillis * 1_000, () => this.#session.cancel(new Timeout({ limit: "statement" })))
-  }
-
-  #injected(nth: number): { readonly reason: Reason; readonly afterMicros: number } | undefined {
-    const { hazards } = this.#world
-    if (!hazards.isAnyActive || this.#session.state !== "in transaction") return undefined
-    const hit = (kind: string) => hazards.hit(kind, this.#subject, nth) !== undefined
-    if (hit("storage/serialization-failure")) return { reason: new SerializationFailure(), afterMicros: 0 }
-    if (hit("storage/deadlock")) return { reason: new Deadlock(), afterMicros: deadlockTimeoutMicros }
-    if (hit("storage/lock-timeout")) {
-      return { reason: new Timeout({ limit: "lock" }), afterMicros: lockTimeoutMillis * 1_000 }
-    }
-    if (hit("storage/statement-timeout")) {
-      return { reason: new Timeout({ limit: "statement" }), afterMicros: statementTimeoutMillis * 1_000 }
-    }
-    return undefined
-  }
-
-  #answer(outcome: Outcome): void {
-    this.#send({ _tag: "Outcome", outcome })
-    const { state } = this.#session
-    if (state !== "in transaction" && state !== "doomed") return
-    const { hazards } = this.#world
-    if (hazards.isAnyActive && hazards.hit("storage/idle-timeout", this.#subject, this.#received) !== undefined) {
-      return this.#terminate("idle in transaction")
-    }
-    this.#timer(idleInTransactionTimeoutMillis * 1_000, () => this.#terminate("idle in transaction"))
-  }
-
-  #send(response: Response): void {
-    const bytes = response._tag === "Outcome" && response.outcome._tag === "Answered" ? response.outcome.answer.rows.length * 128 : 16
-    this.#end.send(response, bytes, response._tag, { sql: response._tag === "Ended" ? response.outcome : response.outcome._tag })
-  }
-
-  #terminate(reason: string): void {
-    this.#node.host.facts.emit(terminated, this.#node, this.#session.id, 0, reason)
-    this.close()
+  /** Ends the session and resets the connection, without a word. */
+  cut(): void {
+    this.#close()
     this.#end.abort()
   }
 
-  #timer(delayMicros: number, run: () => void): void {
-    this.#timers.push(this.#node.setTimer(delayMicros, run))
+  /** Ends the session and says why. */
+  fatal(reason: Reason): void {
+    this.#send({ _tag: "Fatal", reason }, reason._tag)
+    this.#close()
+    this.#end.close()
   }
 
-  #clearTimers(): void {
-    for (const timer of this.#timers.splice(0)) timer.cancelled = true
+  waits(wait: Wait, blockers: number): void {
+    this.#emit(lockWaited, blockers, { backend: this, wait })
+    const { lockTimeoutMillis: lock, statementTimeoutMillis: statement, deadlockTimeoutMillis } = this.#database.options
+    const elapsed = this.#nowMicros - this.#startedMicros
+    this.#timers.push(
+      this.#after(lock * 1_000, () => this.#session.cancel(new Timeout({ limit: "lock" }))),
+      this.#after(deadlockTimeoutMillis * 1_000, () => this.#database.engine.checkDeadlock(this.#session)),
+      this.#after(statement * 1_000 - elapsed, () => this.#session.cancel(new Timeout({ limit: "statement" })))
+    )
   }
+
+  granted(wait: Wait): void {
+    this.#cause = this.#emit(lockGranted, wait.releasedBy?.id ?? 0, { backend: this, wait })
+    this.#cancelTimers()
+  }
+
+  get #facts() {
+    return this.#database.world.network.kernel.facts
+  }
+
+  get #nowMicros(): number {
+    return this.#database.node.clock.monotonicMicros()
+  }
+
+  /** Faults that strike a request as it arrives. */
+  #suffer(request: Request): void {
+    const { hazards } = this.#database.world
+    const { nth, commands } = request
+    if (
+      this.#session.state === "in transaction" &&
+      hazards.hit("storage/idle-in-transaction-timeout", this.#subject, nth) !== undefined
+    ) {
+      return this.fatal(new Timeout({ limit: "idle-in-transaction" }))
+    }
+    if (
+      commands.some(({ _tag }) => _tag === "Commit") &&
+      hazards.hit("storage/cut-before-commit", this.#subject, nth) !== undefined
+    ) {
+      return this.cut()
+    }
+    if (hazards.hit("storage/latency", this.#subject, nth) === undefined) return this.#perform(request, 0)
+    const micros = Math.ceil(hazards.fraction("storage/latency", this.#subject, nth) ** 3 * latencyMicrosMax)
+    const limitMicros = this.#database.options.statementTimeoutMillis * 1_000
+    const isStatement = commands.some(({ _tag }) => _tag === "Execute")
+    if (micros < limitMicros || !isStatement) this.#after(micros, () => this.#perform(request, 0))
+    else this.#after(limitMicros, () => this.#injectFailure(request, new Timeout({ limit: "statement" })))
+  }
+
+  #perform(request: Request, index: number): void {
+    const command = request.commands[index]!
+    switch (command._tag) {
+      case "Begin":
+        this.#session.begin({ label: request.label, isolation: command.isolation })
+        return this.#next(request, index, nothing, undefined)
+      case "Execute":
+        return this.#execute(request, index, command.statement)
+      case "Commit":
+        return this.#commit(request, index)
+      case "Rollback":
+        this.#session.rollback()
+        return this.#next(request, index, nothing, undefined)
+    }
+  }
+
+  #execute(request: Request, index: number, statement: Statement): void {
+    if (this.#isInjected(request, statement)) return
+    this.#session.execute(statement, (outcome) => {
+      this.#cancelTimers()
+      if (outcome._tag === "Answered") this.#next(request, index, outcome, undefined)
+      else this.#reply(request, outcome, undefined)
+    })
+  }
+
+  #commit(request: Request, index: number): void {
+    const { hazards } = this.#database.world
+    const isCut =
+      hazards.isAnyActive && hazards.strike("storage/cut-after-commit", this.#subject, request.nth) !== undefined
+    const before = this.#facts.cause
+    const outcome = this.#session.commit()
+    // What the commit told is the cause of its answer.
+    this.#cause = this.#facts.cause === before ? this.#cause : this.#facts.cause
+    if (!isCut || outcome === "RolledBack") return this.#next(request, index, nothing, outcome)
+    this.#facts.effect("storage/cut-after-commit", this.#database.node)
+    this.cut()
+  }
+
+  #next(request: Request, index: number, outcome: Outcome, commit: CommitOutcome | undefined): void {
+    if (index + 1 < request.commands.length) this.#perform(request, index + 1)
+    else this.#reply(request, outcome, commit)
+  }
+
+  /** True when a fault takes the place of the statement. Only statements that write or lock can meet others. */
+  #isInjected(request: Request, statement: Statement): boolean {
+    const { hazards } = this.#database.world
+    if (!hazards.isAnyActive || !meetsOthers(statement)) return false
+    const { nth } = request
+    const fails = (fault: string) => hazards.hit(fault, this.#subject, nth) !== undefined
+    const { options } = this.#database
+    if (fails("storage/serialization-failure")) this.#injectFailure(request, new SerializationFailure())
+    else if (fails("storage/deadlock")) this.#injectFailure(request, new Deadlock())
+    else if (fails("storage/lock-timeout")) this.#injectLater(request, "lock", options.lockTimeoutMillis)
+    else if (fails("storage/statement-timeout")) this.#injectLater(request, "statement", options.statementTimeoutMillis)
+    else return false
+    return true
+  }
+
+  /** The statement sits there until its time is up, holding what its transaction holds. */
+  #injectLater(request: Request, limit: "lock" | "statement", millis: number): void {
+    this.#after(millis * 1_000, () => this.#injectFailure(request, new Timeout({ limit })))
+  }
+
+  #injectFailure(request: Request, reason: Reason): void {
+    if (this.#request !== request) return
+    this.#emit(errorInjected, request.nth, reason._tag)
+    this.#session.cancel(reason)
+    this.#reply(request, { _tag: "Failed", reason }, undefined)
+  }
+
+  #reply(request: Request, outcome: Outcome, commit: CommitOutcome | undefined): void {
+    if (this.#isOver) return
+    // A request that began its own transaction ends it too.
+    if (outcome._tag !== "Answered" && endsItself(request)) this.#session.rollback()
+    this.#request = undefined
+    const reply: Reply = { _tag: "Reply", nth: request.nth, outcome, commit }
+    const before = this.#facts.cause
+    this.#facts.cause = this.#cause
+    this.#send(reply, outcomeTag(outcome))
+    this.#facts.cause = before
+    if (this.#isClientGone) return this.#close()
+    this.#lastUsedMicros = this.#nowMicros
+    if (this.#session.state === "in transaction" || this.#session.state === "doomed") this.#watchIdle()
+  }
+
+  /** One timer for however many statements: when it fires it looks how long the session has really been idle. */
+  #watchIdle(): void {
+    if (this.#idleTimer !== undefined) return
+    const limitMicros = this.#database.options.idleInTransactionTimeoutMillis * 1_000
+    const watch = (delayMicros: number) => {
+      this.#idleTimer = this.#after(delayMicros, () => {
+        this.#idleTimer = undefined
+        if (this.#session.state === "idle") return
+        if (this.#request !== undefined) return
+        const idleMicros = this.#nowMicros - this.#lastUsedMicros
+        if (idleMicros >= limitMicros) this.fatal(new Timeout({ limit: "idle-in-transaction" }))
+        else watch(limitMicros - idleMicros)
+      })
+    }
+    watch(limitMicros)
+  }
+
+  /** Asks after a client from whom nothing was heard for so long; if nobody is there, the connection breaks. */
+  #keepAlive(): void {
+    const intervalMicros = this.#database.options.keepAliveMillis * 1_000
+    const idleMicros = this.#nowMicros - this.#lastUsedMicros
+    const isDue = idleMicros >= intervalMicros
+    if (isDue) this.#send({ _tag: "Probe" }, "probe")
+    this.#after(isDue ? intervalMicros : intervalMicros - idleMicros, () => this.#keepAlive())
+  }
+
+  #close(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#cancelTimers()
+    this.#emit(closed, 0, this)
+    this.#database.backends.delete(this.#session)
+    this.#session.terminate()
+  }
+
+  #cancelTimers(): void {
+    for (const timer of this.#timers) timer.cancelled = true
+    this.#timers = []
+  }
+
+  /** By the database's own clock. */
+  #after(ownMicros: number, run: () => void): Event {
+    const { node } = this.#database
+    return node.setTimer(node.clock.worldDelayMicros(Math.max(0, ownMicros)), () => {
+      if (!this.#isOver) run()
+    })
+  }
+
+  #send(message: ToClient, content: string): void {
+    this.#end.send(message, messageBytes(message), content, { storage: content })
+  }
+
+  #emit<P>(kind: FactKind<P>, second: number, payload: P): number {
+    return this.#facts.emit(kind, this.#database.node, this.#session.id, second, payload)
+  }
+}
+
+const nothing: Outcome = { _tag: "Answered", answer: { rows: [], count: 0 } }
+
+function endsItself({ commands }: Request): boolean {
+  return isLast(commands, "Commit") && commands[0]!._tag === "Begin"
+}
+
+function isLast(commands: ReadonlyArray<Command>, tag: Command["_tag"]): boolean {
+  return commands[commands.length - 1]!._tag === tag
+}
+
+function meetsOthers(statement: Statement): boolean {
+  switch (statement._tag) {
+    case "Select":
+      return statement.lock !== undefined
+    case "Count":
+      return false
+    case "Fence":
+    case "Insert":
+    case "Update":
+    case "Delete":
+      return true
+  }
+}
+
+function outcomeTag(outcome: Outcome): string {
+  switch (outcome._tag) {
+    case "Answered":
+      return `${outcome.answer.count} rows`
+    case "Failed":
+      return outcome.reason._tag
+    case "Defect":
+      return outcome._tag
+  }
+}
+
+function describeLock({ backend, wait }: Lock): object {
+  return wait._tag === "Row"
+    ? { client: backend.client, table: wait.slot.home.name, row: wait.slot.id, mode: wait.mode }
+    : { client: backend.client, constraint: wait.constraint }
 }

@@ -1,322 +1,269 @@
 /**
- * The storage port on a node of the world: a pool of connections to the simulated database.
+ * The storage port of a simulated node: what the SQL adapter is in production, over simulated connections.
  *
- * - C1 A transaction has a connection of its own; what was begun there and not ended is rolled back or the connection is
- *   dropped.
- * - C2 When the answer to COMMIT, or to a single statement that writes, does not come, the outcome is unknown.
+ * - S1 One transaction, one connection; each call is one round trip, and `once` is one for everything, fences included.
+ * - S2 A transaction whose commit was sent and not answered is `UnknownOutcome`, unless it wrote nothing; whatever else is lost
+ *   is `Unavailable`, for then nothing has happened.
+ * - S3 Interrupting a call asks the database to give it up and dooms its transaction. Interrupting COMMIT changes nothing:
+ *   it goes on at the database.
+ * - S4 A rollback after a failure is awaited; one after an interruption is not, so that whoever interrupts need not wait
+ *   for the network.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Semaphore from "effect/Semaphore"
-import { statementTimeoutMillis } from "../../core/Limits.ts"
 import {
   Aborted,
   type Answer,
-  makeTransaction,
+  type Isolation,
   type Reason,
   type Statement,
   Storage,
   StorageError,
+  type Transaction,
   type TransactionOptions,
   Unavailable,
-  UnknownOutcome
+  UnknownOutcome,
+  makeTransaction
 } from "../../core/ports/Storage.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
-import { connect, type End } from "../network/Connection.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
-import type { Network } from "../network/Network.ts"
-import { port } from "./SimDatabase.ts"
-import { nameOf, type Request, type Response } from "./Wire.ts"
+import { type Call, type Connection, Pool, type PoolOptions, type Settled } from "./Pool.ts"
+import type { Command } from "./Wire.ts"
 
-export interface SimStorageOptions {
-  /** Name of the database's node. */
-  readonly database: string
-  readonly poolSize?: number
+export const defaultOptions: PoolOptions = {
+  database: "database",
+  connectionsMax: 10,
+  acquireTimeoutMillis: 1_000,
+  answerTimeoutMillis: 3_000
 }
 
-const poolSizeDefault = 8
-const acquireTimeoutMicros = 1_000_000
-/** The client's own patience: the server's limit, and the way there and back. */
-const answerTimeoutMicros = (statementTimeoutMillis + 1_000) * 1_000
-/** How long a silent client says nothing in the middle of its transaction. */
-const silenceMicros = 4_000_000
-
-export const layer = (options: SimStorageOptions): Layer.Layer<Storage, never, SimNode> =>
+/** The port, for a program on a simulated node. */
+export const layer = (options: Partial<PoolOptions> = {}): Layer.Layer<Storage, never, SimNode> =>
   Layer.effect(
     Storage,
     Effect.gen(function* () {
-      const pool = new Pool(yield* CurrentNetwork, yield* CurrentNode, options)
-      return Storage.of({
-        transaction: (body, transactionOptions) => transact(pool, body, transactionOptions),
-        once: (call, onceOptions) =>
-          call(
-            makeTransaction((statement) =>
-              pool.once(onceOptions.label, {
-                _tag: "Once",
-                label: onceOptions.label,
-                fences: onceOptions.fences ?? [],
-                statement
-              })
-            )
-          )
-      })
+      const node = yield* CurrentNode
+      const network = yield* CurrentNetwork
+      const pool = new Pool(network, node, { ...defaultOptions, ...options })
+      yield* Effect.addFinalizer(() => Effect.sync(() => pool.close()))
+      return make(pool)
     })
   )
 
-const transact: (
-  pool: Pool,
-  ...call: Parameters<Storage["Service"]["transaction"]>
-) => Effect.Effect<never, never, never> = ((
-  pool: Pool,
-  body: (transaction: ReturnType<typeof makeTransaction>) => Effect.Effect<unknown, unknown, unknown>,
-  options: TransactionOptions
-) =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const { label } = options
-      const connection = yield* restore(pool.acquire(label))
-      const turns = Semaphore.makeUnsafe(1)
-      let hasBegun = false
-      const execute = (statement: Statement) =>
-        turns.withPermit(
-          Effect.suspend(() => {
-            const begin = hasBegun ? undefined : { label, isolation: options.isolation ?? "read committed" }
-            hasBegun = true
-            return connection.request({ _tag: "Execute", statement, begin }).pipe(
-              Effect.flatMap(answered),
-              Effect.mapError((reason) => new StorageError({ label, reason }))
-            )
-          })
+const make = (pool: Pool): Storage["Service"] => ({
+  once: (call, options) =>
+    Effect.suspend(() => {
+      let statements = 0
+      return call(
+        makeTransaction((statement) =>
+          statements++ === 0
+            ? once(pool, statement, options)
+            : Effect.die(new Error(`${options.label}: once is one statement; use a transaction for more`))
         )
-      const fences = options.fences ?? []
-      const guarded = fences.length === 0 ? Effect.void : execute({ _tag: "Fence", fences })
-      const exit = yield* Effect.exit(restore(Effect.andThen(guarded, Effect.suspend(() => body(makeTransaction(execute))))))
-      if (!hasBegun) pool.release(connection)
-      else if (Exit.isFailure(exit)) {
-        connection.rollback()
-        pool.release(connection)
-      } else {
-        const ended = connection.request({ _tag: "Commit" }).pipe(
-          Effect.catch(() => Effect.fail<Reason>(new UnknownOutcome())),
-          Effect.flatMap((response) =>
-            response._tag === "Ended" && response.outcome === "Committed" ? Effect.void : Effect.fail<Reason>(new Aborted())
-          ),
-          Effect.mapError((reason) => new StorageError({ label, reason }))
-        )
-        yield* restore(ended).pipe(Effect.ensuring(Effect.sync(() => pool.release(connection))))
-      }
-      return yield* exit
-    })
-  )) as never
+      )
+    }),
+  transaction: (body, options) =>
+    options.isolation === "serializable"
+      ? Effect.die(new Error("serializable is not modelled yet: use read committed or repeatable read"))
+      : transaction(pool, body, options)
+})
 
-function answered(response: Response): Effect.Effect<Answer, Reason> {
-  if (response._tag === "Ended") return Effect.die(new Error("the database answered a statement with the end of its transaction"))
-  const { outcome } = response
+type Answered<A> = Effect.Effect<A, StorageError>
+
+function once(pool: Pool, statement: Statement, options: Omit<TransactionOptions, "isolation">): Answered<Answer> {
+  const { label } = options
+  const commands: ReadonlyArray<Command> = [
+    ...begin("read committed", options.fences),
+    { _tag: "Execute", statement },
+    { _tag: "Commit" }
+  ]
+  return Effect.callback<Answer, StorageError>((resume) => {
+    pool.node.portCall()
+    pool.node.waits(`the database, ${label}`)
+    let sent: { readonly connection: Connection; readonly call: Call } | undefined
+    const stopWaiting = pool.acquire((connection) => {
+      if (connection instanceof Unavailable) return resume(failed(label, connection))
+      const call = connection.call(label, commands, (settled) => {
+        pool.release(connection)
+        resume(answerOf(label, settled, writes(statement)))
+      })
+      sent = { connection, call }
+    })
+    return Effect.sync(() => {
+      stopWaiting()
+      if (sent !== undefined) sent.connection.cancel(sent.call)
+    })
+  })
+}
+
+function transaction<A, E, R>(
+  pool: Pool,
+  body: (transaction: Transaction) => Effect.Effect<A, E, R>,
+  options: TransactionOptions
+): Effect.Effect<A, E | StorageError, R> {
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const running = new Running(pool, options)
+      return restore(
+        Effect.andThen(
+          running.start,
+          Effect.suspend(() => body(running.transaction))
+        )
+      ).pipe(
+        Effect.exit,
+        Effect.flatMap((exit): Effect.Effect<A, E | StorageError> => {
+          if (Exit.isSuccess(exit)) {
+            // Interrupted before COMMIT was sent, the transaction ends as if its body had been.
+            return Effect.as(restore(running.commit), exit.value).pipe(Effect.onInterrupt(() => running.abandonUnsent))
+          }
+          if (Cause.hasInterrupts(exit.cause)) {
+            running.abandon()
+            return Effect.failCause(exit.cause)
+          }
+          return Effect.andThen(running.rollback, Effect.failCause(exit.cause))
+        })
+      )
+    })
+  )
+}
+
+/** One transaction from its first message to its last. */
+class Running {
+  readonly #pool: Pool
+  readonly #options: TransactionOptions
+  readonly transaction: Transaction
+  #connection: Connection | undefined
+  #hasWritten = false
+  /** A call was interrupted, so that nobody knows what it did. */
+  #isDoomed = false
+  /** COMMIT or ROLLBACK was sent: no call may follow. */
+  #isOver = false
+  #stopWaiting: (() => void) | undefined
+
+  constructor(pool: Pool, options: TransactionOptions) {
+    this.#pool = pool
+    this.#options = options
+    this.transaction = makeTransaction((statement) => this.#execute(statement))
+  }
+
+  /** Takes a connection and begins, with the fences. */
+  get start(): Answered<void> {
+    const { label, isolation = "read committed", fences } = this.#options
+    const acquire = Effect.callback<Connection, StorageError>((resume) => {
+      this.#pool.node.portCall()
+      this.#pool.node.waits(`a connection to the database, ${label}`)
+      this.#stopWaiting = this.#pool.acquire((connection) => {
+        if (connection instanceof Unavailable) return resume(failed(label, connection))
+        this.#connection = connection
+        resume(Effect.succeed(connection))
+      })
+    })
+    return Effect.flatMap(acquire, () => Effect.asVoid(this.#call(begin(isolation, fences), false)))
+  }
+
+  get commit(): Answered<void> {
+    return Effect.callback<void, StorageError>((resume) => {
+      const { label } = this.#options
+      const connection = this.#connection!
+      if (this.#isDoomed) {
+        this.abandon()
+        return resume(failed(label, new Aborted()))
+      }
+      this.#isOver = true
+      this.#pool.node.portCall()
+      this.#pool.node.waits(`the database, COMMIT of ${label}`)
+      connection.call(label, [{ _tag: "Commit" }], (settled) => {
+        const answer = answerOf(label, settled, this.#hasWritten)
+        if (settled._tag === "Reply" && settled.outcome._tag !== "Answered") this.#end(connection, () => undefined)
+        else this.#pool.release(connection)
+        resume(Effect.asVoid(answer))
+      })
+    })
+  }
+
+  /** Ends the transaction at the database, and waits for that. Never fails: a lost connection rolls back too. */
+  get rollback(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (this.#connection === undefined) return resume(Effect.void)
+      this.#pool.node.waits(`the database, ROLLBACK of ${this.#options.label}`)
+      this.#end(this.#connection, () => resume(Effect.void))
+    })
+  }
+
+  /** The same, without waiting. */
+  abandon(): void {
+    this.#stopWaiting?.()
+    if (this.#connection !== undefined) this.#end(this.#connection, () => undefined)
+  }
+
+  get abandonUnsent(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (!this.#isOver) this.abandon()
+    })
+  }
+
+  #end(connection: Connection, done: () => void): void {
+    this.#isOver = true
+    connection.call(this.#options.label, [{ _tag: "Rollback" }], () => {
+      this.#pool.release(connection)
+      done()
+    })
+  }
+
+  #execute(statement: Statement): Answered<Answer> {
+    return Effect.suspend(() => {
+      if (this.#isOver) return Effect.die(new Error(`${this.#options.label}: a call after the end of its transaction`))
+      if (this.#isDoomed) return failed(this.#options.label, new Aborted())
+      return this.#call([{ _tag: "Execute", statement }], writes(statement))
+    })
+  }
+
+  #call(commands: ReadonlyArray<Command>, isWrite: boolean): Answered<Answer> {
+    const { label } = this.#options
+    return Effect.callback<Answer, StorageError>((resume) => {
+      this.#pool.node.portCall()
+      this.#pool.node.waits(`the database, ${label}`)
+      this.#hasWritten ||= isWrite
+      const connection = this.#connection!
+      const call = connection.call(label, commands, (settled) => resume(answerOf(label, settled, false)))
+      return Effect.sync(() => {
+        if (connection.cancel(call) === "asked") this.#isDoomed = true
+      })
+    })
+  }
+}
+
+function begin(isolation: Isolation, fences: TransactionOptions["fences"]): ReadonlyArray<Command> {
+  const first: Command = { _tag: "Begin", isolation }
+  return fences === undefined || fences.length === 0
+    ? [first]
+    : [first, { _tag: "Execute", statement: { _tag: "Fence", fences } }]
+}
+
+/** `mayHaveCommitted`: whether a COMMIT that has something to commit is among what was sent. */
+function answerOf(label: string, settled: Settled, mayHaveCommitted: boolean): Answered<Answer> {
+  if (settled._tag === "Lost") {
+    const { wasSent, reason } = settled
+    const isUnknown = wasSent && mayHaveCommitted && reason._tag === "Unavailable"
+    return failed(label, isUnknown ? new UnknownOutcome() : reason)
+  }
+  const { outcome, commit } = settled
   switch (outcome._tag) {
     case "Answered":
-      return Effect.succeed(outcome.answer)
+      return commit === "RolledBack" ? failed(label, new Aborted()) : Effect.succeed(outcome.answer)
     case "Failed":
-      return Effect.fail(outcome.reason)
+      return failed(label, outcome.reason)
     case "Defect":
       return Effect.die(outcome.defect)
   }
 }
 
-/** A connection to the database, in use by one transaction at a time. */
-class DatabaseConnection {
-  readonly #network: Network
-  readonly #node: SimNode
-  readonly #subject: string
-  readonly end: End
-  #waiting: ((response: Response | undefined) => void) | undefined
-  #requests = 0
-  onOpen: (() => void) | undefined
-
-  constructor(network: Network, node: SimNode, database: string) {
-    this.#network = network
-    this.#node = node
-    this.end = connect(network, node, database, port, {
-      onOpen: () => this.onOpen?.(),
-      onMessage: (response: Response) => this.#settle(response),
-      onClose: () => {
-        this.onOpen?.()
-        this.#settle(undefined)
-      }
-    })
-    this.#subject = `${node.name}>${database}/${this.end.connection}`
-  }
-
-  get isIdle(): boolean {
-    return this.end.state === "open" && this.#waiting === undefined
-  }
-
-  /** Fails `Unavailable` when no answer comes; the connection is dropped then, as it is on interruption. */
-  request(request: Request): Effect.Effect<Response, Reason> {
-    return Effect.callback<Response, Reason>((resume) => {
-      if (this.end.state !== "open") {
-        resume(Effect.fail(new Unavailable({ detail: "connection closed" })))
-        return
-      }
-      const nth = this.#requests++
-      const { hazards } = this.#network
-      const isSilent =
-        hazards.isAnyActive &&
-        request._tag !== "Once" &&
-        nth > 0 &&
-        hazards.hit("storage/silent-client", this.#subject, nth) !== undefined
-      this.#node.waits(`the database's answer to ${nameOf(request)}`)
-      const timer = this.#node.setTimer(answerTimeoutMicros + (isSilent ? silenceMicros : 0), () => {
-        this.end.abort()
-        this.#settle(undefined)
-      })
-      this.#waiting = (response) => {
-        timer.cancelled = true
-        resume(response === undefined ? Effect.fail(new Unavailable({ detail: "connection lost" })) : Effect.succeed(response))
-      }
-      if (isSilent) this.#node.setTimer(silenceMicros, () => this.#send(request))
-      else this.#send(request)
-      return Effect.sync(() => {
-        timer.cancelled = true
-        this.#waiting = undefined
-        this.end.abort()
-      })
-    })
-  }
-
-  rollback(): void {
-    if (this.end.state === "open") this.#send({ _tag: "Rollback" })
-  }
-
-  #send(request: Request): void {
-    const name = nameOf(request)
-    this.end.send(request, 128, name, { sql: name })
-  }
-
-  #settle(response: Response | undefined): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.(response)
-  }
+function failed(label: string, reason: Reason): Effect.Effect<never, StorageError> {
+  return Effect.fail(new StorageError({ label, reason }))
 }
 
-class Pool {
-  readonly #network: Network
-  readonly #node: SimNode
-  readonly #database: string
-  readonly #size: number
-  readonly #idle: Array<DatabaseConnection> = []
-  /** Those who wait for a connection, first come first served. */
-  readonly #queue: Array<(connection: DatabaseConnection | undefined) => void> = []
-  #inUse = 0
-  #acquired = 0
-
-  constructor(network: Network, node: SimNode, options: SimStorageOptions) {
-    this.#network = network
-    this.#node = node
-    this.#database = options.database
-    this.#size = options.poolSize ?? poolSizeDefault
-  }
-
-  acquire(label: string): Effect.Effect<DatabaseConnection, StorageError> {
-    return Effect.callback((resume) => {
-      const { hazards } = this.#network
-      const nth = this.#acquired++
-      const isExhausted =
-        hazards.isAnyActive && hazards.hit("storage/pool-exhausted", `${this.#node.name}/pool`, nth) !== undefined
-      if (!isExhausted) {
-        const idle = this.#takeIdle()
-        if (idle !== undefined) {
-          resume(Effect.succeed(idle))
-          return undefined
-        }
-      }
-      const fail = (detail: string) => resume(Effect.fail(new StorageError({ label, reason: new Unavailable({ detail }) })))
-      const take = (connection: DatabaseConnection | undefined) => {
-        if (connection === undefined) fail("connection refused")
-        else resume(Effect.succeed(connection))
-      }
-      this.#node.waits("a connection of the database pool")
-      let opening: DatabaseConnection | undefined
-      const leave = () => {
-        timer.cancelled = true
-        const index = this.#queue.indexOf(settle)
-        if (index >= 0) this.#queue.splice(index, 1)
-        if (opening === undefined) return
-        opening.onOpen = undefined
-        opening.end.abort()
-        this.#inUse--
-      }
-      const settle = (connection: DatabaseConnection | undefined) => {
-        timer.cancelled = true
-        opening = undefined
-        take(connection)
-      }
-      const timer = this.#node.setTimer(acquireTimeoutMicros, () => {
-        leave()
-        fail(isExhausted ? "pool exhausted" : "no connection in time")
-      })
-      if (isExhausted) return Effect.sync(leave)
-      if (this.#inUse < this.#size) {
-        this.#inUse++
-        const connection = new DatabaseConnection(this.#network, this.#node, this.#database)
-        opening = connection
-        connection.onOpen = () => {
-          connection.onOpen = undefined
-          if (connection.end.state === "open") return settle(connection)
-          this.#inUse--
-          settle(undefined)
-        }
-      } else this.#queue.push(settle)
-      return Effect.sync(leave)
-    })
-  }
-
-  /** Gives back a connection; one that is broken or still waits for an answer is dropped. */
-  release(connection: DatabaseConnection): void {
-    const next = this.#queue.shift()
-    if (connection.isIdle) {
-      if (next === undefined) {
-        this.#inUse--
-        this.#idle.push(connection)
-      } else next(connection)
-      return
-    }
-    connection.end.abort()
-    this.#inUse--
-    // Whoever waits gets the place and opens a connection of its own.
-    if (next === undefined) return
-    this.#inUse++
-    const fresh = new DatabaseConnection(this.#network, this.#node, this.#database)
-    fresh.onOpen = () => {
-      fresh.onOpen = undefined
-      const isOpen = fresh.end.state === "open"
-      if (!isOpen) this.#inUse--
-      next(isOpen ? fresh : undefined)
-    }
-  }
-
-  once(label: string, request: Extract<Request, { _tag: "Once" }>): Effect.Effect<Answer, StorageError> {
-    const { statement } = request
-    const isRead = statement._tag === "Count" || (statement._tag === "Select" && statement.lock === undefined)
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(this.acquire(label)), (connection) =>
-        restore(connection.request(request)).pipe(
-          Effect.catch((reason) => Effect.fail<Reason>(isRead ? reason : new UnknownOutcome())),
-          Effect.flatMap(answered),
-          Effect.mapError((reason) => new StorageError({ label, reason })),
-          Effect.ensuring(Effect.sync(() => this.release(connection)))
-        )
-      )
-    )
-  }
-
-  #takeIdle(): DatabaseConnection | undefined {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (!idle.isIdle) continue
-      this.#inUse++
-      return idle
-    }
-    return undefined
-  }
+function writes(statement: Statement): boolean {
+  return statement._tag === "Insert" || statement._tag === "Update" || statement._tag === "Delete"
 }

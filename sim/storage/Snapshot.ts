@@ -4,8 +4,7 @@
  * A snapshot is a position in the order of commits: it shows what was committed up to there, and the transaction's own writes.
  */
 import type { RowLock } from "../../core/ports/Storage.ts"
-import type { Slot, Version } from "./Relation.ts"
-import type { Transaction } from "./Transaction.ts"
+import type { Slot, Transaction, Version } from "./Transaction.ts"
 
 /** The version that this transaction sees, deleted ones included; `undefined` when the row is not there for it. */
 export const visible = (slot: Slot, transaction: Transaction): Version | undefined => {

@@ -1,7 +1,68 @@
-/** A transaction as the storage model sees it: what it may see, what it wrote, what it holds, who waits for its end. */
-import type { Fence, Isolation } from "../../core/ports/Storage.ts"
-import type { Slot } from "./Relation.ts"
-import type { Wait } from "./Locks.ts"
+/**
+ * The state that transactions and rows share: what a transaction may see, wrote and holds; the versions of a row, who
+ * holds it, and who waits.
+ *
+ * - R1 At most one unfinished transaction has versions on a row, and they are the newest ones (its lock sees to that).
+ */
+import type { Fence, Isolation, RowLock } from "../../core/ports/Storage.ts"
+import type { StoredRow } from "./Evaluate.ts"
+
+export interface Version {
+  /** `undefined`: the row is deleted in this version. */
+  readonly row: StoredRow | undefined
+  readonly writer: Transaction
+  /** The statement of the writer that made it. */
+  readonly command: number
+  /** Whether a column of a unique constraint differs from the version before, or the row was deleted. */
+  readonly keyChanged: boolean
+  /** Whether any index may know it under another key than the version before. */
+  readonly reindexed: boolean
+  previous: Version | undefined
+}
+
+/** The table that a row belongs to, as far as those who end transactions need it. */
+export interface Home {
+  readonly name: string
+  readonly primaryKey: ReadonlyArray<string>
+  readonly undo: (slot: Slot, writer: Transaction) => void
+  readonly prune: (slot: Slot, horizon: number) => void
+}
+
+/** A row over its life: newest version first. `id` is its place in the scan. */
+export interface Slot {
+  readonly id: number
+  readonly home: Home
+  head: Version | undefined
+  holders: Array<Holder> | undefined
+  queue: Array<RowWait> | undefined
+}
+
+export interface Holder {
+  readonly transaction: Transaction
+  mode: RowLock
+}
+
+/** Why a statement stands still. `releasedBy`: whose end or departure made it worth looking again. */
+export type Wait = RowWait | TransactionWait
+
+/** For a row lock; it keeps its place in the row's queue until granted or given up. */
+export interface RowWait {
+  readonly _tag: "Row"
+  readonly transaction: Transaction
+  readonly slot: Slot
+  readonly mode: RowLock
+  releasedBy: Transaction | undefined
+}
+
+/** For the end of a transaction that has written the same unique key. */
+export interface TransactionWait {
+  readonly _tag: "Transaction"
+  readonly transaction: Transaction
+  readonly awaited: Transaction
+  /** The unique constraint in whose name it waits. */
+  readonly constraint: string
+  releasedBy: Transaction | undefined
+}
 
 export class Transaction {
   readonly id: number

@@ -81,7 +81,7 @@ function checksOf(table: Table<unknown>): ReadonlyArray<Check> {
       })
     }
   }
-  return checks.sort((left, right) => (left.name < right.name ? -1 : 1))
+  return checks.toSorted((left, right) => (left.name < right.name ? -1 : 1))
 }
 
 /** A frozen copy, so that neither the writer nor a reader can change what is stored. */
@@ -113,4 +113,3 @@ function frozenJson(value: unknown, where: string): unknown {
 function mistyped(table: string, name: string, column: Column<unknown>, value: unknown): StatementDefect {
   return new StatementDefect(`${table}.${name} is ${column.kind}, not ${typeof value} ${String(value)}`)
 }
-

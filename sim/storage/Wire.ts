@@ -1,42 +1,78 @@
 /**
- * What travels between a storage client and the database: statements one way, outcomes the other, one at a time on each
- * connection.
+ * What travels between a storage client and the database: requests of one or more commands, answered once each, in
+ * order. The first command that fails ends its request, and the transaction that the request itself began.
  */
-import type { Fence, Statement } from "../../core/ports/Storage.ts"
-import type { Begin, CommitOutcome, Outcome } from "./Session.ts"
+import type { Isolation, Reason, Statement } from "../../core/ports/Storage.ts"
+import type { CommitOutcome, Outcome } from "./Session.ts"
 
-export type Request =
-  /** `begin` comes with the first statement of a transaction. */
-  | { readonly _tag: "Execute"; readonly statement: Statement; readonly begin: Begin | undefined }
-  /** A whole transaction of one statement. */
-  | {
-      readonly _tag: "Once"
-      readonly label: string
-      readonly fences: ReadonlyArray<Fence>
-      readonly statement: Statement
-    }
+/** Where databases listen. */
+export const databasePort = 5432
+
+export type Command =
+  | { readonly _tag: "Begin"; readonly isolation: Isolation }
+  | { readonly _tag: "Execute"; readonly statement: Statement }
   | { readonly _tag: "Commit" }
-  /** Not answered. */
   | { readonly _tag: "Rollback" }
 
-export type Response =
-  | { readonly _tag: "Outcome"; readonly outcome: Outcome }
-  | { readonly _tag: "Ended"; readonly outcome: CommitOutcome }
+export interface Request {
+  readonly _tag: "Request"
+  /** Counts the requests of the connection from 0. */
+  readonly nth: number
+  /** Of the transaction. */
+  readonly label: string
+  readonly commands: ReadonlyArray<Command>
+}
 
-/** What the request is called in a trace. */
-export const nameOf = (request: Request): string => {
-  switch (request._tag) {
-    case "Execute":
-      return `${request.begin === undefined ? "" : `begin ${request.begin.label}; `}${nameOfStatement(request.statement)}`
-    case "Once":
-      return `${request.label}: ${nameOfStatement(request.statement)}`
-    case "Commit":
-      return "commit"
-    case "Rollback":
-      return "rollback"
+/** Gives up a request that may still be running; travels on a connection of its own in Postgres, and past it here. */
+export interface Cancel {
+  readonly _tag: "Cancel"
+  readonly nth: number
+}
+
+export type ToDatabase = Request | Cancel
+
+export interface Reply {
+  readonly _tag: "Reply"
+  readonly nth: number
+  /** Of the last command, or of the one that failed. */
+  readonly outcome: Outcome
+  /** How COMMIT ended, when it was reached. */
+  readonly commit: CommitOutcome | undefined
+}
+
+/** The database ends the session, and says why; what was not committed is rolled back. */
+export interface Fatal {
+  readonly _tag: "Fatal"
+  readonly reason: Reason
+}
+
+/** Only to learn whether the other end is still there. */
+export interface Probe {
+  readonly _tag: "Probe"
+}
+
+export type ToClient = Reply | Fatal | Probe
+
+/** Rough sizes, for the window of the connection. */
+export const requestBytes = 200
+export const cancelBytes = 16
+export const messageBytes = (message: ToClient): number => {
+  switch (message._tag) {
+    case "Reply":
+      return message.outcome._tag === "Answered" ? 50 + 150 * message.outcome.answer.rows.length : 100
+    case "Fatal":
+      return 100
+    case "Probe":
+      return 1
   }
 }
 
-function nameOfStatement(statement: Statement): string {
-  return statement._tag === "Fence" ? "fence" : `${statement._tag.toLowerCase()} ${statement.table}`
-}
+/** What a request is about, in a word or two. */
+export const describe = ({ commands }: Request): string =>
+  commands
+    .map((command) => {
+      if (command._tag !== "Execute") return command._tag
+      const { statement } = command
+      return statement._tag === "Fence" ? "Fence" : `${statement._tag} ${statement.table}`
+    })
+    .join(", ")
