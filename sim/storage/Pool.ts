@@ -33,9 +33,8 @@ export interface PoolOptions {
   readonly answerTimeoutMillis: number
 }
 
-/** A silent client is silent for at most so long. */
-const silenceMicrosMin = 300_000
-const silenceMicrosMax = 5_000_000
+/** A silent client is silent for so long: longer than the database lets a transaction be idle. */
+const silenceMicros = 4_000_000
 
 export type Settled =
   | Reply
@@ -48,6 +47,8 @@ export interface Call {
   readonly settle: (settled: Settled) => void
   wasSent: boolean
   sentAtMicros: number
+  /** A fault keeps the program from hearing anything of it for now. */
+  isSilenced: boolean
 }
 
 /** Somebody who waits for a connection. */
@@ -78,8 +79,8 @@ export class Connection {
   /** Sends the commands when everything before is answered. `settle` runs as a task of the node. */
   call(label: string, commands: ReadonlyArray<Command>, settle: (settled: Settled) => void): Call {
     const request: Request = { _tag: "Request", nth: this.#requests++, label, commands }
-    const call: Call = { request, settle, wasSent: false, sentAtMicros: 0 }
-    if (this.isLost) settle({ _tag: "Lost", wasSent: false, reason: this.#reason("the connection is closed") })
+    const call: Call = { request, settle, wasSent: false, sentAtMicros: 0, isSilenced: false }
+    if (this.isLost) this.#lose(call, "the connection is closed")
     else if (this.#underWay === undefined) this.#send(call)
     else this.#queue.push(call)
     return call
@@ -112,10 +113,10 @@ export class Connection {
     this.isLost = true
     this.#end.abort()
     this.#pool.forget(this)
-    const calls = this.#underWay === undefined ? this.#queue : [this.#underWay, ...this.#queue]
+    const underWay = this.#underWay
     this.#underWay = undefined
-    for (const call of calls.splice(0)) {
-      call.settle({ _tag: "Lost", wasSent: call.wasSent, reason: this.#reason(detail) })
+    for (const call of [...(underWay === undefined ? [] : [underWay]), ...this.#queue.splice(0)]) {
+      if (!call.isSilenced) this.#lose(call, detail)
     }
   }
 
@@ -143,9 +144,17 @@ export class Connection {
     }
     const call = this.#underWay
     if (call === undefined || call.request.nth !== message.nth) throw new Error("a reply to no request")
-    const silenceMicros = this.#pool.silenceOf(this.#end, call)
-    if (silenceMicros === 0) this.#settle(call, message)
-    else this.#pool.node.setTimer(silenceMicros, () => this.#settle(call, message))
+    const delayMicros = this.#pool.silenceOf(this.#end, call)
+    if (delayMicros === 0) return this.#settle(call, message)
+    call.isSilenced = true
+    this.#pool.node.setTimer(delayMicros, () => {
+      if (this.isLost) this.#lose(call, "the connection is closed")
+      else this.#settle(call, message)
+    })
+  }
+
+  #lose(call: Call, detail: string): void {
+    call.settle({ _tag: "Lost", wasSent: call.wasSent, reason: this.#reason(detail) })
   }
 
   #settle(call: Call, reply: Reply): void {
@@ -262,9 +271,7 @@ export class Pool {
     if (!hazards.isAnyActive) return 0
     const leavesOpen = !request.commands.some(({ _tag }) => _tag === "Commit" || _tag === "Rollback")
     const subject = `${end.link.name}/${end.connection}`
-    if (!leavesOpen || hazards.hit("storage/silent-client", subject, request.nth) === undefined) return 0
-    const fraction = hazards.fraction("storage/silent-client", subject, request.nth)
-    return Math.ceil(silenceMicrosMin + fraction * (silenceMicrosMax - silenceMicrosMin))
+    return leavesOpen && hazards.hit("storage/silent-client", subject, request.nth) !== undefined ? silenceMicros : 0
   }
 
   readonly #opening = new Set<Connection>()

@@ -65,7 +65,7 @@ export const defaultOptions: Omit<DatabaseOptions, "tables"> = {
 }
 
 /** A slow answer of the database takes at most so much longer. */
-const latencyMicrosMax = 3_000_000
+const latencyMicrosMax = 900_000
 
 /** The parts of a world that a database needs. */
 export interface DatabaseWorld {
@@ -286,7 +286,7 @@ class Backend {
     const { nth, commands } = request
     if (
       this.#session.state === "in transaction" &&
-      hazards.hit("storage/idle-in-transaction-timeout", this.#subject, nth) !== undefined
+      hazards.hit("storage/idle-timeout", this.#subject, nth) !== undefined
     ) {
       return this.fatal(new Timeout({ limit: "idle-in-transaction" }))
     }
@@ -297,7 +297,7 @@ class Backend {
       return this.cut()
     }
     if (hazards.hit("storage/latency", this.#subject, nth) === undefined) return this.#perform(request, 0)
-    const micros = Math.ceil(hazards.fraction("storage/latency", this.#subject, nth) ** 3 * latencyMicrosMax)
+    const micros = Math.ceil(hazards.fraction("storage/latency", this.#subject, nth) ** 2 * latencyMicrosMax)
     const limitMicros = this.#database.options.statementTimeoutMillis * 1_000
     const isStatement = commands.some(({ _tag }) => _tag === "Execute")
     if (micros < limitMicros || !isStatement) this.#after(micros, () => this.#perform(request, 0))
