@@ -1,0 +1,100 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import type { State } from "../instance/Instance.ts"
+import { type Member, plan } from "./FleetPlan.ts"
+import { countOf, isSame, isSettled } from "./FleetStatus.ts"
+
+const member = (ordinal: number, state: State = "RUNNING", createdAt = ordinal): Member => ({
+  uid: `i${ordinal}`,
+  ordinal,
+  state,
+  createdAt
+})
+const fleetOf = (count: number): ReadonlyArray<Member> => Array.from({ length: count }, (_, index) => member(index))
+
+const fleets = fc.uniqueArray(
+  fc.record({
+    ordinal: fc.nat(30),
+    state: fc.constantFrom<State>("PENDING", "CREATING", "RUNNING", "ERROR", "STOPPED"),
+    createdAt: fc.nat(5)
+  }),
+  { selector: ({ ordinal }) => ordinal, maxLength: 20 }
+)
+
+describe("FleetPlan", () => {
+  for (const [desired, removed] of [
+    [3, 7],
+    [5, 5],
+    [2, 8]
+  ] as const) {
+    it(`takes exactly ${removed} away when scaled from 10 to ${desired}, the newest`, () => {
+      const { create, remove } = plan(desired, fleetOf(10))
+      assert.deepStrictEqual(create, [])
+      assert.sameMembers(
+        [...remove],
+        Array.from({ length: removed }, (_, index) => `i${desired + index}`)
+      )
+    })
+  }
+
+  it("chooses the failed, then those not yet running, then the newest", () => {
+    const fleet = [member(0, "CREATING"), member(1), member(2), member(3, "ERROR"), member(4, "PENDING")]
+    assert.deepStrictEqual(plan(4, fleet).remove, ["i3"])
+    assert.deepStrictEqual(plan(2, fleet).remove, ["i3", "i4", "i0"])
+    assert.deepStrictEqual(plan(1, fleet).remove, ["i3", "i4", "i0", "i2"])
+  })
+
+  it("replaces what failed under the same ordinal, when as many are still desired", () =>
+    assert.deepStrictEqual(plan(3, [member(0), member(1, "ERROR"), member(2)]), { create: [1], remove: ["i1"] }))
+
+  it("fills the lowest ordinals that are free", () =>
+    assert.deepStrictEqual(plan(4, [member(1), member(4)]).create, [0, 2]))
+
+  it("leaves exactly as many live as are desired, none of them failed and no ordinal twice; and has then nothing to do", () =>
+    fc.assert(
+      fc.property(fc.nat(25), fleets, (desired, members) => {
+        const live = members.map(({ ordinal, state, createdAt }) => member(ordinal, state, createdAt))
+        const { create, remove } = plan(desired, live)
+        const staying = live.filter(({ uid }) => !remove.includes(uid))
+        const after = [
+          ...staying,
+          ...create.map((ordinal) => ({ ...member(ordinal, "PENDING"), uid: `new${ordinal}` }))
+        ]
+        assert.strictEqual(after.length, desired)
+        assert.strictEqual(new Set(after.map(({ ordinal }) => ordinal)).size, desired)
+        assert.isFalse(after.some(({ state }) => state === "ERROR"))
+        assert.deepStrictEqual(plan(desired, after), { create: [], remove: [] })
+      })
+    ))
+
+  it("is the same whatever the order in which the members are read", () =>
+    fc.assert(
+      fc.property(fc.nat(25), fleets, (desired, members) => {
+        const live = members.map(({ ordinal, state, createdAt }) => member(ordinal, state, createdAt))
+        const [one, other] = [plan(desired, live), plan(desired, live.toReversed())]
+        assert.deepStrictEqual(one.create, other.create)
+        assert.sameMembers([...one.remove], [...other.remove])
+      })
+    ))
+})
+
+describe("FleetStatus", () => {
+  const fleet = { id: "p/web", desired: 2, generation: 3, scaledGeneration: 3 }
+
+  it("counts what is live apart from what is leaving", () => {
+    const counts = countOf(fleet, [
+      { state: "RUNNING", deletionRequestedAt: null },
+      { state: "ERROR", deletionRequestedAt: null },
+      { state: "RUNNING", deletionRequestedAt: 5 }
+    ])
+    assert.deepStrictEqual(counts, { id: "p/web", observedGeneration: 3, live: 2, running: 1, error: 1, deleting: 1 })
+    assert.isFalse(isSettled(fleet, counts))
+    assert.isFalse(isSame(counts, { ...counts, deleting: 0 }))
+  })
+
+  it("is settled when as many run as are desired, for this generation, and nothing is leaving", () => {
+    const running = { state: "RUNNING", deletionRequestedAt: null } as const
+    assert.isTrue(isSettled(fleet, countOf(fleet, [running, running])))
+    assert.isFalse(isSettled({ ...fleet, generation: 4 }, countOf(fleet, [running, running])))
+  })
+})

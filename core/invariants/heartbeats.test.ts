@@ -1,0 +1,83 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Instance, instances } from "../instance/Instance.ts"
+import { leases } from "../ports/Storage.ts"
+import { heartbeatBrake } from "./heartbeatBrake.ts"
+import { heartbeatByReceiver } from "./heartbeatByReceiver.ts"
+import { change, commit, instanceRow, leaseRow, type Line, micros, told } from "./Story.fixture.ts"
+
+const heardAt = (uid: string, seconds: number): Instance =>
+  instanceRow(uid, { state: "RUNNING", revision: 3, lastHeartbeatAt: micros(seconds) })
+const wrote = (seconds: number, ...pairs: ReadonlyArray<readonly [Instance | null, Instance]>): Line => [
+  seconds,
+  "database",
+  commit(
+    "heartbeat",
+    pairs.map(([before, after]) => change(instances, after.uid, before, after))
+  )
+]
+const givenUp = (instance: Instance, seconds: number): Instance => ({
+  ...instance,
+  state: "ERROR",
+  reason: "HeartbeatStale",
+  revision: instance.revision + 1,
+  updatedAt: micros(seconds)
+})
+
+describe("heartbeat-brake", () => {
+  const fleet = Array.from({ length: 10 }, (_, index) => heardAt(`i${index}`, 0))
+  const born = wrote(0, ...fleet.map((instance) => [null, instance] as const))
+
+  it("holds when one falls silent and the others are heard (1 of 10)", () =>
+    assert.strictEqual(
+      told(
+        heartbeatBrake,
+        born,
+        wrote(25, ...fleet.slice(1).map((instance) => [instance, heardAt(instance.uid, 25)] as const)),
+        wrote(31, [fleet[0]!, givenUp(fleet[0]!, 31)])
+      ),
+      "holds"
+    ))
+
+  it("finds one that was given up though it was heard 29 s ago", () =>
+    assert.include(told(heartbeatBrake, born, wrote(29, [fleet[0]!, givenUp(fleet[0]!, 29)])), "though it was heard"))
+
+  it("finds replacement while all are late together (10 of 10)", () =>
+    assert.include(
+      told(heartbeatBrake, born, wrote(31, [fleet[0]!, givenUp(fleet[0]!, 31)])),
+      "many were late together"
+    ))
+})
+
+describe("heartbeat-by-receiver", () => {
+  const first = leaseRow(0)
+  const at = (seconds: number, databaseSeconds: number): Line => [
+    seconds,
+    "database",
+    commit("lease/renew", [
+      change(leases, "leader", first, {
+        ...first,
+        renewedAt: micros(databaseSeconds),
+        expiresAt: micros(databaseSeconds + 6)
+      })
+    ])
+  ]
+  const instance = heardAt("a", 0)
+
+  it("holds for the store's time, whatever it is (a clock one hour ahead)", () =>
+    assert.strictEqual(
+      told(heartbeatByReceiver, at(1, 3_601), wrote(2, [instance, heardAt("a", 3_602)]), at(3, 3_603)),
+      "holds"
+    ))
+
+  it("finds the sender's time (a minute behind)", () =>
+    assert.include(
+      told(heartbeatByReceiver, at(61, 61), wrote(62, [instance, heardAt("a", 2)]), at(63, 63)),
+      "has not the store's time"
+    ))
+
+  it("blames nobody when it was the store's clock that was set", () =>
+    assert.strictEqual(
+      told(heartbeatByReceiver, at(61, 61), wrote(62, [instance, heardAt("a", 122)]), at(63, 123)),
+      "holds"
+    ))
+})

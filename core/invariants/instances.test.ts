@@ -1,0 +1,172 @@
+import { assert, describe, it } from "@effect/vitest"
+import { fleets } from "../fleet/Fleet.ts"
+import { instances, type Instance } from "../instance/Instance.ts"
+import { acknowledgedWrites } from "./acknowledgedWrites.ts"
+import { deletionByUid } from "./deletionByUid.ts"
+import { fleetCount } from "./fleetCount.ts"
+import { instanceStates } from "./instanceStates.ts"
+import { noPanic } from "./noPanic.ts"
+import { outsideOwned } from "./outsideOwned.ts"
+import { workBounded } from "./workBounded.ts"
+import { change, commit, fleetRow, instanceRow, type Line, told } from "./Story.fixture.ts"
+
+const fence = [{ lease: "buckets/1", epoch: 1 }]
+const wrote = (before: Instance | null, after: Instance | null, fences = fence, label = "instance/move"): Line => [
+  1,
+  "database",
+  commit(label, [change(instances, (after ?? before)!.uid, before, after)], fences)
+]
+const pending = instanceRow("a")
+const creating = instanceRow("a", { state: "CREATING", revision: 2, attempt: 1 })
+const running = instanceRow("a", { state: "RUNNING", revision: 3, attempt: 1, lastHeartbeatAt: 1 })
+const asked = { ...running, deletionRequestedAt: 2, liveName: null, revision: 4 }
+const deleting: Instance = { ...asked, state: "DELETING", revision: 5 }
+const life = [
+  wrote(null, pending),
+  wrote(pending, creating),
+  wrote(creating, running),
+  wrote(running, asked),
+  wrote(asked, deleting),
+  wrote(deleting, null)
+]
+
+describe("instance-states", () => {
+  it("holds for a whole life", () => assert.strictEqual(told(instanceStates, ...life), "holds"))
+
+  it("finds a move that is not in the table", () =>
+    assert.include(told(instanceStates, wrote(pending, { ...running, revision: 2 })), "PENDING became RUNNING"))
+
+  it("finds a plan that was made for an older revision", () =>
+    assert.include(told(instanceStates, wrote(creating, { ...running, revision: 2 })), "without the next revision"))
+
+  it("finds an older incarnation of an agent that was believed", () =>
+    assert.include(
+      told(instanceStates, wrote({ ...running, agentIncarnation: 3 }, { ...running, agentIncarnation: 2 })),
+      "older incarnation of its agent"
+    ))
+})
+
+describe("acknowledged-writes", () => {
+  it("holds for a whole life", () => assert.strictEqual(told(acknowledgedWrites, ...life), "holds"))
+
+  it("finds a row that leaves before its end is confirmed, and a deletion that is taken back", () => {
+    assert.include(told(acknowledgedWrites, wrote(running, null)), "it left from RUNNING")
+    assert.include(told(acknowledgedWrites, wrote(asked, running)), "its deletion was taken back")
+  })
+
+  it("finds a fleet that forgets what was wanted", () => {
+    const wroteFleet = (before: object, after: object | null): Line => [
+      1,
+      "database",
+      commit("fleets/put", [change(fleets, "p/web", fleetRow(before), after === null ? null : fleetRow(after))])
+    ]
+    assert.include(told(acknowledgedWrites, wroteFleet({}, null)), "it was deleted")
+    assert.include(told(acknowledgedWrites, wroteFleet({ generation: 2 }, {})), "its generation fell")
+    assert.include(told(acknowledgedWrites, wroteFleet({}, { desired: 2 })), "without a new generation")
+    assert.strictEqual(told(acknowledgedWrites, wroteFleet({}, { desired: 2, generation: 2 })), "holds")
+  })
+})
+
+describe("outside-owned", () => {
+  const started = (uid: string, resource: string): Line => [
+    1,
+    "",
+    { _tag: "ProviderStarted", uid, resource } as Line[2]
+  ]
+  const stopped = (uid: string, resource: string): Line => [
+    1,
+    "",
+    { _tag: "ProviderStopped", uid, resource } as Line[2]
+  ]
+
+  it("holds for resources that their rows wanted, one at a time", () =>
+    assert.strictEqual(
+      told(outsideOwned, wrote(pending, creating), started("a", "r1"), stopped("a", "r1"), started("a", "r2")),
+      "holds"
+    ))
+
+  it("finds a resource that was started before its row said so", () =>
+    assert.include(told(outsideOwned, wrote(null, pending), started("a", "r1")), "has no row that wanted it"))
+
+  it("finds two resources of one uid, and a uid that is used again", () => {
+    assert.include(
+      told(outsideOwned, wrote(pending, creating), started("a", "r1"), started("a", "r2")),
+      "uid a has two resources"
+    )
+    assert.include(told(outsideOwned, ...life, wrote(null, pending)), "uid a was used twice")
+  })
+})
+
+describe("fleet-count", () => {
+  const wanted = (desired: number): Line => [
+    1,
+    "database",
+    commit("fleets/put", [change(fleets, "p/web", null, fleetRow({ desired }))])
+  ]
+  const [zero, one] = [instanceRow("a", { ordinal: 0 }), instanceRow("b", { ordinal: 1 })]
+
+  it("holds for a fleet that is scaled up and down exactly", () =>
+    assert.strictEqual(
+      told(
+        fleetCount,
+        wanted(2),
+        wrote(null, zero),
+        wrote(null, one),
+        wanted(1),
+        wrote(one, { ...one, deletionRequestedAt: 1 })
+      ),
+      "holds"
+    ))
+
+  it("finds two owners who create what one should (desired 1, created 2)", () =>
+    assert.include(
+      told(fleetCount, wanted(1), wrote(null, zero), wrote(null, one)),
+      "more live instances than desired"
+    ))
+
+  it("finds an ordinal that lives twice", () =>
+    assert.include(
+      told(fleetCount, wanted(2), wrote(null, zero), wrote(null, { ...one, ordinal: 0 })),
+      "ordinal twice"
+    ))
+
+  it("finds scaling below what is desired, and lets a client take away what it likes", () => {
+    const gone = { ...zero, deletionRequestedAt: 1 }
+    assert.include(told(fleetCount, wanted(1), wrote(null, zero), wrote(zero, gone)), "scaled below what is desired")
+    assert.strictEqual(told(fleetCount, wanted(1), wrote(null, zero), wrote(zero, gone, [])), "holds")
+  })
+})
+
+describe("deletion-by-uid", () => {
+  const asks = (uid: string): Line => [1, "n1", { _tag: "DeletionAsked", uid } as Line[2]]
+  const gone = { ...running, deletionRequestedAt: 1 }
+
+  it("holds when the one goes that was asked for", () =>
+    assert.strictEqual(told(deletionByUid, asks("a"), wrote(running, gone, [], "instances/delete")), "holds"))
+
+  it("finds a namesake that goes instead", () =>
+    assert.include(
+      told(deletionByUid, asks("z"), wrote(running, gone, [], "instances/delete")),
+      "the end of instance a was asked for by nobody"
+    ))
+})
+
+describe("work-bounded and no-panic", () => {
+  const looks = (count: number, everySeconds: number): ReadonlyArray<Line> =>
+    Array.from({ length: count }, (_, index) => [
+      index * everySeconds,
+      "n1",
+      { _tag: "Reconciled", key: "instance/a", outcome: "Again", detail: "" } as Line[2]
+    ])
+
+  it("lets a key be looked at every second for ever, and finds a hot loop", () => {
+    assert.strictEqual(told(workBounded, ...looks(1_000, 1)), "holds")
+    assert.include(told(workBounded, ...looks(1_000, 0.01)), "look at instance/a")
+  })
+
+  it("finds a panic", () =>
+    assert.include(
+      told(noPanic, [1, "n1", { _tag: "ReconcilePanicked", key: "instance/a", detail: "boom" } as Line[2]]),
+      "the reconcile of instance/a panicked"
+    ))
+})
