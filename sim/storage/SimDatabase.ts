@@ -23,6 +23,7 @@ import {
 import type { Table } from "../../core/ports/Table.ts"
 import type { Event } from "../kernel/EventHeap.ts"
 import type { FactKind } from "../kernel/FactStream.ts"
+import { epochMicros } from "../kernel/NodeClock.ts"
 import { CurrentNode, type Program, type SimNode } from "../kernel/SimNode.ts"
 import type { Hazards } from "../nemesis/Hazards.ts"
 import { type End, type Handlers, listen } from "../network/Connection.ts"
@@ -88,7 +89,8 @@ export class SimDatabase {
     this.options = { ...defaultOptions, ...options }
     this.engine = new Engine({
       tables: this.options.tables,
-      clockMicros: () => this.node.clock.wallMicros(),
+      // What is written before the first start is written by whoever sets the scene, at the world's time.
+      clockMicros: () => this.#node?.clock.wallMicros() ?? epochMicros + world.network.kernel.nowMicros,
       onCommit: (commit) => this.#committed(commit),
       onWait: (session, wait, blockers) => this.backends.get(session)?.waits(wait, blockers.length),
       onGranted: (session, wait) => this.backends.get(session)?.granted(wait)
@@ -152,7 +154,7 @@ export class SimDatabase {
   /** What follows, locks set free included, happens because of this commit. */
   #committed({ transactionId, label, fences, changes }: Commit): void {
     const { facts } = this.world.network.kernel
-    facts.cause = facts.tell<Committed>(this.node, { _tag: "Committed", label, transactionId, fences, changes })
+    facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", label, transactionId, fences, changes })
   }
 }
 
@@ -197,6 +199,8 @@ class Backend {
   /** Names the connection to the hazards: "n1>database/3". */
   readonly #subject: string
   #request: Request | undefined
+  /** Of the last statement of the present request. */
+  #outcome: Outcome = nothing
   /** The fact because of which the present request goes on. */
   #cause = 0
   #startedMicros = 0
@@ -231,6 +235,7 @@ class Backend {
       return
     }
     this.#request = message
+    this.#outcome = nothing
     this.#cause = this.#facts.cause
     this.#startedMicros = this.#nowMicros
     if (!this.#database.world.hazards.isAnyActive) return this.#perform(message, 0)
@@ -309,14 +314,14 @@ class Backend {
     switch (command._tag) {
       case "Begin":
         this.#session.begin({ label: request.label, isolation: command.isolation })
-        return this.#next(request, index, nothing, undefined)
+        return this.#next(request, index, undefined)
       case "Execute":
         return this.#execute(request, index, command.statement)
       case "Commit":
         return this.#commit(request, index)
       case "Rollback":
         this.#session.rollback()
-        return this.#next(request, index, nothing, undefined)
+        return this.#next(request, index, undefined)
     }
   }
 
@@ -324,8 +329,9 @@ class Backend {
     if (this.#isInjected(request, statement)) return
     this.#session.execute(statement, (outcome) => {
       this.#cancelTimers()
-      if (outcome._tag === "Answered") this.#next(request, index, outcome, undefined)
-      else this.#reply(request, outcome, undefined)
+      this.#outcome = outcome
+      if (outcome._tag === "Answered") this.#next(request, index, undefined)
+      else this.#reply(request, undefined)
     })
   }
 
@@ -337,14 +343,14 @@ class Backend {
     const outcome = this.#session.commit()
     // What the commit told is the cause of its answer.
     this.#cause = this.#facts.cause === before ? this.#cause : this.#facts.cause
-    if (!isCut || outcome === "RolledBack") return this.#next(request, index, nothing, outcome)
+    if (!isCut || outcome === "RolledBack") return this.#next(request, index, outcome)
     this.#facts.effect("storage/cut-after-commit", this.#database.node)
     this.cut()
   }
 
-  #next(request: Request, index: number, outcome: Outcome, commit: CommitOutcome | undefined): void {
+  #next(request: Request, index: number, commit: CommitOutcome | undefined): void {
     if (index + 1 < request.commands.length) this.#perform(request, index + 1)
-    else this.#reply(request, outcome, commit)
+    else this.#reply(request, commit)
   }
 
   /** True when a fault takes the place of the statement. Only statements that write or lock can meet others. */
@@ -371,11 +377,13 @@ class Backend {
     if (this.#request !== request) return
     this.#emit(errorInjected, request.nth, reason._tag)
     this.#session.cancel(reason)
-    this.#reply(request, { _tag: "Failed", reason }, undefined)
+    this.#outcome = { _tag: "Failed", reason }
+    this.#reply(request, undefined)
   }
 
-  #reply(request: Request, outcome: Outcome, commit: CommitOutcome | undefined): void {
+  #reply(request: Request, commit: CommitOutcome | undefined): void {
     if (this.#isOver) return
+    const outcome = this.#outcome
     // A request that began its own transaction ends it too.
     if (outcome._tag !== "Answered" && endsItself(request)) this.#session.rollback()
     this.#request = undefined

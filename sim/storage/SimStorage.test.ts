@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import { emit } from "../../core/facts/Facts.ts"
-import { add, clockTimestamp, eq, now } from "../../core/ports/Condition.ts"
+import { add, clockTimestamp, eq, now, value } from "../../core/ports/Condition.ts"
 import { Storage, type StorageError, type Transaction, leases } from "../../core/ports/Storage.ts"
 import { integer, make, timestamp } from "../../core/ports/Table.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
@@ -188,6 +188,21 @@ describe("a transaction", () => {
     assert.deepStrictEqual(story.said, ["Failure", "Failure"])
   })
 
+  it("answers what its statements answered, in a body and in once", () => {
+    const story = new Story()
+    const program = Effect.gen(function* () {
+      const { once } = yield* Storage
+      const [updated] = yield* once((t) => addTo(t, 1, 1), { label: "once" })
+      yield* say(`once: ${updated?.value}`)
+      yield* say(`count: ${yield* once((t) => t.count(accounts), { label: "count" })}`)
+      const read = yield* transact((t) => Effect.andThen(addTo(t, 2, 1), t.get(accounts, { id: 2 })))
+      yield* say(`body: ${read?.value}`)
+    })
+    story.node("n1", program)
+    story.world.run("1s")
+    assert.deepStrictEqual(story.said, ["once: 11", "count: 2", "body: 21"])
+  })
+
   it("once is one round trip, fences included", () => {
     const story = new Story()
     const lease = { holder: "n1", acquiredAt: 0, renewedAt: 0, expiresAt: 0, releasedAt: null }
@@ -225,6 +240,28 @@ describe("a transaction", () => {
     assert.isAbove(first!.began, epochMicros)
     assert.isAtLeast(first!.moment - first!.began, 100_000)
     assert.isBelow(second!.began, first!.began - 3_500_000_000)
+  })
+})
+
+describe("setting the scene", () => {
+  it("rows can be written before the database starts", () => {
+    const world = new World({ seed: "1" })
+    const database = new SimDatabase(world, { tables: [accounts] })
+    const session = database.engine.open()
+    session.begin({ label: "scene", isolation: "read committed" })
+    session.execute(
+      {
+        _tag: "Insert",
+        table: "accounts",
+        rows: [{ id: value(1), name: value("one"), value: value(1) }],
+        onConflict: undefined
+      },
+      () => undefined
+    )
+    session.commit()
+    world.addNode("database", database.program).start()
+    world.run("1s")
+    assert.strictEqual(database.committed("accounts").length, 1)
   })
 })
 

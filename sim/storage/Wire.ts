@@ -34,7 +34,7 @@ export type ToDatabase = Request | Cancel
 export interface Reply {
   readonly _tag: "Reply"
   readonly nth: number
-  /** Of the last command, or of the one that failed. */
+  /** Of the last statement, or of the one that failed. */
   readonly outcome: Outcome
   /** How COMMIT ended, when it was reached. */
   readonly commit: CommitOutcome | undefined
