@@ -628,6 +628,10 @@ describe("conditions", () => {
   })
 })
 
+/**
+ * Comparing the epoch in a sub-select of the update's own condition would not fence: after a wait only the target row is read
+ * again. The port has no sub-selects, so that mistake cannot be written; a fence is a statement of its own.
+ */
 describe("fences", () => {
   /** One lease at epoch 7. */
   const leased = () =>
