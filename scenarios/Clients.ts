@@ -40,7 +40,7 @@ export const build = (world: World, options: ClientsOptions): void => {
   for (let index = 1; index <= options.clients; index++) {
     const name = `client-${index}`
     const program = Effect.provide(run(world, name, options), SimHttpClient.layer)
-    world.addNode(name, program, { tags: ["client"] }).start()
+    world.addNode(name, program, { tags: ["client"], mustEnd: true }).start()
   }
 }
 
@@ -48,6 +48,8 @@ export const build = (world: World, options: ClientsOptions): void => {
 interface Request {
   readonly key: string
   readonly body: string
+  /** The same route with another body: what must be refused under the same key. */
+  readonly other: (() => Request) | undefined
   readonly send: (client: Client, key: string) => Effect.Effect<unknown, { readonly _tag: string }>
 }
 
@@ -83,6 +85,7 @@ export const putFleet = (key: string, name: string, desired: number): Request =>
   return {
     key,
     body: canonicalJson(["put", name, payload]),
+    other: () => putFleet(key, name, desired + 1),
     send: (client, sentKey) =>
       client.fleets.put({ params: { project, name }, headers: { "idempotency-key": sentKey }, payload })
   }
@@ -93,6 +96,7 @@ const create = (key: string, name: string, uids: Array<string>): Request => {
   return {
     key,
     body: canonicalJson(["create", payload]),
+    other: () => create(key, `other-${name}`, uids),
     send: (client, sentKey) =>
       client.instances.create({ params: { project }, headers: { "idempotency-key": sentKey }, payload }).pipe(
         Effect.tap(({ uid }) =>
@@ -107,6 +111,7 @@ const create = (key: string, name: string, uids: Array<string>): Request => {
 const remove = (key: string, uid: string): Request => ({
   key,
   body: canonicalJson(["delete", uid]),
+  other: undefined,
   send: (client, sentKey) => client.instances.delete({ params: { uid }, headers: { "idempotency-key": sentKey } })
 })
 
@@ -151,11 +156,10 @@ const misbehave = (
       })
     } else yield* persist(request, pick, strikes("retry-storm") ? 0 : 300)
     if (strikes("duplicate-retry")) yield* persist(request, pick)
-    if (strikes("other-body")) {
-      const other = putFleet(request.key, `other-${nth}`, 1)
-      const outcome = yield* Effect.result(Effect.timeoutOption(other.send(yield* pick(), request.key), timeoutMillis))
-      if (outcome._tag === "Success" && outcome.success._tag === "Some") yield* answered(other, outcome.success.value)
-    }
+    if (request.other === undefined || !strikes("other-body")) return
+    const other = request.other()
+    const outcome = yield* Effect.result(Effect.timeoutOption(other.send(yield* pick(), request.key), timeoutMillis))
+    if (outcome._tag === "Success" && outcome.success._tag === "Some") yield* answered(other, outcome.success.value)
   })
 
 /**

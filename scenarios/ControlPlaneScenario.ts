@@ -57,7 +57,8 @@ export const make = (story: Story): Scenario.Scenario => {
         desiredMax: parameters["desiredMax"] ?? 4
       })
       story.direct?.(world, cluster, parameters)
-      return { converged: story.converged?.(cluster) ?? cluster.settled }
+      const converged = story.converged?.(cluster) ?? cluster.settled
+      return { converged: () => (world.unended.length === 0 ? converged() : `${world.unended.join(", ")} still asks`) }
     },
     faults: story.faults,
     invariants: [...all, toCheck(Clients.answersAgree)],

@@ -21,7 +21,7 @@ at the same time. Exactly seven are deleted, then exactly one: never fewer live 
       yield* Effect.sleep("25 seconds")
       yield* persist(putFleet("scale-2", "ten", 2), pick)
     })
-    world.addNode("operator", Effect.provide(scale, SimHttpClient.layer), { tags: ["client"] }).start()
+    world.addNode("operator", Effect.provide(scale, SimHttpClient.layer), { tags: ["client"], mustEnd: true }).start()
   },
   faults: (draw) =>
     plan(
