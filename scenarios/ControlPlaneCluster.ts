@@ -42,12 +42,14 @@ export interface ControlPlaneCluster {
   readonly leasesSettled: () => true | string
   /** True when, besides, every fleet and every instance is as it is wanted, and nothing outside is without an owner. */
   readonly settled: () => true | string
+  /** What is not as it is wanted, one line each. */
+  readonly missing: () => ReadonlyArray<string>
   /** Starts another node. */
   readonly join: (id: string) => void
 }
 
-/** Leases that have not moved for so long have settled: longer than the join debounce and a round of assignment. */
-const settledMicros = 7_000_000
+/** Leases that have not moved for so long have settled: longer than T, the join debounce and two rounds of assignment. */
+const settledMicros = 15_000_000
 
 /** Short, so that what failed is tried again within the liveness phase. */
 const backoffMillisMax = 4_000
@@ -100,11 +102,9 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
     }
     return world.nowMicros - movedAtMicros() >= settledMicros || "leases still move"
   }
-  const settled = () => {
-    const [first] = convergence.missing(world.nowMicros)
-    return first ?? leasesSettled()
-  }
-  return { database, provider, nodes, addresses, leaderOf, leasesSettled, settled, join }
+  const missing = () => convergence.missing(world.nowMicros)
+  const settled = () => missing()[0] ?? leasesSettled()
+  return { database, provider, nodes, addresses, leaderOf, leasesSettled, settled, missing, join }
 }
 
 const addressOf = (id: string): string => `http://${id}:${apiPort}`
