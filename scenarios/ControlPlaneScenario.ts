@@ -34,10 +34,20 @@ const defaultParameters: Scenario.ParameterRanges = {
 const recoveryMillis = 180_000
 
 /** Transactions that go on for ever in a healthy cluster, or that time alone brings about. */
-const isRoutine = (label: string): boolean =>
-  ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge", "member/purge"].some(
-    (routine) => label.startsWith(routine)
-  )
+const isRoutine = (label: string): boolean => routine.some((known) => label.startsWith(known))
+
+const routine = [
+  "lease/renew",
+  "member/beat",
+  "member/purge",
+  "heartbeat/",
+  "agent/",
+  "fleet/status",
+  "idempotency/purge",
+  // A settled row is looked at again after its resync interval, and says when next.
+  "instance/settle",
+  "fleet/scale"
+]
 
 export const make = (story: Story): Scenario.Scenario => {
   const safetyMillis = story.safetyMillis ?? 60_000

@@ -1,4 +1,3 @@
-import { instances, type Instance } from "../core/instance/Instance.ts"
 import * as Leader from "../core/Leader.ts"
 import { value } from "../core/ports/Condition.ts"
 import { leases } from "../core/ports/Storage.ts"
@@ -27,14 +26,12 @@ leader: what is wanted is started all the same, through kills and restarts.`,
     session.commit()
     session.terminate()
   },
+  // Without a leader nobody is counted, and nobody is given up for silence.
   converged:
-    ({ database }) =>
-    () => {
-      const rows = database.committed(instances.name) as unknown as ReadonlyArray<Instance>
-      // Without a leader nobody is given up for silence, and nobody counts.
-      const open = rows.find((row) => row.state !== "RUNNING" && row.state !== "ERROR")
-      return open === undefined || `instance ${open.uid} is ${open.state}`
-    },
+    ({ missing }) =>
+    () =>
+      missing().find((line) => !line.startsWith(`lease ${Leader.lease}:`) && !line.endsWith("not counted since")) ??
+      true,
   faults: (draw) =>
     plan(
       ...repeated(draw, {

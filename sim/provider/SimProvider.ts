@@ -42,6 +42,8 @@ const stopMicrosMin = 200_000
 const stopMicrosMax = 1_000_000
 /** A lagging answer is at most so old, and a lagging start or stop takes at most so much longer. */
 const lagMicrosMax = 10_000_000
+/** A start that was begun and never ended is given up by the provider after this. */
+const giveUpMicros = 45_000_000
 /** A resource that dies after having been healthy does so within this time. */
 const lifeMicrosMax = 30_000_000
 
@@ -98,9 +100,9 @@ export class SimProvider {
       const { hazards } = this.#world
       const fail = (reason: ProviderError["reason"]) => Effect.fail(new ProviderError({ call, reason }))
       node.waits(`the provider's answer to ${call} ${uid}`)
-      const travel = (leg: string) => this.#between(`latency/${subject}/${leg}`, nth, latencyMicrosMin, latencyMicrosMax)
-      const answer = (effect: Effect.Effect<A, ProviderError>) =>
-        node.setTimer(travel("answer"), () => resume(effect))
+      const travel = (leg: string) =>
+        this.#between(`latency/${subject}/${leg}`, nth, latencyMicrosMin, latencyMicrosMax)
+      const answer = (effect: Effect.Effect<A, ProviderError>) => node.setTimer(travel("answer"), () => resume(effect))
       if (hazards.hit("controlled/provider-unavailable", subject, nth) !== undefined) {
         answer(fail(new ProviderUnavailable({ detail: "connection refused" })))
         return
@@ -113,7 +115,8 @@ export class SimProvider {
         travel("request"),
         () => {
           const done = act(nth)
-          if (hazards.hit("controlled/provider-unknown-outcome", subject, nth) === undefined) answer(Effect.succeed(done))
+          if (hazards.hit("controlled/provider-unknown-outcome", subject, nth) === undefined)
+            answer(Effect.succeed(done))
           else answer(fail(new UnknownEffect({})))
         },
         undefined
@@ -131,7 +134,12 @@ export class SimProvider {
     this.#remember(uid, "Starting")
     const fact: ProviderStarted = { _tag: "ProviderStarted", uid, resource: resource.name }
     this.#world.kernel.facts.tell(undefined, fact)
-    if (hazards.hit("controlled/provider-half-finish", uid, nth) !== undefined) return
+    if (hazards.hit("controlled/provider-half-finish", uid, nth) !== undefined) {
+      this.#later(uid, resource, giveUpMicros, () => {
+        if (resource.state === "Starting") this.#become(uid, resource, "Failed")
+      })
+      return
+    }
     const lag = this.#lag(`start/${uid}`, nth)
     this.#later(uid, resource, lag + this.#between("start", nth, startMicrosMin, startMicrosMax), () => {
       if (resource.state !== "Starting") return
