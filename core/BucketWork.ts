@@ -5,9 +5,9 @@ import * as Fleet from "./fleet/Fleet.ts"
 import * as FleetScaler from "./fleet/FleetScaler.ts"
 import * as Instance from "./instance/Instance.ts"
 import * as InstanceReconciler from "./instance/InstanceReconciler.ts"
-import { reconcileBatchMax } from "./Limits.ts"
+import { listRowsMax, reconcileBatchMax } from "./Limits.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
-import { and, clockTimestamp, type Condition, isIn, le, type Row } from "./ports/Condition.ts"
+import { and, clockTimestamp, type Condition, gt, isIn, le, type Row } from "./ports/Condition.ts"
 import type { Provider, ProviderError } from "./ports/Provider.ts"
 import { Storage, type StorageError } from "./ports/Storage.ts"
 import type { Reconciled } from "./reconcile/ReconcileFacts.ts"
@@ -25,21 +25,62 @@ export const due = (
 ): Effect.Effect<ReadonlyArray<BucketWork>, StorageError, Storage> =>
   Effect.gen(function* () {
     const { once } = yield* Storage
-    const isDue = (row: Row<{ readonly bucketGroup: number; readonly dueAt: number }>): Condition =>
-      and(isIn(row.bucketGroup, bucketGroups), le(row.dueAt, clockTimestamp))
+    const isDue = (row: Placed): Condition => and(isIn(row.bucketGroup, bucketGroups), le(row.dueAt, clockTimestamp))
     const fleets = yield* once(
-      (tx) => tx.select(Fleet.fleets, { where: isDue, orderBy: ["dueAt"], limit: reconcileBatchMax }),
+      (tx) => tx.select(Fleet.fleets, { where: (row) => isDue(row), orderBy: ["dueAt"], limit: reconcileBatchMax }),
       { label: "reconcile/due/fleets" }
     )
     const instances = yield* once(
-      (tx) => tx.select(Instance.instances, { where: isDue, orderBy: ["dueAt"], limit: reconcileBatchMax }),
+      (tx) =>
+        tx.select(Instance.instances, { where: (row) => isDue(row), orderBy: ["dueAt"], limit: reconcileBatchMax }),
       { label: "reconcile/due/instances" }
     )
-    return [
-      ...fleets.map(({ id, bucketGroup }) => workOf("fleet", id, bucketGroup)),
-      ...instances.map(({ uid, bucketGroup }) => workOf("instance", uid, bucketGroup))
-    ]
+    return [...fleets.map(fleetWork), ...instances.map(instanceWork)]
   })
+
+type Placed = Row<{ readonly bucketGroup: number; readonly dueAt: number | null }>
+
+/** All rows of the groups, a page at a time. */
+export const everything = (
+  bucketGroups: ReadonlyArray<number>
+): Effect.Effect<ReadonlyArray<BucketWork>, StorageError, Storage> =>
+  Effect.gen(function* () {
+    const { once } = yield* Storage
+    const fleets = yield* pages((after) =>
+      once(
+        (tx) =>
+          tx.select(Fleet.fleets, {
+            where: (row) => and(isIn(row.bucketGroup, bucketGroups), gt(row.id, after)),
+            orderBy: ["id"],
+            limit: listRowsMax
+          }),
+        { label: "reconcile/all/fleets" }
+      ).pipe(Effect.map((rows) => rows.map(fleetWork)))
+    )
+    const instances = yield* pages((after) =>
+      once(
+        (tx) =>
+          tx.select(Instance.instances, {
+            where: (row) => and(isIn(row.bucketGroup, bucketGroups), gt(row.uid, after)),
+            orderBy: ["uid"],
+            limit: listRowsMax
+          }),
+        { label: "reconcile/all/instances" }
+      ).pipe(Effect.map((rows) => rows.map(instanceWork)))
+    )
+    return [...fleets, ...instances]
+  })
+
+const pages = Effect.fnUntraced(function* (
+  page: (after: string) => Effect.Effect<ReadonlyArray<BucketWork>, StorageError>
+) {
+  const found: Array<BucketWork> = []
+  for (;;) {
+    const next = yield* page(found.at(-1)?.id ?? "")
+    found.push(...next)
+    if (next.length < listRowsMax) return found
+  }
+})
 
 /** One look at one row; whatever fails becomes an outcome that backs off. */
 export const reconcile = (work: BucketWork, grant: Grant): Effect.Effect<Outcome, never, Storage | Provider> =>
@@ -55,10 +96,15 @@ export const reconcile = (work: BucketWork, grant: Grant): Effect.Effect<Outcome
   )
 
 /** Starts the loops of the node in the scope. */
-export const make = (options: { readonly backoffMillisMax: number }) => Reconciler.make({ due, reconcile, ...options })
+export const make = (options: { readonly backoffMillisMax: number }) =>
+  Reconciler.make({ due, everything, reconcile, ...options })
 
-function workOf(kind: BucketWork["kind"], id: string, bucketGroup: number): BucketWork {
-  return { kind, id, key: `${kind}/${id}`, bucketGroup }
+function fleetWork({ id, bucketGroup }: Fleet.Fleet): BucketWork {
+  return { kind: "fleet", id, key: `fleet/${id}`, bucketGroup }
+}
+
+function instanceWork({ uid, bucketGroup }: Instance.Instance): BucketWork {
+  return { kind: "instance", id: uid, key: `instance/${uid}`, bucketGroup }
 }
 
 function outcomeOf(error: StorageError | ProviderError): Outcome {

@@ -30,6 +30,7 @@ import * as LeaseKeeper from "./lease/LeaseKeeper.ts"
 import { reconcileBackoffMillisMax } from "./Limits.ts"
 import { holderOf, members } from "./member/Member.ts"
 import * as Membership from "./member/Membership.ts"
+import { essential } from "./node/essential.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
 import { leases, type Storage } from "./ports/Storage.ts"
@@ -82,8 +83,8 @@ function work(
   const loops = Effect.gen(function* () {
     const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
     const buckets = yield* BucketWork.make({ backoffMillisMax: config.backoffMillisMax ?? reconcileBackoffMillisMax })
-    yield* Effect.forkScoped(whileHeld(Leader.lease, Leader.work))
-    yield* Effect.forkScoped(BucketOwner.run(buckets.serve))
+    yield* Effect.forkScoped(essential("leading", whileHeld(Leader.lease, Leader.work)))
+    yield* Effect.forkScoped(essential("owning buckets", BucketOwner.run(buckets.serve)))
   })
   return Layer.effectDiscard(loops).pipe(Layer.provide(keeper))
 }

@@ -61,6 +61,8 @@ export const reconcileBatchMax = 200
 export const reconcileResyncMillis = 60_000
 /** How soon to look again at an outside resource that is on its way. */
 export const reconcileProgressMillis = 1_000
+/** A resource that is starting for so long has failed to. */
+export const startTimeoutMillis = 30_000
 export const providerCallTimeoutMillis = 5_000
 
 /** The leader's global work. */

@@ -15,6 +15,8 @@ import { attemptTimeoutMillis, renewIntervalMillis } from "../lease/Lease.ts"
 import * as Member from "../member/Member.ts"
 import type { Assigned } from "../member/MemberFacts.ts"
 import { Membership, type View } from "../member/Membership.ts"
+import { essential } from "../node/essential.ts"
+import type { NodeExit } from "../ports/NodeExit.ts"
 import { assign, groupsOf } from "./Assignment.ts"
 import { groups, leaseOf } from "./Bucket.ts"
 
@@ -27,7 +29,7 @@ const drains = Mark.sometimes("a bucket group was drained for another member")
  */
 export const run = <R>(
   work: (bucketGroup: number, grant: Grant) => Effect.Effect<never, never, R>
-): Effect.Effect<never, never, Membership | LeaseKeeper | R> =>
+): Effect.Effect<never, never, Membership | LeaseKeeper | NodeExit | R> =>
   Effect.gen(function* () {
     const membership = yield* Membership
     const keeper = yield* LeaseKeeper
@@ -69,7 +71,7 @@ export const run = <R>(
       for (const group of assigned.mine) {
         if (campaigns.has(group)) continue
         const campaign = keeper.whileHeld(leaseOf(group), (grant) => work(group, grant))
-        campaigns.set(group, yield* Effect.forkIn(campaign, scope))
+        campaigns.set(group, yield* Effect.forkIn(essential(`owning bucket group ${group}`, campaign), scope))
       }
     })
 

@@ -13,7 +13,7 @@ import { fleetDesiredMax } from "../Limits.ts"
 import { add, and, clockTimestamp, eq, ge, isIn, le } from "../ports/Condition.ts"
 import { Spec } from "../ports/Provider.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
-import { type RowOf, integer, json, make, text, timestamp } from "../ports/Table.ts"
+import { type RowOf, integer, json, make, nullable, text, timestamp } from "../ports/Table.ts"
 
 export const fleets = make("fleets", {
   columns: {
@@ -29,7 +29,8 @@ export const fleets = make("fleets", {
     scaledGeneration: integer,
     createdAt: timestamp,
     updatedAt: timestamp,
-    dueAt: timestamp
+    /** When its owner must look at it; null while there is nothing to do. */
+    dueAt: nullable(timestamp)
   },
   primaryKey: ["id"],
   unique: [["project", "name"]],
@@ -102,17 +103,13 @@ export const setDesired = (
   })
 
 /** The number of live instances is right for the generation that was read, under its lock. */
-export const setScaled = (
-  transaction: Transaction,
-  read: Fleet,
-  dueInMillis: number
-): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+export const setScaled = (transaction: Transaction, read: Fleet): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
   transaction.update(fleets, {
     where: (row) => eq(row.id, read.id),
     set: () => ({
       scaledGeneration: read.generation,
       updatedAt: clockTimestamp,
-      dueAt: add(clockTimestamp, dueInMillis * 1_000)
+      dueAt: null
     })
   })
 

@@ -8,7 +8,6 @@ import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Instance from "../instance/Instance.ts"
 import { makeUid } from "../instance/makeUid.ts"
-import { reconcileResyncMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import { and, eq, isNull } from "../ports/Condition.ts"
 import { Storage } from "../ports/Storage.ts"
@@ -49,7 +48,9 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) 
           })
           yield* Instance.create(tx, wanted)
         }
-        yield* Fleet.setScaled(tx, fleet, reconcileResyncMillis)
+        const isScaled = fleet.scaledGeneration === fleet.generation && fleet.dueAt === null
+        const isMatched = plan.remove.length === 0 && plan.create.length === 0
+        if (!isMatched || !isScaled) yield* Fleet.setScaled(tx, fleet)
       }),
       { label: "fleet/scale", fences: grant.fences }
     )

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { startTimeoutMillis } from "../Limits.ts"
 import type { Observation } from "../ports/Provider.ts"
 import { instanceRow } from "../invariants/Story.fixture.ts"
 import { canMove, type Instance, moves, reasons, type State, states } from "./Instance.ts"
@@ -52,7 +53,7 @@ describe("InstancePlan", () => {
   it("plans only moves that the table allows, whatever the row and whatever was seen", () =>
     fc.assert(
       fc.property(rows, seen, (row, saw) => {
-        const step = InstancePlan.next(row, saw)
+        const step = InstancePlan.next(row, saw, 20)
         if (step._tag === "Move") assert.isTrue(canMove(row.state, step.to), `${row.state} to ${step.to}`)
         if (step._tag === "Remove") assert.strictEqual(row.state, "DELETING")
         if (step._tag === "Move" && step.to === "ERROR") assert.isNotNull(step.reason)
@@ -62,7 +63,7 @@ describe("InstancePlan", () => {
   it("starts only what is CREATING and wanted, and only when it is seen to be absent", () =>
     fc.assert(
       fc.property(rows, seen, (row, saw) => {
-        if (InstancePlan.next(row, saw)._tag !== "Start") return
+        if (InstancePlan.next(row, saw, 20)._tag !== "Start") return
         assert.strictEqual(row.state, "CREATING")
         assert.isNull(row.deletionRequestedAt)
         assert.strictEqual(saw.observation, "Absent")
@@ -72,7 +73,7 @@ describe("InstancePlan", () => {
   it("lets a row leave only after its resource was told to stop and then seen to be gone", () =>
     fc.assert(
       fc.property(rows, seen, (row, saw) => {
-        if (InstancePlan.next(row, saw)._tag !== "Remove") return
+        if (InstancePlan.next(row, saw, 20)._tag !== "Remove") return
         assert.deepStrictEqual(saw, { observation: "Absent", isStopAsked: true })
       })
     ))
@@ -81,7 +82,7 @@ describe("InstancePlan", () => {
     fc.assert(
       fc.property(rows, seen, (row, saw) => {
         if (row.deletionRequestedAt === null || row.state === "DELETING") return
-        assert.deepStrictEqual(InstancePlan.next(row, saw), { _tag: "Move", to: "DELETING", reason: null })
+        assert.deepStrictEqual(InstancePlan.next(row, saw, 20), { _tag: "Move", to: "DELETING", reason: null })
       })
     ))
 
@@ -90,7 +91,7 @@ describe("InstancePlan", () => {
       fc.property(rows, fc.constantFrom(...observations), (row, observation) => {
         let saw = InstancePlan.nothingSeen
         for (let steps = 0; ; steps++) {
-          const step = InstancePlan.next(row, saw)
+          const step = InstancePlan.next(row, saw, 20)
           assert.isBelow(steps, 3)
           if (step._tag === "Observe") saw = { ...saw, observation }
           else if (step._tag === "Stop") saw = { observation: undefined, isStopAsked: true }
@@ -99,9 +100,20 @@ describe("InstancePlan", () => {
       })
     ))
 
+  it("gives up on one that is starting for too long, so that it is started anew or replaced", () => {
+    const creating = instanceRow("a", { state: "CREATING" })
+    const starting = { observation: "Starting", isStopAsked: false } as const
+    assert.deepStrictEqual(InstancePlan.next(creating, starting, startTimeoutMillis * 1_000), { _tag: "Wait" })
+    assert.deepStrictEqual(InstancePlan.next(creating, starting, startTimeoutMillis * 1_000 + 1), {
+      _tag: "Move",
+      to: "ERROR",
+      reason: "StartFailed"
+    })
+  })
+
   it("takes back one that was given up for its silence, is heard again, and runs", () => {
     const row = instanceRow("a", { state: "ERROR", reason: "HeartbeatStale", updatedAt: 10, lastHeartbeatAt: 11 })
-    assert.deepStrictEqual(InstancePlan.next(row, { observation: "Running", isStopAsked: false }), {
+    assert.deepStrictEqual(InstancePlan.next(row, { observation: "Running", isStopAsked: false }, 20), {
       _tag: "Move",
       to: "RUNNING",
       reason: null
@@ -111,9 +123,9 @@ describe("InstancePlan", () => {
   it("leaves a failed member to its fleet, and starts a failed standalone instance anew once it is gone", () => {
     const failed = instanceRow("a", { state: "ERROR", reason: "StartFailed" })
     const standalone = { ...failed, fleet: null, ordinal: null }
-    assert.deepStrictEqual(InstancePlan.next(failed, InstancePlan.nothingSeen), { _tag: "Settle" })
-    assert.deepStrictEqual(InstancePlan.next(standalone, InstancePlan.nothingSeen), { _tag: "Stop" })
-    assert.deepStrictEqual(InstancePlan.next(standalone, { observation: "Absent", isStopAsked: true }), {
+    assert.deepStrictEqual(InstancePlan.next(failed, InstancePlan.nothingSeen, 20), { _tag: "Settle" })
+    assert.deepStrictEqual(InstancePlan.next(standalone, InstancePlan.nothingSeen, 20), { _tag: "Stop" })
+    assert.deepStrictEqual(InstancePlan.next(standalone, { observation: "Absent", isStopAsked: true }, 20), {
       _tag: "Move",
       to: "CREATING",
       reason: null

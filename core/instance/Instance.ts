@@ -15,7 +15,7 @@
 import * as Effect from "effect/Effect"
 import { assert } from "../assert.ts"
 import { isPlaced, placementOf } from "../bucket/Bucket.ts"
-import { add, and, clockTimestamp, eq, ge, isIn, isNotNull, isNull, le, ne, or } from "../ports/Condition.ts"
+import { add, and, clockTimestamp, eq, ge, isIn, isNotNull, isNull, ne, or } from "../ports/Condition.ts"
 import { Spec } from "../ports/Provider.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { type RowOf, integer, json, literals, make, nullable, text, timestamp } from "../ports/Table.ts"
@@ -75,8 +75,8 @@ export const instances = make("instances", {
     deletionRequestedAt: nullable(timestamp),
     createdAt: timestamp,
     updatedAt: timestamp,
-    /** When its owner must look at it again. */
-    dueAt: timestamp
+    /** When its owner must look at it; null while there is nothing to do. */
+    dueAt: nullable(timestamp)
   },
   primaryKey: ["uid"],
   unique: [["project", "liveName"]],
@@ -153,7 +153,7 @@ export const move = (
   transaction: Transaction,
   read: Instance,
   to: State,
-  options: { readonly reason: Reason | null; readonly dueInMillis: number }
+  reason: Reason | null
 ): Effect.Effect<Instance | undefined, StorageError> => {
   assert(canMove(read.state, to), `instance ${read.uid}: ${read.state} cannot become ${to}`)
   return Effect.map(
@@ -161,10 +161,10 @@ export const move = (
       where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), eq(row.state, read.state)),
       set: (row) => ({
         state: to,
-        reason: options.reason,
+        reason,
         revision: add(row.revision, 1),
         updatedAt: clockTimestamp,
-        dueAt: add(clockTimestamp, options.dueInMillis * 1_000),
+        dueAt: to === "RUNNING" ? null : clockTimestamp,
         ...(to === "CREATING" ? { attempt: add(row.attempt, 1) } : {}),
         // It counts as heard from now, so that it has the whole time to send its first heartbeat.
         ...(to === "RUNNING" ? { lastHeartbeatAt: clockTimestamp } : {})
@@ -185,13 +185,12 @@ export const remove = (transaction: Transaction, read: Instance): Effect.Effect<
   )
 }
 
-/** Puts off the next look; no change of the instance. */
-export const postpone = (
+/** Nothing is left to do for what was read. A wish that came meanwhile has another revision and stays due. */
+export const settle = (
   transaction: Transaction,
-  read: Instance,
-  millis: number
+  read: Instance
 ): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
   transaction.update(instances, {
-    where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), le(row.dueAt, clockTimestamp)),
-    set: () => ({ dueAt: add(clockTimestamp, millis * 1_000) })
+    where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), eq(row.dueAt, read.dueAt)),
+    set: () => ({ dueAt: null })
   })

@@ -6,6 +6,7 @@
  * it is told to stop. A resource is asked to stop before its absence is believed, because a provider that lags shows
  * one that is being started as absent.
  */
+import { startTimeoutMillis } from "../Limits.ts"
 import type { Observation } from "../ports/Provider.ts"
 import type { Instance, Reason, State } from "./Instance.ts"
 
@@ -27,7 +28,7 @@ export type Step =
   | { readonly _tag: "Remove" }
   /** Under way outside; look again soon. */
   | { readonly _tag: "Wait" }
-  /** All is as it should be; look again at the resync. */
+  /** All is as it should be. */
   | { readonly _tag: "Settle" }
 
 const observe: Step = { _tag: "Observe" }
@@ -38,13 +39,14 @@ const wait: Step = { _tag: "Wait" }
 const settle: Step = { _tag: "Settle" }
 const moveTo = (to: State, reason: Reason | null = null): Step => ({ _tag: "Move", to, reason })
 
-export const next = (instance: Instance, seen: Seen): Step => {
+/** `nowMicros` is the database's time, for patience with what is under way. */
+export const next = (instance: Instance, seen: Seen, nowMicros: number): Step => {
   if (instance.deletionRequestedAt !== null && instance.state !== "DELETING") return moveTo("DELETING")
   switch (instance.state) {
     case "PENDING":
       return moveTo("CREATING")
     case "CREATING":
-      return whileCreating(seen)
+      return whileCreating(seen, nowMicros - instance.updatedAt > startTimeoutMillis * 1_000)
     case "RUNNING":
       return whileRunning(seen)
     case "MODIFYING":
@@ -61,7 +63,7 @@ export const next = (instance: Instance, seen: Seen): Step => {
   }
 }
 
-function whileCreating(seen: Seen): Step {
+function whileCreating(seen: Seen, isOverdue: boolean): Step {
   switch (seen.observation) {
     case undefined:
       return observe
@@ -73,7 +75,7 @@ function whileCreating(seen: Seen): Step {
       return moveTo("ERROR", "StartFailed")
     case "Starting":
     case "Stopping":
-      return wait
+      return isOverdue ? moveTo("ERROR", "StartFailed") : wait
   }
 }
 

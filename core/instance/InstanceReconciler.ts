@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Fleet from "../fleet/Fleet.ts"
-import { providerCallTimeoutMillis, reconcileProgressMillis, reconcileResyncMillis } from "../Limits.ts"
+import { providerCallTimeoutMillis, reconcileProgressMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import { type Observation, Provider, ProviderError, UnknownEffect } from "../ports/Provider.ts"
 import { Storage } from "../ports/Storage.ts"
@@ -21,10 +21,6 @@ const removed = Mark.sometimes("row removed after its resource was confirmed gon
 /** Two moves, a stop, an observation and a start at most, and one for the end; more would be a loop. */
 const stepsMax = 6
 
-/** Settled looks are spread, so that instances of one age are not all looked at together. */
-const resyncMillis = (uid: string): number =>
-  reconcileResyncMillis + ((uid.length * 997) % (reconcileResyncMillis / 10))
-
 export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant) {
   const { once, transaction } = yield* Storage
   const provider = yield* Provider
@@ -33,17 +29,16 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
 
   /** Fenced; the fleet is told to look when what happened concerns its number. */
   const move = (instance: Instance.Instance, to: Instance.State, reason: Instance.Reason | null) => {
-    const options = { reason, dueInMillis: to === "RUNNING" ? resyncMillis(uid) : 0 }
     const { fleet } = instance
     if (fleet === null || to !== "ERROR") {
-      return once((tx) => Instance.move(tx, instance, to, options), {
+      return once((tx) => Instance.move(tx, instance, to, reason), {
         label: `instance/move/${to}`,
         fences: grant.fences
       })
     }
     return transaction(
       (tx) =>
-        Effect.andThen(Fleet.markDue(tx, [fleet], reconcileProgressMillis), Instance.move(tx, instance, to, options)),
+        Effect.andThen(Fleet.markDue(tx, [fleet], reconcileProgressMillis), Instance.move(tx, instance, to, reason)),
       { label: `instance/move/${to}`, fences: grant.fences }
     )
   }
@@ -52,7 +47,7 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
   if (instance === undefined) return done
   let seen = InstancePlan.nothingSeen
   for (let steps = 0; steps < stepsMax; steps++) {
-    const step = InstancePlan.next(instance, seen)
+    const step = InstancePlan.next(instance, seen, yield* grant.databaseMicros)
     switch (step._tag) {
       case "Observe": {
         const observation: Observation = yield* provider.observe(uid).pipe(
@@ -94,10 +89,9 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
         return again
       case "Settle": {
         const read = instance
-        yield* once((tx) => Instance.postpone(tx, read, resyncMillis(uid)), {
-          label: "instance/settle",
-          fences: grant.fences
-        })
+        if (read.dueAt !== null) {
+          yield* once((tx) => Instance.settle(tx, read), { label: "instance/settle", fences: grant.fences })
+        }
         return done
       }
     }

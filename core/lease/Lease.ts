@@ -109,6 +109,12 @@ export const lookTaken = (
     { label: "lease/look" }
   )
 
+/** A lease that is ours, and the database's time when it became so or was renewed. */
+export interface Kept {
+  readonly fence: Fence
+  readonly renewedAtMicros: number
+}
+
 /**
  * Creates the rows or takes over those that have expired, in one statement and therefore free of races. Returns the leases that were
  * won. A holder that lost the answer to an earlier acquisition may acquire again; its epoch rises.
@@ -116,7 +122,7 @@ export const lookTaken = (
 export const acquire = (
   once: Once,
   options: { readonly keys: ReadonlyArray<string>; readonly holder: string; readonly profile: LeaseProfile }
-): Effect.Effect<ReadonlyArray<Fence>, StorageError> => {
+): Effect.Effect<ReadonlyArray<Kept>, StorageError> => {
   const expiresAt = add(clockTimestamp, options.profile.durationMillis * 1_000)
   const statement = (transaction: Transaction) =>
     transaction.insert(
@@ -147,14 +153,14 @@ export const acquire = (
         }
       }
     )
-  return Effect.map(once(statement, { label: "lease/acquire" }), (rows) => rows.map(fenceOf))
+  return Effect.map(once(statement, { label: "lease/acquire" }), (rows) => rows.map(kept))
 }
 
 /** Extends all the leases named, in one statement; returns those that were still held. */
 export const renew = (
   once: Once,
   options: { readonly held: ReadonlyArray<Fence>; readonly holder: string; readonly profile: LeaseProfile }
-): Effect.Effect<ReadonlyArray<Fence>, StorageError> => {
+): Effect.Effect<ReadonlyArray<Kept>, StorageError> => {
   const byEpoch = Map.groupBy(options.held, (fence) => fence.epoch)
   const statement = (transaction: Transaction) =>
     transaction.update(leases, {
@@ -179,7 +185,7 @@ export const renew = (
         expiresAt: add(clockTimestamp, options.profile.durationMillis * 1_000)
       })
     })
-  return Effect.map(once(statement, { label: "lease/renew" }), (rows) => rows.map(fenceOf))
+  return Effect.map(once(statement, { label: "lease/renew" }), (rows) => rows.map(kept))
 }
 
 /** Lets the lease expire at once, if it is still ours, so that the next holder need not wait. */
@@ -206,6 +212,6 @@ function stopMillis(profile: LeaseProfile): number {
   return profile.durationMillis * (1 - clockDriftRatioMax)
 }
 
-function fenceOf(row: LeaseRow): Fence {
-  return { lease: row.key, epoch: row.epoch }
+function kept(row: LeaseRow): Kept {
+  return { fence: { lease: row.key, epoch: row.epoch }, renewedAtMicros: row.renewedAt }
 }

@@ -21,6 +21,7 @@ import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
+import { essential } from "../node/essential.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
 import { type Fence, Storage } from "../ports/Storage.ts"
 import * as Lease from "./Lease.ts"
@@ -38,6 +39,8 @@ export interface Grant {
   readonly fences: ReadonlyArray<Fence>
   /** Until the work must give up, on the monotonic clock; not positive when that moment has passed. */
   readonly remainingMicros: Effect.Effect<number>
+  /** The database's time, as the last renewal told it and the monotonic clock has gone on since: for coarse patience only. */
+  readonly databaseMicros: Effect.Effect<number>
 }
 
 export interface LeaseKeeperOptions {
@@ -66,6 +69,8 @@ interface Held {
   readonly fence: Fence
   /** When its last good renewal (or its acquisition) was sent, on the monotonic clock. */
   sentAtMicros: number
+  /** The database's time of that moment. */
+  renewedAtMicros: number
   readonly lost: Deferred.Deferred<void>
 }
 
@@ -115,7 +120,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     yield* FaultPoint.here("lease/acquire/won")
     const nowMicros = yield* monotonicMicros
     const starting: Array<[Deferred.Deferred<Held>, Held]> = []
-    for (const fence of won) {
+    for (const { fence, renewedAtMicros } of won) {
       const candidate = candidates.get(fence.lease)
       const isTooLate = Lease.standing(profile, sentAtMicros, nowMicros)._tag !== "Act"
       if (candidate === undefined || isTooLate) {
@@ -124,7 +129,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
         continue
       }
       candidates.delete(fence.lease)
-      const lease: Held = { fence, sentAtMicros, lost: Deferred.makeUnsafe() }
+      const lease: Held = { fence, sentAtMicros, renewedAtMicros, lost: Deferred.makeUnsafe() }
       held.set(fence.lease, lease)
       starting.push([candidate, lease])
     }
@@ -147,8 +152,10 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     const stillHeld: Array<Held> = []
     for (const lease of leases) {
       if (held.get(lease.fence.lease) !== lease) continue
-      if (renewed.some((fence) => fence.lease === lease.fence.lease)) {
+      const kept = renewed.find(({ fence }) => fence.lease === lease.fence.lease)
+      if (kept !== undefined) {
         lease.sentAtMicros = sentAtMicros
+        lease.renewedAtMicros = kept.renewedAtMicros
         stillHeld.push(lease)
       } else {
         yield* Mark.hit(lostToAnother)
@@ -239,6 +246,10 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
       remainingMicros: Effect.map(
         monotonicMicros,
         (nowMicros) => Lease.actUntilMicros(profile, lease.sentAtMicros) - nowMicros
+      ),
+      databaseMicros: Effect.map(
+        monotonicMicros,
+        (nowMicros) => lease.renewedAtMicros + (nowMicros - lease.sentAtMicros)
       )
     }
     yield* restore(Effect.raceFirst(body(grant), Deferred.await(lease.lost))).pipe(
@@ -246,9 +257,9 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     )
   })
 
-  yield* Effect.forkScoped(compete)
-  yield* Effect.forkScoped(keep)
-  yield* Effect.forkScoped(watch)
+  yield* Effect.forkScoped(essential("competing for leases", compete))
+  yield* Effect.forkScoped(essential("renewing leases", keep))
+  yield* Effect.forkScoped(essential("watching leases", watch))
 
   return LeaseKeeper.of({
     holder,

@@ -17,11 +17,13 @@ import {
   reconcileBurst,
   reconcilePollMillis,
   reconcileRatePerSecond,
+  reconcileResyncMillis,
   reconcileTimeoutMillis,
   reconcileWorkers,
   statementTimeoutMillis
 } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
+import { essential } from "../node/essential.ts"
 import type { StorageError } from "../ports/Storage.ts"
 import type { Reconciled, ReconcilePanicked } from "./ReconcileFacts.ts"
 import * as TokenBucket from "./TokenBucket.ts"
@@ -36,6 +38,8 @@ export interface Work {
 export interface ReconcilerOptions<W extends Work, R> {
   /** What is due in these groups, in the store. */
   readonly due: (bucketGroups: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<W>, StorageError, R>
+  /** Everything there is in these groups, due or not, as nothing tells us of what happens outside. */
+  readonly everything: (bucketGroups: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<W>, StorageError, R>
   /** Looks, and does what is to be done. Its errors are outcomes; only defects escape. */
   readonly reconcile: (work: W, grant: Grant) => Effect.Effect<WorkQueue.Outcome, never, R>
   readonly backoffMillisMax: number
@@ -60,23 +64,28 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     nowMicros: yield* monotonicMicros
   })
 
-  const poll = Effect.gen(function* () {
-    yield* isServing.await
-    const due = yield* options
-      .due([...grants.keys()])
-      .pipe(Effect.timeoutOption(`${2 * statementTimeoutMillis} millis`))
-    const nowMicros = yield* monotonicMicros
-    for (const work of due._tag === "Some" ? due.value : []) {
-      if (!grants.has(work.bucketGroup)) continue
-      known.set(work.key, work)
-      WorkQueue.add(queue, work.key, nowMicros)
-      somethingChanged.openUnsafe()
-    }
-  }).pipe(
-    Effect.catchTag("StorageError", (error) => Effect.logDebug(error.message)),
-    Effect.andThen(Effect.sleep(`${reconcilePollMillis} millis`)),
-    Effect.forever
-  )
+  const ask = (which: ReconcilerOptions<W, R>["due"], timeoutMillis: number) =>
+    Effect.gen(function* () {
+      yield* isServing.await
+      const found = yield* which([...grants.keys()]).pipe(Effect.timeoutOption(`${timeoutMillis} millis`))
+      const nowMicros = yield* monotonicMicros
+      for (const work of found._tag === "Some" ? found.value : []) {
+        if (!grants.has(work.bucketGroup)) continue
+        known.set(work.key, work)
+        WorkQueue.add(queue, work.key, nowMicros)
+        somethingChanged.openUnsafe()
+      }
+    }).pipe(Effect.catchTag("StorageError", (error) => Effect.logDebug(error.message)))
+
+  const poll = Effect.andThen(
+    ask(options.due, 2 * statementTimeoutMillis),
+    Effect.sleep(`${reconcilePollMillis} millis`)
+  ).pipe(Effect.forever)
+
+  // Spread, so that nodes that started together do not look at everything together.
+  const resync = Effect.flatMap(Random.next, (fraction) =>
+    Effect.sleep(reconcileResyncMillis * (0.9 + 0.2 * fraction))
+  ).pipe(Effect.andThen(ask(options.everything, reconcileResyncMillis)), Effect.forever)
 
   const lookAt = Effect.fnUntraced(function* (work: W, grant: Grant) {
     const exit = yield* Effect.exit(
@@ -121,8 +130,9 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     yield* Effect.timeoutOption(somethingChanged.await, Math.ceil(waitMicros / 1_000))
   }).pipe(Effect.forever)
 
-  yield* Effect.forkScoped(poll)
-  yield* Effect.forkScoped(dispatch)
+  yield* Effect.forkScoped(essential("asking what is due", poll))
+  yield* Effect.forkScoped(essential("looking at everything", resync))
+  yield* Effect.forkScoped(essential("dispatching work", dispatch))
 
   const drop = Effect.fnUntraced(function* (bucketGroup: number) {
     grants.delete(bucketGroup)
