@@ -1,6 +1,7 @@
 /**
  * Rows A9 and A10, checkers 5.5.7: the number of live instances of a fleet. Whoever creates ends with at most as many as are desired,
- * whoever takes away by scaling ends with at least as many, and no ordinal is alive twice.
+ * whoever takes away by scaling ends with at least as many, whoever says that it is scaled has exactly as many, and no ordinal is alive
+ * twice.
  */
 import type { Envelope } from "../facts/Envelope.ts"
 import { fleets } from "../fleet/Fleet.ts"
@@ -30,6 +31,13 @@ export const fleetCount: Invariant<State> = {
       }
       if (new Set(live.values()).size < live.size) {
         return new Violation(`fleet ${fleet} has an ordinal twice`, count(state, fleet, envelope))
+      }
+    }
+    for (const { key, before, after } of rowChanges(envelope, fleets)) {
+      if (after === null || before === null || after.scaledGeneration === before.scaledGeneration) continue
+      const live = state.live.get(key)?.size ?? 0
+      if (after.scaledGeneration === after.generation && live !== after.desired) {
+        return new Violation(`fleet ${key} is said to be scaled and is not`, count(state, key, envelope))
       }
     }
     // A client may take away what it likes; only those who hold a fence scale.

@@ -2,9 +2,8 @@
  * I15 for what is managed, and row A12: an instance is given up only after the whole time of silence by the store's clock, and never
  * when so many are late together that the cause must be common (kubernetes #24200).
  */
-import { isBraked } from "../heartbeat/Heartbeat.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
-import { heartbeatLateMillis, heartbeatStaleMillis } from "../Limits.ts"
+import { brakeCountMin, brakeRatio, heartbeatLateMillis, heartbeatStaleMillis } from "../Limits.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
 import { rowChanges } from "./rowChanges.ts"
 
@@ -29,7 +28,7 @@ export const heartbeatBrake: Invariant<State> = {
       const lateBefore = given[0]!.after!.updatedAt - heartbeatLateMillis * 1_000
       const late = [...running.values()].filter((instance) => instance.lastHeartbeatAt! <= lateBefore)
       const counts = { late: late.length, running: running.size }
-      if (isBraked(counts)) {
+      if (counts.late >= brakeCountMin && counts.late > brakeRatio * counts.running) {
         return new Violation("instances were given up while many were late together", {
           ...counts,
           given: given.map(({ key }) => key)

@@ -124,6 +124,21 @@ describe("fleet-count", () => {
       "more live instances than desired"
     ))
 
+  it("finds a fleet that is said to be scaled while surplus stubs live on", () => {
+    const scaled: Line = [
+      2,
+      "database",
+      commit("fleet/scale", [
+        change(fleets, "p/web", fleetRow({ desired: 1 }), fleetRow({ desired: 1, scaledGeneration: 1 }))
+      ])
+    ]
+    assert.strictEqual(told(fleetCount, wanted(1), wrote(null, zero), scaled), "holds")
+    assert.include(
+      told(fleetCount, wanted(2), wrote(null, zero), wrote(null, one), wanted(1), scaled),
+      "said to be scaled and is not"
+    )
+  })
+
   it("finds an ordinal that lives twice", () =>
     assert.include(
       told(fleetCount, wanted(2), wrote(null, zero), wrote(null, { ...one, ordinal: 0 })),

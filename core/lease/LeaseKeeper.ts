@@ -91,15 +91,18 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
   const someHeld = Latch.makeUnsafe(false)
   let isRenewing = false
 
-  const actingAs = (leases: ReadonlyArray<Held>, sentAtMicros: number) =>
-    Effect.flatMap(monotonicMicros, (nowMicros) =>
-      Facts.emit({
+  /** Says for how long the node may act, at the most, under leases that were all acquired or renewed at once. */
+  const actingAs = (leases: ReadonlyArray<Held>) =>
+    Effect.flatMap(monotonicMicros, (nowMicros) => {
+      const sentAtMicros = Math.min(...leases.map((lease) => lease.sentAtMicros))
+      const fact: ActingAs = {
         _tag: "ActingAs",
         holder,
         remainingMicros: Lease.stopByMicros(profile, sentAtMicros) - nowMicros,
         grants: leases.map((lease) => lease.fence)
-      } satisfies ActingAs)
-    )
+      }
+      return fact.remainingMicros > 0 ? Facts.emit(fact) : Effect.void
+    })
 
   /** In a fiber of its own, because those who release are being interrupted, and bounded, because they wait for it. */
   const release = (fence: Fence) =>
@@ -136,10 +139,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     if (candidates.size === 0) someCandidate.closeUnsafe()
     if (starting.length === 0) return
     someHeld.openUnsafe()
-    yield* actingAs(
-      starting.map(([, lease]) => lease),
-      sentAtMicros
-    )
+    yield* actingAs(starting.map(([, lease]) => lease))
     for (const [candidate, lease] of starting) yield* Deferred.succeed(candidate, lease)
   })
 
@@ -162,8 +162,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
         yield* Deferred.succeed(lease.lost, undefined)
       }
     }
-    const isTooLate = Lease.standing(profile, sentAtMicros, yield* monotonicMicros)._tag !== "Act"
-    if (stillHeld.length > 0 && !isTooLate) yield* actingAs(stillHeld, sentAtMicros)
+    if (stillHeld.length > 0) yield* actingAs(stillHeld)
   })
 
   const pause = Effect.flatMap(Random.next, (fraction) =>
