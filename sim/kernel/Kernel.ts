@@ -45,6 +45,8 @@ export class Kernel implements NodeHost {
   #ready: Array<SimNode> = []
   #sequence = 0
   isHalted = false
+  /** The node whose task runs now. */
+  running: SimNode | undefined
 
   constructor(options: { readonly seed: Chance.Seed; readonly limits?: Limits }) {
     this.seed = options.seed
@@ -129,7 +131,9 @@ export class Kernel implements NodeHost {
       this.#ready = []
       for (const node of nodes) {
         node.isReady = false
+        this.running = node
         ran += node.drain(this.#limits.instantTasksMax)
+        this.running = undefined
         if (this.isHalted) return { _tag: "Halted" }
         if (ran >= this.#limits.instantTasksMax) return { _tag: "Livelock", node: node.name }
       }

@@ -146,7 +146,8 @@ export class SimProvider {
       this.#become(uid, resource, "Running")
       if (hazards.strike("controlled/died-after-healthy", uid, nth) === undefined) return
       this.#later(uid, resource, this.#between("life", nth, 1, lifeMicrosMax), () => {
-        if (resource.state !== "Running") return
+        // Healed means healed: nothing dies any more.
+        if (resource.state !== "Running" || !hazards.isActive("controlled/died-after-healthy")) return
         this.#world.kernel.facts.effect("controlled/died-after-healthy")
         this.#become(uid, resource, "Failed")
       })

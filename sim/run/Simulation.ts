@@ -5,6 +5,9 @@
 import type { Check } from "../../core/invariants/Invariant.ts"
 import type { Subscriber } from "../kernel/FactStream.ts"
 import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
+import * as Trap from "../host/Trap.ts"
+import * as Chance from "../kernel/Chance.ts"
+import { epochMicros } from "../kernel/NodeClock.ts"
 import { strategies } from "../kernel/Schedule.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { Nemesis, problem } from "../nemesis/Nemesis.ts"
@@ -56,6 +59,22 @@ function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, i
     isTracking,
     limits: options.limits ?? defaultLimits
   })
+  const chance = Chance.generator(Chance.derive(world.kernel.key, "host"))
+  const clock = () => (world.kernel.running ?? [...world.kernel.nodes][0])?.clock
+  const trap = Trap.enter({
+    wallMicros: () => clock()?.wallMicros() ?? epochMicros,
+    monotonicMicros: () => clock()?.monotonicMicros() ?? 0,
+    fraction: () => chance.double(),
+    onEscape: ({ api, frames, remedy }) => world.escape({ api, remedy, stack: frames.join("\n") })
+  })
+  try {
+    return inside(scenario, request, options, world)
+  } finally {
+    trap.leave()
+  }
+}
+
+function inside(scenario: Scenario, request: RunRequest, options: RunOptions, world: World): RunResult {
   if (options.onFact !== undefined) world.kernel.facts.subscribeDetailed(options.onFact)
   options.onWorld?.(world)
   for (const mark of scenario.marks) world.marks.set(mark.name, { kind: mark.kind, visits: 0, holds: 0 })

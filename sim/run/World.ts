@@ -30,6 +30,7 @@ export type Ending =
       readonly factId: number
     }
   | { readonly _tag: "crashed"; readonly node: string; readonly cause: string }
+  | { readonly _tag: "escaped"; readonly api: string; readonly remedy: string; readonly stack: string }
 
 /** What happens when a node's program ends by itself. */
 export type OnExit =
@@ -193,6 +194,12 @@ export class World {
     this.#end({ _tag: "violated", ...violation })
   }
 
+  /** Ends the run because the program used the host; whatever else ended it was a consequence. */
+  escape(escaped: Omit<Extract<Ending, { _tag: "escaped" }>, "_tag">): void {
+    if (this.ending?._tag !== "escaped") this.ending = { _tag: "escaped", ...escaped }
+    this.kernel.halt()
+  }
+
   mark(mark: Mark, holds: boolean): void {
     const before = this.marks.get(mark.name) ?? { kind: mark.kind, visits: 0, holds: 0 }
     this.marks.set(mark.name, { ...before, visits: before.visits + 1, holds: before.holds + (holds ? 1 : 0) })
@@ -222,6 +229,7 @@ export class World {
     if (this.ending?._tag === "violated") {
       throw new Error(`${this.ending.invariant}: ${this.ending.message} ${JSON.stringify(this.ending.evidence)}`)
     }
+    if (this.ending?._tag === "escaped") throw new Error(`${this.ending.api} is of the host: ${this.ending.remedy}`)
     if (this.ending !== undefined) throw new Error(`${this.ending.node} crashed: ${this.ending.cause}`)
     if (stopped._tag === "Livelock") throw new Error(`livelock: the fibers of ${stopped.node} wake each other`)
     if (stopped._tag === "StepLimit") throw new Error("the bound on steps was reached")

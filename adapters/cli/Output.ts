@@ -1,0 +1,72 @@
+/**
+ * What the command line prints: plain where nobody looks at a terminal, coloured and moving where somebody does.
+ */
+import { styleText } from "node:util"
+import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
+import type { RunResult } from "../../sim/run/Verdict.ts"
+import type { Summary } from "./Sweep.ts"
+
+export const paint = (style: "bold" | "red" | "green" | "dim", text: string): string =>
+  styleText(style, text, { stream: process.stdout, validateStream: true })
+
+/** One line on standard error that is written over; in a log, a line every ten seconds. */
+export class Progress {
+  readonly #total: number
+  readonly #started = performance.now()
+  readonly #isTerminal = process.stderr.isTTY === true
+  #failed = 0
+  #virtualSeconds = 0
+  #lastMillis = 0
+
+  constructor(total: number) {
+    this.#total = total
+  }
+
+  advance(result: RunResult, done: number): void {
+    if (result.verdict._tag !== "passed") this.#failed++
+    this.#virtualSeconds += result.virtualMicros / 1_000_000
+    const millis = performance.now() - this.#started
+    if (millis - this.#lastMillis < (this.#isTerminal ? 100 : 10_000)) return
+    this.#lastMillis = millis
+    const seconds = millis / 1_000
+    const text = `${done}/${this.#total} seeds  ${(done / seconds).toFixed(1)}/s  ${Math.round(this.#virtualSeconds / seconds)} x real time  ${this.#failed} failed`
+    process.stderr.write(this.#isTerminal ? `\r${text}\u001B[K` : `${text}\n`)
+  }
+
+  end(): void {
+    if (this.#isTerminal) process.stderr.write("\r\u001B[K")
+  }
+}
+
+export const verdictTable = (summary: Summary): string => {
+  const width = Math.max(10, ...summary.scenarios.map(({ scenario }) => scenario.length))
+  const rows = summary.scenarios.map(({ failed, faultKinds: kinds, marks, passed, scenario, virtualSeconds }) => {
+    const met = Object.values(marks).filter(({ holds }) => holds > 0).length
+    const verdict = failed === 0 ? paint("green", "passed") : paint("red", "FAILED")
+    return [
+      verdict,
+      scenario.padEnd(width),
+      String(passed).padStart(6),
+      String(failed).padStart(6),
+      `${Math.round(virtualSeconds)} s`.padStart(9),
+      String(kinds).padStart(6),
+      String(met).padStart(6)
+    ].join("  ")
+  })
+  const head = `        ${"scenario".padEnd(width)}  passed  failed    virtual  faults   marks`
+  return [paint("bold", head), ...rows].join("\n")
+}
+
+/** Every kind of fault, and how often it changed something. */
+export const effectTable = (effects: Readonly<Record<string, number>>): string =>
+  faultKinds
+    .map(
+      ({ name }) =>
+        `  ${name.padEnd(36)}${String(effects[name] ?? 0).padStart(9)}${effects[name] === undefined ? paint("dim", "  never") : ""}`
+    )
+    .join("\n")
+
+export const totals = (summary: Summary): string => {
+  const { failed, passed, seedsPerSecond, virtualPerWall, wallSeconds } = summary
+  return `${passed} passed, ${failed} failed in ${wallSeconds.toFixed(1)} s: ${seedsPerSecond.toFixed(1)} seeds/s, ${Math.round(virtualPerWall)} virtual seconds a second`
+}

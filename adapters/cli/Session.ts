@@ -1,0 +1,128 @@
+/**
+ * What the commands share: scenarios by name, mutants by name or file, failures written and shown.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { catalogue } from "../../scenarios/catalogue.ts"
+import * as FailureFile from "../../reports/FailureFile.ts"
+import * as FailureScreen from "../../reports/FailureScreen.ts"
+import { type MutantEdits, misfit, pathOf } from "../../sim/host/installMutant.ts"
+import { Supervisor } from "../../sim/host/Supervisor.ts"
+import type { StrategyName } from "../../sim/kernel/Schedule.ts"
+import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
+import { mutants } from "../../scenarios/mutants/catalogue.ts"
+import { paint } from "./Output.ts"
+import { unknown, UsageError } from "./Usage.ts"
+
+const catalogueUrl = new URL(
+  import.meta.url.endsWith(".ts") ? "../../scenarios/catalogue.ts" : "../../scenarios/catalogue.js",
+  import.meta.url
+)
+
+/** Host time that one run may take; the longest take a few seconds. */
+const runMillisMax = 60_000
+
+export const scenarioNames: ReadonlyArray<string> = catalogue.map(({ name }) => name)
+
+export const requireScenario = (name: string): string => {
+  if (!scenarioNames.includes(name)) throw unknown("scenario", name, scenarioNames)
+  return name
+}
+
+/** By name from the catalogue, or from a file. Every edit must fit the present sources. */
+export const findMutant = (nameOrFile: string): MutantEdits => {
+  const known = mutants.find(({ name }) => name === nameOrFile)
+  const mutant = known ?? (/[/.]/.test(nameOrFile) ? readMutant(nameOrFile) : undefined)
+  if (mutant === undefined)
+    throw unknown(
+      "mutant",
+      nameOrFile,
+      mutants.map(({ name }) => name)
+    )
+  for (const edit of mutant.edits) {
+    const wrong = misfit(readText(pathOf(edit.file), `mutant ${mutant.name}`), edit)
+    if (wrong !== undefined) throw new UsageError(`mutant ${mutant.name}: ${wrong}`)
+  }
+  return mutant
+}
+
+export const supervise = (mutant: MutantEdits | undefined, jobs: number): Supervisor =>
+  new Supervisor({ catalogue: catalogueUrl, mutant, jobs, runMillisMax })
+
+export const readText = (path: string, what: string): string => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    throw new UsageError(`${what}: cannot read ${path}`)
+  }
+}
+
+export const readFailure = (path: string): FailureFile.FailureFile => {
+  try {
+    return FailureFile.parse(readText(path, "failure file"))
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    throw new UsageError(`${path} is no failure file: ${(error as Error).message}`)
+  }
+}
+
+/** The command that runs this again, exactly. */
+export const replayLine = (request: RunRequest, mutant: string | undefined): string =>
+  [
+    `npx stormglass replay ${request.scenario} --seed ${request.seed}`,
+    ...(request.strategy === "random" ? [] : [`--strategy ${request.strategy}`]),
+    ...(mutant === undefined ? [] : [`--mutant ${mutant}`])
+  ].join(" ")
+
+/** Writes the failure, runs it again with its facts, and gives the screen. */
+export const showFailure = async (
+  supervisor: Supervisor,
+  result: RunResult,
+  mutant: { readonly edits: MutantEdits; readonly named: string } | undefined
+): Promise<string> => {
+  const file = `failures/${result.request.scenario.replaceAll("/", "-")}-${result.request.seed}${mutant === undefined ? "" : `-${mutant.edits.name.replaceAll("/", "-")}`}.json`
+  mkdirSync("failures", { recursive: true })
+  writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), mutant?.edits), null, 2)}\n`)
+  const again = await supervisor.run(result.request, true)
+  const screen = FailureScreen.render({
+    result,
+    facts: again.facts,
+    replay: replayLine(result.request, mutant?.named),
+    file,
+    paint
+  })
+  const isSame = again.result.digest === result.digest
+  return isSame ? screen : `${screen}\n${paint("red", "DIGEST DIFFERS when run again: this run is not deterministic")}`
+}
+
+export const versions = (): FailureFile.FailureFile["versions"] => {
+  const versionOf = (path: string) =>
+    (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { readonly version: string }).version
+  const up = import.meta.url.endsWith(".ts") ? "../.." : "../../.."
+  return {
+    stormglass: versionOf(`${up}/package.json`),
+    effect: versionOf(import.meta.resolve("effect/package.json")),
+    node: process.versions.node,
+    v8: process.versions.v8
+  }
+}
+
+export const requestsOf = (
+  scenarios: ReadonlyArray<string>,
+  seeds: ReadonlyArray<string>,
+  strategy: StrategyName
+): ReadonlyArray<RunRequest> => seeds.flatMap((seed) => scenarios.map((scenario) => ({ scenario, seed, strategy })))
+
+function readMutant(path: string): MutantEdits {
+  let document: unknown
+  try {
+    document = JSON.parse(readText(path, "mutant"))
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    throw new UsageError(`mutant ${path}: it is no JSON document`)
+  }
+  try {
+    return FailureFile.parseMutant(document)
+  } catch (error) {
+    throw new UsageError(`mutant ${path}: ${(error as Error).message.split("\n").join(" ")}`)
+  }
+}

@@ -1,0 +1,409 @@
+/**
+ * The command line. Exit codes: 0 all passed; 1 a failure was found; 2 wrong usage; 3 nondeterminism.
+ */
+import { writeFileSync } from "node:fs"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import { catalogue } from "../../scenarios/catalogue.ts"
+import { mutants } from "../../scenarios/mutants/catalogue.ts"
+import * as FailureScreen from "../../reports/FailureScreen.ts"
+import * as Timeline from "../../reports/Timeline.ts"
+import { Refused } from "../../sim/host/Supervisor.ts"
+import type { StrategyName } from "../../sim/kernel/Schedule.ts"
+import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
+import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
+import { isFailure, type RunRequest } from "../../sim/run/Verdict.ts"
+import { determinism, isChild, printDigests } from "./determinism.ts"
+import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
+import * as Session from "./Session.ts"
+import { jobsDefault, summarize, sweep } from "./Sweep.ts"
+import { parseSeeds, UsageError } from "./Usage.ts"
+
+const seedsPerScenarioDefault = 16
+const screensMax = 3
+
+const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("One JSON document on standard output"),
+  Flag.withDefault(false)
+)
+const strategy = Flag.Literals("strategy", ["random", "fifo"]).pipe(
+  Flag.withDescription("Which runnable task goes first, and where fibers are preempted"),
+  Flag.withDefault("random" as const)
+)
+const mutant = Flag.String("mutant").pipe(
+  Flag.withDescription("Plant a bug: a name from `list mutants`, or a file"),
+  Flag.optional
+)
+const seed = Flag.String("seed").pipe(Flag.withDescription("One seed"), Flag.optional)
+const jobs = Flag.Integer("jobs").pipe(Flag.withDescription("Worker threads"), Flag.withDefault(jobsDefault()))
+
+/** What a command says with its exit code. */
+const state = { exitCode: 0, isStopped: false }
+
+const run = Command.make(
+  "run",
+  {
+    scenarios: Argument.String("scenario").pipe(Argument.withDescription("Default: all of them"), Argument.variadic()),
+    seeds: Flag.String("seeds").pipe(Flag.withDescription("How many, or a range: 20, 5..9"), Flag.optional),
+    seed,
+    jobs,
+    budget: Flag.String("budget").pipe(Flag.withDescription("No run begins after this: 60s"), Flag.optional),
+    minEffects: Flag.Integer("min-effects").pipe(
+      Flag.withDescription("Fail unless every kind of fault changed something so often"),
+      Flag.withDefault(0)
+    ),
+    mutant,
+    strategy,
+    json
+  },
+  (options) => attempt(() => runCommand(options))
+).pipe(
+  Command.withDescription("Run scenarios over seeds, and show what fails"),
+  Command.withExamples([
+    { command: "stormglass run", description: "every scenario, a few seeds each" },
+    { command: "stormglass run everything --seeds 1000", description: "one scenario, a thousand seeds" },
+    { command: "stormglass run --mutant no-fence", description: "with a planted bug, until it is found" }
+  ])
+)
+
+const replay = Command.make(
+  "replay",
+  {
+    target: Argument.String("file or scenario"),
+    seed,
+    strategy,
+    mutant,
+    until: Flag.String("until").pipe(Flag.withDescription("Stop at this virtual time: 12.5s"), Flag.optional),
+    trace: Flag.String("trace").pipe(Flag.withDescription("Write every fact to this file, as NDJSON"), Flag.optional),
+    json
+  },
+  (options) => attempt(() => replayCommand(options))
+).pipe(
+  Command.withDescription("Run one case again, exactly"),
+  Command.withExamples([
+    { command: "stormglass replay failures/everything-7.json", description: "a saved failure" },
+    { command: "stormglass replay everything --seed 7 --trace facts.ndjson", description: "a seed, with all its facts" }
+  ])
+)
+
+const list = Command.make(
+  "list",
+  { what: Argument.Literals("what", ["scenarios", "mutants", "faults", "invariants", "marks"]), json },
+  (options) => attempt(() => listCommand(options))
+).pipe(Command.withDescription("What there is, one line each"))
+
+const gate = Command.make(
+  "determinism",
+  {
+    seeds: Flag.Integer("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2))
+  },
+  (options) =>
+    attempt(async () => {
+      if (isChild()) await printDigests(options.seeds)
+      else if (!(await determinism(options.seeds))) state.exitCode = 3
+    })
+).pipe(Command.withDescription("Run seeds twice in one process and again in a fresh one, and compare"))
+
+const table = Command.make(
+  "mutants",
+  {
+    seeds: Flag.Integer("seeds").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
+    jobs,
+    json
+  },
+  (options) => attempt(() => mutantsCommand(options))
+).pipe(Command.withDescription("For every mutant: its incident, the seeds to find it, what caught it"))
+
+const stormglass = Command.make("stormglass").pipe(
+  Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
+  Command.withSubcommands([run, replay, list, gate, table])
+)
+
+async function runCommand(options: {
+  readonly scenarios: ReadonlyArray<string>
+  readonly seeds: Option.Option<string>
+  readonly seed: Option.Option<string>
+  readonly jobs: number
+  readonly budget: Option.Option<string>
+  readonly minEffects: number
+  readonly mutant: Option.Option<string>
+  readonly strategy: StrategyName
+  readonly json: boolean
+}): Promise<void> {
+  const scenarios =
+    options.scenarios.length === 0 ? Session.scenarioNames : options.scenarios.map(Session.requireScenario)
+  const named = Option.getOrUndefined(options.mutant)
+  const edits = named === undefined ? undefined : Session.findMutant(named)
+  const seedText = Option.getOrUndefined(options.seed) ?? process.env["STORMGLASS_SEED"]
+  const rangeText = Option.getOrUndefined(options.seeds) ?? process.env["STORMGLASS_SEEDS"]
+  const seeds =
+    seedText !== undefined
+      ? [seedText]
+      : parseSeeds(rangeText ?? String(edits === undefined ? seedsPerScenarioDefault : 500))
+  const budget = Option.getOrUndefined(options.budget)
+  const budgetMillis = budget === undefined ? undefined : durationMicros("--budget", budget) / 1_000
+  const requests = Session.requestsOf(scenarios, seeds, options.strategy)
+
+  const supervisor = Session.supervise(edits, options.jobs)
+  try {
+    const progress = new Progress(requests.length)
+    const started = performance.now()
+    const results = await sweep({
+      supervisor,
+      requests,
+      budgetMillis,
+      untilFailure: edits !== undefined,
+      onResult: (result, done) => progress.advance(result, done),
+      isStopped: () => state.isStopped
+    })
+    progress.end()
+    const summary = summarize(results, (performance.now() - started) / 1_000)
+    const failures = results.filter(({ verdict }) => isFailure(verdict))
+    const isWhole = options.scenarios.length === 0 && edits === undefined && seedText === undefined
+    const rare = faultKinds
+      .filter(({ name }) => (summary.effects[name] ?? 0) < options.minEffects)
+      .map(({ name }) => name)
+    const cold = isWhole ? summary.cold : []
+    if (failures.length > 0 || rare.length > 0 || cold.length > 0) state.exitCode = 1
+    if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
+
+    if (options.json) {
+      const failed = failures.map((result) => ({
+        scenario: result.request.scenario,
+        seed: result.request.seed,
+        verdict: result.verdict,
+        digest: result.digest,
+        replay: Session.replayLine(result.request, named)
+      }))
+      print(JSON.stringify({ ...summary, rare, failures: failed }, null, 2))
+      return
+    }
+    const mutantOf = edits === undefined || named === undefined ? undefined : { edits, named }
+    for (const failure of failures.slice(0, edits === undefined ? screensMax : 1)) {
+      print(`${await Session.showFailure(supervisor, failure, mutantOf)}\n`)
+    }
+    print(verdictTable(summary))
+    print(`\n${paint("bold", "Faults that took effect")}\n${effectTable(summary.effects)}`)
+    if (summary.cold.length > 0) print(`\n${paint("bold", "Marks that no run met")}\n  ${summary.cold.join("\n  ")}`)
+    if (rare.length > 0) print(`\nless than ${options.minEffects} times: ${rare.join(", ")}`)
+    print(`\n${totals(summary)}`)
+  } finally {
+    await supervisor.close()
+  }
+}
+
+async function replayCommand(options: {
+  readonly target: string
+  readonly seed: Option.Option<string>
+  readonly strategy: StrategyName
+  readonly mutant: Option.Option<string>
+  readonly until: Option.Option<string>
+  readonly trace: Option.Option<string>
+  readonly json: boolean
+}): Promise<void> {
+  const isScenario = Session.scenarioNames.includes(options.target)
+  const isFile = !isScenario && /\.json$/.test(options.target)
+  if (!isScenario && !isFile) Session.requireScenario(options.target)
+  const saved = isFile ? Session.readFailure(options.target) : undefined
+  if (saved !== undefined) Session.requireScenario(saved.scenario)
+  const seedText = saved?.seed ?? Option.getOrUndefined(options.seed)
+  if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
+  const named = Option.getOrUndefined(options.mutant)
+  const edits = named === undefined ? saved?.mutant : Session.findMutant(named)
+  const until = Option.getOrUndefined(options.until)
+  const request: RunRequest = {
+    scenario: saved?.scenario ?? options.target,
+    seed: seedText,
+    strategy: saved?.strategy ?? options.strategy,
+    ...(saved === undefined ? {} : { parameters: saved.parameters, plan: saved.plan }),
+    ...(until === undefined ? {} : { untilMicros: durationMicros("--until", until) })
+  }
+  const supervisor = Session.supervise(edits, 1)
+  try {
+    const { facts, result } = await supervisor.run(request, true)
+    const trace = Option.getOrUndefined(options.trace)
+    if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
+    const isEqual = saved === undefined || until !== undefined ? undefined : saved.digest === result.digest
+    state.exitCode = result.verdict._tag === "escaped" ? 3 : isFailure(result.verdict) ? 1 : 0
+    if (isEqual === false) state.exitCode = 3
+    if (options.json) {
+      print(
+        JSON.stringify({ ...result, expectedDigest: saved?.digest ?? null, isDigestEqual: isEqual ?? null }, null, 2)
+      )
+      return
+    }
+    if (isFailure(result.verdict)) {
+      const line = saved === undefined ? Session.replayLine(request, named) : `npx stormglass replay ${options.target}`
+      print(FailureScreen.render({ result, facts, replay: line, file: undefined, paint }))
+    } else {
+      for (const envelope of facts.filter((fact) => !Timeline.isFine(fact)).slice(-20)) print(Timeline.line(envelope))
+      print(
+        `\n${paint("green", "passed")}: ${request.scenario}, seed ${request.seed}, ${(result.virtualMicros / 1_000_000).toFixed(1)} virtual seconds`
+      )
+    }
+    print(
+      `digest ${result.digest}${isEqual === undefined ? "" : isEqual ? ", equal" : `: DIGEST DIFFERS, it was ${saved?.digest}`}`
+    )
+  } finally {
+    await supervisor.close()
+  }
+}
+
+interface Row {
+  readonly name: string
+  readonly describes: string
+}
+
+async function listCommand(options: { readonly what: string; readonly json: boolean }): Promise<void> {
+  const rows = await rowsOf(options.what)
+  if (options.json) return print(JSON.stringify(rows, null, 2))
+  const width = Math.max(...rows.map(({ name }) => name.length), 0)
+  for (const { describes, name } of rows) print(`${name.padEnd(width)}  ${describes}`)
+}
+
+async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
+  const scenarios = async () => Promise.all(catalogue.map(({ load }) => load()))
+  switch (what) {
+    case "scenarios":
+      return (await scenarios()).map(({ name, story }) => ({ name, describes: story.split("\n").join(" ") }))
+    case "mutants":
+      return mutants.map(({ incident, name, why }) => ({ name, describes: `${why} (${incident})` }))
+    case "faults":
+      return faultKinds.map(({ describes, name }) => ({ name, describes }))
+    case "invariants": {
+      const all = (await scenarios()).flatMap(({ invariants }) => invariants)
+      return [...new Map(all.map(({ name, states }) => [name, { name, describes: states }])).values()]
+    }
+    default: {
+      const marks = (await scenarios()).flatMap((scenario) => scenario.marks)
+      return [...new Map(marks.map(({ kind, name }) => [name, { name, describes: kind }])).values()]
+    }
+  }
+}
+
+async function mutantsCommand(options: {
+  readonly seeds: number
+  readonly jobs: number
+  readonly json: boolean
+}): Promise<void> {
+  const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
+  const rows = []
+  for (const each of mutants) {
+    const supervisor = Session.supervise(Session.findMutant(each.name), options.jobs)
+    try {
+      const seeds = parseSeeds(String(Math.ceil(options.seeds / scenarios.length)))
+      const requests = Session.requestsOf(scenarios, seeds, "random").slice(0, options.seeds)
+      const results = await sweep({
+        supervisor,
+        requests,
+        budgetMillis: undefined,
+        untilFailure: true,
+        onResult: () => undefined,
+        isStopped: () => state.isStopped
+      })
+      const index = results.findIndex(({ verdict }) => isFailure(verdict))
+      const found = results[index]
+      const row = {
+        mutant: each.name,
+        incident: each.incident,
+        seeds: index < 0 ? null : index + 1,
+        scenario: found?.request.scenario ?? null,
+        caughtBy:
+          found === undefined ? null : found.verdict._tag === "violated" ? found.verdict.invariant : found.verdict._tag
+      }
+      rows.push(row)
+      if (index < 0) state.exitCode = 1
+      if (!options.json) {
+        const verdict =
+          index < 0
+            ? paint("red", "not found")
+            : `${String(row.seeds).padStart(4)} seeds  ${row.caughtBy} in ${row.scenario}`
+        print(`${each.name.padEnd(44)}${verdict}  ${paint("dim", each.incident)}`)
+      }
+    } finally {
+      await supervisor.close()
+    }
+  }
+  if (options.json) print(JSON.stringify(rows, null, 2))
+}
+
+function durationMicros(flag: string, text: string): number {
+  try {
+    return toMicros(text)
+  } catch (error) {
+    throw new UsageError(`${flag}: ${(error as Error).message}`)
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** The handlers are plain functions over worker threads; what they throw comes out as it is. */
+function attempt(body: () => Promise<void>): Effect.Effect<void> {
+  return Effect.promise(body)
+}
+
+process.on("SIGINT", () => {
+  if (state.isStopped) process.exit(130)
+  state.isStopped = true
+})
+
+const program = Command.runWith(stormglass, { version: Session.versions().stormglass, renderErrors: false })(
+  process.argv.slice(2)
+)
+const exit = await Effect.runPromiseExit(Effect.provide(program, NodeServices.layer))
+if (Exit.isFailure(exit)) {
+  const error = Cause.squash(exit.cause)
+  const isWrongUsage = error instanceof UsageError || error instanceof Refused || isCliError(error)
+  if (!isHelp(error)) {
+    process.stderr.write(isWrongUsage ? `stormglass: ${usageLine(error)}\n` : `${Cause.pretty(exit.cause)}\n`)
+  }
+  state.exitCode = isHelp(error) ? (hasHelpErrors(error) ? 2 : 0) : isWrongUsage ? 2 : 1
+}
+process.exitCode = state.exitCode
+
+function isCliError(error: unknown): error is Error {
+  return typeof error === "object" &&
+    error !== null &&
+    String((error as { readonly _tag?: unknown })._tag).length > 0 &&
+    error instanceof Error &&
+    !(error instanceof UsageError)
+    ? [
+        "UnrecognizedOption",
+        "DuplicateOption",
+        "MissingOption",
+        "MissingArgument",
+        "UnexpectedArgument",
+        "InvalidValue",
+        "UnknownSubcommand",
+        "ValidationError",
+        "UserError"
+      ].includes(String((error as { readonly _tag?: unknown })._tag))
+    : false
+}
+
+function isHelp(error: unknown): boolean {
+  return (error as { readonly _tag?: unknown } | null)?._tag === "ShowHelp"
+}
+
+function hasHelpErrors(error: unknown): boolean {
+  const { errors } = error as { readonly errors?: ReadonlyArray<Error> }
+  if (errors === undefined || errors.length === 0) return false
+  process.stderr.write(`stormglass: ${usageLine(errors[0] as Error)}\n`)
+  return true
+}
+
+function usageLine(error: Error): string {
+  return error.message
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join("; ")
+}

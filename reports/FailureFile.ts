@@ -1,0 +1,71 @@
+/**
+ * A failure as a file: everything that decides the run, and what it was, so that `replay` can do it again and say whether it
+ * was the same.
+ */
+import * as Schema from "effect/Schema"
+import { FaultPlan } from "../sim/nemesis/FaultPlan.ts"
+import type { RunResult } from "../sim/run/Verdict.ts"
+
+export const MutantEdits = Schema.Struct({
+  name: Schema.String,
+  edits: Schema.Array(Schema.Struct({ file: Schema.String, find: Schema.String, replace: Schema.String }))
+})
+
+export const FailureFile = Schema.Struct({
+  version: Schema.Literal(1),
+  scenario: Schema.String,
+  seed: Schema.String,
+  strategy: Schema.Literals(["fifo", "random"]),
+  storage: Schema.Literal("model"),
+  parameters: Schema.Record(Schema.String, Schema.Int),
+  /** What was executed. */
+  plan: FaultPlan,
+  /** The same with selectors and rates as they turned out: survives refactoring where the seed does not. */
+  pinned: FaultPlan,
+  mutant: Schema.optionalKey(MutantEdits),
+  versions: Schema.Struct({ stormglass: Schema.String, effect: Schema.String, node: Schema.String, v8: Schema.String }),
+  digest: Schema.String,
+  verdict: Schema.Unknown
+})
+export type FailureFile = typeof FailureFile.Type
+
+export const make = (
+  result: RunResult,
+  versions: FailureFile["versions"],
+  mutant: typeof MutantEdits.Type | undefined
+): FailureFile => ({
+  version: 1,
+  scenario: result.request.scenario,
+  seed: result.request.seed,
+  strategy: result.request.strategy,
+  storage: "model",
+  parameters: result.parameters,
+  plan: result.plan,
+  pinned: result.pinned,
+  ...(mutant === undefined ? {} : { mutant: { name: mutant.name, edits: mutant.edits } }),
+  versions,
+  digest: result.digest,
+  verdict: result.verdict
+})
+
+const decode = Schema.decodeUnknownSync(FailureFile)
+
+/** Throws an error of one line that says what is wrong, and where. */
+export const parse = (text: string): FailureFile => {
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch {
+    throw new Error("it is no JSON document; is it truncated?")
+  }
+  const version = (document as { readonly version?: unknown } | null)?.version
+  if (version !== 1) throw new Error(`it is of version ${JSON.stringify(version)}, and this is version 1`)
+  try {
+    return decode(document)
+  } catch (error) {
+    throw new Error((error as Error).message.split("\n").join(" ").trim())
+  }
+}
+
+/** A mutant as a file: its name and its edits; what else it says is for people. */
+export const parseMutant: (document: unknown) => typeof MutantEdits.Type = Schema.decodeUnknownSync(MutantEdits)

@@ -1,0 +1,92 @@
+/**
+ * One screen for a failure: what broke, the evidence, the faults that acted, the last events, and the line that replays it.
+ */
+import type { Envelope } from "../core/facts/Envelope.ts"
+import type { RunResult, Verdict } from "../sim/run/Verdict.ts"
+import * as Timeline from "./Timeline.ts"
+
+export interface ScreenOptions {
+  readonly result: RunResult
+  readonly facts: ReadonlyArray<Envelope>
+  /** "npx stormglass replay …" */
+  readonly replay: string
+  readonly file: string | undefined
+  readonly paint: (style: "bold" | "red" | "dim", text: string) => string
+}
+
+const eventsMax = 14
+const faultsMax = 10
+const waitingMax = 8
+
+export const render = ({ facts, file, paint, replay, result }: ScreenOptions): string => {
+  const { request, verdict } = result
+  const lines = [
+    paint("red", `✗ ${request.scenario}, seed ${request.seed}: ${headline(verdict)}`),
+    ...detail(verdict).map((text) => `  ${text}`),
+    "",
+    paint("bold", "Faults that acted"),
+    ...faults(facts).map((text) => `  ${text}`),
+    "",
+    paint("bold", "The last events"),
+    ...lastEvents(facts, verdict).map((envelope) => `  ${Timeline.line(envelope)}`.slice(0, 150)),
+    "",
+    paint("bold", "Again, exactly"),
+    `  ${replay}`,
+    ...(file === undefined ? [] : [paint("dim", `  saved as ${file}`)])
+  ]
+  return lines.join("\n")
+}
+
+/** The verdict in one line. */
+export const headline = (verdict: Verdict): string => {
+  switch (verdict._tag) {
+    case "passed":
+      return "passed"
+    case "violated":
+      return `${verdict.invariant}: ${verdict.message}`
+    case "stalled":
+      return `stalled: ${verdict.reason}`
+    case "crashed":
+      return `${verdict.node} crashed: ${verdict.cause.split("\n")[0]}`
+    case "escaped":
+      return `escaped: ${verdict.api} is of the host; ${verdict.remedy}`
+  }
+}
+
+function detail(verdict: Verdict): ReadonlyArray<string> {
+  switch (verdict._tag) {
+    case "passed":
+      return []
+    case "violated":
+      return [
+        `at ${(verdict.atMicros / 1_000_000).toFixed(3)} s, fact ${verdict.factId}`,
+        ...Object.entries(verdict.evidence).map(([name, value]) => `${name}: ${JSON.stringify(value)}`.slice(0, 200))
+      ]
+    case "stalled": {
+      const counted = new Map<string, number>()
+      for (const { fiber, node, waitsFor } of verdict.waiting) {
+        const text = `${node}: ${fiber} waits for ${waitsFor}`
+        counted.set(text, (counted.get(text) ?? 0) + 1)
+      }
+      const all = [...counted].map(([text, count]) => (count === 1 ? text : `${text} (${count} times)`))
+      return all.length <= waitingMax ? all : [...all.slice(0, waitingMax), `… and ${all.length - waitingMax} more`]
+    }
+    case "crashed":
+      return verdict.cause.split("\n").slice(1, 6)
+    case "escaped":
+      return verdict.stack.split("\n").slice(0, 6)
+  }
+}
+
+function faults(facts: ReadonlyArray<Envelope>): ReadonlyArray<string> {
+  const acted = facts.filter(({ fact }) => fact._tag === "FaultActed").map(Timeline.line)
+  if (acted.length === 0) return ["none"]
+  return acted.length <= faultsMax ? acted : [`… ${acted.length - faultsMax} earlier`, ...acted.slice(-faultsMax)]
+}
+
+function lastEvents(facts: ReadonlyArray<Envelope>, verdict: Verdict): ReadonlyArray<Envelope> {
+  const until = verdict._tag === "violated" ? verdict.factId : Infinity
+  return facts
+    .filter((envelope) => envelope.id <= until && !Timeline.isFine(envelope) && envelope.fact._tag !== "FaultEffect")
+    .slice(-eventsMax)
+}

@@ -1,0 +1,90 @@
+/**
+ * Facts as a fixed-column timeline: virtual time, node, what happened; one line each.
+ *
+ *     12.504 s  n2        commit     lease/acquire  leases/leader
+ */
+import type { Committed, Envelope } from "../core/facts/Envelope.ts"
+
+/** Facts that matter only to those who look for them. */
+const fine: ReadonlyArray<string> = [
+  "TimerSet",
+  "Sent",
+  "Delivered",
+  "SpanStarted",
+  "SpanEnded",
+  "SessionOpened",
+  "SessionClosed"
+]
+
+export const isFine = (envelope: Envelope): boolean => fine.includes(envelope.fact._tag)
+
+export const line = (envelope: Envelope): string => {
+  const time = (envelope.atMicros / 1_000_000).toFixed(3).padStart(9)
+  const node = (envelope.node === "" ? "·" : envelope.node).padEnd(10)
+  const [verb, rest] = describe(envelope)
+  return `${time} s  ${node}${verb.padEnd(12)}${rest}`.trimEnd()
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function describe({ fact }: Envelope): readonly [verb: string, rest: string] {
+  const fields = fact as unknown as Fields
+  switch (fact._tag) {
+    case "Committed": {
+      const { label, changes, fences } = fact as Committed
+      const rows = changes.slice(0, 3).map(({ key, table }) => `${table}/${key}`)
+      const more = changes.length > 3 ? ` +${changes.length - 3}` : ""
+      const fenced =
+        fences.length === 0 ? "" : `  fenced ${fences.map(({ epoch, lease }) => `${lease}@${epoch}`).join(" ")}`
+      return ["commit", `${label}  ${rows.join(" ")}${more}${fenced}`]
+    }
+    case "FaultActed":
+      return [
+        "FAULT",
+        `${fields["name"]} on ${list(fields["targets"])}${fields["others"] ? ` ${list(fields["others"])}` : ""}`
+      ]
+    case "FaultUndone":
+      return ["fault over", String(fields["name"])]
+    case "FaultEffect":
+      return ["struck", String(fields["fault"])]
+    case "NodeStarted":
+    case "NodeStopping":
+    case "NodePaused":
+    case "NodeResumed":
+      return [fact._tag.slice(4).toLowerCase(), ""]
+    case "NodeCrashed":
+      return ["crashed", String(fields["reason"])]
+    case "NodeExited":
+      return ["exited", String(fields["outcome"])]
+    case "Sent":
+      return ["send", `to ${fields["to"]}  ${what(fields)}`]
+    case "Delivered":
+      return ["receive", `from ${fields["from"]}  ${what(fields)}`]
+    case "Logged":
+      return ["log", `${fields["level"]}: ${fields["message"]}`]
+    case "ActingAs": {
+      const grants = fields["grants"] as ReadonlyArray<{ readonly lease: string; readonly epoch: number }>
+      const named = grants.slice(0, 2).map(({ epoch, lease }) => `${lease}@${epoch}`)
+      const millis = Math.round(Number(fields["remainingMicros"]) / 1_000)
+      return ["acts as", `${named.join(" ")}${grants.length > 2 ? ` +${grants.length - 2}` : ""} for ${millis} ms`]
+    }
+    default:
+      return [fact._tag, compact(fields)]
+  }
+}
+
+function what(fields: Fields): string {
+  return String(fields["http"] ?? fields["storage"] ?? `${fields["bytes"] ?? ""} bytes`)
+}
+
+function list(value: unknown): string {
+  return Array.isArray(value) ? value.join(", ") : String(value)
+}
+
+function compact(fields: Fields): string {
+  return Object.entries(fields)
+    .filter(([name]) => name !== "_tag")
+    .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+    .join(" ")
+    .slice(0, 160)
+}

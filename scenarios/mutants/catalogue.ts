@@ -1,0 +1,13 @@
+/**
+ * Mutants: the control plane with one known mistake each, taken from incidents, to measure whether the invariants see it.
+ */
+import type { MutantEdits } from "../../sim/host/installMutant.ts"
+
+export interface Mutant extends MutantEdits {
+  /** What is wrong with it. */
+  readonly why: string
+  /** Where it has happened. */
+  readonly incident: string
+}
+
+export const mutants: ReadonlyArray<Mutant> = []

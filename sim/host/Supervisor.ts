@@ -1,0 +1,145 @@
+/**
+ * Runs requests in worker threads and watches over them: a run that does not come back is ended, and has a verdict.
+ *
+ * - V1 Results do not depend on the number of workers, nor on who ran what before.
+ * - V2 Nothing hangs: a request has a bound of host time, and a worker that exceeds it is replaced.
+ */
+import { Worker } from "node:worker_threads"
+import type { Envelope } from "../../core/facts/Envelope.ts"
+import type { RunRequest, RunResult, Verdict } from "../run/Verdict.ts"
+import type { MutantEdits } from "./installMutant.ts"
+import type { WorkerData, WorkerRequest, WorkerResponse } from "./worker.ts"
+
+export interface SupervisorOptions {
+  readonly catalogue: URL
+  readonly mutant: MutantEdits | undefined
+  readonly jobs: number
+  /** Host time for one run. */
+  readonly runMillisMax: number
+}
+
+/** A request that names what does not exist, or a mutant that does not fit. */
+export class Refused extends Error {
+  override readonly name = "Refused"
+}
+
+export interface Outcome {
+  readonly result: RunResult
+  /** Every fact of the run, if they were asked for. */
+  readonly facts: ReadonlyArray<Envelope>
+}
+
+interface Job {
+  readonly request: RunRequest
+  readonly wantsFacts: boolean
+  readonly done: (outcome: Outcome) => void
+  readonly failed: (error: Error) => void
+}
+
+const workerUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url)
+
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #queue: Array<Job> = []
+  readonly #idle: Array<Worker> = []
+  readonly #workers = new Set<Worker>()
+  #busy = 0
+  #ids = 0
+  #isClosed = false
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+  }
+
+  /** Rejects with `Refused` for a mistake of the caller; everything else is a verdict. */
+  run(request: RunRequest, wantsFacts = false): Promise<Outcome> {
+    return new Promise((done, failed) => {
+      this.#queue.push({ request, wantsFacts, done, failed })
+      this.#next()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#queue.length = 0
+    await Promise.all([...this.#workers].map((worker) => worker.terminate()))
+  }
+
+  #next(): void {
+    while (!this.#isClosed && this.#busy < this.#options.jobs) {
+      const job = this.#queue.shift()
+      if (job === undefined) return
+      this.#busy++
+      this.#start(this.#idle.pop() ?? this.#spawn(), job)
+    }
+  }
+
+  #spawn(): Worker {
+    const { catalogue, mutant } = this.#options
+    const worker = new Worker(workerUrl, { workerData: { catalogue: catalogue.href, mutant } satisfies WorkerData })
+    this.#workers.add(worker)
+    return worker
+  }
+
+  #start(worker: Worker, job: Job): void {
+    const id = this.#ids++
+    const seconds = this.#options.runMillisMax / 1_000
+    const finish = () => {
+      clearTimeout(timer)
+      worker.removeAllListeners()
+      this.#busy--
+    }
+    const lose = (verdict: Verdict) => {
+      finish()
+      this.#workers.delete(worker)
+      void worker.terminate()
+      job.done({ result: lost(job.request, verdict), facts: [] })
+      this.#next()
+    }
+    const timer = setTimeout(
+      () =>
+        lose({
+          _tag: "stalled",
+          reason: `a task did not return: the run took more than ${seconds} s of host time and was ended`,
+          waiting: [],
+          atMicros: 0
+        }),
+      this.#options.runMillisMax
+    )
+    worker.on("error", (error) => {
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      lose({ _tag: "crashed", node: "the simulator", cause, atMicros: 0 })
+    })
+    worker.on("exit", (code) =>
+      lose({ _tag: "crashed", node: "the simulator", cause: `its thread ended with ${code}`, atMicros: 0 })
+    )
+    worker.on("message", (response: WorkerResponse) => {
+      finish()
+      this.#idle.push(worker)
+      if (response._tag === "Result") job.done({ result: response.result, facts: response.facts })
+      else job.failed(new Refused(response.message))
+      this.#next()
+    })
+    worker.postMessage({ id, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
+  }
+}
+
+/** The result of a run that never gave one. */
+function lost(request: RunRequest, verdict: Verdict): RunResult {
+  const plan = request.plan ?? { version: 1, faults: [] }
+  return {
+    request,
+    verdict,
+    digest: "",
+    parameters: request.parameters ?? {},
+    plan,
+    pinned: plan,
+    strikes: [],
+    virtualMicros: 0,
+    steps: 0,
+    facts: 0,
+    effects: {},
+    voids: 0,
+    marks: {}
+  }
+}
