@@ -56,10 +56,6 @@ type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generato
 export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
   Layer.merge(work(config), api).pipe(Layer.provide(membership(config)))
 
-/** The node without its API, for those who test the work alone. */
-export const layerWithoutApi = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit> =>
-  work(config).pipe(Layer.provide(membership(config)))
-
 const api = HttpRouter.serve(
   HttpApiBuilder.layer(Api).pipe(
     Layer.provide([FleetsApi.layer, InstancesApi.layer, AgentsApi.layer, InspectionApi.layer])

@@ -5,5 +5,3 @@ export interface DeletionAsked {
   readonly _tag: "DeletionAsked"
   readonly uid: string
 }
-
-export type ApiFact = DeletionAsked

@@ -28,7 +28,7 @@ export const assign = (
   )
   const pairs = groups
     .flatMap((group) => members.map((member) => ({ group, id: member.id, score: score(group, member) })))
-    .sort((a, b) => b.score - a.score || a.group - b.group || (a.id < b.id ? -1 : 1))
+    .toSorted((a, b) => b.score - a.score || a.group - b.group || (a.id < b.id ? -1 : 1))
   const owners = new Map<number, string>()
   for (const { group, id } of pairs) {
     const left = room.get(id)!
@@ -44,7 +44,7 @@ export const groupsOf = (assignment: ReadonlyMap<number, string>, id: string): R
   [...assignment]
     .filter(([, owner]) => owner === id)
     .map(([group]) => group)
-    .sort((a, b) => a - b)
+    .toSorted((a, b) => a - b)
 
 function score(group: number, member: Shareholder): number {
   const fraction = (scramble(fnv1a32(`${member.id}/${group}`)) + 0.5) / 2 ** 32

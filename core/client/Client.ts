@@ -3,7 +3,7 @@
  * something carry an idempotency key, which makes asking the next one safe.
  */
 import * as Effect from "effect/Effect"
-import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as HttpApiClient from "effect/http-api/HttpApiClient"
 import { Api } from "../api/Api.ts"
 

@@ -10,5 +10,3 @@ export interface BrakeEngaged {
 export interface BrakeReleased {
   readonly _tag: "BrakeReleased"
 }
-
-export type HeartbeatFact = BrakeEngaged | BrakeReleased

@@ -13,5 +13,3 @@ export interface Acknowledged {
   readonly resultHash: number
   readonly isReplay: boolean
 }
-
-export type IdempotencyFact = Acknowledged

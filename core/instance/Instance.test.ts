@@ -54,9 +54,9 @@ describe("InstancePlan", () => {
     fc.assert(
       fc.property(rows, seen, (row, saw) => {
         const step = InstancePlan.next(row, saw, 20)
-        if (step._tag === "Move") assert.isTrue(canMove(row.state, step.to), `${row.state} to ${step.to}`)
-        if (step._tag === "Remove") assert.strictEqual(row.state, "DELETING")
-        if (step._tag === "Move" && step.to === "ERROR") assert.isNotNull(step.reason)
+        assert.isTrue(step._tag !== "Move" || canMove(row.state, step.to), `${row.state}: ${step._tag}`)
+        assert.isTrue(step._tag !== "Move" || step.to !== "ERROR" || step.reason !== null)
+        assert.isTrue(step._tag !== "Remove" || row.state === "DELETING")
       })
     ))
 

@@ -18,5 +18,3 @@ export interface StoppedActing {
   readonly lease: string
   readonly epoch: number
 }
-
-export type LeaseFact = ActingAs | StoppedActing

@@ -15,7 +15,6 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Scope from "effect/Scope"
 import { assert } from "../assert.ts"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import * as FaultPoint from "../facts/FaultPoint.ts"
@@ -209,8 +208,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
           break
         case "Overrun":
           yield* Mark.hit(overran)
-          yield* node.exit(`work under lease ${lease.fence.lease} outlived it`)
-          break
+          return yield* node.exit(`work under lease ${lease.fence.lease} outlived it`)
       }
     }
     yield* Effect.sleep(Math.max(1, Math.ceil((nextMicros - nowMicros) / 1_000)))

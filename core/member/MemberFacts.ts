@@ -15,5 +15,3 @@ export interface Assigned {
   readonly version: string
   readonly bucketGroups: ReadonlyArray<number>
 }
-
-export type MemberFact = Joined | Assigned

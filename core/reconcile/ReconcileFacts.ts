@@ -33,5 +33,3 @@ export interface EffectEnded {
   readonly epoch: number
   readonly outcome: "done" | "failed" | "interrupted"
 }
-
-export type ReconcileFact = Reconciled | ReconcilePanicked | EffectStarted | EffectEnded

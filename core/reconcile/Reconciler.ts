@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
   const drop = Effect.fnUntraced(function* (bucketGroup: number) {
     grants.delete(bucketGroup)
     if (grants.size === 0) isServing.closeUnsafe()
-    for (const work of [...known.values()]) {
+    for (const work of known.values()) {
       if (work.bucketGroup !== bucketGroup) continue
       known.delete(work.key)
       WorkQueue.drop(queue, work.key)
