@@ -47,7 +47,7 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
   if (instance === undefined) return done
   let seen = InstancePlan.nothingSeen
   for (let steps = 0; steps < stepsMax; steps++) {
-    const step = InstancePlan.next(instance, seen, yield* grant.databaseMicros)
+    const step = InstancePlan.next(instance, seen, grant.databaseMicrosUnsafe())
     switch (step._tag) {
       case "Observe": {
         const observation: Observation = yield* provider.observe(uid).pipe(

@@ -8,6 +8,7 @@
  *
  * Absent on purpose: what the leases are for, and any permission that is a boolean. Work gets a `Grant` with its fence.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -16,7 +17,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import { assert } from "../assert.ts"
-import { monotonicMicros } from "../clock/monotonicMicros.ts"
+import { monotonicMicros, monotonicMicrosUnsafe } from "../clock/monotonicMicros.ts"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
@@ -37,9 +38,9 @@ export interface Grant {
   readonly epoch: number
   readonly fences: ReadonlyArray<Fence>
   /** Until the work must give up, on the monotonic clock; not positive when that moment has passed. */
-  readonly remainingMicros: Effect.Effect<number>
+  readonly remainingMicrosUnsafe: () => number
   /** The database's time, as the last renewal told it and the monotonic clock has gone on since: for coarse patience only. */
-  readonly databaseMicros: Effect.Effect<number>
+  readonly databaseMicrosUnsafe: () => number
 }
 
 export interface LeaseKeeperOptions {
@@ -81,6 +82,8 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
 
   const { once } = yield* Storage
   const node = yield* NodeExit
+  const clock = yield* Clock.Clock
+  const tell = yield* Facts.Facts
   const scope = yield* Effect.scope
   const attemptTimeout = `${Lease.attemptTimeoutMillis(profile)} millis` as const
 
@@ -90,17 +93,18 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
   const someHeld = Latch.makeUnsafe(false)
   let isRenewing = false
 
-  /** Says for how long the node may act, at the most, under leases that were all acquired or renewed at once. */
+  /**
+   * Says for how long the node may act, at the most, under leases that were all acquired or renewed at once. In one piece: a
+   * lease that was given up meanwhile must not be claimed again, nor any for longer than it lasts.
+   */
   const actingAs = (leases: ReadonlyArray<Held>) =>
-    Effect.flatMap(monotonicMicros, (nowMicros) => {
-      const sentAtMicros = Math.min(...leases.map((lease) => lease.sentAtMicros))
-      const fact: ActingAs = {
-        _tag: "ActingAs",
-        holder,
-        remainingMicros: Lease.stopByMicros(profile, sentAtMicros) - nowMicros,
-        grants: leases.map((lease) => lease.fence)
-      }
-      return fact.remainingMicros > 0 ? Facts.emit(fact) : Effect.void
+    Effect.sync(() => {
+      const still = leases.filter((lease) => held.get(lease.fence.lease) === lease)
+      const sentAtMicros = Math.min(...still.map((lease) => lease.sentAtMicros))
+      const remainingMicros = Lease.stopByMicros(profile, sentAtMicros) - monotonicMicrosUnsafe(clock)
+      if (still.length === 0 || remainingMicros <= 0) return
+      const fact: ActingAs = { _tag: "ActingAs", holder, remainingMicros, grants: still.map(({ fence }) => fence) }
+      tell(fact)
     })
 
   /** In a fiber of its own, because those who release are being interrupted, and bounded, because they wait for it. */
@@ -216,9 +220,12 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
 
   const standDown = Effect.fnUntraced(function* (lease: Held) {
     yield* FaultPoint.here("lease/standDown")
-    held.delete(lease.fence.lease)
-    if (held.size === 0) someHeld.closeUnsafe()
-    yield* Facts.emit({ _tag: "StoppedActing", holder, ...lease.fence } satisfies StoppedActing)
+    yield* Effect.sync(() => {
+      held.delete(lease.fence.lease)
+      if (held.size === 0) someHeld.closeUnsafe()
+      const fact: StoppedActing = { _tag: "StoppedActing", holder, ...lease.fence }
+      tell(fact)
+    })
     yield* release(lease.fence)
   })
 
@@ -240,14 +247,8 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     const grant: Grant = {
       ...lease.fence,
       fences: [lease.fence],
-      remainingMicros: Effect.map(
-        monotonicMicros,
-        (nowMicros) => Lease.actUntilMicros(profile, lease.sentAtMicros) - nowMicros
-      ),
-      databaseMicros: Effect.map(
-        monotonicMicros,
-        (nowMicros) => lease.renewedAtMicros + (nowMicros - lease.sentAtMicros)
-      )
+      remainingMicrosUnsafe: () => Lease.actUntilMicros(profile, lease.sentAtMicros) - monotonicMicrosUnsafe(clock),
+      databaseMicrosUnsafe: () => lease.renewedAtMicros + monotonicMicrosUnsafe(clock) - lease.sentAtMicros
     }
     yield* restore(Effect.raceFirst(body(grant), Deferred.await(lease.lost))).pipe(
       Effect.ensuring(Effect.suspend(() => standDown(lease)))

@@ -2,6 +2,7 @@
  * Carries out an effect outside, which no fence can stop: only while the grant lasts, looked at as late as possible, and
  * told before and after.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
@@ -19,23 +20,27 @@ export const effectUnderGrant = Effect.fnUntraced(function* <R>(
   options: { readonly effect: "start" | "stop"; readonly uid: string; readonly grant: Grant }
 ) {
   const { effect, uid, grant } = options
-  yield* FaultPoint.here(`provider/${effect}/asked`)
+  const tell = yield* Facts.Facts
   const said = { effect, uid, lease: grant.lease, epoch: grant.epoch }
-  if ((yield* grant.remainingMicros) <= 0) {
-    yield* Mark.hit(tooLate)
-    return yield* Effect.never
-  }
-  yield* Facts.emit({ _tag: "EffectStarted", ...said } satisfies EffectStarted)
-  yield* call.pipe(
-    Effect.timeoutOrElse({
-      duration: `${providerCallTimeoutMillis} millis`,
-      orElse: () => Effect.fail(new ProviderError({ call: effect, reason: new UnknownEffect() }))
-    }),
-    Effect.onExit((exit) => {
-      const isFailure = exit._tag === "Failure"
-      const isInterrupted = isFailure && exit.cause.reasons.some((reason) => reason._tag === "Interrupt")
-      const outcome = isInterrupted ? "interrupted" : isFailure ? "failed" : "done"
-      return Facts.emit({ _tag: "EffectEnded", ...said, outcome } satisfies EffectEnded)
+  const bounded = Effect.timeoutOrElse(call, {
+    duration: `${providerCallTimeoutMillis} millis`,
+    orElse: () => Effect.fail(new ProviderError({ call: effect, reason: new UnknownEffect() }))
+  })
+  yield* FaultPoint.here(`provider/${effect}/asked`)
+  // The look at the grant and the word that the effect begins are one piece, and whoever has said that says also that it ends.
+  yield* Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      if (grant.remainingMicrosUnsafe() <= 0) return Effect.andThen(Mark.hit(tooLate), restore(Effect.never))
+      const started: EffectStarted = { _tag: "EffectStarted", ...said }
+      tell(started)
+      return Effect.onExit(restore(bounded), (exit) =>
+        Effect.sync(() => {
+          const isFailure = exit._tag === "Failure"
+          const outcome = isFailure ? (Cause.hasInterrupts(exit.cause) ? "interrupted" : "failed") : "done"
+          const ended: EffectEnded = { _tag: "EffectEnded", ...said, outcome }
+          tell(ended)
+        })
+      )
     })
   )
   yield* FaultPoint.here(`provider/${effect}/answered`)
