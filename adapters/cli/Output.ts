@@ -57,12 +57,13 @@ export const verdictTable = (summary: Summary): string => {
   return [paint("bold", head), ...rows].join("\n")
 }
 
-/** Every kind of fault, and how often it changed something. */
-export const effectTable = (effects: Readonly<Record<string, number>>): string =>
+/** How often each kind of fault changed something; for a sweep of everything, also those that never did. */
+export const effectTable = (effects: Readonly<Record<string, number>>, isWhole: boolean): string =>
   faultKinds
+    .filter(({ name }) => isWhole || effects[name] !== undefined)
     .map(
       ({ name }) =>
-        `  ${name.padEnd(36)}${String(effects[name] ?? 0).padStart(9)}${effects[name] === undefined ? paint("dim", "  never") : ""}`
+        `  ${name.padEnd(36)}${effects[name] === undefined ? paint("dim", "    never") : String(effects[name]).padStart(9)}`
     )
     .join("\n")
 

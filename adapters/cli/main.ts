@@ -41,7 +41,7 @@ const mutant = Flag.String("mutant").pipe(
   Flag.optional
 )
 const seed = Flag.String("seed").pipe(Flag.withDescription("One seed"), Flag.optional)
-const jobs = Flag.Integer("jobs").pipe(Flag.withDescription("Worker threads"), Flag.withDefault(jobsDefault()))
+const jobs = Flag.Int("jobs").pipe(Flag.withDescription("Worker threads"), Flag.withDefault(jobsDefault()))
 
 /** What a command says with its exit code. */
 const state = { exitCode: 0, isStopped: false }
@@ -54,7 +54,7 @@ const run = Command.make(
     seed,
     jobs,
     budget: Flag.String("budget").pipe(Flag.withDescription("No run begins after this: 60s"), Flag.optional),
-    minEffects: Flag.Integer("min-effects").pipe(
+    minEffects: Flag.Int("min-effects").pipe(
       Flag.withDescription("Fail unless every kind of fault changed something so often"),
       Flag.withDefault(0)
     ),
@@ -101,7 +101,7 @@ const list = Command.make(
 const gate = Command.make(
   "determinism",
   {
-    seeds: Flag.Integer("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2))
+    seeds: Flag.Int("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2))
   },
   (options) =>
     attempt(async () => {
@@ -113,7 +113,7 @@ const gate = Command.make(
 const table = Command.make(
   "mutants",
   {
-    seeds: Flag.Integer("seeds").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
+    seeds: Flag.Int("seeds").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
     jobs,
     json
   },
@@ -189,7 +189,8 @@ async function runCommand(options: {
       print(`${await Session.showFailure(supervisor, failure, mutantOf)}\n`)
     }
     print(verdictTable(summary))
-    print(`\n${paint("bold", "Faults that took effect")}\n${effectTable(summary.effects)}`)
+    const effects = effectTable(summary.effects, isWhole)
+    if (effects !== "") print(`\n${paint("bold", "Faults that took effect")}\n${effects}`)
     if (summary.cold.length > 0) print(`\n${paint("bold", "Marks that no run met")}\n  ${summary.cold.join("\n  ")}`)
     if (rare.length > 0) print(`\nless than ${options.minEffects} times: ${rare.join(", ")}`)
     print(`\n${totals(summary)}`)

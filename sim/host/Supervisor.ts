@@ -43,6 +43,7 @@ export class Supervisor {
   readonly #queue: Array<Job> = []
   readonly #idle: Array<Worker> = []
   readonly #workers = new Set<Worker>()
+  readonly #running = new Map<Worker, { readonly job: Job; readonly timer: ReturnType<typeof setTimeout> }>()
   #busy = 0
   #ids = 0
   #isClosed = false
@@ -78,50 +79,53 @@ export class Supervisor {
     const { catalogue, mutant } = this.#options
     const worker = new Worker(workerUrl, { workerData: { catalogue: catalogue.href, mutant } satisfies WorkerData })
     this.#workers.add(worker)
+    worker.on("message", (response: WorkerResponse) => {
+      const job = this.#end(worker)
+      this.#idle.push(worker)
+      if (response._tag === "Result") job?.done({ result: response.result, facts: response.facts })
+      else job?.failed(new Refused(response.message))
+      this.#next()
+    })
+    worker.on("error", (error) => {
+      this.#lose(worker, crashed(error instanceof Error ? (error.stack ?? error.message) : String(error)))
+    })
+    worker.on("exit", (code) => this.#lose(worker, crashed(`its thread ended with ${code}`)))
     return worker
   }
 
   #start(worker: Worker, job: Job): void {
-    const id = this.#ids++
-    const seconds = this.#options.runMillisMax / 1_000
-    const finish = () => {
-      clearTimeout(timer)
-      worker.removeAllListeners()
-      this.#busy--
-    }
-    const lose = (verdict: Verdict) => {
-      finish()
-      this.#workers.delete(worker)
-      void worker.terminate()
-      job.done({ result: lost(job.request, verdict), facts: [] })
-      this.#next()
-    }
+    const { runMillisMax } = this.#options
+    const reason = `a task did not return: the run took more than ${runMillisMax / 1_000} s of host time and was ended`
     const timer = setTimeout(
-      () =>
-        lose({
-          _tag: "stalled",
-          reason: `a task did not return: the run took more than ${seconds} s of host time and was ended`,
-          waiting: [],
-          atMicros: 0
-        }),
-      this.#options.runMillisMax
+      () => this.#lose(worker, { _tag: "stalled", reason, waiting: [], atMicros: 0 }),
+      runMillisMax
     )
-    worker.on("error", (error) => {
-      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      lose({ _tag: "crashed", node: "the simulator", cause, atMicros: 0 })
-    })
-    worker.on("exit", (code) =>
-      lose({ _tag: "crashed", node: "the simulator", cause: `its thread ended with ${code}`, atMicros: 0 })
-    )
-    worker.on("message", (response: WorkerResponse) => {
-      finish()
-      this.#idle.push(worker)
-      if (response._tag === "Result") job.done({ result: response.result, facts: response.facts })
-      else job.failed(new Refused(response.message))
-      this.#next()
-    })
-    worker.postMessage({ id, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
+    this.#running.set(worker, { job, timer })
+    worker.postMessage({ id: this.#ids++, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
   }
+
+  /** The worker has done with its job, which is returned. */
+  #end(worker: Worker): Job | undefined {
+    const running = this.#running.get(worker)
+    if (running === undefined) return undefined
+    clearTimeout(running.timer)
+    this.#running.delete(worker)
+    this.#busy--
+    return running.job
+  }
+
+  /** The worker is not to be used again; its job, if it had one, ends with this verdict. */
+  #lose(worker: Worker, verdict: Verdict): void {
+    const job = this.#end(worker)
+    this.#workers.delete(worker)
+    void worker.terminate()
+    job?.done({ result: lost(job.request, verdict), facts: [] })
+    this.#next()
+  }
+}
+
+function crashed(cause: string): Verdict {
+  return { _tag: "crashed", node: "the simulator", cause, atMicros: 0 }
 }
 
 /** The result of a run that never gave one. */
