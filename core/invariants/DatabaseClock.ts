@@ -10,10 +10,13 @@ import { rowChanges } from "./rowChanges.ts"
 
 /** More than drift and haste can explain between two renewals. */
 const jumpMicros = 100_000
-const samplesMax = 8
+/** More than the delay between a timestamp and its commit. */
+const delayMicrosMax = 2_000_000
+/** Few, so that a clock that was set back and then set right again is seen to jump. */
+const samplesMax = 4
 
 export interface DatabaseClock {
-  /** The latest differences of database time and listener time. */
+  /** The latest differences of database time and listener time, one for each commit. */
   readonly samples: Array<number>
   /** When the clock was last seen to have jumped forward; -Infinity when never. */
   jumpedAtMicros: number
@@ -25,20 +28,17 @@ export const make = (): DatabaseClock => ({ samples: [], jumpedAtMicros: -Infini
 export const offsetMicros = (clock: DatabaseClock): number | undefined =>
   clock.samples.length === 0 ? undefined : Math.max(...clock.samples)
 
-/** Follows the clock; true when this fact brought a new sample. */
-export const follow = (clock: DatabaseClock, envelope: Envelope): boolean => {
-  let hasSample = false
-  for (const { after } of rowChanges(envelope, leases)) {
-    if (after === null || after.releasedAt !== null) continue
-    const sample = after.renewedAt - envelope.atMicros
-    const offset = offsetMicros(clock)
-    if (offset !== undefined && sample > offset + jumpMicros) {
-      clock.jumpedAtMicros = envelope.atMicros
-      clock.samples.length = 0
-    }
-    clock.samples.push(sample)
-    if (clock.samples.length > samplesMax) clock.samples.shift()
-    hasSample = true
-  }
-  return hasSample
+/** Follows the clock; returns the new sample when this fact brought one. */
+export const follow = (clock: DatabaseClock, envelope: Envelope): number | undefined => {
+  const written = rowChanges(envelope, leases).find(({ after }) => after !== null && after.releasedAt === null)
+  if (written === undefined) return undefined
+  const sample = written.after!.renewedAt - envelope.atMicros
+  const offset = offsetMicros(clock)
+  const isForward = offset !== undefined && sample > offset + jumpMicros
+  const isBackward = offset !== undefined && sample < offset - delayMicrosMax
+  if (isForward) clock.jumpedAtMicros = envelope.atMicros
+  if (isForward || isBackward) clock.samples.length = 0
+  clock.samples.push(sample)
+  if (clock.samples.length > samplesMax) clock.samples.shift()
+  return sample
 }

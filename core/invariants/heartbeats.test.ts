@@ -75,9 +75,14 @@ describe("heartbeat-by-receiver", () => {
       "has not the store's time"
     ))
 
-  it("blames nobody when it was the store's clock that was set", () =>
+  it("blames nobody when it was the store's clock that was set, forward or back", () => {
     assert.strictEqual(
       told(heartbeatByReceiver, at(61, 61), wrote(62, [instance, heardAt("a", 122)]), at(63, 123)),
       "holds"
-    ))
+    )
+    assert.strictEqual(
+      told(heartbeatByReceiver, at(61, 61), wrote(62, [instance, heardAt("a", 2)]), at(63, 3)),
+      "holds"
+    )
+  })
 })
