@@ -55,15 +55,15 @@ export const parse = (text: string): FailureFile => {
   let document: unknown
   try {
     document = JSON.parse(text)
-  } catch {
-    throw new Error("it is no JSON document; is it truncated?")
+  } catch (cause) {
+    throw new Error("it is no JSON document; is it truncated?", { cause })
   }
   const version = (document as { readonly version?: unknown } | null)?.version
   if (version !== 1) throw new Error(`it is of version ${JSON.stringify(version)}, and this is version 1`)
   try {
     return decode(document)
   } catch (error) {
-    throw new Error((error as Error).message.split("\n").join(" ").trim())
+    throw new Error((error as Error).message.split("\n").join(" ").trim(), { cause: error })
   }
 }
 

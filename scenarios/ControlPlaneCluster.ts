@@ -44,8 +44,8 @@ export interface ControlPlaneCluster {
   readonly settled: () => true | string
   /** What is not as it is wanted, one line each. */
   readonly missing: () => ReadonlyArray<string>
-  /** Starts another node. */
-  readonly join: (id: string) => void
+  /** Starts another node, on a host of its own name unless another is given. */
+  readonly join: (id: string, host?: string) => void
 }
 
 /** Leases that have not moved for so long have settled: longer than T, the join debounce and two rounds of assignment. */
@@ -67,9 +67,9 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   world.addSelector("leaderOf", leaderOf)
   world.addNode(databaseName, database.program, { tags: ["database", "clock"] }).start()
 
-  const join = (id: string) => {
+  const join = (id: string, host = id) => {
     const profile = options.profile ?? profileDefault
-    const program = ControlPlane.layer({ id, address: addressOf(id), weight: 1, profile, backoffMillisMax }).pipe(
+    const program = ControlPlane.layer({ id, address: addressOf(host), weight: 1, profile, backoffMillisMax }).pipe(
       Layer.provide([
         SimStorage.layer({ database: databaseName }),
         SimHttpServer.layer({ port: apiPort, gracefulShutdownMillis: 3_000 }),
@@ -79,7 +79,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
       Layer.launch
     )
     world
-      .addNode(id, program, {
+      .addNode(host, program, {
         tags: ["process", "control-plane", "clock"],
         onExit: { _tag: "Restart", afterMicros: 1_000_000 }
       })
@@ -103,7 +103,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
     return world.nowMicros - movedAtMicros() >= settledMicros || "leases still move"
   }
   const missing = () => convergence.missing(world.nowMicros)
-  const settled = () => missing()[0] ?? leasesSettled()
+  const settled = () => missing()[0] ?? provider.unwell() ?? leasesSettled()
   return { database, provider, nodes, addresses, leaderOf, leasesSettled, settled, missing, join }
 }
 

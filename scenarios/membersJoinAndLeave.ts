@@ -3,14 +3,18 @@ import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 export const membersJoinAndLeave = make({
   name: "member/join-and-leave",
   story: `Nodes join a running cluster, leave it in order, and vanish. Bucket groups move to whoever is there, one owner and one epoch
-at a time, and no more of them than must.`,
-  parameters: { nodes: [2, 3], joiners: [1, 3] },
-  direct: (world, { join }, { joiners = 1 }) => {
+at a time, and no more of them than must. A process that comes up under the name of a live one waits.`,
+  parameters: { nodes: [2, 3], joiners: [1, 3], namesakes: [0, 1] },
+  direct: (world, { join }, { joiners = 1, namesakes = 0 }) => {
     for (let index = 1; index <= joiners; index++) {
       const id = `late-${index}`
       const atMicros = world.draw.integer(`join/${id}`, 5, 40) * 1_000_000
       world.kernel.schedule(atMicros, () => join(id), undefined)
     }
+    // It asks for the name of a live node until the end of the safety phase, and leaves without having had it, or having had it.
+    if (namesakes === 0) return
+    world.kernel.schedule(10_000_000, () => join("n1", "namesake"), undefined)
+    world.kernel.schedule(20_000_000, () => world.retire("namesake"), undefined)
   },
   faults: (draw) =>
     plan(

@@ -23,8 +23,6 @@ export interface Summary {
   readonly scenarios: ReadonlyArray<ScenarioSummary>
   /** Fault kind to how often it changed something. */
   readonly effects: Readonly<Record<string, number>>
-  /** Marks of kind sometimes or reachable that no run met. */
-  readonly cold: ReadonlyArray<string>
 }
 
 export interface SweepOptions {
@@ -77,7 +75,6 @@ export const summarize = (results: ReadonlyArray<RunResult>, wallSeconds: number
       marks: mergeMarks(runs)
     }
   })
-  const marks = mergeMarks(results)
   const virtualSeconds = total(scenarios.map((each) => each.virtualSeconds))
   return {
     passed: total(scenarios.map((each) => each.passed)),
@@ -86,10 +83,7 @@ export const summarize = (results: ReadonlyArray<RunResult>, wallSeconds: number
     seedsPerSecond: results.length / wallSeconds,
     virtualPerWall: virtualSeconds / wallSeconds,
     scenarios,
-    effects: mergeEffects(results),
-    cold: Object.entries(marks).flatMap(([name, { holds, kind }]) =>
-      holds === 0 && (kind === "sometimes" || kind === "reachable") ? [name] : []
-    )
+    effects: mergeEffects(results)
   }
 }
 

@@ -19,10 +19,11 @@ import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
 import { isFailure, type RunRequest } from "../../sim/run/Verdict.ts"
+import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
 import * as Session from "./Session.ts"
-import { jobsDefault, summarize, sweep } from "./Sweep.ts"
+import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
 import { parseSeeds, UsageError } from "./Usage.ts"
 
 const seedsPerScenarioDefault = 16
@@ -169,7 +170,7 @@ async function runCommand(options: {
     const rare = faultKinds
       .filter(({ name }) => (summary.effects[name] ?? 0) < options.minEffects)
       .map(({ name }) => name)
-    const cold = isWhole ? summary.cold : []
+    const cold = isWhole ? coldOf(summary) : []
     if (failures.length > 0 || rare.length > 0 || cold.length > 0) state.exitCode = 1
     if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
 
@@ -181,7 +182,7 @@ async function runCommand(options: {
         digest: result.digest,
         replay: Session.replayLine(result.request, named)
       }))
-      print(JSON.stringify({ ...summary, rare, failures: failed }, null, 2))
+      print(JSON.stringify({ ...summary, failed: summary.failed + cold.length, rare, cold, failures: failed }, null, 2))
       return
     }
     const mutantOf = edits === undefined || named === undefined ? undefined : { edits, named }
@@ -191,12 +192,24 @@ async function runCommand(options: {
     print(verdictTable(summary))
     const effects = effectTable(summary.effects, isWhole)
     if (effects !== "") print(`\n${paint("bold", "Faults that took effect")}\n${effects}`)
-    if (summary.cold.length > 0) print(`\n${paint("bold", "Marks that no run met")}\n  ${summary.cold.join("\n  ")}`)
+    if (cold.length > 0) print(`\n${paint("red", "Marks that no run met")}\n  ${cold.join("\n  ")}`)
     if (rare.length > 0) print(`\nless than ${options.minEffects} times: ${rare.join(", ")}`)
     print(`\n${totals(summary)}`)
   } finally {
     await supervisor.close()
   }
+}
+
+/** Declared, to be met sometimes, and met by no run. */
+function coldOf(summary: Summary): ReadonlyArray<string> {
+  const met = new Set(
+    summary.scenarios.flatMap(({ marks }) =>
+      Object.entries(marks).flatMap(([name, { holds }]) => (holds > 0 ? [name] : []))
+    )
+  )
+  return declaredMarks().flatMap(({ kind, name }) =>
+    (kind === "sometimes" || kind === "reachable") && !met.has(name) ? [name] : []
+  )
 }
 
 async function replayCommand(options: {
@@ -209,7 +222,7 @@ async function replayCommand(options: {
   readonly json: boolean
 }): Promise<void> {
   const isScenario = Session.scenarioNames.includes(options.target)
-  const isFile = !isScenario && /\.json$/.test(options.target)
+  const isFile = !isScenario && options.target.endsWith(".json")
   if (!isScenario && !isFile) Session.requireScenario(options.target)
   const saved = isFile ? Session.readFailure(options.target) : undefined
   if (saved !== undefined) Session.requireScenario(saved.scenario)
@@ -281,10 +294,8 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
       const all = (await scenarios()).flatMap(({ invariants }) => invariants)
       return [...new Map(all.map(({ name, states }) => [name, { name, describes: states }])).values()]
     }
-    default: {
-      const marks = (await scenarios()).flatMap((scenario) => scenario.marks)
-      return [...new Map(marks.map(({ kind, name }) => [name, { name, describes: kind }])).values()]
-    }
+    default:
+      return declaredMarks().map(({ kind, name }) => ({ name, describes: kind }))
   }
 }
 

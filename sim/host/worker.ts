@@ -4,7 +4,9 @@
  */
 import "./withoutAsyncHooks.ts"
 import { parentPort, workerData } from "node:worker_threads"
+import type * as FaultKinds from "../nemesis/faultKinds.ts"
 import type { Envelope } from "../../core/facts/Envelope.ts"
+import type * as Simulation from "../run/Simulation.ts"
 import type { Scenario } from "../run/Scenario.ts"
 import type { RunRequest, RunResult } from "../run/Verdict.ts"
 import { installMutant, type MutantEdits, notAppliedOnce } from "./installMutant.ts"
@@ -33,9 +35,9 @@ export type WorkerResponse =
 
 interface Loaded {
   readonly scenarios: ReadonlyArray<{ readonly name: string; readonly load: () => Promise<Scenario> }>
-  readonly runScenario: typeof import("../run/Simulation.ts").runScenario
-  readonly PlanProblem: typeof import("../run/Simulation.ts").PlanProblem
-  readonly faultKinds: typeof import("../nemesis/faultKinds.ts").faultKinds
+  readonly runScenario: typeof Simulation.runScenario
+  readonly PlanProblem: typeof Simulation.PlanProblem
+  readonly faultKinds: typeof FaultKinds.faultKinds
 }
 
 const { catalogue, mutant } = workerData as WorkerData

@@ -29,20 +29,19 @@ export type HttpFrame =
 /** Request and status lines with headers, roughly. */
 const headBytes = 256
 const chunkBytesMax = 16_384
-const empty = new Uint8Array(0)
 
 export const sendFrame = (end: End, frame: HttpFrame): void => {
   switch (frame._tag) {
     case "Request": {
       const line = `${frame.method} ${frame.url}`
-      const body = frame.body ?? empty
+      const body = frame.body ?? new Uint8Array(0)
       end.send(frame, headBytes + body.length, line, { http: line })
       // The head is the line; the body counts by itself.
       end.network.kernel.facts.digest.mixBytes(body)
       return
     }
     case "Response":
-      end.send(frame, headBytes + (frame.body?.length ?? 0), frame.body ?? empty, { http: String(frame.status) })
+      end.send(frame, headBytes + (frame.body?.length ?? 0), frame.body ?? "", { http: String(frame.status) })
       end.network.kernel.facts.digest.mix(frame.status)
       return
     case "Chunk":

@@ -85,6 +85,14 @@ export class SimProvider {
     return this.#resources.size
   }
 
+  /** A resource that does not run, and says so; undefined when all do. */
+  unwell(): string | undefined {
+    for (const [uid, { state }] of this.#resources) {
+      if (state !== "Running") return `the resource of ${uid} is ${state}`
+    }
+    return undefined
+  }
+
   /** A resource fails by itself, as a machine does. */
   fail(uid: string): void {
     const resource = this.#resources.get(uid)

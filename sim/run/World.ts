@@ -214,6 +214,13 @@ export class World {
     }
   }
 
+  /** The node dies and is never started again. */
+  retire(name: string): void {
+    this.#ended.add(name)
+    this.#tags.delete(name)
+    this.node(name).crash("retired")
+  }
+
   /** True when the node's program has ended with success: it is not started again. */
   hasEnded(name: string): boolean {
     return this.#ended.has(name)
