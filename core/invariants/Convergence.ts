@@ -1,5 +1,5 @@
 /**
- * I10 and I19: what is desired is reached, and every bucket has an owner, once the faults are over. No invariant, because while faults are
+ * I10 and I19: what is desired is reached, all who are there see each other, and every bucket has the owner it should have, once the faults are over. No invariant, because while faults are
  * on it need not hold: a fold that can be asked what is still missing.
  */
 import { groups, leaseOf } from "../bucket/Bucket.ts"
@@ -7,6 +7,8 @@ import type { Envelope } from "../facts/Envelope.ts"
 import { type Fleet, fleets, type FleetStatus, fleetStatuses } from "../fleet/Fleet.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
 import * as Leader from "../Leader.ts"
+import { holderOf, type Member, members, versionOf } from "../member/Member.ts"
+import type { Assigned } from "../member/MemberFacts.ts"
 import type { ProviderFact } from "../ports/Provider.ts"
 import { leases } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
@@ -22,8 +24,12 @@ export const start = (): Convergence => {
   const fleetRows = new Map<string, Fleet>()
   const statusRows = new Map<string, FleetStatus>()
   const instanceRows = new Map<string, Instance>()
-  /** Until when each lease lasts, in listener time. */
-  const leaseUntilMicros = new Map<string, number>()
+  /** Who holds each lease, and until when it lasts in listener time. */
+  const leaseRows = new Map<string, { readonly holder: string; readonly untilMicros: number }>()
+  /** The members that have not left, and until when they count as live in listener time. */
+  const memberRows = new Map<string, { readonly row: Member; readonly untilMicros: number }>()
+  const assignments = new Map<string, Assigned>()
+  let liveMicros = 0
   /** Resources that exist, by their own name: the uid of each. */
   const resources = new Map<string, string>()
 
@@ -55,14 +61,39 @@ export const start = (): Convergence => {
     ]
   }
 
+  /** All who are live see each other, and each has what it should have. */
+  const missingOfMembers = (nowMicros: number): ReadonlyArray<string> => {
+    const live = [...memberRows.values()].filter(({ untilMicros }) => untilMicros > nowMicros).map(({ row }) => row)
+    const version = versionOf(live)
+    return live.flatMap((member) => {
+      const assigned = assignments.get(member.id)
+      if (assigned?.version !== version) return [`member ${member.id}: does not yet see who else is there`]
+      return assigned.bucketGroups
+        .filter((group) => leaseRows.get(leaseOf(group))?.holder !== holderOf(member))
+        .map((group) => `member ${member.id}: waits for bucket group ${group}`)
+    })
+  }
+
   return {
     step: (envelope) => {
       keep(fleetRows, envelope, fleets)
       keep(statusRows, envelope, fleetStatuses)
       keep(instanceRows, envelope, instances)
       for (const { key, after } of rowChanges(envelope, leases)) {
-        if (after === null || after.releasedAt !== null) leaseUntilMicros.delete(key)
-        else leaseUntilMicros.set(key, envelope.atMicros + after.expiresAt - after.renewedAt)
+        if (after === null || after.releasedAt !== null) {
+          leaseRows.delete(key)
+          continue
+        }
+        liveMicros = after.expiresAt - after.renewedAt
+        leaseRows.set(key, { holder: after.holder, untilMicros: envelope.atMicros + liveMicros })
+      }
+      for (const { key, after } of rowChanges(envelope, members)) {
+        if (after === null || after.leavingAt !== null) memberRows.delete(key)
+        else memberRows.set(key, { row: after, untilMicros: envelope.atMicros + liveMicros })
+      }
+      if (envelope.fact._tag === "Assigned") {
+        const assigned = envelope.fact as Assigned
+        assignments.set(assigned.id, assigned)
       }
       const fact = envelope.fact as ProviderFact
       if (fact._tag === "ProviderStarted") resources.set(fact.resource, fact.uid)
@@ -70,8 +101,9 @@ export const start = (): Convergence => {
     },
     missing: (nowMicros) => [
       ...[Leader.lease, ...groups.map(leaseOf)]
-        .filter((lease) => (leaseUntilMicros.get(lease) ?? 0) <= nowMicros)
+        .filter((lease) => (leaseRows.get(lease)?.untilMicros ?? 0) <= nowMicros)
         .map((lease) => `lease ${lease}: nobody holds it`),
+      ...missingOfMembers(nowMicros),
       ...[...fleetRows.values()].flatMap(missingOfFleet),
       ...[...instanceRows.values()].flatMap(missingOfInstance),
       ...missingOutside()
