@@ -33,7 +33,9 @@ export interface ClientAnswered {
 }
 
 const project = "shop"
-const timeoutMillis = 4_000
+/** Patience differs: some wait for longer than a claim lasts. */
+const timeoutMillisMin = 2_000
+const timeoutMillisMax = 9_000
 const attemptsMax = 12
 
 export const build = (world: World, options: ClientsOptions): void => {
@@ -115,6 +117,11 @@ const remove = (key: string, uid: string): Request => ({
   send: (client, sentKey) => client.instances.delete({ params: { uid }, headers: { "idempotency-key": sentKey } })
 })
 
+const patience = Effect.map(
+  Random.next,
+  (fraction) => timeoutMillisMin + fraction * (timeoutMillisMax - timeoutMillisMin)
+)
+
 /** Refusals that are answers: they are stored with the key, and come again. */
 const isAnswer = (error: { readonly _tag: string }): boolean => error._tag === "NotFound" || error._tag === "BadRequest"
 
@@ -123,6 +130,7 @@ export const persist = (request: Request, pick: () => Effect.Effect<Client>, pau
   Effect.gen(function* () {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const client = yield* pick()
+      const timeoutMillis = yield* patience
       const result = yield* Effect.result(Effect.timeoutOption(request.send(client, request.key), timeoutMillis))
       if (result._tag === "Success" && result.success._tag === "Some")
         return yield* answered(request, result.success.value)
@@ -158,7 +166,7 @@ const misbehave = (
     if (strikes("duplicate-retry")) yield* persist(request, pick)
     if (request.other === undefined || !strikes("other-body")) return
     const other = request.other()
-    const outcome = yield* Effect.result(Effect.timeoutOption(other.send(yield* pick(), request.key), timeoutMillis))
+    const outcome = yield* Effect.result(Effect.timeoutOption(other.send(yield* pick(), request.key), yield* patience))
     if (outcome._tag === "Success" && outcome.success._tag === "Some") yield* answered(other, outcome.success.value)
   })
 

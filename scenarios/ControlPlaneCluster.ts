@@ -10,6 +10,7 @@ import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
 import * as Convergence from "../core/invariants/Convergence.ts"
 import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
+import type { Joined } from "../core/member/MemberFacts.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
 import type { Table } from "../core/ports/Table.ts"
 import * as Chance from "../sim/kernel/Chance.ts"
@@ -54,15 +55,16 @@ const settledMicros = 15_000_000
 /** Short, so that what failed is tried again within the liveness phase. */
 const backoffMillisMax = 4_000
 
-/** An agent that flaps is silent for so long: it is given up, and comes back. */
-const flapMillis = 40_000
+/** An agent that flaps is silent for so long, and then for as long as its next interval: given up, or nearly, it comes back. */
+const flapMillisMin = 18_000
+const flapMillisMax = 40_000
 
 /** Builds and starts everything. */
 export const build = (world: World, options: ClusterOptions): ControlPlaneCluster => {
   const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
   const database = new SimDatabase(world, { tables })
   const provider = new SimProvider(world)
-  const { holders, movedAtMicros } = followHolders(world)
+  const { holders, isCurrent, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)
   world.addSelector("leaderOf", leaderOf)
   world.addNode(databaseName, database.program, { tags: ["database", "clock"] }).start()
@@ -97,6 +99,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
     for (const lease of [Leader.lease, ...groups.map(leaseOf)]) {
       const holder = leaderOf(lease)
       if (holder === undefined) return `nobody holds ${lease}`
+      if (!isCurrent(lease)) return `${lease} is held by an earlier incarnation of ${holder}`
       if (world.node(holder).state !== "up")
         return `${lease} is held by ${holder}, which is ${world.node(holder).state}`
     }
@@ -123,7 +126,8 @@ function addAgent(
     if (hazards.hit("controlled/stale-heartbeat", id, nth) !== undefined) return Effect.succeed([])
     const uids = provider.running().filter((uid) => (Chance.hashText(uid) >>> 0) % options.agentCount === options.index)
     if (hazards.hit("controlled/flapping-agent", id, nth) === undefined) return Effect.succeed(uids)
-    return Effect.delay(Effect.succeed(uids), flapMillis)
+    const fraction = hazards.fraction("controlled/flapping-agent", id, nth)
+    return Effect.delay(Effect.succeed(uids), flapMillisMin + fraction * (flapMillisMax - flapMillisMin))
   })
   const program = Agent.run({ id, addresses: options.addresses, running, onUnknown: () => Effect.void })
   world.addNode(id, Effect.provide(program, SimHttpClient.layer), { tags: ["agent", "process", "clock"] }).start()
@@ -132,17 +136,26 @@ function addAgent(
 /** Who holds which lease, by the rows of the store: a fold over the facts. */
 function followHolders(world: World) {
   const holders = new Map<string, string>()
+  /** "n1/3": who holds each lease, and who each member is now. */
+  const incarnations = new Map<string, string>()
+  const members = new Map<string, string>()
   let movedAtMicros = 0
   world.subscribe(({ atMicros, fact }: Envelope) => {
+    if (fact._tag === "Joined") {
+      const { id, incarnation } = fact as Joined
+      members.set(id, `${id}/${incarnation}`)
+    }
     if (fact._tag !== "Committed") return
     for (const { after, before, table } of (fact as unknown as { readonly changes: ReadonlyArray<RowChange> })
       .changes) {
       if (table !== leases.name || after === null) continue
       const lease = after as unknown as LeaseRow
+      incarnations.set(lease.key, lease.holder)
       if (lease.releasedAt === null) holders.set(lease.key, lease.holder.split("/")[0] as string)
       else holders.delete(lease.key)
       if (before?.["epoch"] !== lease.epoch || lease.releasedAt !== null) movedAtMicros = atMicros
     }
   })
-  return { holders: holders as ReadonlyMap<string, string>, movedAtMicros: () => movedAtMicros }
+  const isCurrent = (lease: string) => incarnations.get(lease) === members.get(holders.get(lease) ?? "")
+  return { holders: holders as ReadonlyMap<string, string>, isCurrent, movedAtMicros: () => movedAtMicros }
 }

@@ -9,7 +9,13 @@ recognised by its incarnation.`,
   faults: (draw) =>
     plan(
       throughout(draw, "controlled/stale-heartbeat", [0.1, 0.8]),
-      throughout(draw, "controlled/flapping-agent", [0.02, 0.2]),
+      throughout(draw, "controlled/flapping-agent", [0.1, 0.5]),
+      ...repeated(draw.child("pauses"), {
+        times: [2, 8],
+        withinMillis: 115_000,
+        forMillis: [2_000, 12_000],
+        fault: { target: "random(control-plane)", fault: "process/pause" }
+      }),
       ...repeated(draw, {
         times: [0, 3],
         withinMillis: 60_000,

@@ -1,4 +1,4 @@
-import { make, plan, throughout } from "./ControlPlaneScenario.ts"
+import { make, plan, repeated, throughout } from "./ControlPlaneScenario.ts"
 
 export const duplicatesAcrossNodes = make({
   name: "idempotency/duplicates-across-nodes",
@@ -12,6 +12,13 @@ storm and give up. One key has one effect and one answer.`,
       throughout(draw, "clients/other-body", [0.1, 0.5]),
       throughout(draw, "clients/retry-storm", [0.05, 0.4]),
       throughout(draw, "clients/abandoned", [0.02, 0.2]),
-      throughout(draw, "network/duplication", [0.05, 0.5])
+      throughout(draw, "network/duplication", [0.05, 0.5]),
+      throughout(draw, "process/delay-at-point", [0.05, 0.3], "all(control-plane)"),
+      ...repeated(draw, {
+        times: [2, 6],
+        withinMillis: 55_000,
+        forMillis: [4_000, 9_000],
+        fault: { target: "random(control-plane)", fault: "process/pause" }
+      })
     )
 })

@@ -8,7 +8,10 @@ its lease. Others take over. When it wakes it goes on as if nothing had been; on
     plan(
       ...Array.from({ length: draw.integer("pauses", 1, 5) }, (_, index) => ({
         name: `paused in the middle, ${index + 1}`,
-        when: { on: { fact: "Sent", where: { to: "database" } }, nth: draw.integer(`nth/${index}`, 100, 2_500) },
+        when: {
+          on: { fact: "Sent", where: { to: "database" } },
+          nth: index === 0 ? draw.integer("early", 1, 60) : draw.integer(`nth/${index}`, 100, 2_500)
+        },
         target: draw.happens(`leader/${index}`, 0.6) ? "leaderOf(leader)" : "random(control-plane)",
         fault: "process/pause",
         for: `${draw.integer(`for/${index}`, 1, 20)}s`

@@ -1,4 +1,10 @@
+import type { World } from "../sim/run/World.ts"
+import { databaseName } from "./ControlPlaneCluster.ts"
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
+
+const cutFromDatabase = (world: World, node: string, forMicros: number): void => {
+  world.kernel.schedule(forMicros, world.network.partition([node], [databaseName]), undefined)
+}
 
 export const membersJoinAndLeave = make({
   name: "member/join-and-leave",
@@ -11,10 +17,11 @@ at a time, and no more of them than must. A process that comes up under the name
       const atMicros = world.draw.integer(`join/${id}`, 5, 40) * 1_000_000
       world.kernel.schedule(atMicros, () => join(id), undefined)
     }
-    // It asks for the name of a live node until the end of the safety phase, and leaves without having had it, or having had it.
+    // It waits for the name of a live node, takes it while that one is cut off, and goes.
     if (namesakes === 0) return
-    world.kernel.schedule(10_000_000, () => join("n1", "namesake"), undefined)
-    world.kernel.schedule(20_000_000, () => world.retire("namesake"), undefined)
+    world.kernel.schedule(5_000_000, () => join("n1", "namesake"), undefined)
+    world.kernel.schedule(20_000_000, () => cutFromDatabase(world, "n1", 12_000_000), undefined)
+    world.kernel.schedule(58_000_000, () => world.retire("namesake"), undefined)
   },
   faults: (draw) =>
     plan(

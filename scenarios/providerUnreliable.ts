@@ -13,6 +13,12 @@ outcome is unknown, and what was healthy dies. Every resource has exactly one ow
       throughout(draw, "controlled/provider-throttled", [0.05, 0.4]),
       throughout(draw, "controlled/provider-unavailable", [0.05, 0.4]),
       throughout(draw, "controlled/provider-unknown-outcome", [0.05, 0.5]),
+      ...repeated(draw.child("pauses"), {
+        times: [1, 6],
+        withinMillis: 55_000,
+        forMillis: [3_500, 6_500],
+        fault: { target: "random(control-plane)", fault: "process/pause" }
+      }),
       ...repeated(draw, {
         times: [0, 3],
         withinMillis: 50_000,
