@@ -124,6 +124,11 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     yield* FaultPoint.here("lease/acquire/looked")
     const won = yield* Lease.acquire(once, { keys, holder, profile })
     yield* FaultPoint.here("lease/acquire/won")
+    // From here on in one piece: an attempt that ran out of time between the two would hold a lease that nobody works under.
+    yield* Effect.uninterruptible(begin(won, sentAtMicros))
+  })
+
+  const begin = Effect.fnUntraced(function* (won: ReadonlyArray<Lease.Kept>, sentAtMicros: number) {
     const nowMicros = yield* monotonicMicros
     const starting: Array<[Deferred.Deferred<Held>, Held]> = []
     for (const { fence, renewedAtMicros } of won) {
