@@ -20,8 +20,11 @@ export const Marks: Context.Reference<Recorder> = Context.Reference<Recorder>("s
 
 /** Declares a mark. Call it at module level, next to the code that hits it. */
 export const sometimes = (name: string): Mark => ({ kind: "sometimes", name })
+/** @public */
 export const always = (name: string): Mark => ({ kind: "always", name })
+/** @public */
 export const reachable = (name: string): Mark => ({ kind: "reachable", name })
+/** @public */
 export const unreachable = (name: string): Mark => ({ kind: "unreachable", name })
 
 /** Records that the code came by, and whether the condition held. */

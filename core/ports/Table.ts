@@ -67,6 +67,7 @@ type ColumnName<C> = keyof C & string
 
 export const text: Column<string> = column("text")
 export const integer: Column<number> = column("integer")
+/** @public */
 export const boolean: Column<boolean> = column("boolean")
 export const timestamp: Column<number> = column("timestamp")
 

@@ -40,9 +40,6 @@ export const pick = <A>(key: Key, nth: number, from: ReadonlyArray<A>): A => {
   return from[integer(key, nth, 0, from.length - 1)] as A
 }
 
-/** Exponentially distributed with the mean given. */
-export const exponential = (key: Key, nth: number, mean: number): number => -mean * Math.log(1 - fraction(key, nth))
-
 /** A generator for code that draws in sequence, such as a node's `Random`. */
 export const generator = (key: Key): seedrandom.PRNG => seedrandom(`stormglass/stream/${key}`)
 

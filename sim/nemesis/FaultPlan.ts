@@ -66,8 +66,6 @@ export const FaultPlan = Schema.Struct({
 })
 export type FaultPlan = typeof FaultPlan.Type
 
-export const empty: FaultPlan = { version: 1, faults: [] }
-
 const microsByUnit = { us: 1, ms: 1_000, s: 1_000_000, m: 60_000_000 } as const
 
 /** Dies on what `DurationText` refuses. */

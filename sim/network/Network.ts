@@ -46,7 +46,6 @@ export interface Rule {
 export const pass: Verdict = { _tag: "Pass" }
 export const drop: Verdict = { _tag: "Drop" }
 export const hold: Verdict = { _tag: "Hold" }
-export const reset: Verdict = { _tag: "Reset" }
 
 /** What becomes of a packet: the delay until it arrives, or why it does not; `Dead` means that none will any more. */
 export type Fate = number | "Drop" | "Hold" | "Reset" | "Dead"

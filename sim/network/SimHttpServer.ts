@@ -81,6 +81,8 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
       const parent = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.id))
       const start = (request: SimServerRequest) => {
         const context = Context.add(services, HttpServerRequest.HttpServerRequest, request)
+        // Its remaining services are in the context of whoever serves, as in Node's adapter.
+        // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
         const fiber = Fiber.runIn(Effect.runForkWith(context)(handled as Effect.Effect<unknown>), scope)
         if (fiber.pollUnsafe() !== undefined) return
         underWay.add(fiber)

@@ -4,7 +4,7 @@
 import type { World } from "../../run/World.ts"
 import type { Draw } from "../Draw.ts"
 import type { FaultKind, Resolved, SwarmContext } from "../FaultKind.ts"
-import { type Fault, fromMicros, toMicros } from "../FaultPlan.ts"
+import { type Fault, fromMicros } from "../FaultPlan.ts"
 
 /** Processes that the swarm may hurt carry this tag. */
 export const victimTag = "process"
@@ -252,6 +252,3 @@ export function roughly(draw: Draw, minimumMicros: number, maximumMicros: number
   const micros = Number(draw.logarithmic("for", minimumMicros, maximumMicros).toPrecision(2))
   return fromMicros(Math.max(1_000, Math.round(micros / 1_000) * 1_000))
 }
-
-/** `for` of a fault, or the default. */
-export const durationOf = (fault: Fault, otherwise: string): number => toMicros(fault.for ?? otherwise)
