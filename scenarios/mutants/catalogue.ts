@@ -1,13 +1,55 @@
 /**
- * Mutants: the control plane with one known mistake each, taken from incidents, to measure whether the invariants see it.
+ * Every mutant.
  */
-import type { MutantEdits } from "../../sim/host/installMutant.ts"
+import { bucketDiffersWhereRead } from "./bucketDiffersWhereRead.ts"
+import { cachingOnlyBelow400 } from "./cachingOnlyBelow400.ts"
+import { checkThenInsert } from "./checkThenInsert.ts"
+import { deletionByName } from "./deletionByName.ts"
+import { desiredTrustedInMemory } from "./desiredTrustedInMemory.ts"
+import { edgeTriggeredReconcile } from "./edgeTriggeredReconcile.ts"
+import { effectBeforeIntent } from "./effectBeforeIntent.ts"
+import { expiryByApplicationClock } from "./expiryByApplicationClock.ts"
+import { fenceByUnlockedRead } from "./fenceByUnlockedRead.ts"
+import { heartbeatByAnotherClock } from "./heartbeatByAnotherClock.ts"
+import { idempotencyRecordApart } from "./idempotencyRecordApart.ts"
+import { leaderGateOnShardWork } from "./leaderGateOnShardWork.ts"
+import { leaderNeverTold } from "./leaderNeverTold.ts"
+import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
+import { noBrake } from "./noBrake.ts"
+import { noFence } from "./noFence.ts"
+import { readThenCreateLock } from "./readThenCreateLock.ts"
+import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
+import { removedBeforeGone } from "./removedBeforeGone.ts"
+import { repeatsAfterUnknownCommit } from "./repeatsAfterUnknownCommit.ts"
+import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
+import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
+import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
+import { zombieCompletesAnothersAttempt } from "./zombieCompletesAnothersAttempt.ts"
+import type { Mutant } from "./Mutant.ts"
 
-export interface Mutant extends MutantEdits {
-  /** What is wrong with it. */
-  readonly why: string
-  /** Where it has happened. */
-  readonly incident: string
-}
-
-export const mutants: ReadonlyArray<Mutant> = []
+export const mutants: ReadonlyArray<Mutant> = [
+  bucketDiffersWhereRead,
+  cachingOnlyBelow400,
+  checkThenInsert,
+  deletionByName,
+  desiredTrustedInMemory,
+  edgeTriggeredReconcile,
+  effectBeforeIntent,
+  expiryByApplicationClock,
+  fenceByUnlockedRead,
+  heartbeatByAnotherClock,
+  idempotencyRecordApart,
+  leaderGateOnShardWork,
+  leaderNeverTold,
+  leaseMeasuredFromTheAnswer,
+  noBrake,
+  noFence,
+  readThenCreateLock,
+  releaseWithoutOwnerCheck,
+  removedBeforeGone,
+  repeatsAfterUnknownCommit,
+  shardCountIntoClusterCounter,
+  surplusCountsOnlyRunning,
+  takeOverKeepsTheEpoch,
+  zombieCompletesAnothersAttempt
+]

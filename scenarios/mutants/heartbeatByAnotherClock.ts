@@ -1,0 +1,20 @@
+import type { Mutant } from "./Mutant.ts"
+
+export const heartbeatByAnotherClock: Mutant = {
+  name: "heartbeat-by-another-clock",
+  why: "The time of a heartbeat is that of the process that took it, not that of the store.",
+  incident: "table A, A12: stale by the sender's clock",
+  edits: [
+    {
+      file: "core/api/AgentsApi.ts",
+      find: "const heard = yield* Heartbeat.record(once, payload)",
+      replace:
+        "const heard = yield* Effect.flatMap(Effect.clockWith((clock) => clock.currentTimeMillis), (sentAt) => Heartbeat.record(once, { ...payload, sentAt } as never))"
+    },
+    {
+      file: "core/heartbeat/Heartbeat.ts",
+      find: "lastHeartbeatAt: clockTimestamp })",
+      replace: "lastHeartbeatAt: (beat as never as { sentAt: number }).sentAt * 1_000 })"
+    }
+  ]
+}

@@ -1,0 +1,20 @@
+import type { Mutant } from "./Mutant.ts"
+
+export const leaderGateOnShardWork: Mutant = {
+  name: "leader-gate-on-shard-work",
+  why: "Only the leader works on its buckets: the followers skip theirs.",
+  incident: "table A, A17 and A34: leader gate and shard gate combined",
+  edits: [
+    {
+      file: "core/ControlPlane.ts",
+      find: "whileHeld(Leader.lease, Leader.work)",
+      replace:
+        "whileHeld(Leader.lease, (grant) => Effect.raceFirst(Leader.work(grant), BucketOwner.run(buckets.serve)))"
+    },
+    {
+      file: "core/ControlPlane.ts",
+      find: 'essential("owning buckets", BucketOwner.run(buckets.serve))',
+      replace: "Effect.void"
+    }
+  ]
+}

@@ -1,0 +1,20 @@
+import type { Mutant } from "./Mutant.ts"
+
+export const leaderNeverTold: Mutant = {
+  name: "leader-never-told",
+  why: "Neither a refused renewal nor the deadline tells the holder that it holds nothing any more.",
+  incident: "kubernetes #23731, #67651",
+  edits: [
+    {
+      file: "core/lease/LeaseKeeper.ts",
+      find: "        yield* Mark.hit(lostToAnother)\n        yield* Deferred.succeed(lease.lost, undefined)\n",
+      replace: "        yield* Mark.hit(lostToAnother)\n        stillHeld.push(lease)\n"
+    },
+    {
+      file: "core/lease/LeaseKeeper.ts",
+      find: "      const standing = Lease.standing(profile, lease.sentAtMicros, nowMicros)\n      switch",
+      replace:
+        '      const standing: Lease.Standing = { _tag: "Act", untilMicros: nowMicros + 1_000_000 }\n      switch'
+    }
+  ]
+}
