@@ -1,7 +1,7 @@
 /**
  * Every mutant.
  */
-import { bucketDiffersWhereRead } from "./bucketDiffersWhereRead.ts"
+import { bucketDiffersWhereStored } from "./bucketDiffersWhereStored.ts"
 import { cachingOnlyBelow400 } from "./cachingOnlyBelow400.ts"
 import { checkThenInsert } from "./checkThenInsert.ts"
 import { deletionByName } from "./deletionByName.ts"
@@ -19,8 +19,7 @@ import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
-import { removedBeforeGone } from "./removedBeforeGone.ts"
-import { repeatsAfterUnknownCommit } from "./repeatsAfterUnknownCommit.ts"
+import { removedWithoutStopping } from "./removedWithoutStopping.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
@@ -28,7 +27,7 @@ import { zombieCompletesAnothersAttempt } from "./zombieCompletesAnothersAttempt
 import type { Mutant } from "./Mutant.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
-  bucketDiffersWhereRead,
+  bucketDiffersWhereStored,
   cachingOnlyBelow400,
   checkThenInsert,
   deletionByName,
@@ -46,8 +45,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   noFence,
   readThenCreateLock,
   releaseWithoutOwnerCheck,
-  removedBeforeGone,
-  repeatsAfterUnknownCommit,
+  removedWithoutStopping,
   shardCountIntoClusterCounter,
   surplusCountsOnlyRunning,
   takeOverKeepsTheEpoch,

@@ -2,14 +2,13 @@ import type { Mutant } from "./Mutant.ts"
 
 export const zombieCompletesAnothersAttempt: Mutant = {
   name: "zombie-completes-anothers-attempt",
-  why: "A worker moves the instance by uid alone: what it read may be long past.",
+  why: "A request that was taken for dead finishes all the same, over the answer of the one that took it over.",
   incident: "pg-boss and graphile-worker complete by id; River #1213",
   edits: [
     {
-      file: "core/instance/Instance.ts",
-      find: "    transaction.update(instances, {\n      where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), eq(row.state, read.state)),\n      set: (row) => ({\n        state: to,",
-      replace:
-        "    transaction.update(instances, {\n      where: (row) => eq(row.uid, read.uid),\n      set: (row) => ({\n        state: to,"
+      file: "core/idempotency/IdempotencyKey.ts",
+      find: '          eq(row.state, "executing"),\n          eq(row.epoch, claimed.epoch)\n',
+      replace: "          eq(row.key, claimed.key),\n          eq(row.key, claimed.key)\n"
     }
   ]
 }
