@@ -1,0 +1,40 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as FailureFile from "./FailureFile.ts"
+
+const file: FailureFile.FailureFile = {
+  version: 1,
+  scenario: "everything",
+  seed: "7",
+  strategy: "random",
+  storage: "model",
+  parameters: { nodes: 3 },
+  plan: { version: 1, faults: [{ when: { at: "12.5s" }, target: "n1", fault: "process/kill", for: "2s" }] },
+  pinned: { version: 1, faults: [] },
+  versions: { stormglass: "0.1.0", effect: "4.1.0", node: "24", v8: "13" },
+  digest: "0123456789abcdef",
+  verdict: { _tag: "passed" }
+}
+
+describe("a failure file", () => {
+  it("is read as it was written", () => {
+    assert.deepStrictEqual(FailureFile.parse(JSON.stringify(file)), file)
+  })
+
+  it.each([
+    ["truncated", JSON.stringify(file).slice(0, 200), /truncated/],
+    ["of another version", JSON.stringify({ ...file, version: 2 }), /version 2/],
+    ["without a plan", JSON.stringify({ ...file, plan: undefined }), /plan/],
+    [
+      "with a plan of another shape",
+      JSON.stringify({ ...file, plan: { version: 1, faults: [{ when: { at: "x" } }] } }),
+      /plan/
+    ]
+  ])("%s is refused in one line", (_what, text, expected) => {
+    assert.throws(() => FailureFile.parse(text), expected)
+    try {
+      FailureFile.parse(text)
+    } catch (error) {
+      assert.notInclude((error as Error).message, "\n")
+    }
+  })
+})

@@ -1,0 +1,51 @@
+/**
+ * Programs that leave the simulation, hang or break: what the supervisor must say of each.
+ */
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as HashMap from "effect/HashMap"
+import { emit } from "../../core/facts/Facts.ts"
+import * as Scenario from "../run/Scenario.ts"
+
+const one = (name: string, program: Effect.Effect<unknown>) => ({
+  name,
+  load: () =>
+    Promise.resolve(
+      Scenario.make({
+        name,
+        story: name,
+        safetyMillis: 1_000,
+        build: (world) => {
+          world.addNode("a", program).start()
+        }
+      })
+    )
+})
+
+/** Keys that are equal only to themselves, so that their hashes are drawn. */
+const byReference = Effect.suspend(() => {
+  const keys = Array.from({ length: 8 }, (_, index) => Equal.byReference({ index }))
+  const map = HashMap.fromIterable(keys.map((key, index) => [key, index] as const))
+  return emit({ _tag: "Iterated", order: [...HashMap.values(map)] })
+})
+
+export const catalogue = [
+  one("fine", Effect.sleep("500 millis")),
+  one(
+    "reads-date",
+    Effect.sync(() => Date.now())
+  ),
+  one(
+    "awaits-fetch",
+    Effect.promise(() => fetch("http://localhost"))
+  ),
+  one("iterates-by-reference", byReference),
+  one(
+    "loops-for-ever",
+    Effect.sync(() => {
+      for (;;);
+    })
+  ),
+  one("spins", Effect.forever(Effect.yieldNow)),
+  one("throws", Effect.die(new Error("broken on purpose")))
+]

@@ -1,0 +1,78 @@
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import type { RunRequest } from "../run/Verdict.ts"
+import { Refused, Supervisor } from "./Supervisor.ts"
+
+const catalogue = new URL("./Leaks.fixture.ts", import.meta.url)
+const supervisor = new Supervisor({ catalogue, mutant: undefined, jobs: 1, runMillisMax: 3_000 })
+
+afterAll(() => supervisor.close())
+
+const request = (scenario: string): RunRequest => ({ scenario, seed: "1", strategy: "random" })
+
+const verdictOf = async (scenario: string) => (await supervisor.run(request(scenario))).result.verdict
+
+describe("a program that leaves the simulation", () => {
+  it("by Date.now has escaped, and is told what to use instead", async () => {
+    const verdict = await verdictOf("reads-date")
+    assert.strictEqual(verdict._tag === "escaped" && verdict.api, "Date.now")
+  })
+
+  it("by awaiting fetch has escaped", async () => {
+    const verdict = await verdictOf("awaits-fetch")
+    assert.strictEqual(verdict._tag === "escaped" && verdict.api, "fetch")
+  })
+
+  it("by the order of a by-reference HashMap does not: the order is the same in every thread", async () => {
+    const other = new Supervisor({ catalogue, mutant: undefined, jobs: 1, runMillisMax: 3_000 })
+    try {
+      await other.run(request("fine"))
+      const [here, there] = await Promise.all([
+        supervisor.run(request("iterates-by-reference"), true),
+        other.run(request("iterates-by-reference"), true)
+      ])
+      assert.deepStrictEqual(there.facts, here.facts)
+      assert.strictEqual(there.result.digest, here.result.digest)
+    } finally {
+      await other.close()
+    }
+  })
+})
+
+describe("a program that does not come back", () => {
+  it("for (;;) {} is ended by the supervisor, and the next run goes on", { timeout: 20_000 }, async () => {
+    assert.strictEqual((await verdictOf("loops-for-ever"))._tag, "stalled")
+    assert.deepStrictEqual(await verdictOf("fine"), { _tag: "passed" })
+  })
+
+  it("fibers that wake each other without time passing are a livelock", async () => {
+    const verdict = await verdictOf("spins")
+    assert.match(verdict._tag === "stalled" ? verdict.reason : "", /livelock/)
+  })
+
+  it("one that throws has crashed, with its cause", async () => {
+    const verdict = await verdictOf("throws")
+    assert.match(verdict._tag === "crashed" ? verdict.cause : "", /broken on purpose/)
+  })
+})
+
+describe("the supervisor", () => {
+  it("refuses a scenario that does not exist", async () => {
+    const failure = await supervisor.run(request("nothing")).then(
+      () => undefined,
+      (error: unknown) => error
+    )
+    assert.instanceOf(failure, Refused)
+  })
+
+  it("gives the same results with one worker and with two", { timeout: 20_000 }, async () => {
+    const two = new Supervisor({ catalogue, mutant: undefined, jobs: 2, runMillisMax: 3_000 })
+    try {
+      const seeds = ["1", "2", "3", "4"].map((seed) => ({ ...request("fine"), seed }))
+      const digests = async (by: Supervisor) =>
+        (await Promise.all(seeds.map((each) => by.run(each)))).map(({ result }) => result.digest)
+      assert.deepStrictEqual(await digests(two), await digests(supervisor))
+    } finally {
+      await two.close()
+    }
+  })
+})
