@@ -22,7 +22,7 @@ export const line = (envelope: Envelope): string => {
   const time = (envelope.atMicros / 1_000_000).toFixed(3).padStart(9)
   const node = (envelope.node === "" ? "·" : envelope.node).padEnd(10)
   const [verb, rest] = describe(envelope)
-  return `${time} s  ${node}${verb.padEnd(12)}${rest}`.trimEnd()
+  return `${time} s  ${node}${verb.padEnd(11)} ${rest}`.trimEnd()
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -78,7 +78,8 @@ function what(fields: Fields): string {
 }
 
 function list(value: unknown): string {
-  return Array.isArray(value) ? value.join(", ") : String(value)
+  if (!Array.isArray(value)) return String(value)
+  return value.length > 4 ? `${value.length} hosts` : value.join(", ")
 }
 
 function compact(fields: Fields): string {
