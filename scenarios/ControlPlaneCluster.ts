@@ -52,6 +52,9 @@ export interface ControlPlaneCluster {
 /** Leases that have not moved for so long have settled: longer than T, the join debounce and two rounds of assignment. */
 const settledMicros = 15_000_000
 
+/** Once agents may speak again, every instance that runs is heard within this: an interval, and some. */
+const heardMicros = 25_000_000
+
 /** Short, so that what failed is tried again within the liveness phase. */
 const backoffMillisMax = 4_000
 
@@ -91,7 +94,12 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   for (const id of nodes) join(id)
   const addresses = nodes.map(addressOf)
   const agentCount = options.agents ?? 0
-  for (let index = 0; index < agentCount; index++) addAgent(world, provider, { index, agentCount, addresses })
+  let silentUntilMicros = 0
+  const falls = (forMicros: number) => {
+    silentUntilMicros = Math.max(silentUntilMicros, world.nowMicros + forMicros)
+  }
+  world.onHeal(() => falls(0))
+  for (let index = 0; index < agentCount; index++) addAgent(world, provider, { index, agentCount, addresses, falls })
 
   const convergence = Convergence.start()
   world.subscribe(convergence.step)
@@ -106,7 +114,14 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
     return world.nowMicros - movedAtMicros() >= settledMicros || "leases still move"
   }
   const missing = () => convergence.missing(world.nowMicros)
-  const settled = () => missing()[0] ?? provider.unwell() ?? leasesSettled()
+  const heard = () =>
+    world.nowMicros >= silentUntilMicros + heardMicros || "an agent may be silent still, or an instance not heard since"
+  const settled = () => {
+    const open = missing()[0] ?? provider.unwell()
+    if (open !== undefined) return open
+    const isHeard = heard()
+    return isHeard === true ? leasesSettled() : isHeard
+  }
   return { database, provider, nodes, addresses, leaderOf, leasesSettled, settled, missing, join }
 }
 
@@ -116,7 +131,13 @@ const addressOf = (id: string): string => `http://${id}:${apiPort}`
 function addAgent(
   world: World,
   provider: SimProvider,
-  options: { readonly index: number; readonly agentCount: number; readonly addresses: ReadonlyArray<string> }
+  options: {
+    readonly index: number
+    readonly agentCount: number
+    readonly addresses: ReadonlyArray<string>
+    /** Told when the agent falls silent, and for how long. */
+    readonly falls: (forMicros: number) => void
+  }
 ): void {
   const id = `agent-${options.index + 1}`
   let beats = 0
@@ -127,7 +148,9 @@ function addAgent(
     const uids = provider.running().filter((uid) => (Chance.hashText(uid) >>> 0) % options.agentCount === options.index)
     if (hazards.hit("controlled/flapping-agent", id, nth) === undefined) return Effect.succeed(uids)
     const fraction = hazards.fraction("controlled/flapping-agent", id, nth)
-    return Effect.delay(Effect.succeed(uids), flapMillisMin + fraction * (flapMillisMax - flapMillisMin))
+    const millis = flapMillisMin + fraction * (flapMillisMax - flapMillisMin)
+    options.falls(millis * 1_000)
+    return Effect.delay(Effect.succeed(uids), millis)
   })
   const program = Agent.run({ id, addresses: options.addresses, running, onUnknown: () => Effect.void })
   world.addNode(id, Effect.provide(program, SimHttpClient.layer), { tags: ["agent", "process", "clock"] }).start()

@@ -11,6 +11,9 @@ import { rowChanges } from "./rowChanges.ts"
 /** More than the longest transaction. */
 const toleranceMicros = 5_000_000
 
+/** After the store's clock was seen to jump forward it may jump back, unseen until leases are renewed again: nothing is judged so long. */
+const jumpMicros = 10_000_000
+
 interface Suspect {
   readonly uid: string
   readonly heardAt: number
@@ -42,6 +45,7 @@ export const heartbeatByReceiver: Invariant<State> = {
       const heardAt = heardIn(before, after)
       if (heardAt === undefined) continue
       const differsMicros = heardAt - (envelope.atMicros + offsetMicros)
+      if (envelope.atMicros - state.clock.jumpedAtMicros < jumpMicros) continue
       if (Math.abs(differsMicros) > toleranceMicros)
         state.suspect ??= { uid: key, heardAt, differsMicros, offsetMicros }
     }
