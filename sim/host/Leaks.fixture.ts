@@ -29,6 +29,7 @@ const byReference = Effect.suspend(() => {
   return emit({ _tag: "Iterated", order: [...HashMap.values(map)] })
 })
 
+/** @public Loaded by URL. */
 export const catalogue = [
   one("fine", Effect.sleep("500 millis")),
   one(
