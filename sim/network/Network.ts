@@ -90,7 +90,13 @@ export interface Listener {
   readonly accept: (end: never) => unknown
 }
 
+/** Where datagrams for a host go. */
+export interface Inbox {
+  readonly put: (datagram: { readonly from: string; readonly message: unknown }) => void
+}
+
 export class Network {
+  readonly mailboxes = new Map<string, Inbox>()
   readonly ports = new Map<string, Listener>()
   readonly kernel: Kernel
   readonly hazards: Hazards
