@@ -25,6 +25,11 @@ export const line = (envelope: Envelope): string => {
   return `${time} s  ${node}${verb.padEnd(11)} ${rest}`.trimEnd()
 }
 
+function clockText({ wallMicros, rate, jumpMicros }: Fields): string {
+  const jump = Number(jumpMicros) === 0 ? "" : `  jumped ${Number(jumpMicros) / 1_000} ms`
+  return `${new Date(Number(wallMicros) / 1_000).toISOString()}  rate ${String(rate)}${jump}`
+}
+
 type Fields = Readonly<Record<string, unknown>>
 
 function describe({ fact }: Envelope): readonly [verb: string, rest: string] {
@@ -54,6 +59,8 @@ function describe({ fact }: Envelope): readonly [verb: string, rest: string] {
       return [fact._tag.slice(4).toLowerCase(), ""]
     case "NodeCrashed":
       return ["crashed", String(fields["reason"])]
+    case "ClockSet":
+      return ["clock", `reads ${clockText(fields)}`]
     case "NodeExited":
       return ["exited", String(fields["outcome"])]
     case "Sent":

@@ -1,44 +1,56 @@
 /**
- * What the store's timestamps tell of its clock, for the rules that hold by time and must bend when that clock jumps.
- *
- * Each lease row that is written carries the database's time, a little before its commit. How far that is from the listener's
- * time is nearly constant; when it rises at once, the clock was set.
+ * The store's clock, for the rules that hold by time and must bend when that clock is set. A listener that is not told of clocks
+ * (an audit from outside) learns nothing here, and nothing bends for it.
  */
+import type { ClockSet } from "../facts/ClockSet.ts"
 import type { Envelope } from "../facts/Envelope.ts"
-import { leases } from "../ports/Storage.ts"
-import { rowChanges } from "./rowChanges.ts"
 
-/** More than drift and haste can explain between two renewals. */
-const jumpMicros = 100_000
-/** More than the delay between a timestamp and its commit. */
-const delayMicrosMax = 2_000_000
-/** Few, so that a clock that was set back and then set right again is seen to jump. */
-const samplesMax = 4
-
-export interface DatabaseClock {
-  /** The latest differences of database time and listener time, one for each commit. */
-  readonly samples: Array<number>
-  /** When the clock was last seen to have jumped forward; -Infinity when never. */
-  jumpedAtMicros: number
+interface Setting extends ClockSet {
+  readonly atMicros: number
 }
 
-export const make = (): DatabaseClock => ({ samples: [], jumpedAtMicros: -Infinity })
+export interface DatabaseClock {
+  /** How each node's clock was set of late, oldest first. */
+  readonly settings: Map<string, Array<Setting>>
+  /** When the clock of the node was last set forward. */
+  readonly forwardAtMicros: Map<string, number>
+  /** The node that commits. */
+  store: string | undefined
+}
 
-/** The best guess of the difference: the largest of late, because only delay makes it smaller. */
-export const offsetMicros = (clock: DatabaseClock): number | undefined =>
-  clock.samples.length === 0 ? undefined : Math.max(...clock.samples)
+/** Settings that were replaced longer ago than this are forgotten. */
+const memoryMicros = 60_000_000
 
-/** Follows the clock; returns the new sample when this fact brought one. */
-export const follow = (clock: DatabaseClock, envelope: Envelope): number | undefined => {
-  const written = rowChanges(envelope, leases).find(({ after }) => after !== null && after.releasedAt === null)
-  if (written === undefined) return undefined
-  const sample = written.after!.renewedAt - envelope.atMicros
-  const offset = offsetMicros(clock)
-  const isForward = offset !== undefined && sample > offset + jumpMicros
-  const isBackward = offset !== undefined && sample < offset - delayMicrosMax
-  if (isForward) clock.jumpedAtMicros = envelope.atMicros
-  if (isForward || isBackward) clock.samples.length = 0
-  clock.samples.push(sample)
-  if (clock.samples.length > samplesMax) clock.samples.shift()
-  return sample
+export const make = (): DatabaseClock => ({ settings: new Map(), forwardAtMicros: new Map(), store: undefined })
+
+export const follow = (clock: DatabaseClock, { fact, node, atMicros }: Envelope): void => {
+  if (fact._tag === "Committed") clock.store = node
+  else if (fact._tag === "ClockSet") {
+    const setting: Setting = { ...(fact as ClockSet), atMicros }
+    const recent = clock.settings.get(node) ?? []
+    const first = recent.findLastIndex((other) => other.atMicros <= atMicros - memoryMicros)
+    clock.settings.set(node, [...recent.slice(Math.max(0, first)), setting])
+    if (setting.jumpMicros > 0) clock.forwardAtMicros.set(node, atMicros)
+  }
+}
+
+/** When the store's clock was last set forward; -Infinity when never. */
+export const forwardAtMicros = (clock: DatabaseClock): number =>
+  (clock.store === undefined ? undefined : clock.forwardAtMicros.get(clock.store)) ?? -Infinity
+
+/** The least and the most that the store's clock can have read in this time of the listener; undefined when it was not told. */
+export const readingsMicros = (
+  clock: DatabaseClock,
+  fromMicros: number,
+  toMicros: number
+): { readonly least: number; readonly most: number } | undefined => {
+  const settings = clock.store === undefined ? undefined : clock.settings.get(clock.store)
+  if (settings === undefined) return undefined
+  const readings = settings.flatMap((setting, index) => {
+    const replacedAtMicros = settings[index + 1]?.atMicros ?? toMicros
+    if (replacedAtMicros < fromMicros) return []
+    const read = (atMicros: number) => setting.wallMicros + setting.rate * (atMicros - setting.atMicros)
+    return [read(Math.max(fromMicros, setting.atMicros)), read(replacedAtMicros)]
+  })
+  return { least: Math.min(...readings), most: Math.max(...readings) }
 }

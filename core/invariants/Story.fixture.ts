@@ -1,4 +1,5 @@
 /** Hand-made facts for the tests of the invariants: who said what, when. */
+import type { ClockSet } from "../facts/ClockSet.ts"
 import type { Committed, Envelope, RowChange } from "../facts/Envelope.ts"
 import type { DomainFact } from "../facts/Facts.ts"
 import type { Fleet } from "../fleet/Fleet.ts"
@@ -48,6 +49,17 @@ export const change = <R>(table: Table<R>, key: string, before: R | null, after:
   before: before as RowChange["before"],
   after: after as RowChange["after"]
 })
+
+/** The store's clock reads this many seconds from now on; its last jump, if it was one. */
+export const clockSet = (seconds: number, readsSeconds: number, jumpSeconds = 0): Line => {
+  const fact: ClockSet = {
+    _tag: "ClockSet",
+    wallMicros: micros(readsSeconds),
+    rate: 1,
+    jumpMicros: micros(jumpSeconds)
+  }
+  return [seconds, "database", fact]
+}
 
 /** A lease of n1, acquired at `seconds` for 6 s. */
 export const leaseRow = (seconds: number, changes: Partial<LeaseRow> = {}): LeaseRow => ({

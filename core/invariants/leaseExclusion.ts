@@ -1,6 +1,6 @@
 /**
  * I1, checkers 5.1.6: at most one holder acts under a lease at a time, and none longer than its row lasts
- * (Gray and Cheriton 1989). By time, therefore it bends: for T after the database's clock has jumped forward nothing is
+ * (Gray and Cheriton 1989). By time, therefore it bends: for T after the database's clock was set forward nothing is
  * judged, as a row may have expired before its holder could know. Fencing, which never bends, is `lease-fencing`.
  */
 import type { Envelope } from "../facts/Envelope.ts"
@@ -59,7 +59,7 @@ function claim(state: State, fact: ActingAs, atMicros: number): State | Violatio
   const untilMicros = atMicros + fact.remainingMicros
   for (const { lease, epoch } of fact.grants) {
     const row = state.rows.get(lease)
-    const isBent = row !== undefined && atMicros - state.clock.jumpedAtMicros <= row.durationMicros
+    const isBent = row !== undefined && atMicros - DatabaseClock.forwardAtMicros(state.clock) <= row.durationMicros
     const other = state.claims.get(lease)
     if (!isBent && other !== undefined && other.holder !== fact.holder && other.untilMicros > atMicros) {
       return new Violation(`${fact.holder} acts under lease ${lease} while ${other.holder} still does`, {

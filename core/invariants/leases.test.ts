@@ -4,7 +4,7 @@ import { leases, type LeaseRow } from "../ports/Storage.ts"
 import { leaseExclusion } from "./leaseExclusion.ts"
 import { leaseFencing } from "./leaseFencing.ts"
 import { leaseRows } from "./leaseRows.ts"
-import { change, commit, leaseRow, type Line, micros, told } from "./Story.fixture.ts"
+import { change, clockSet, commit, leaseRow, type Line, micros, told } from "./Story.fixture.ts"
 
 const written = (seconds: number, before: LeaseRow | null, after: LeaseRow | null, label = "lease/acquire"): Line => [
   seconds,
@@ -61,7 +61,7 @@ describe("lease-exclusion", () => {
 
   it("bends for T after the database's clock has jumped, and not longer", () => {
     const jumped = leaseRow(64, { holder: "n2/1", epoch: 2 })
-    const story = [...handOver, written(4, renewed, jumped), acts(4.1, "n2/1", 2, 5)]
+    const story = [...handOver, clockSet(3.9, 63.9, 60), written(4, renewed, jumped), acts(4.1, "n2/1", 2, 5)]
     const later = written(10, jumped, { ...jumped, renewedAt: micros(69.9), expiresAt: micros(75.9) }, "lease/renew")
     assert.strictEqual(told(leaseExclusion, ...story), "holds")
     assert.include(

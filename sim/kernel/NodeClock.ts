@@ -18,6 +18,7 @@ export class NodeClock implements Clock.Clock {
   readonly #read: () => void
   readonly #disturbed: (fault: string) => void
   readonly #waits: (what: string) => void
+  readonly #wasSet: (jumpMicros: number) => void
   /** The fault that bent this clock, until a program reads it. */
   #bentBy: string | undefined
   #offsetMicros = 0
@@ -30,19 +31,21 @@ export class NodeClock implements Clock.Clock {
   readonly currentTimeNanos: Effect.Effect<bigint>
   readonly monotonicTimeNanos: Effect.Effect<bigint>
 
-  /** `read` is told of every reading by a program: it is a port call; `disturbed` of the first after a fault. */
+  /** `read` is told of every reading by a program: it is a port call; `disturbed` of the first after a fault; `wasSet` of every change. */
   constructor(options: {
     readonly worldMicros: () => number
     readonly setTimer: SetTimer
     readonly read: () => void
     readonly disturbed: (fault: string) => void
     readonly waits: (what: string) => void
+    readonly wasSet: (jumpMicros: number) => void
   }) {
     this.#worldMicros = options.worldMicros
     this.#setTimer = options.setTimer
     this.#read = options.read
     this.#disturbed = options.disturbed
     this.#waits = options.waits
+    this.#wasSet = options.wasSet
     this.#anchorWorldMicros = options.worldMicros()
     this.#anchorMonotonicMicros = this.#anchorWorldMicros
     this.currentTimeMillis = Effect.sync(() => this.currentTimeMillisUnsafe())
@@ -71,6 +74,7 @@ export class NodeClock implements Clock.Clock {
   jump(byMicros: number, fault?: string): void {
     this.#bentBy = fault ?? this.#bentBy
     this.#offsetMicros += byMicros
+    this.#wasSet(byMicros)
   }
 
   /** Timers that are already set keep their moment. */
@@ -79,6 +83,7 @@ export class NodeClock implements Clock.Clock {
     this.#anchorMonotonicMicros = this.monotonicMicros()
     this.#anchorWorldMicros = this.#worldMicros()
     this.#rate = rate
+    this.#wasSet(0)
   }
 
   /** How long this much of the node's time takes in the world. */

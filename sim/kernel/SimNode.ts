@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
+import type { ClockSet } from "../../core/facts/ClockSet.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import * as Chance from "./Chance.ts"
 import type { Event } from "./EventHeap.ts"
@@ -71,6 +72,8 @@ export class SimNode {
   isReady = false
   /** Virtual time a task costs while the processor is slow. */
   taskMicros = 0
+  /** Given to the fibers of this incarnation; a fiber of an earlier one that runs is a bug of the simulator (N4). */
+  scheduler: Scheduler.Scheduler = this.#schedulerOf(0)
 
   readonly #options: NodeOptions
   readonly #key: Chance.Key
@@ -92,6 +95,8 @@ export class SimNode {
   #operationCount = 0
   #preemptNext = false
   #stallNextMicros = 0
+  /** Says that N4 was broken. */
+  #undead: string | undefined
   readonly #fibers = new Set<AnyFiber>()
   readonly #waits = new Map<AnyFiber, string>()
 
@@ -111,7 +116,8 @@ export class SimNode {
       },
       read: () => this.portCall(),
       disturbed: (fault) => host.facts.effect(fault, this),
-      waits: (what) => this.waits(what)
+      waits: (what) => this.waits(what),
+      wasSet: (jumpMicros) => this.#tellClock(jumpMicros)
     })
   }
 
@@ -140,6 +146,8 @@ export class SimNode {
     this.#portCallCount = 0
     this.#operationCount = 0
     const cause = this.tell({ _tag: "NodeStarted" })
+    this.#tellClock(0)
+    this.scheduler = this.#schedulerOf(this.incarnation)
     const context = Context.add(this.#options.services(this), CurrentNode, this)
     const boot = () => {
       const fiber = Effect.runForkWith(context)(this.#options.program)
@@ -211,6 +219,14 @@ export class SimNode {
     return event
   }
 
+  /** A way back to this incarnation, for whoever outside will answer it later: once it has died the way leads nowhere (N4). */
+  wayBack(): (delayMicros: number, run: () => void) => void {
+    const { incarnation } = this
+    return (delayMicros, run) => {
+      if (this.incarnation === incarnation) this.setTimer(delayMicros, run)
+    }
+  }
+
   /** An input from outside (a delivery): runs as a task of this node, held while it is paused. */
   receive(run: Task, argument: unknown): void {
     if (this.state === "paused") {
@@ -265,16 +281,23 @@ export class SimNode {
       facts.cause = this.#causes[index] as number
       this.#remove(index)
       run(argument as never)
+      if (this.#undead !== undefined) throw new Error(this.#undead)
       ran++
     }
     return ran
   }
 
-  /** The scheduler given to this node's fibers. */
-  readonly scheduler: Scheduler.Scheduler = {
-    executionMode: "async",
-    shouldYield: (fiber) => this.#shouldYield(fiber),
-    makeDispatcher: () => this.#dispatcher
+  #schedulerOf(incarnation: number): Scheduler.Scheduler {
+    return {
+      executionMode: "async",
+      shouldYield: (fiber) => {
+        if (this.incarnation === incarnation) return this.#shouldYield(fiber)
+        // Effect would take a throw for a defect of the fiber; it is ours, and ends the run.
+        this.#undead = `a fiber of ${this.name}/${incarnation} ran in ${this.name}/${this.incarnation}`
+        return true
+      },
+      makeDispatcher: () => this.#dispatcher
+    }
   }
 
   readonly #dispatcher: Scheduler.SchedulerDispatcher = {
@@ -310,6 +333,12 @@ export class SimNode {
       return true
     }
     return fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
+  }
+
+  #tellClock(jumpMicros: number): void {
+    const { rate } = this.clock
+    const fact: ClockSet = { _tag: "ClockSet", wallMicros: this.clock.wallMicros(), rate, jumpMicros }
+    this.tell(fact)
   }
 
   #exited(exit: Exit.Exit<unknown, unknown>): void {

@@ -110,7 +110,8 @@ export class SimProvider {
       node.waits(`the provider's answer to ${call} ${uid}`)
       const travel = (leg: string) =>
         this.#between(`latency/${subject}/${leg}`, nth, latencyMicrosMin, latencyMicrosMax)
-      const answer = (effect: Effect.Effect<A, ProviderError>) => node.setTimer(travel("answer"), () => resume(effect))
+      const reply = node.wayBack()
+      const answer = (effect: Effect.Effect<A, ProviderError>) => reply(travel("answer"), () => resume(effect))
       if (hazards.hit("controlled/provider-unavailable", subject, nth) !== undefined) {
         answer(fail(new ProviderUnavailable({ detail: "connection refused" })))
         return

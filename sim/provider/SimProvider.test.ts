@@ -1,0 +1,30 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Provider } from "../../core/ports/Provider.ts"
+import { CurrentNode } from "../kernel/SimNode.ts"
+import { World } from "../run/World.ts"
+import { SimProvider } from "./SimProvider.ts"
+
+describe("SimProvider", () => {
+  it("answers nobody when the asker has died, even if its node is up again (restart after 1 ms, answer after 4 to 40 ms)", () => {
+    const world = new World({ seed: "1" })
+    const provider = new SimProvider(world)
+    const answered: Array<number> = []
+    const ask = Effect.gen(function* () {
+      const { incarnation } = yield* CurrentNode
+      const { start } = yield* Provider
+      yield* start(`uid-${incarnation}`, { image: "web:1", size: "small" })
+      answered.push(incarnation)
+      return yield* Effect.never
+    })
+    const node = world.addNode("n1", Effect.provide(ask, provider.layer))
+    node.start()
+    world.run("1ms")
+    node.crash("killed")
+    world.run("1ms")
+    node.start()
+    world.run("100ms")
+    assert.deepStrictEqual(answered, [2])
+    assert.strictEqual(provider.size, 2, "the first request took effect all the same")
+  })
+})
