@@ -9,6 +9,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["stormglass-source"] } },
   test: {
     include: ["{core,sim,scenarios,adapters,reports,.oxlint}/**/*.test.ts"],
+    setupFiles: ["./scenarios/propertySeed.ts"],
     exclude: ["**/node_modules/**", "dist/**"],
     // Processes, not threads: tests trap the host's globals and start workers of their own, and one that loops for ever
     // can be killed. One per core, as the work is all computing.

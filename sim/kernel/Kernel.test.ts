@@ -96,6 +96,23 @@ describe("nodes", () => {
     assert.strictEqual(node.state, "down")
   })
 
+  it("a node that is revived while it is being stopped starts again when it has ended; one that ended well or was retired does not", () => {
+    const { add, heard, kernel } = makeKernel()
+    const slow = add("slow", say("up").pipe(Effect.andThen(Effect.never), Effect.ensuring(Effect.sleep("2 seconds"))))
+    const done = add("done", say("did it"))
+    slow.start()
+    done.start()
+    kernel.run(second)
+    slow.stop(5 * second)
+    slow.revive()
+    done.revive()
+    kernel.run(10 * second)
+    assert.deepStrictEqual(said(heard), ["0 slow up", "0 done did it", "3000 slow up"])
+    slow.retire()
+    slow.revive()
+    assert.strictEqual(slow.state, "down")
+  })
+
   it("a finalizer that hangs cannot outlive the stop deadline", () => {
     const { add, heard, kernel } = makeKernel()
     const node = add(

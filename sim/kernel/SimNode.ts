@@ -95,6 +95,11 @@ export class SimNode {
   #operationCount = 0
   #preemptNext = false
   #stallNextMicros = 0
+  #isStopping = false
+  /** Nothing revives it. */
+  #isOver = false
+  /** Starts again when it is down. */
+  #isRevived = false
   /** Says that N4 was broken. */
   #undead: string | undefined
   readonly #fibers = new Set<AnyFiber>()
@@ -139,6 +144,7 @@ export class SimNode {
   start(): void {
     if (this.state !== "down") throw new Error(`node ${this.name} is ${this.state}, only a node that is down can start`)
     this.state = "up"
+    this.#isOver = false
     this.incarnation++
     this.#scheduleKey = Chance.derive(this.incarnationKey, "schedule")
     this.#preemptKey = Chance.derive(this.incarnationKey, "preempt")
@@ -162,6 +168,7 @@ export class SimNode {
     if (this.state === "down") return
     const { incarnation } = this
     const cause = this.tell({ _tag: "NodeStopping" })
+    this.#isStopping = true
     this.#push(() => this.#main?.interruptUnsafe(), undefined, cause)
     this.host.schedule(
       deadlineMicros,
@@ -170,6 +177,22 @@ export class SimNode {
       },
       undefined
     )
+  }
+
+  /**
+   * What a supervisor does: starts the node if it is down, and if it is being stopped, as soon as it has ended. A program that
+   * ended with success is done, and a node that was retired is gone.
+   */
+  revive(): void {
+    if (this.#isOver) return
+    if (this.state === "down") this.start()
+    else this.#isRevived = this.#isStopping
+  }
+
+  /** Crashes for good: nothing revives it. */
+  retire(): void {
+    this.#isOver = true
+    this.crash("retired")
   }
 
   crash(reason: string): void {
@@ -343,6 +366,7 @@ export class SimNode {
 
   #exited(exit: Exit.Exit<unknown, unknown>): void {
     this.#main = undefined
+    this.#isOver = Exit.isSuccess(exit)
     this.tell({
       _tag: "NodeExited",
       outcome: Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failure"
@@ -366,6 +390,10 @@ export class SimNode {
     this.#preemptNext = false
     this.#stallNextMicros = 0
     this.#busyUntilMicros = 0
+    this.#isStopping = false
+    if (!this.#isRevived) return
+    this.#isRevived = false
+    this.host.schedule(0, () => this.revive(), undefined)
   }
 
   #push(run: Task, argument: unknown, cause: number): void {

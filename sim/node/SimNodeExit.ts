@@ -15,13 +15,7 @@ export const layer: Layer.Layer<NodeExit, never, SimNode> = Layer.effect(
       exit: (reason) =>
         Effect.suspend(() => {
           node.crash(reason)
-          node.host.schedule(
-            restartMicros,
-            () => {
-              if (node.state === "down") node.start()
-            },
-            undefined
-          )
+          node.host.schedule(restartMicros, () => node.revive(), undefined)
           return Effect.never
         })
     })

@@ -133,7 +133,7 @@ function play(world: World, scenario: Scenario, built: Built, request: RunReques
   for (const name of nemesis.core ?? world.tagged()) {
     const node = world.node(name)
     if (node.state === "paused") node.resume()
-    if (node.state === "down" && !world.hasEnded(name)) node.start()
+    node.revive()
   }
   const { liveness } = scenario
   if (liveness === undefined) return unended(world) ?? { _tag: "passed" }

@@ -218,12 +218,7 @@ export class World {
   retire(name: string): void {
     this.#ended.add(name)
     this.#tags.delete(name)
-    this.node(name).crash("retired")
-  }
-
-  /** True when the node's program has ended with success: it is not started again. */
-  hasEnded(name: string): boolean {
-    return this.#ended.has(name)
+    this.node(name).retire()
   }
 
   /** Nodes that had to end and have not. */
@@ -259,13 +254,7 @@ export class World {
   #exited(node: SimNode, exit: Exit.Exit<unknown, unknown>, onExit: OnExit): void {
     if (Exit.isSuccess(exit)) this.#ended.add(node.name)
     if (onExit._tag === "Restart") {
-      this.kernel.schedule(
-        onExit.afterMicros,
-        () => {
-          if (node.state === "down") node.start()
-        },
-        undefined
-      )
+      this.kernel.schedule(onExit.afterMicros, () => node.revive(), undefined)
     } else if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
       this.#end({ _tag: "crashed", node: node.name, cause: Cause.pretty(exit.cause) })
     }

@@ -141,10 +141,6 @@ export const rollingRestart: FaultKind = {
     })),
   act: (world, { fault, targets }) => {
     const stepMicros = (fault.parameters?.["stepMillis"] ?? 2_000) * 1_000
-    const bring = (name: string) => {
-      const node = world.node(name)
-      if (node.state === "down") node.start()
-    }
     for (const [index, name] of targets.entries()) {
       world.kernel.schedule(
         index * stepMicros,
@@ -153,8 +149,7 @@ export const rollingRestart: FaultKind = {
           if (node.state === "down") return
           world.kernel.facts.effect("process/rolling-restart", node)
           node.stop(stopDeadlineMicros)
-          world.kernel.schedule(stepMicros / 2, () => bring(name), undefined)
-          world.kernel.schedule(stopDeadlineMicros + 1, () => bring(name), undefined)
+          world.kernel.schedule(stepMicros / 2, () => node.revive(), undefined)
         },
         undefined
       )
@@ -203,10 +198,7 @@ function each(world: World, { targets }: Resolved, kind: string, hurt: (name: st
     hurt(name)
   }
   return () => {
-    for (const name of targets) {
-      const node = world.node(name)
-      if (node.state === "down") node.start()
-    }
+    for (const name of targets) world.node(name).revive()
   }
 }
 

@@ -31,10 +31,7 @@ const serverRestart: FaultKind = {
       node.crash("server restart")
     }
     return () => {
-      for (const name of targets) {
-        const node = world.node(name)
-        if (node.state === "down") node.start()
-      }
+      for (const name of targets) world.node(name).revive()
     }
   }
 }
