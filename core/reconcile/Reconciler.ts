@@ -137,12 +137,13 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
   const drop = Effect.fnUntraced(function* (bucketGroup: number) {
     grants.delete(bucketGroup)
     if (grants.size === 0) isServing.closeUnsafe()
-    for (const work of known.values()) {
-      if (work.bucketGroup !== bucketGroup) continue
-      known.delete(work.key)
-      WorkQueue.drop(queue, work.key)
-      yield* FiberMap.remove(working, work.key)
+    const keys = [...known.values()].filter((work) => work.bucketGroup === bucketGroup).map(({ key }) => key)
+    // All of them before the first wait: nothing of the group may be handed out from here on.
+    for (const key of keys) {
+      known.delete(key)
+      WorkQueue.drop(queue, key)
     }
+    for (const key of keys) yield* FiberMap.remove(working, key)
     somethingChanged.openUnsafe()
   })
 
