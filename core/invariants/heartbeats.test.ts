@@ -45,6 +45,15 @@ describe("heartbeat-brake", () => {
       told(heartbeatBrake, born, wrote(31, [fleet[0]!, givenUp(fleet[0]!, 31)])),
       "many were late together"
     ))
+
+  it("blames nobody for those who became late, or for the store's clock that was set, while the silent were counted", () => {
+    const heard = wrote(9, ...fleet.slice(1).map((before) => [before, heardAt(before.uid, 9)] as const))
+    assert.strictEqual(told(heartbeatBrake, born, heard, wrote(31, [fleet[0]!, givenUp(fleet[0]!, 31)])), "holds")
+    assert.strictEqual(
+      told(heartbeatBrake, born, clockSet(0, 0), clockSet(5, 65, 60), wrote(6, [fleet[0]!, givenUp(fleet[0]!, 66)])),
+      "holds"
+    )
+  })
 })
 
 describe("heartbeat-by-receiver", () => {
