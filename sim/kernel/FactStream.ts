@@ -32,7 +32,7 @@ const faultEffect: FactKind<string> = {
 const world: Speaker = { name: "", index: -1, incarnation: 0 }
 
 export class FactStream {
-  readonly digest = new Digest()
+  readonly digest: Digest
   /** The id of the last fact. */
   count = 0
   /** The fact because of which the present step runs. */
@@ -43,8 +43,9 @@ export class FactStream {
   readonly #subscribers: Array<Subscriber> = []
   readonly #detailed: Array<Subscriber> = []
 
-  constructor(now: () => number) {
+  constructor(now: () => number, digest: Digest = new Digest()) {
     this.#now = now
+    this.digest = digest
   }
 
   /** Hears what core and the store say. Returns the function that ends it, as does `subscribeDetailed`. */

@@ -7,6 +7,7 @@
  * - K4 Nothing hangs: an instant has a bound on tasks, a run one on steps and on virtual time.
  */
 import * as Chance from "./Chance.ts"
+import type { Digest } from "./Digest.ts"
 import { type Event, EventHeap } from "./EventHeap.ts"
 import { FactStream } from "./FactStream.ts"
 import { type NodeHost, type NodeOptions, SimNode } from "./SimNode.ts"
@@ -48,10 +49,10 @@ export class Kernel implements NodeHost {
   /** The node whose task runs now. */
   running: SimNode | undefined
 
-  constructor(options: { readonly seed: Chance.Seed; readonly limits?: Limits }) {
+  constructor(options: { readonly seed: Chance.Seed; readonly limits?: Limits; readonly digest?: Digest }) {
     this.seed = options.seed
     this.key = Chance.root(options.seed)
-    this.facts = new FactStream(() => this.nowMicros)
+    this.facts = new FactStream(() => this.nowMicros, options.digest)
     this.#limits = options.limits ?? defaultLimits
   }
 

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { Mark } from "../../core/facts/Mark.ts"
 import * as Chance from "../kernel/Chance.ts"
+import type { Digest } from "../kernel/Digest.ts"
 import { Kernel, type Limits } from "../kernel/Kernel.ts"
 import * as NodeServices from "../kernel/NodeServices.ts"
 import * as Schedule from "../kernel/Schedule.ts"
@@ -54,6 +55,8 @@ export interface WorldOptions {
   readonly strategy?: Schedule.Strategy
   readonly isTracking?: boolean
   readonly limits?: Limits
+  /** Another one in place of the usual: for measuring what it costs. */
+  readonly digest?: Digest
 }
 
 export class World {
@@ -76,7 +79,8 @@ export class World {
   constructor(options: WorldOptions) {
     this.kernel = new Kernel({
       seed: options.seed,
-      ...(options.limits === undefined ? {} : { limits: options.limits })
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.digest === undefined ? {} : { digest: options.digest })
     })
     this.hazards = new Hazards(this.kernel.facts, Chance.derive(this.kernel.key, "hazards"))
     this.network = new Network(this.kernel, this.hazards)
