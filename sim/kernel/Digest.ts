@@ -11,7 +11,8 @@ export class Digest {
 
   /** Mixes an integer. Beyond 32 bits the high part counts too. */
   mix(value: number): void {
-    const word = (value | 0) ^ ((value / 4294967296) | 0)
+    const low = value | 0
+    const word = low === value ? low : low ^ ((value / 4294967296) | 0)
     this.#low = Math.imul(this.#low ^ word, 0x9e3779b1)
     this.#low ^= this.#low >>> 15
     this.#high = (Math.imul(this.#high, 0x85ebca77) + this.#low) | 0

@@ -8,13 +8,18 @@ const event = (atMicros: number, sequence: number): Event => ({
   cause: 0,
   run: () => undefined,
   argument: undefined,
-  cancelled: false
+  cancelled: false,
+  isQueued: false,
+  next: undefined
 })
+
+/** Few, and some alike in their low bits. */
+const instant = fc.tuple(fc.nat({ max: 4 }), fc.nat({ max: 2 })).map(([low, high]) => low + high * 1_024)
 
 describe("EventHeap", () => {
   it("gives events by time, and those of one instant in the order they were set, however pushes and pops mix", () => {
     fc.assert(
-      fc.property(fc.array(fc.option(fc.nat({ max: 20 }), { nil: undefined })), (script) => {
+      fc.property(fc.array(fc.option(instant, { nil: undefined })), (script) => {
         const heap = new EventHeap()
         const model: Array<Event> = []
         for (const [sequence, atMicros] of script.entries()) {
@@ -26,7 +31,7 @@ describe("EventHeap", () => {
             heap.push(pushed)
             model.push(pushed)
           }
-          assert.strictEqual(heap.size, model.length)
+          if (model.length === 0) assert.isUndefined(heap.peek())
         }
       })
     )

@@ -39,12 +39,12 @@ export class FactStream {
   cause = 0
   /** How often each fault kind changed something: a delivery, a result, a lock, a clock reading, a life. */
   readonly effects = new Map<string, number>()
-  readonly #now: () => number
+  readonly #clock: { readonly nowMicros: number }
   readonly #subscribers: Array<Subscriber> = []
   readonly #detailed: Array<Subscriber> = []
 
-  constructor(now: () => number, digest: Digest = new Digest()) {
-    this.#now = now
+  constructor(clock: { readonly nowMicros: number }, digest: Digest = new Digest()) {
+    this.#clock = clock
     this.digest = digest
   }
 
@@ -64,7 +64,7 @@ export class FactStream {
     const id = ++this.count
     const { digest } = this
     digest.mixText(kind.tag)
-    digest.mix(this.#now())
+    digest.mix(this.#clock.nowMicros)
     digest.mix(by.index * 4096 + by.incarnation)
     digest.mix(this.cause)
     digest.mix(first)
@@ -81,7 +81,7 @@ export class FactStream {
     const by = speaker ?? world
     const id = ++this.count
     const { digest } = this
-    digest.mix(this.#now())
+    digest.mix(this.#clock.nowMicros)
     digest.mix(by.index * 4096 + by.incarnation)
     digest.mix(this.cause)
     digest.mixValue(fact)
@@ -100,7 +100,7 @@ export class FactStream {
   }
 
   #envelope(id: number, by: Speaker, fact: DomainFact): Envelope {
-    return { id, atMicros: this.#now(), node: by.name, incarnation: by.incarnation, cause: this.cause, fact }
+    return { id, atMicros: this.#clock.nowMicros, node: by.name, incarnation: by.incarnation, cause: this.cause, fact }
   }
 }
 

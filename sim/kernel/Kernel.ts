@@ -43,7 +43,9 @@ export class Kernel implements NodeHost {
   readonly #limits: Limits
   readonly #heap = new EventHeap()
   readonly #nodes = new Map<string, SimNode>()
-  #ready: Array<SimNode> = []
+  /** Nodes with something to run; only the first `#readyCount` count, so that the list keeps its room. */
+  readonly #ready: Array<SimNode> = []
+  #readyCount = 0
   #sequence = 0
   isHalted = false
   /** The node whose task runs now. */
@@ -52,7 +54,7 @@ export class Kernel implements NodeHost {
   constructor(options: { readonly seed: Chance.Seed; readonly limits?: Limits; readonly digest?: Digest }) {
     this.seed = options.seed
     this.key = Chance.root(options.seed)
-    this.facts = new FactStream(() => this.nowMicros, options.digest)
+    this.facts = new FactStream(this, options.digest)
     this.#limits = options.limits ?? defaultLimits
   }
 
@@ -81,14 +83,16 @@ export class Kernel implements NodeHost {
       cause,
       run,
       argument,
-      cancelled: false
+      cancelled: false,
+      isQueued: false,
+      next: undefined
     }
     this.#heap.push(event)
     return event
   }
 
   ready(node: SimNode): void {
-    this.#ready.push(node)
+    this.#ready[this.#readyCount++] = node
   }
 
   /** Ends the present `run` after this step. */
@@ -125,20 +129,23 @@ export class Kernel implements NodeHost {
     }
   }
 
+  /** Runs what is runnable at this instant. What a halt leaves is taken up by the next run. */
   #drain(): Stopped | undefined {
+    const ready = this.#ready
     let ran = 0
-    while (this.#ready.length > 0) {
-      const nodes = this.#ready
-      this.#ready = []
-      for (const node of nodes) {
-        node.isReady = false
-        this.running = node
-        ran += node.drain(this.#limits.instantTasksMax)
-        this.running = undefined
-        if (this.isHalted) return { _tag: "Halted" }
-        if (ran >= this.#limits.instantTasksMax) return { _tag: "Livelock", node: node.name }
-      }
+    for (let index = 0; index < this.#readyCount; index++) {
+      const node = ready[index] as SimNode
+      node.isReady = false
+      this.running = node
+      ran += node.drain(this.#limits.instantTasksMax)
+      this.running = undefined
+      if (!this.isHalted && ran < this.#limits.instantTasksMax) continue
+      ready.copyWithin(0, index + 1, this.#readyCount)
+      this.#readyCount -= index + 1
+      node.announce()
+      return this.isHalted ? { _tag: "Halted" } : { _tag: "Livelock", node: node.name }
     }
+    this.#readyCount = 0
     this.steps += ran
     return undefined
   }

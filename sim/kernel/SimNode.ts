@@ -57,6 +57,8 @@ const timerSet: FactKind = {
 }
 
 type Task = (argument: never) => void
+/** What waits for a paused node to resume. */
+type Held = Pick<Event, "run" | "argument" | "cause" | "cancelled">
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 export class SimNode {
@@ -77,15 +79,17 @@ export class SimNode {
 
   readonly #options: NodeOptions
   readonly #key: Chance.Key
-  // Runnable tasks, in three lists of equal length so that a task costs no object.
+  // Runnable tasks from head to tail, in three lists so that a task costs no object. The lists keep their room: shrinking
+  // them would have every burst of tasks grow them anew.
   #tasks: Array<Task> = []
   #arguments: Array<unknown> = []
   #causes: Array<number> = []
   #head = 0
-  #heldTimers: Array<Event> = []
-  #heldInputs: Array<Event> = []
+  #tail = 0
+  #heldTimers: Array<Held> = []
+  #heldInputs: Array<Held> = []
   /** What a resumed node still has to take up, one after the other. */
-  #overdue: Array<Event> = []
+  #overdue: Array<Held> = []
   #busyUntilMicros = 0
   #main: AnyFiber | undefined
   #scheduleKey: Chance.Key = 0
@@ -137,7 +141,7 @@ export class SimNode {
   }
 
   get runnableCount(): number {
-    return this.#tasks.length - this.#head
+    return this.#tail - this.#head
   }
 
   /** Begins a new incarnation; refused unless down. */
@@ -217,7 +221,14 @@ export class SimNode {
     this.#overdue = [...this.#heldTimers, ...this.#heldInputs]
     this.#heldTimers = []
     this.#heldInputs = []
-    this.#announce()
+    this.announce()
+  }
+
+  /** Tells the host that there is something to run, if there is. */
+  announce(): void {
+    if (this.isReady || this.state !== "up" || this.runnableCount + this.#overdue.length === 0) return
+    this.isReady = true
+    this.host.ready(this)
   }
 
   /** Makes a task runnable. The only way by which a fiber of this node resumes. */
@@ -254,7 +265,7 @@ export class SimNode {
   receive(run: Task, argument: unknown): void {
     if (this.state === "paused") {
       const { cause } = this.host.facts
-      this.#heldInputs.push({ atMicros: this.host.nowMicros, sequence: 0, cause, run, argument, cancelled: false })
+      this.#heldInputs.push({ run, argument, cause, cancelled: false })
     } else this.#push(run, argument, this.host.facts.cause)
   }
 
@@ -295,10 +306,11 @@ export class SimNode {
     const { strategy } = this.#options
     let ran = 0
     while (this.state === "up" && ran < budget && !this.host.isHalted) {
-      if (this.#head === this.#tasks.length && !this.#takeUpOverdue()) break
+      if (this.#head === this.#tail && !this.#takeUpOverdue()) break
       if (this.taskMicros > 0 && this.#isBusy()) return ran
-      const index = this.#head + Schedule.choose(strategy, this.#scheduleKey, this.#scheduleCount, this.runnableCount)
-      if (this.runnableCount > 1) this.#scheduleCount++
+      let index = this.#head
+      const count = this.#tail - index
+      if (count > 1) index += Schedule.choose(strategy, this.#scheduleKey, this.#scheduleCount++, count)
       const run = this.#tasks[index] as Task
       const argument = this.#arguments[index]
       facts.cause = this.#causes[index] as number
@@ -382,6 +394,7 @@ export class SimNode {
     this.#arguments = []
     this.#causes = []
     this.#head = 0
+    this.#tail = 0
     this.#heldTimers = []
     this.#heldInputs = []
     this.#overdue = []
@@ -398,45 +411,45 @@ export class SimNode {
 
   #push(run: Task, argument: unknown, cause: number): void {
     if (this.state === "down") return
-    this.#tasks.push(run)
-    this.#arguments.push(argument)
-    this.#causes.push(cause)
-    this.#announce()
+    const index = this.#tail++
+    this.#tasks[index] = run
+    this.#arguments[index] = argument
+    this.#causes[index] = cause
+    this.announce()
   }
 
-  #announce(): void {
-    if (this.isReady || this.state !== "up") return
-    this.isReady = true
-    this.host.ready(this)
-  }
 
   #remove(index: number): void {
-    if (index === this.#head) {
+    const last = this.#tail - 1
+    if (index === this.#head && last > index) {
+      this.#tasks[index] = discarded
+      this.#arguments[index] = undefined
       this.#head++
-      if (this.#head === this.#tasks.length) {
-        this.#tasks.length = this.#arguments.length = this.#causes.length = 0
-        this.#head = 0
-      } else if (this.#head > 1024) {
-        this.#tasks.splice(0, this.#head)
-        this.#arguments.splice(0, this.#head)
-        this.#causes.splice(0, this.#head)
-        this.#head = 0
-      } else {
-        this.#tasks[index] = discarded
-        this.#arguments[index] = undefined
-      }
+      if (this.#head > 1024) this.#compact()
       return
     }
     // The order of the rest is free under `random`; `fifo` always takes the head.
-    const last = this.#tasks.length - 1
     this.#tasks[index] = this.#tasks[last] as Task
     this.#arguments[index] = this.#arguments[last]
     this.#causes[index] = this.#causes[last] as number
-    this.#tasks.length = this.#arguments.length = this.#causes.length = last
+    this.#tasks[last] = discarded
+    this.#arguments[last] = undefined
+    this.#tail = last
+    if (this.#head === last) this.#head = this.#tail = 0
+  }
+
+  /** A queue that never runs empty would creep through memory. */
+  #compact(): void {
+    this.#tasks = this.#tasks.slice(this.#head, this.#tail)
+    this.#arguments = this.#arguments.slice(this.#head, this.#tail)
+    this.#causes = this.#causes.slice(this.#head, this.#tail)
+    this.#tail -= this.#head
+    this.#head = 0
   }
 
   /** N3: the next overdue event becomes runnable only when what the one before it set off has run. */
   #takeUpOverdue(): boolean {
+    if (this.#overdue.length === 0) return false
     while (this.runnableCount === 0) {
       const event = this.#overdue.shift()
       if (event === undefined) return false
@@ -456,7 +469,7 @@ export class SimNode {
     this.host.schedule(
       this.taskMicros,
       () => {
-        if (this.incarnation === incarnation && this.runnableCount > 0) this.#announce()
+        if (this.incarnation === incarnation) this.announce()
       },
       undefined
     )

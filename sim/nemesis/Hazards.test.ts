@@ -12,7 +12,7 @@ const hazard = (options: Partial<Hazard> = {}): Hazard => ({
   ...options
 })
 
-const make = () => new Hazards(new FactStream(() => 0), 42)
+const make = () => new Hazards(new FactStream({ nowMicros: 0 }), 42)
 
 /** Which of the first 200 occurrences of each subject are struck, asked in the order given. */
 const struckOf = (hazards: Hazards, subjects: ReadonlyArray<string>) =>

@@ -10,7 +10,7 @@ import type { DomainFact } from "../../core/facts/Facts.ts"
 import type { FactKind } from "../kernel/FactStream.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { CurrentNetwork } from "./CurrentNetwork.ts"
-import type { Link, Network } from "./Network.ts"
+import type { Inbox, Link, Network } from "./Network.ts"
 
 export interface Datagram {
   readonly from: string
@@ -31,11 +31,12 @@ export const layer: Layer.Layer<Datagrams, never, SimNode> = Layer.effect(
   Datagrams,
   Effect.gen(function* () {
     const node = yield* CurrentNode
-    const mailbox = new Mailbox(yield* CurrentNetwork, node)
-    mailbox.network.mailboxes.set(node.name, mailbox)
+    const network = yield* CurrentNetwork
+    const mailbox = new Mailbox(network, node)
+    network.inbox(node.name).mailbox = mailbox
     return Datagrams.of({
       send: (to, message) => Effect.sync(() => mailbox.send(to, message)),
-      receive: Effect.callback((resume) => mailbox.take(resume))
+      receive: mailbox.receive
     })
   })
 )
@@ -50,80 +51,110 @@ const delivered: FactKind<Link> = {
   describe: (nth, _second, link) => ({ _tag: "DatagramDelivered", from: link.source, nth }) as DomainFact
 }
 
-interface Travelling {
+/** A datagram on its way, and then in the mailbox until somebody takes it. */
+class Travelling {
   readonly link: Link
+  readonly inbox: Inbox
   readonly nth: number
   readonly datagram: Datagram
-  readonly network: Network
+  /** The fact that what its receiver does follows from: first its Sent, then its Delivered. */
+  cause: number
+
+  constructor(link: Link, inbox: Inbox, nth: number, datagram: Datagram, cause: number) {
+    this.link = link
+    this.inbox = inbox
+    this.nth = nth
+    this.datagram = datagram
+    this.cause = cause
+  }
+}
+
+interface Route {
+  readonly link: Link
+  readonly inbox: Inbox
 }
 
 /** A plain list and one parked receiver: what a general queue would cost is most of a message. */
-export class Mailbox {
-  readonly network: Network
+class Mailbox {
+  readonly #network: Network
   readonly #node: SimNode
   readonly #incarnation: number
-  readonly #links = new Map<string, Link>()
-  #waiting: Array<Datagram> = []
+  readonly #routes = new Map<string, Route>()
+  #waiting: Array<Travelling> = []
   #head = 0
   #resume: ((effect: Effect.Effect<Datagram>) => void) | undefined
+  #isWaking = false
 
   constructor(network: Network, node: SimNode) {
-    this.network = network
+    this.#network = network
     this.#node = node
     this.#incarnation = node.incarnation
   }
 
   send(to: string, message: unknown): void {
-    const { network } = this
-    let link = this.#links.get(to)
-    if (link === undefined) this.#links.set(to, (link = network.link(this.#node.name, to)))
+    const { link, inbox } = this.#routes.get(to) ?? this.#route(to)
+    const { hazards, kernel, latency } = this.#network
+    const { facts } = kernel
     const nth = link.datagrams++
-    const { kernel } = network
-    const cause = kernel.facts.emit(sent, this.#node, nth, 0, link)
-    kernel.facts.digest.mixValue(message)
-    const fate = network.fate(link, "datagram", -1, nth, link.key)
-    const travelling: Travelling = { link, nth, datagram: { from: link.source, message }, network }
+    const cause = facts.emit(sent, this.#node, nth, 0, link)
+    facts.digest.mixValue(message)
+    const fate = this.#network.fate(link, "datagram", -1, nth, link.key)
+    const datagram = { from: link.source, message }
     if (typeof fate === "number") {
-      kernel.schedule(fate, arrive, travelling, cause)
-      if (network.hazards.isAnyActive && network.hazards.hit("network/duplication", link.name, nth) !== undefined) {
-        kernel.schedule(fate + network.latency.maximumMicros, arrive, travelling, cause)
+      kernel.schedule(fate, arrive, new Travelling(link, inbox, nth, datagram, cause), cause)
+      if (hazards.isAnyActive && hazards.hit("network/duplication", link.name, nth) !== undefined) {
+        const double = new Travelling(link, inbox, nth, datagram, cause)
+        kernel.schedule(fate + latency.maximumMicros, arrive, double, cause)
       }
-    } else if (fate === "Hold") network.onRelease(() => kernel.schedule(0, arrive, travelling, cause))
-  }
-
-  /** Gives the next datagram to `resume`, now or when it comes. Returns how to give up. */
-  take(resume: (effect: Effect.Effect<Datagram>) => void): Effect.Effect<void> | undefined {
-    if (this.#head < this.#waiting.length) {
-      resume(Effect.succeed(this.#next()))
-      return undefined
+    } else if (fate === "Hold") {
+      const held = new Travelling(link, inbox, nth, datagram, cause)
+      this.#network.onRelease(() => kernel.schedule(0, arrive, held, cause))
     }
-    this.#node.waits("a datagram")
-    this.#resume = resume
-    return Effect.sync(() => {
-      this.#resume = undefined
-    })
   }
 
-  put(datagram: Datagram): void {
-    if (this.#node.incarnation !== this.#incarnation) return
-    this.#waiting.push(datagram)
-    if (this.#resume !== undefined) this.#node.receive(wake, this)
-  }
-
-  wake(): void {
-    const resume = this.#resume
-    if (resume === undefined || this.#head === this.#waiting.length) return
-    this.#resume = undefined
-    resume(Effect.succeed(this.#next()))
-  }
-
-  #next(): Datagram {
-    const datagram = this.#waiting[this.#head++] as Datagram
+  /** Taken by the fiber itself when it resumes, so that one that was interrupted meanwhile takes nothing. */
+  readonly receive: Effect.Effect<Datagram> = Effect.suspend(() => {
+    if (this.#head === this.#waiting.length) return this.#park
+    this.#node.portCall()
+    const travelling = this.#waiting[this.#head++] as Travelling
     if (this.#head === this.#waiting.length) {
       this.#waiting = []
       this.#head = 0
     }
-    return datagram
+    this.#network.kernel.facts.cause = travelling.cause
+    return Effect.succeed(travelling.datagram)
+  })
+
+  readonly #park: Effect.Effect<Datagram> = Effect.callback((resume) => {
+    this.#node.waits("a datagram")
+    this.#resume = resume
+  })
+
+  get isOpen(): boolean {
+    return this.#node.state !== "down" && this.#node.incarnation === this.#incarnation
+  }
+
+  /** One task wakes the receiver, however many have arrived by then. */
+  put(travelling: Travelling): void {
+    const { facts } = this.#network.kernel
+    facts.cause = travelling.cause = facts.emit(delivered, this.#node, travelling.nth, 0, travelling.link)
+    this.#waiting.push(travelling)
+    if (this.#resume === undefined || this.#isWaking) return
+    this.#isWaking = true
+    this.#node.receive(wake, this)
+  }
+
+  wake(): void {
+    const resume = this.#resume
+    this.#isWaking = false
+    this.#resume = undefined
+    resume?.(this.receive)
+  }
+
+  #route(to: string): Route {
+    const route = { link: this.#network.link(this.#node.name, to), inbox: this.#network.inbox(to) }
+    this.#routes.set(to, route)
+    return route
   }
 }
 
@@ -131,11 +162,7 @@ function wake(mailbox: Mailbox): void {
   mailbox.wake()
 }
 
-function arrive({ datagram, link, network, nth }: Travelling): void {
-  const host = network.host(link.target)
-  const mailbox = network.mailboxes.get(link.target)
-  if (host === undefined || host.state === "down" || mailbox === undefined) return
-  const { facts } = network.kernel
-  facts.cause = facts.emit(delivered, host, nth, 0, link)
-  mailbox.put(datagram)
+function arrive(travelling: Travelling): void {
+  const mailbox = travelling.inbox.mailbox as Mailbox | undefined
+  if (mailbox?.isOpen === true) mailbox.put(travelling)
 }

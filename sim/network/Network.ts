@@ -90,13 +90,13 @@ export interface Listener {
   readonly accept: (end: never) => unknown
 }
 
-/** Where datagrams for a host go. */
+/** Where datagrams for a host go: to whoever of the host's present life has opened a mailbox; its type is a matter of Datagrams.ts. */
 export interface Inbox {
-  readonly put: (datagram: { readonly from: string; readonly message: unknown }) => void
+  mailbox: unknown
 }
 
 export class Network {
-  readonly mailboxes = new Map<string, Inbox>()
+  readonly #inboxes = new Map<string, Inbox>()
   readonly ports = new Map<string, Listener>()
   readonly kernel: Kernel
   readonly hazards: Hazards
@@ -120,6 +120,12 @@ export class Network {
 
   host(name: string): SimNode | undefined {
     return this.#hosts.get(name)
+  }
+
+  inbox(host: string): Inbox {
+    let inbox = this.#inboxes.get(host)
+    if (inbox === undefined) this.#inboxes.set(host, (inbox = { mailbox: undefined }))
+    return inbox
   }
 
   get hostNames(): ReadonlyArray<string> {
