@@ -21,6 +21,7 @@ export interface ClientsOptions {
   /** No request begins after this moment. */
   readonly untilMicros: number
   readonly fleets: number
+  readonly desiredMin: number
   readonly desiredMax: number
 }
 
@@ -73,7 +74,7 @@ const draw = (key: string, uids: Array<string>, options: ClientsOptions): Effect
     const what = yield* Random.next
     if (what < 0.4) {
       const fleet = `fleet-${yield* Random.nextIntBetween(1, options.fleets)}`
-      return putFleet(key, fleet, yield* Random.nextIntBetween(0, options.desiredMax))
+      return putFleet(key, fleet, yield* Random.nextIntBetween(options.desiredMin, options.desiredMax))
     }
     if (what < 0.7 || uids.length === 0) {
       return create(key, `box-${yield* Random.nextIntBetween(1, 6)}`, uids)

@@ -16,6 +16,8 @@ export interface Story {
   readonly story: string
   readonly parameters?: Scenario.ParameterRanges
   readonly safetyMillis?: number
+  /** What the clients ask for. Default: each a request every 2 s, of two fleets. */
+  readonly workload?: Pick<Clients.ClientsOptions, "requestsPerSecond" | "fleets" | "desiredMin">
   readonly faults: (draw: Draw, world: World, parameters: Scenario.Parameters) => FaultPlan
   /** When it has recovered. Default: everything has settled. */
   readonly converged?: (cluster: Cluster.ControlPlaneCluster) => () => true | string
@@ -61,9 +63,8 @@ export const make = (story: Story): Scenario.Scenario => {
       Clients.build(world, {
         clients: parameters["clients"] ?? 1,
         addresses: cluster.addresses,
-        requestsPerSecond: 0.5,
+        ...(story.workload ?? { requestsPerSecond: 0.5, fleets: 2, desiredMin: 0 }),
         untilMicros: safetyMillis * 1_000,
-        fleets: 2,
         desiredMax: parameters["desiredMax"] ?? 4
       })
       story.direct?.(world, cluster, parameters)

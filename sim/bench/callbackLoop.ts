@@ -97,7 +97,8 @@ export const callbackLoop = ({ hosts, seconds, isStorm }: Workload): number => {
     const beat = (): void => {
       nth++
       loop.schedule(beatMillis, beat)
-      for (let other = 0; other < hosts; other++) if (other !== host) send(host, other, { isPing: true, from: host, nth })
+      for (let other = 0; other < hosts; other++)
+        if (other !== host) send(host, other, { isPing: true, from: host, nth })
     }
     loop.schedule(beatMillis, beat)
   }

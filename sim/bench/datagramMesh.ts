@@ -1,7 +1,6 @@
 /**
  * The workload on the datagram lane of the simulator: Effect programs on simulated nodes, with rules, causes and digest.
  */
-import "../host/withoutAsyncHooks.ts"
 import * as Effect from "effect/Effect"
 import { Datagrams, layer } from "../network/Datagrams.ts"
 import { beatMillis, type Message, type Workload } from "./Workload.ts"

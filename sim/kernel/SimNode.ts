@@ -418,7 +418,6 @@ export class SimNode {
     this.announce()
   }
 
-
   #remove(index: number): void {
     const last = this.#tail - 1
     if (index === this.#head && last > index) {

@@ -1,0 +1,122 @@
+/** What is measured: each figure by itself in a fresh process. */
+import type { Workload } from "../../../sim/bench/Workload.ts"
+
+/** What one process found. `count` is what was done, in the figure's unit. */
+export interface Work {
+  readonly count: number
+  /** Virtual time that passed, in seconds. */
+  readonly virtualSeconds: number
+  /** Facts that were told, where they are counted. */
+  readonly facts?: number
+  readonly runs?: number
+}
+
+export interface Figure {
+  readonly name: string
+  /** The table that it stands in. */
+  readonly group: string
+  /** The figure of the same group that it is compared with. */
+  readonly baseline?: string
+  /** The least ratio to the baseline that we promise; for virtual seconds per second, the least of those. */
+  readonly target?: number
+  readonly unit: "messages" | "seeds" | "days"
+  /** Loads what it needs, which is not measured, and returns the work, which is. */
+  readonly load: () => Promise<() => Work | Promise<Work>>
+}
+
+const five: Workload = { hosts: 5, seconds: 600, isStorm: false }
+const storm: Workload = { hosts: 5, seconds: 600, isStorm: true }
+const twentyFive: Workload = { hosts: 25, seconds: 60, isStorm: false }
+
+const mesh = (
+  group: string,
+  workload: Workload,
+  targets: { readonly datagrams?: number; readonly sockets?: number }
+) => {
+  const done = (count: number): Work => ({ count, virtualSeconds: workload.seconds })
+  const common = { group, baseline: "callback loop", unit: "messages" } as const
+  const loop: Figure = {
+    name: "callback loop",
+    group,
+    unit: "messages",
+    load: async () => {
+      const { callbackLoop } = await import("../../../sim/bench/callbackLoop.ts")
+      return () => done(callbackLoop(workload))
+    }
+  }
+  const datagrams: Figure = {
+    name: "datagrams",
+    ...common,
+    ...(targets.datagrams === undefined ? {} : { target: targets.datagrams }),
+    load: async () => {
+      const { datagramMesh } = await import("../../../sim/bench/datagramMesh.ts")
+      return () => done(datagramMesh(workload, { hasDigest: true }))
+    }
+  }
+  const noDigest: Figure = {
+    name: "datagrams, no digest",
+    ...common,
+    load: async () => {
+      const { datagramMesh } = await import("../../../sim/bench/datagramMesh.ts")
+      return () => done(datagramMesh(workload, { hasDigest: false }))
+    }
+  }
+  return [loop, datagrams, noDigest]
+}
+
+const testClock: Figure = {
+  name: "Effect TestClock",
+  group: "mesh of 5 hosts",
+  baseline: "callback loop",
+  unit: "messages",
+  load: async () => {
+    const { testClockMesh } = await import("./testClockMesh.ts")
+    const workload: Workload = { hosts: 5, seconds: 60, isStorm: false }
+    return async () => ({ count: await testClockMesh(workload), virtualSeconds: workload.seconds })
+  }
+}
+
+const idleDay: Figure = {
+  name: "idle day",
+  group: "control plane and idleness",
+  unit: "days",
+  load: async () => {
+    const { idleDay } = await import("../../../sim/bench/idleDay.ts")
+    return () => ({ count: 1, virtualSeconds: idleDay() })
+  }
+}
+
+const seedsOfStandard = 8
+
+const standard: Figure = {
+  name: "standard scenario",
+  group: "control plane and idleness",
+  unit: "seeds",
+  target: 1_000,
+  load: async () => {
+    const { standard } = await import("../../../scenarios/standard.ts")
+    const { faultKinds } = await import("../../../sim/nemesis/faultKinds.ts")
+    const { runScenario } = await import("../../../sim/run/Simulation.ts")
+    return () => {
+      let virtualSeconds = 0
+      let facts = 0
+      for (let seed = 1; seed <= seedsOfStandard; seed++) {
+        const request = { scenario: standard.name, seed: String(seed), strategy: "random" } as const
+        const result = runScenario(standard, request, { kinds: faultKinds })
+        if (result.verdict._tag !== "passed") throw new Error(`seed ${seed} ended ${JSON.stringify(result.verdict)}`)
+        virtualSeconds += result.virtualMicros / 1e6
+        facts += result.facts
+      }
+      return { count: seedsOfStandard, virtualSeconds, facts, runs: seedsOfStandard }
+    }
+  }
+}
+
+export const figures: ReadonlyArray<Figure> = [
+  ...mesh("mesh of 5 hosts", five, { datagrams: 0.16, sockets: 0.09 }),
+  testClock,
+  ...mesh("mesh of 25 hosts", twentyFive, { datagrams: 0.21, sockets: 0.12 }),
+  ...mesh("partition storm, 5 hosts", storm, {}),
+  idleDay,
+  standard
+]

@@ -1,0 +1,116 @@
+/**
+ * `npm run bench`: every figure five times, each time in a fresh process, one after the other in rounds so that slow drift of the
+ * machine strikes all of them; the median of the inner time counts. Ratios, not seconds, are what may be compared between machines.
+ */
+import { execFileSync } from "node:child_process"
+import { parseArgs } from "node:util"
+import { type Figure, figures } from "./figures.ts"
+import type { Measured } from "./measure.ts"
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    rounds: { type: "string", default: "5" },
+    only: { type: "string", default: "" }
+  }
+})
+
+interface Row extends Measured {
+  readonly figure: Figure
+  readonly perSecond: number
+  /** To the baseline of the group, by what is done per second. */
+  readonly ratio: number | undefined
+}
+
+const chosen = figures.filter(({ group, name }) => `${group}/${name}`.includes(options.only))
+if (chosen.length === 0) {
+  process.stderr.write(
+    `no figure matches "${options.only}"; there are: ${figures.map(({ group, name }) => `${group}/${name}`).join(", ")}\n`
+  )
+  process.exit(2)
+}
+const rounds = Number(options.rounds)
+const samples = new Map<Figure, Array<Measured>>(chosen.map((figure) => [figure, []]))
+for (let round = 1; round <= rounds; round++) {
+  for (const figure of chosen) {
+    if (process.stderr.isTTY)
+      process.stderr.write(`\r\u001B[Kround ${round} of ${rounds}: ${figure.group}, ${figure.name}`)
+    samples.get(figure)?.push(measure(figure))
+  }
+}
+if (process.stderr.isTTY) process.stderr.write("\r\u001B[K")
+
+const rows = chosen.map(rowOf)
+process.stdout.write(options.json ? `${JSON.stringify(rows.map(toJson), null, 2)}\n` : table(rows))
+
+function measure({ group, name }: Figure): Measured {
+  const script = new URL("measure.ts", import.meta.url).pathname
+  const output = execFileSync(process.execPath, ["--disable-warning=ExperimentalWarning", script, group, name], {
+    encoding: "utf8"
+  })
+  return JSON.parse(output) as Measured
+}
+
+function medianOf(figure: Figure): Measured {
+  const sorted = (samples.get(figure) ?? []).toSorted((left, right) => left.millis - right.millis)
+  return sorted[Math.floor((sorted.length - 1) / 2)] as Measured
+}
+
+function perSecondOf({ count, millis }: Measured): number {
+  return (count / millis) * 1_000
+}
+
+function rowOf(figure: Figure): Row {
+  const measured = medianOf(figure)
+  const baseline = chosen.find(({ group, name }) => group === figure.group && name === figure.baseline)
+  const perSecond = perSecondOf(measured)
+  const ratio = baseline === undefined ? undefined : perSecond / perSecondOf(medianOf(baseline))
+  return { figure, ...measured, perSecond, ratio }
+}
+
+/** What the target is set for: the ratio where there is one, else virtual seconds per second. */
+function scoreOf(row: Row): number {
+  return row.ratio ?? virtualPerSecond(row)
+}
+
+function virtualPerSecond({ millis, virtualSeconds }: Measured): number {
+  return (virtualSeconds / millis) * 1_000
+}
+
+function toJson(row: Row) {
+  const { figure, ...rest } = row
+  const { group, name, target, unit } = figure
+  return { group, name, unit, ...rest, virtualPerSecond: virtualPerSecond(row), target: target ?? null }
+}
+
+function table(all: ReadonlyArray<Row>): string {
+  const lines: Array<string> = []
+  for (const group of new Set(all.map(({ figure }) => figure.group))) {
+    lines.push("", group)
+    lines.push(
+      `  ${"".padEnd(22)}${["inner", "per second", "ratio", "target", "virtual s/s", "memory"].map((head) => head.padStart(13)).join("")}`
+    )
+    for (const row of all.filter(({ figure }) => figure.group === group)) {
+      const { figure, millis, peakMegabytes, perSecond, ratio } = row
+      const isMissed = figure.target !== undefined && scoreOf(row) < figure.target
+      const cells = [
+        `${millis.toFixed(millis < 100 ? 1 : 0)} ms`,
+        `${short(perSecond)} ${figure.unit === "messages" ? "msg" : figure.unit}`,
+        ratio === undefined ? "" : ratio.toFixed(3),
+        figure.target === undefined ? "" : `${figure.target}${isMissed ? " missed" : ""}`,
+        short(virtualPerSecond(row)),
+        `${peakMegabytes.toFixed(0)} MB`
+      ]
+      lines.push(`  ${figure.name.padEnd(22)}${cells.map((cell) => cell.padStart(13)).join("")}`)
+      if (row.facts !== undefined)
+        lines.push(`  ${"".padEnd(22)}${short(row.facts / row.virtualSeconds)} facts per virtual second`)
+    }
+  }
+  lines.push("", `Median of ${rounds}, each in a fresh process; node ${process.versions.node}.`, "")
+  return lines.join("\n")
+}
+
+function short(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`
+  return value >= 1e4 ? `${(value / 1e3).toFixed(0)} k` : value.toFixed(value < 10 ? 2 : 0)
+}
