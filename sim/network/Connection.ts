@@ -111,6 +111,7 @@ export class End {
   #isRetrying = false
   /** Nothing passes any more in this direction, and nobody is told. */
   #isDead = false
+  #isFinished = false
 
   constructor(network: Network, node: SimNode, link: Link, connection: number, port: number, side: string) {
     this.network = network
@@ -141,6 +142,13 @@ export class End {
     if (this.state === "closed") return
     if (this.state === "open") this.#transmit(undefined, 0, "close", { close: true }, true)
     this.#shut()
+  }
+
+  /** Sends no more, but hears what the peer has sent before it is told; the peer then closes too. */
+  finish(): void {
+    if (this.state !== "open" || this.#isFinished) return
+    this.#transmit(undefined, 0, "close", { close: true }, true)
+    this.#isFinished = true
   }
 
   /** Closes at once at both ends; what is on its way is lost. */
@@ -197,7 +205,7 @@ export class End {
   }
 
   #transmit(value: unknown, bytes: number, content: Uint8Array | string, shows: object, isLast: boolean): void {
-    if (this.state !== "open") return
+    if (this.state !== "open" || this.#isFinished) return
     const { facts } = this.network.kernel
     const nth = this.#count++
     const cause = facts.emit(sent, this.node, this.connection, nth, { link: this.link, bytes, shows })
@@ -324,8 +332,10 @@ function arrive({ from, segment }: Travelling): void {
     bytes: segment.bytes,
     shows
   })
-  if (segment.isLast) peer.fail("closed")
-  else peer.node.receive(take, { peer, value, bytes: segment.bytes })
+  if (segment.isLast) {
+    if (from.state === "open") peer.finish()
+    peer.fail("closed")
+  } else peer.node.receive(take, { peer, value, bytes: segment.bytes })
 }
 
 function take({ peer, value }: { readonly peer: End; readonly value: unknown }): void {

@@ -29,15 +29,14 @@ import * as Multipart from "effect/http/Multipart"
 import * as UrlParams from "effect/http/UrlParams"
 import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
-import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type * as Schema from "effect/Schema"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
+import { addressOf } from "./addressOf.ts"
 import { type End, listen } from "./Connection.ts"
 import { CurrentNetwork } from "./CurrentNetwork.ts"
 import { bodyOf, type HttpFrame, sendFrame, sendStream } from "./HttpFrame.ts"
@@ -105,11 +104,6 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
       )
     })
   })
-}
-
-function addressOf(node: SimNode, port: number): NetAddress.SocketAddress {
-  const ip = `10.0.${Math.floor(node.index / 250)}.${(node.index % 250) + 1}`
-  return Result.getOrThrow(NetAddress.inetAddressFromIpString(ip, port))
 }
 
 /** One request and its answer on a connection. */

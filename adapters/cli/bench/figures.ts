@@ -61,7 +61,17 @@ const mesh = (
       return () => done(datagramMesh(workload, { hasDigest: false }))
     }
   }
-  return [loop, datagrams, noDigest]
+  const sockets: Figure = {
+    name: "sockets, JSON lines",
+    ...common,
+    ...(targets.sockets === undefined ? {} : { target: targets.sockets }),
+    load: async () => {
+      const { socketMesh } = await import("../../../sim/bench/socketMesh.ts")
+      return () => done(socketMesh(workload, { hasDigest: true }))
+    }
+  }
+  // What a partition keeps from a connection comes later; what it keeps from a datagram is lost. The storm compares losses.
+  return workload.isStorm ? [loop, datagrams, noDigest] : [loop, datagrams, noDigest, sockets]
 }
 
 const testClock: Figure = {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { callbackLoop } from "../../../sim/bench/callbackLoop.ts"
 import { datagramMesh } from "../../../sim/bench/datagramMesh.ts"
+import { socketMesh } from "../../../sim/bench/socketMesh.ts"
 import { expectedDeliveries, type Workload } from "../../../sim/bench/Workload.ts"
 import { testClockMesh } from "./testClockMesh.ts"
 
@@ -13,6 +14,7 @@ describe("the benchmarked meshes", () => {
     assert.strictEqual(callbackLoop(mesh), expected)
     assert.strictEqual(datagramMesh(mesh, { hasDigest: true }), expected)
     assert.strictEqual(datagramMesh(mesh, { hasDigest: false }), expected)
+    assert.strictEqual(socketMesh(mesh, { hasDigest: true }), expected)
     assert.strictEqual(await testClockMesh(mesh), expected)
   })
 

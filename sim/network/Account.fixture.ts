@@ -1,0 +1,51 @@
+/**
+ * One group of remote calls and its server, written against nothing but Effect's interfaces: the tests run it on Node's sockets and in the
+ * simulator.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcClient from "effect/rpc/RpcClient"
+import * as RpcGroup from "effect/rpc/RpcGroup"
+import * as RpcSerialization from "effect/rpc/RpcSerialization"
+import * as RpcServer from "effect/rpc/RpcServer"
+
+class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { balance: Schema.Int }) {}
+
+class AccountRpcs extends RpcGroup.make(
+  Rpc.make("deposit", { payload: { amount: Schema.Int }, success: Schema.Int }),
+  Rpc.make("withdraw", { payload: { amount: Schema.Int }, success: Schema.Int, error: Overdrawn }),
+  Rpc.make("countDown", { payload: { from: Schema.Int }, success: Schema.Int, stream: true })
+) {}
+
+/** Serves the account on whatever `SocketServer` is provided; the balance outlives the server. */
+export const serve = (balance: { value: number }) => {
+  const handlers = AccountRpcs.toLayer({
+    deposit: ({ amount }) =>
+      Effect.sync(() => {
+        balance.value += amount
+        return balance.value
+      }),
+    withdraw: ({ amount }) =>
+      Effect.suspend(() => {
+        if (amount > balance.value) return Effect.fail(new Overdrawn({ balance: balance.value }))
+        balance.value -= amount
+        return Effect.succeed(balance.value)
+      }),
+    countDown: ({ from }) => Stream.map(Stream.range(1, from), (nth) => from - nth)
+  })
+  return RpcServer.layer(AccountRpcs).pipe(
+    Layer.provide(handlers),
+    Layer.provide(RpcServer.layerProtocolSocketServer),
+    Layer.provide(RpcSerialization.layerNdjson)
+  )
+}
+
+export const client = RpcClient.make(AccountRpcs)
+
+/** What the client needs besides a `Socket`. */
+export const clientProtocol = RpcClient.layerProtocolSocket({ retryTransientErrors: true }).pipe(
+  Layer.provide(RpcSerialization.layerNdjson)
+)

@@ -1,0 +1,116 @@
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as SocketServer from "effect/socket/SocketServer"
+import { emit } from "../../core/facts/Facts.ts"
+import { World } from "../run/World.ts"
+import * as Account from "./Account.fixture.ts"
+import * as SimSocket from "./SimSocket.ts"
+import * as SimSocketServer from "./SimSocketServer.ts"
+
+/** Deposits 5, withdraws 3, fails to withdraw 9, and counts down from 3. */
+const session = Effect.gen(function* () {
+  const account = yield* Account.client
+  const deposited = yield* account.deposit({ amount: 5 })
+  const withdrawn = yield* account.withdraw({ amount: 3 })
+  const refused = yield* Effect.flip(account.withdraw({ amount: 9 }))
+  const counted = yield* Stream.runCollect(account.countDown({ from: 3 }))
+  return { deposited, withdrawn, refused: refused._tag, counted: [...counted] }
+}).pipe(Effect.scoped)
+
+const expected = { deposited: 5, withdrawn: 2, refused: "Overdrawn", counted: [2, 1, 0] }
+
+const say = (what: string) => emit({ _tag: "Said", what })
+
+const makeWorld = () => {
+  const world = new World({ seed: "1" })
+  const said: Array<string> = []
+  world.subscribe(({ atMicros, fact }) => {
+    if (fact._tag === "Said")
+      said.push(`${Math.round(atMicros / 1_000_000)} s: ${(fact as unknown as { what: string }).what}`)
+  })
+  const balance = { value: 0 }
+  const serving = Account.serve(balance).pipe(Layer.provide(SimSocketServer.layer({ port: 7000 })))
+  const server = world.addNode("server", Layer.launch(serving))
+  const socket = SimSocket.layer({ host: "server", port: 7000 })
+  const addClient = <E>(program: Effect.Effect<unknown, E, Layer.Success<typeof Account.clientProtocol>>) =>
+    world.addNode("client", Effect.provide(program, Layer.provide(Account.clientProtocol, socket)))
+  return { world, said, balance, server, addClient }
+}
+
+const deposit = (amount: number) =>
+  Account.client.pipe(
+    Effect.flatMap((account) => account.deposit({ amount })),
+    Effect.timeout("5 seconds"),
+    Effect.match({ onSuccess: (balance) => `balance ${balance}`, onFailure: (error) => error._tag }),
+    Effect.flatMap(say),
+    Effect.scoped
+  )
+
+describe("remote calls over sockets, unmodified", () => {
+  it.live("answer on Node's sockets", () => {
+    const server = Account.serve({ value: 0 }).pipe(
+      Layer.provideMerge(NodeSocketServer.layer({ host: "127.0.0.1", port: 0 }))
+    )
+    return Effect.gen(function* () {
+      const { address } = yield* SocketServer.SocketServer
+      assert.isTrue("port" in address)
+      if (!("port" in address)) return
+      const socket = NodeSocket.layerNet({ host: "127.0.0.1", port: address.port })
+      const answers = yield* Effect.provide(session, Layer.provide(Account.clientProtocol, socket))
+      assert.deepStrictEqual(answers, expected)
+    }).pipe(Effect.provide(server))
+  })
+
+  it("answer the same in the simulator", () => {
+    const { world, said, server, addClient } = makeWorld()
+    server.start()
+    addClient(Effect.flatMap(session, (answers) => say(JSON.stringify(answers)))).start()
+    world.run("10s")
+    assert.deepStrictEqual(said, [`0 s: ${JSON.stringify(expected)}`])
+  })
+
+  it("a partition shorter than the time-out costs time, a longer one costs the answer", () => {
+    const { world, said, balance, server, addClient } = makeWorld()
+    server.start()
+    const client = addClient(Effect.andThen(deposit(1), Effect.andThen(Effect.sleep("10 seconds"), deposit(2))))
+    const heal = world.network.partition(["client"], ["server"])
+    client.start()
+    world.run("2s")
+    heal()
+    world.run("6s")
+    world.network.partition(["client"], ["server"])
+    world.run("30s")
+    // Its own pings tell it before the time-out.
+    assert.deepStrictEqual(said, ["3 s: balance 1", "15 s: RpcClientError"])
+    assert.strictEqual(balance.value, 1)
+  })
+
+  it("with the answer lost after the effect the client sees a time-out, and the effect is there", () => {
+    const { world, said, balance, server, addClient } = makeWorld()
+    server.start()
+    addClient(Effect.andThen(Effect.sleep("1 second"), deposit(1))).start()
+    world.run("500ms")
+    world.network.partitionOneWay(["server"], ["client"])
+    world.run("20s")
+    assert.deepStrictEqual(said, ["6 s: TimeoutError"])
+    assert.strictEqual(balance.value, 1)
+  })
+
+  it("a server that dies is found again when it is back", () => {
+    const { world, said, balance, server, addClient } = makeWorld()
+    server.start()
+    addClient(Effect.andThen(deposit(1), Effect.andThen(Effect.sleep("3 seconds"), deposit(2)))).start()
+    world.run("1s")
+    server.crash("killed")
+    world.run("1s")
+    server.start()
+    world.run("20s")
+    assert.deepStrictEqual(said.at(0), "0 s: balance 1")
+    assert.strictEqual(said.length, 2)
+    assert.isAtLeast(balance.value, 1)
+  })
+})
