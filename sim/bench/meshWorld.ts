@@ -20,6 +20,12 @@ class NoDigest extends Digest {
   override mix(): void {
     return
   }
+  override mixFact(): void {
+    return
+  }
+  override hashText(): number {
+    return 0
+  }
   override mixText(): void {
     return
   }

@@ -4,15 +4,24 @@
  */
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
+import * as Chance from "./Chance.ts"
 import { Digest } from "./Digest.ts"
 
 /**
  * A kind of fact of the simulator: emitted as up to two integers and one payload, described only when somebody listens.
  * `tag` must be unique.
  */
-export interface FactKind<in P = unknown> {
+export class FactKind<in P = unknown> {
   readonly tag: string
   readonly describe: (first: number, second: number, payload: P) => DomainFact
+  /** What stands for the kind in the digest. */
+  readonly hash: number
+
+  constructor(tag: string, describe: (first: number, second: number, payload: P) => DomainFact) {
+    this.tag = tag
+    this.describe = describe
+    this.hash = Chance.hashText(tag)
+  }
 }
 
 /** Who speaks: a node, or the world. */
@@ -24,10 +33,10 @@ export interface Speaker {
 
 export type Subscriber = (envelope: Envelope) => void
 
-const faultEffect: FactKind<string> = {
-  tag: "FaultEffect",
-  describe: (_first, _second, fault) => ({ _tag: "FaultEffect", fault }) as DomainFact
-}
+const faultEffect = new FactKind<string>(
+  "FaultEffect",
+  (_first, _second, fault) => ({ _tag: "FaultEffect", fault }) as DomainFact
+)
 
 const world: Speaker = { name: "", index: -1, incarnation: 0 }
 
@@ -63,12 +72,7 @@ export class FactStream {
     const by = speaker ?? world
     const id = ++this.count
     const { digest } = this
-    digest.mixText(kind.tag)
-    digest.mix(this.#clock.nowMicros)
-    digest.mix(by.index * 4096 + by.incarnation)
-    digest.mix(this.cause)
-    digest.mix(first)
-    digest.mix(second)
+    digest.mixFact(kind.hash, this.#clock.nowMicros, by.index * 4096 + by.incarnation, this.cause, first, second)
     if (this.#detailed.length > 0) {
       const envelope = this.#envelope(id, by, kind.describe(first, second, payload))
       for (const subscriber of this.#detailed) subscriber(envelope)

@@ -105,8 +105,10 @@ export class Kernel implements NodeHost {
     const { facts } = this
     this.isHalted = false
     for (;;) {
-      const stopped = this.#drain()
-      if (stopped !== undefined) return stopped
+      if (this.#readyCount > 0) {
+        const stopped = this.#drain()
+        if (stopped !== undefined) return stopped
+      }
       const next = this.#heap.peek()
       if (next === undefined) {
         this.nowMicros = Math.max(this.nowMicros, untilMicros)

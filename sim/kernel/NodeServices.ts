@@ -17,7 +17,7 @@ import { type DomainFact, Facts } from "../../core/facts/Facts.ts"
 import { FaultPoints } from "../../core/facts/FaultPoint.ts"
 import { Marks, type Recorder } from "../../core/facts/Mark.ts"
 import * as Chance from "./Chance.ts"
-import type { FactKind } from "./FactStream.ts"
+import { FactKind } from "./FactStream.ts"
 import type { SimNode } from "./SimNode.ts"
 
 /** What a plan makes of a fault point: nothing, a delay, a failure (a defect in the fiber) or the end of the node. */
@@ -95,15 +95,15 @@ function suffer(node: SimNode, point: string, verdict: FaultPointVerdict): Effec
   }
 }
 
-const spanStarted: FactKind<SimSpan> = {
-  tag: "SpanStarted",
-  describe: (span, parent, payload) => ({ _tag: "SpanStarted", span, parent, name: payload.name }) as DomainFact
-}
+const spanStarted = new FactKind<SimSpan>(
+  "SpanStarted",
+  (span, parent, payload) => ({ _tag: "SpanStarted", span, parent, name: payload.name }) as DomainFact
+)
 
-const spanEnded: FactKind<SimSpan> = {
-  tag: "SpanEnded",
-  describe: (span, ok, payload) => ({ _tag: "SpanEnded", span, ok: ok === 1, name: payload.name }) as DomainFact
-}
+const spanEnded = new FactKind<SimSpan>(
+  "SpanEnded",
+  (span, ok, payload) => ({ _tag: "SpanEnded", span, ok: ok === 1, name: payload.name }) as DomainFact
+)
 
 interface LogLine {
   readonly level: string
@@ -111,16 +111,16 @@ interface LogLine {
   readonly cause: Cause.Cause<unknown>
 }
 
-const logged: FactKind<LogLine> = {
-  tag: "Logged",
-  describe: (_first, _second, { level, message, cause }) =>
+const logged = new FactKind<LogLine>(
+  "Logged",
+  (_first, _second, { level, message, cause }) =>
     ({
       _tag: "Logged",
       level,
       message: (Array.isArray(message) ? message : [message]).map(show).join(" "),
       ...(cause.reasons.length === 0 ? {} : { cause: Cause.pretty(cause).split("\n")[0] })
     }) as DomainFact
-}
+)
 
 class SimSpan implements Tracer.Span {
   readonly _tag = "Span"

@@ -17,7 +17,7 @@ import type { ClockSet } from "../../core/facts/ClockSet.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import * as Chance from "./Chance.ts"
 import type { Event } from "./EventHeap.ts"
-import type { FactKind, FactStream } from "./FactStream.ts"
+import { FactKind, type FactStream } from "./FactStream.ts"
 import { NodeClock } from "./NodeClock.ts"
 import * as Schedule from "./Schedule.ts"
 
@@ -51,10 +51,7 @@ export interface NodeOptions {
 /** The node that a program runs on; simulated ports find their node here. */
 export const CurrentNode: Context.Service<SimNode, SimNode> = Context.Service<SimNode>("stormglass/sim/kernel/SimNode")
 
-const timerSet: FactKind = {
-  tag: "TimerSet",
-  describe: (delayMicros) => ({ _tag: "TimerSet", delayMicros }) as DomainFact
-}
+const timerSet = new FactKind("TimerSet", (delayMicros) => ({ _tag: "TimerSet", delayMicros }) as DomainFact)
 
 type Task = (argument: never) => void
 /** What waits for a paused node to resume. */
@@ -415,7 +412,9 @@ export class SimNode {
     this.#tasks[index] = run
     this.#arguments[index] = argument
     this.#causes[index] = cause
-    this.announce()
+    if (this.isReady || this.state !== "up") return
+    this.isReady = true
+    this.host.ready(this)
   }
 
   #remove(index: number): void {

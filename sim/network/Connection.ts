@@ -13,7 +13,7 @@
  *   const end = connect(network, node, "database", 5432, { onOpen: () => …, onMessage: …, onClose: … })
  */
 import * as Chance from "../kernel/Chance.ts"
-import type { FactKind } from "../kernel/FactStream.ts"
+import { FactKind } from "../kernel/FactStream.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import type { Link, Network } from "./Network.ts"
 
@@ -48,35 +48,28 @@ interface Travelling {
   readonly segment: Segment
 }
 
-const sent: FactKind<Sending> = {
-  tag: "Sent",
-  describe: (connection, nth, { link, shows, bytes }) => ({
-    _tag: "Sent",
-    to: link.target,
-    connection,
-    nth,
-    bytes,
-    ...shows
-  })
-}
+const sent = new FactKind<Sending>("Sent", (connection, nth, { link, shows, bytes }) => ({
+  _tag: "Sent",
+  to: link.target,
+  connection,
+  nth,
+  bytes,
+  ...shows
+}))
 
-const delivered: FactKind<Sending> = {
-  tag: "Delivered",
-  describe: (connection, nth, { link, shows, bytes }) => ({
-    _tag: "Delivered",
-    from: link.source,
-    connection,
-    nth,
-    bytes,
-    ...shows
-  })
-}
+const delivered = new FactKind<Sending>("Delivered", (connection, nth, { link, shows, bytes }) => ({
+  _tag: "Delivered",
+  from: link.source,
+  connection,
+  nth,
+  bytes,
+  ...shows
+}))
 
-const closed: FactKind<{ readonly peer: string; readonly reason: CloseReason }> = {
-  tag: "Closed",
-  describe: (connection, _second, { peer, reason }) =>
-    ({ _tag: "Closed", peer, connection, reason }) as { _tag: "Closed" }
-}
+const closed = new FactKind<{ readonly peer: string; readonly reason: CloseReason }>(
+  "Closed",
+  (connection, _second, { peer, reason }) => ({ _tag: "Closed", peer, connection, reason }) as { _tag: "Closed" }
+)
 
 interface Sending {
   readonly link: Link

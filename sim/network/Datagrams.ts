@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { DomainFact } from "../../core/facts/Facts.ts"
-import type { FactKind } from "../kernel/FactStream.ts"
+import { FactKind } from "../kernel/FactStream.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { CurrentNetwork } from "./CurrentNetwork.ts"
 import type { Inbox, Link, Network } from "./Network.ts"
@@ -41,15 +41,15 @@ export const layer: Layer.Layer<Datagrams, never, SimNode> = Layer.effect(
   })
 )
 
-const sent: FactKind<Link> = {
-  tag: "DatagramSent",
-  describe: (nth, _second, link) => ({ _tag: "DatagramSent", to: link.target, nth }) as DomainFact
-}
+const sent = new FactKind<Link>(
+  "DatagramSent",
+  (nth, _second, link) => ({ _tag: "DatagramSent", to: link.target, nth }) as DomainFact
+)
 
-const delivered: FactKind<Link> = {
-  tag: "DatagramDelivered",
-  describe: (nth, _second, link) => ({ _tag: "DatagramDelivered", from: link.source, nth }) as DomainFact
-}
+const delivered = new FactKind<Link>(
+  "DatagramDelivered",
+  (nth, _second, link) => ({ _tag: "DatagramDelivered", from: link.source, nth }) as DomainFact
+)
 
 /** A datagram on its way, and then in the mailbox until somebody takes it. */
 class Travelling {
@@ -80,8 +80,10 @@ class Mailbox {
   readonly #node: SimNode
   readonly #incarnation: number
   readonly #routes = new Map<string, Route>()
-  #waiting: Array<Travelling> = []
+  // What has arrived, from head to tail; the list keeps its room.
+  #waiting: Array<Travelling | undefined> = []
   #head = 0
+  #tail = 0
   #resume: ((effect: Effect.Effect<Datagram>) => void) | undefined
   #isWaking = false
 
@@ -112,23 +114,29 @@ class Mailbox {
     }
   }
 
-  /** Taken by the fiber itself when it resumes, so that one that was interrupted meanwhile takes nothing. */
-  readonly receive: Effect.Effect<Datagram> = Effect.suspend(() => {
-    if (this.#head === this.#waiting.length) return this.#park
-    this.#node.portCall()
-    const travelling = this.#waiting[this.#head++] as Travelling
-    if (this.#head === this.#waiting.length) {
-      this.#waiting = []
-      this.#head = 0
-    }
-    this.#network.kernel.facts.cause = travelling.cause
-    return Effect.succeed(travelling.datagram)
-  })
-
-  readonly #park: Effect.Effect<Datagram> = Effect.callback((resume) => {
+  /** The `resume` of a fiber that was interrupted meanwhile does nothing, and takes nothing. */
+  readonly receive: Effect.Effect<Datagram> = Effect.callback((resume) => {
+    if (this.#head !== this.#tail) return resume(Effect.succeed(this.#next()))
     this.#node.waits("a datagram")
     this.#resume = resume
   })
+
+  readonly #take: Effect.Effect<Datagram> = Effect.sync(() => this.#next())
+
+  #next(): Datagram {
+    this.#node.portCall()
+    const travelling = this.#waiting[this.#head]
+    if (travelling === undefined) throw new Error(`two fibers of ${this.#node.name} receive at once`)
+    this.#waiting[this.#head++] = undefined
+    if (this.#head === this.#tail) this.#head = this.#tail = 0
+    else if (this.#head > 1_024) {
+      this.#waiting = this.#waiting.slice(this.#head, this.#tail)
+      this.#tail -= this.#head
+      this.#head = 0
+    }
+    this.#network.kernel.facts.cause = travelling.cause
+    return travelling.datagram
+  }
 
   get isOpen(): boolean {
     return this.#node.state !== "down" && this.#node.incarnation === this.#incarnation
@@ -138,7 +146,7 @@ class Mailbox {
   put(travelling: Travelling): void {
     const { facts } = this.#network.kernel
     facts.cause = travelling.cause = facts.emit(delivered, this.#node, travelling.nth, 0, travelling.link)
-    this.#waiting.push(travelling)
+    this.#waiting[this.#tail++] = travelling
     if (this.#resume === undefined || this.#isWaking) return
     this.#isWaking = true
     this.#node.receive(wake, this)
@@ -147,8 +155,9 @@ class Mailbox {
   wake(): void {
     const resume = this.#resume
     this.#isWaking = false
+    if (resume === undefined || this.#head === this.#tail) return
     this.#resume = undefined
-    resume?.(this.receive)
+    resume(this.#take)
   }
 
   #route(to: string): Route {

@@ -100,7 +100,9 @@ export class Network {
   readonly ports = new Map<string, Listener>()
   readonly kernel: Kernel
   readonly hazards: Hazards
-  latency: Latency = defaultLatency
+  #latency: Latency = defaultLatency
+  /** How many delays the latency has. */
+  #latencyCount = countOf(defaultLatency)
   readonly #key: Chance.Key
   readonly #hosts = new Map<string, SimNode>()
   readonly #links = new Map<string, Map<string, Link>>()
@@ -112,6 +114,15 @@ export class Network {
     this.kernel = kernel
     this.hazards = hazards
     this.#key = Chance.derive(kernel.key, "network")
+  }
+
+  get latency(): Latency {
+    return this.#latency
+  }
+
+  set latency(latency: Latency) {
+    this.#latency = latency
+    this.#latencyCount = countOf(latency)
   }
 
   addHost(node: SimNode): void {
@@ -190,9 +201,9 @@ export class Network {
 
   /** What becomes of a packet, by rules first and hazards then. */
   fate(link: Link, lane: Lane, connection: number, nth: number, key: Chance.Key): Fate {
-    const { latency } = this
-    const span = (latency.maximumMicros - latency.minimumMicros) / latency.stepMicros
-    let delay = latency.minimumMicros + (Chance.bits(key, nth) % (span + 1)) * latency.stepMicros + link.extraMicros
+    const latency = this.#latency
+    let delay =
+      latency.minimumMicros + (Chance.bits(key, nth) % this.#latencyCount) * latency.stepMicros + link.extraMicros
     if (link.extraMicros > 0) this.kernel.facts.effect("network/link-latency")
     if (link.source === link.target) return latency.minimumMicros
     if (this.#rules.length > 0) {
@@ -220,4 +231,8 @@ export class Network {
     }
     return delay
   }
+}
+
+function countOf({ maximumMicros, minimumMicros, stepMicros }: Latency): number {
+  return Math.floor((maximumMicros - minimumMicros) / stepMicros) + 1
 }

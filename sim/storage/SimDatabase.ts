@@ -22,7 +22,7 @@ import {
 } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import type { Event } from "../kernel/EventHeap.ts"
-import type { FactKind } from "../kernel/FactStream.ts"
+import { FactKind } from "../kernel/FactStream.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
 import { CurrentNode, type Program, type SimNode } from "../kernel/SimNode.ts"
 import type { Hazards } from "../nemesis/Hazards.ts"
@@ -163,32 +163,30 @@ interface Lock {
   readonly wait: Wait
 }
 
-const opened: FactKind<Backend> = {
-  tag: "SessionOpened",
-  describe: (session, _second, { client }) => ({ _tag: "SessionOpened", session, client }) as DomainFact
-}
+const opened = new FactKind<Backend>(
+  "SessionOpened",
+  (session, _second, { client }) => ({ _tag: "SessionOpened", session, client }) as DomainFact
+)
 
-const closed: FactKind<Backend> = {
-  tag: "SessionClosed",
-  describe: (session, _second, { client }) => ({ _tag: "SessionClosed", session, client }) as DomainFact
-}
+const closed = new FactKind<Backend>(
+  "SessionClosed",
+  (session, _second, { client }) => ({ _tag: "SessionClosed", session, client }) as DomainFact
+)
 
-const lockWaited: FactKind<Lock> = {
-  tag: "LockWaited",
-  describe: (session, blockers, lock) =>
-    ({ _tag: "LockWaited", session, blockers, ...describeLock(lock) }) as DomainFact
-}
+const lockWaited = new FactKind<Lock>(
+  "LockWaited",
+  (session, blockers, lock) => ({ _tag: "LockWaited", session, blockers, ...describeLock(lock) }) as DomainFact
+)
 
-const lockGranted: FactKind<Lock> = {
-  tag: "LockGranted",
-  describe: (session, releasedBy, lock) =>
-    ({ _tag: "LockGranted", session, releasedBy, ...describeLock(lock) }) as DomainFact
-}
+const lockGranted = new FactKind<Lock>(
+  "LockGranted",
+  (session, releasedBy, lock) => ({ _tag: "LockGranted", session, releasedBy, ...describeLock(lock) }) as DomainFact
+)
 
-const errorInjected: FactKind<string> = {
-  tag: "StorageErrorInjected",
-  describe: (session, nth, error) => ({ _tag: "StorageErrorInjected", session, nth, error }) as DomainFact
-}
+const errorInjected = new FactKind<string>(
+  "StorageErrorInjected",
+  (session, nth, error) => ({ _tag: "StorageErrorInjected", session, nth, error }) as DomainFact
+)
 
 /** The server process of one connection. */
 class Backend {
