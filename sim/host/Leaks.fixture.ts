@@ -43,10 +43,33 @@ export const catalogue = [
   one("iterates-by-reference", byReference),
   one(
     "loops-for-ever",
-    Effect.sync(() => {
-      for (;;);
-    })
+    Effect.andThen(
+      Effect.sleep("250 millis"),
+      Effect.sync(() => {
+        for (;;);
+      })
+    )
   ),
   one("spins", Effect.forever(Effect.yieldNow)),
-  one("throws", Effect.die(new Error("broken on purpose")))
+  one("throws", Effect.die(new Error("broken on purpose"))),
+  {
+    name: "throws-while-built",
+    load: () =>
+      Promise.resolve(
+        Scenario.make({
+          name: "throws-while-built",
+          story: "",
+          safetyMillis: 1,
+          build: () => {
+            throw new Error("no world today")
+          }
+        })
+      )
+  },
+  one(
+    "rejects-unawaited",
+    Effect.sync(() => {
+      void Promise.reject(new Error("forgotten"))
+    })
+  )
 ]

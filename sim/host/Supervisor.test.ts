@@ -40,7 +40,10 @@ describe("a program that leaves the simulation", () => {
 
 describe("a program that does not come back", () => {
   it("for (;;) {} is ended by the supervisor, and the next run goes on", { timeout: 20_000 }, async () => {
-    assert.strictEqual((await verdictOf("loops-for-ever"))._tag, "stalled")
+    const verdict = await verdictOf("loops-for-ever")
+    const reason = verdict._tag === "stalled" ? verdict.reason : ""
+    assert.match(reason, /^a task of a did not return within 3 s of host time/)
+    assert.strictEqual(verdict._tag === "stalled" && verdict.atMicros, 250_000)
     assert.deepStrictEqual(await verdictOf("fine"), { _tag: "passed" })
   })
 
@@ -56,12 +59,37 @@ describe("a program that does not come back", () => {
 })
 
 describe("the supervisor", () => {
-  it("refuses a scenario that does not exist", async () => {
-    const failure = await supervisor.run(request("nothing")).then(
-      () => undefined,
-      (error: unknown) => error
+  const refusal = (scenario: string) =>
+    supervisor.run(request(scenario)).then(
+      () => assert.fail("it was not refused"),
+      (error: unknown) => {
+        assert.instanceOf(error, Refused)
+        return (error as Refused).message
+      }
     )
-    assert.instanceOf(failure, Refused)
+
+  it("refuses a scenario that does not exist, and a file without one", async () => {
+    assert.strictEqual(await refusal("nothing"), 'there is no scenario "nothing"')
+    assert.strictEqual(await refusal("./nothing.ts"), "there is no file ./nothing.ts")
+    assert.include(await refusal("sim/host/Leaks.fixture.ts"), "exports no scenario")
+  })
+
+  it("runs the scenario that a file exports", async () => {
+    assert.deepStrictEqual(await verdictOf("scenarios/calm.ts"), { _tag: "passed" })
+  })
+
+  it("gives a verdict to what the scenario itself throws, and to a promise that nobody awaits", async () => {
+    const built = await verdictOf("throws-while-built")
+    assert.match(
+      built._tag === "crashed" ? `${built.node}: ${built.cause}` : "",
+      /^the scenario: Error: no world today/
+    )
+    const promised = await verdictOf("rejects-unawaited")
+    assert.match(
+      promised._tag === "crashed" ? promised.cause : promised._tag,
+      /nobody awaited it: Error: forgotten|escaped/
+    )
+    assert.deepStrictEqual(await verdictOf("fine"), { _tag: "passed" })
   })
 
   it("gives the same results with one worker and with two", { timeout: 20_000 }, async () => {

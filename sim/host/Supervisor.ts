@@ -7,6 +7,9 @@
 import { Worker } from "node:worker_threads"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { RunRequest, RunResult, Verdict } from "../run/Verdict.ts"
+import * as Breadcrumb from "./Breadcrumb.ts"
+import { endedEarly } from "./endedEarly.ts"
+import { whereIs } from "./Hang.ts"
 import type { MutantEdits } from "./installMutant.ts"
 import type { WorkerData, WorkerRequest, WorkerResponse } from "./worker.ts"
 
@@ -43,6 +46,7 @@ export class Supervisor {
   readonly #queue: Array<Job> = []
   readonly #idle: Array<Worker> = []
   readonly #workers = new Set<Worker>()
+  readonly #breadcrumbs = new Map<Worker, SharedArrayBuffer>()
   readonly #running = new Map<Worker, { readonly job: Job; readonly timer: ReturnType<typeof setTimeout> }>()
   #busy = 0
   #ids = 0
@@ -77,8 +81,11 @@ export class Supervisor {
 
   #spawn(): Worker {
     const { catalogue, mutant } = this.#options
-    const worker = new Worker(workerUrl, { workerData: { catalogue: catalogue.href, mutant } satisfies WorkerData })
+    const breadcrumb = Breadcrumb.make()
+    const data: WorkerData = { catalogue: catalogue.href, mutant, breadcrumb }
+    const worker = new Worker(workerUrl, { workerData: data })
     this.#workers.add(worker)
+    this.#breadcrumbs.set(worker, breadcrumb)
     worker.on("message", (response: WorkerResponse) => {
       const job = this.#end(worker)
       this.#idle.push(worker)
@@ -94,14 +101,22 @@ export class Supervisor {
   }
 
   #start(worker: Worker, job: Job): void {
-    const { runMillisMax } = this.#options
-    const reason = `a task did not return: the run took more than ${runMillisMax / 1_000} s of host time and was ended`
-    const timer = setTimeout(
-      () => this.#lose(worker, { _tag: "stalled", reason, waiting: [], atMicros: 0 }),
-      runMillisMax
-    )
+    const timer = setTimeout(() => void this.#hangs(worker), this.#options.runMillisMax)
     this.#running.set(worker, { job, timer })
     worker.postMessage({ id: this.#ids++, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
+  }
+
+  /** Ends a worker that does not come back, and says where it was. */
+  async #hangs(worker: Worker): Promise<void> {
+    const running = this.#running.get(worker)
+    const where = await whereIs(worker)
+    // It may have come back while it was looked at.
+    if (running === undefined || this.#running.get(worker) !== running) return
+    const { atMicros, node } = Breadcrumb.read(this.#breadcrumbs.get(worker) ?? Breadcrumb.make())
+    const seconds = this.#options.runMillisMax / 1_000
+    const who = node === undefined ? "the scenario, an invariant or the simulator" : `a task of ${node}`
+    const reason = `${who} did not return within ${seconds} s of host time${where === undefined ? "" : `: it was in ${where}`}`
+    this.#lose(worker, { _tag: "stalled", reason, waiting: [], atMicros })
   }
 
   /** The worker has done with its job, which is returned. */
@@ -118,32 +133,13 @@ export class Supervisor {
   #lose(worker: Worker, verdict: Verdict): void {
     const job = this.#end(worker)
     this.#workers.delete(worker)
+    this.#breadcrumbs.delete(worker)
     void worker.terminate()
-    job?.done({ result: lost(job.request, verdict), facts: [] })
+    job?.done({ result: endedEarly(job.request, verdict), facts: [] })
     this.#next()
   }
 }
 
 function crashed(cause: string): Verdict {
   return { _tag: "crashed", node: "the simulator", cause, atMicros: 0 }
-}
-
-/** The result of a run that never gave one. */
-function lost(request: RunRequest, verdict: Verdict): RunResult {
-  const plan = request.plan ?? { version: 1, faults: [] }
-  return {
-    request,
-    verdict,
-    digest: "",
-    parameters: request.parameters ?? {},
-    plan,
-    pinned: plan,
-    strikes: [],
-    virtualMicros: 0,
-    steps: 0,
-    facts: 0,
-    effects: {},
-    voids: 0,
-    marks: {}
-  }
 }

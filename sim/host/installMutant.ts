@@ -44,7 +44,7 @@ export const installMutant = (mutant: MutantEdits): void => {
   registerHooks({
     load: (url, context, nextLoad) => {
       const loaded = nextLoad(url, context)
-      const edits = mutant.edits.filter(({ file }) => url === new URL(file, root).href)
+      const edits = mutant.edits.filter(({ file }) => url === urlOf(file))
       if (edits.length === 0) return loaded
       let source =
         typeof loaded.source === "string" ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString()
@@ -64,6 +64,9 @@ export const notAppliedOnce = (mutant: MutantEdits): string | undefined => {
     ? undefined
     : `mutant ${mutant.name}: its edit of ${odd.file} was applied ${applied.get(odd) ?? 0} times, it must be once`
 }
+
+/** Where a module of the repository is loaded from. */
+export const urlOf = (file: string): string => new URL(file, root).href
 
 /** Where a file of the repository is. */
 export const pathOf = (file: string): string => fileURLToPath(new URL(file, root))

@@ -1,25 +1,36 @@
 /**
  * One worker thread: runs the requests that it is sent, one at a time, and answers each with its result. Scenarios are
  * loaded by name from the catalogue module that the supervisor names.
+ *
+ * - W1 Whatever a scenario throws is a verdict of its own run, also through a promise that nobody awaits.
+ * - W2 A mutant's files are loaded before anything runs, so that every worker reports on every edit.
  */
 import "./withoutAsyncHooks.ts"
 import { parentPort, workerData } from "node:worker_threads"
 import type * as FaultKinds from "../nemesis/faultKinds.ts"
+import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type * as Simulation from "../run/Simulation.ts"
-import type { Scenario } from "../run/Scenario.ts"
-import type { RunRequest, RunResult } from "../run/Verdict.ts"
-import { installMutant, type MutantEdits, notAppliedOnce } from "./installMutant.ts"
+import { isFailure, type RunRequest, type RunResult, type Verdict } from "../run/Verdict.ts"
+import type { World } from "../run/World.ts"
+import * as Breadcrumb from "./Breadcrumb.ts"
+import { installMutant, type MutantEdits, notAppliedOnce, urlOf } from "./installMutant.ts"
+import { endedEarly } from "./endedEarly.ts"
+import { type Entry, loadScenario, NoScenario } from "./loadScenario.ts"
+import { Escaped, pinHashes } from "./Trap.ts"
 
 export interface WorkerData {
-  /** URL of a module that exports `catalogue: [{ name, load }]`. */
+  /** URL of a module that exports `catalogue: [{ name, load }]`, and `faultKinds` if it has some of its own. */
   readonly catalogue: string
   readonly mutant: MutantEdits | undefined
+  /** Where this thread writes how far it is. */
+  readonly breadcrumb: SharedArrayBuffer
 }
 
 export interface WorkerRequest {
   readonly id: number
   readonly request: RunRequest
+  /** Every fact, and everything the result has; else what only failures are asked for is left out of a success. */
   readonly wantsFacts: boolean
 }
 
@@ -34,46 +45,125 @@ export type WorkerResponse =
   | { readonly _tag: "Refused"; readonly id: number; readonly message: string }
 
 interface Loaded {
-  readonly scenarios: ReadonlyArray<{ readonly name: string; readonly load: () => Promise<Scenario> }>
+  readonly scenarios: ReadonlyArray<Entry>
   readonly runScenario: typeof Simulation.runScenario
   readonly PlanProblem: typeof Simulation.PlanProblem
-  readonly faultKinds: typeof FaultKinds.faultKinds
+  readonly kinds: ReadonlyArray<FaultKind>
 }
 
-const { catalogue, mutant } = workerData as WorkerData
+interface CatalogueModule {
+  readonly catalogue: Loaded["scenarios"]
+  readonly faultKinds?: ReadonlyArray<FaultKind>
+}
+
+/** A mistake of the caller. */
+class RefusedRequest extends Error {}
+
+const { breadcrumb, catalogue, mutant } = workerData as WorkerData
+pinHashes()
 if (mutant !== undefined) installMutant(mutant)
 const loading = load()
+
+/** What was rejected while nobody listened, since the last run began. */
+let rejections: Array<unknown> = []
+process.on("unhandledRejection", (reason) => rejections.push(reason))
 
 parentPort?.on("message", (message: WorkerRequest) => {
   void answer(message).then((response) => parentPort?.postMessage(response))
 })
 
 async function load(): Promise<Loaded> {
-  const [{ catalogue: scenarios }, { PlanProblem, runScenario }, { faultKinds }, { pinHashes }] = await Promise.all([
-    import(catalogue) as Promise<{ readonly catalogue: Loaded["scenarios"] }>,
+  if (mutant !== undefined) await loadMutated(mutant)
+  const [module, { PlanProblem, runScenario }, { faultKinds }] = await Promise.all([
+    import(catalogue) as Promise<CatalogueModule>,
     import("../run/Simulation.ts"),
-    import("../nemesis/faultKinds.ts"),
-    import("./Trap.ts")
+    import("../nemesis/faultKinds.ts") as Promise<typeof FaultKinds>
   ])
-  pinHashes()
-  return { scenarios, runScenario, PlanProblem, faultKinds }
+  return { scenarios: module.catalogue, runScenario, PlanProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
+}
+
+async function loadMutated(planted: MutantEdits): Promise<void> {
+  try {
+    for (const { file } of planted.edits) await import(urlOf(file))
+  } catch (error) {
+    throw new RefusedRequest(`mutant ${planted.name} does not load: ${messageOf(error)}`)
+  }
+  const unfit = notAppliedOnce(planted)
+  if (unfit !== undefined) throw new RefusedRequest(unfit)
 }
 
 async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<WorkerResponse> {
-  const { PlanProblem, faultKinds, runScenario, scenarios } = await loading
-  const scenario = await scenarios.find(({ name }) => name === request.scenario)?.load()
-  if (scenario === undefined) return { _tag: "Refused", id, message: `there is no scenario "${request.scenario}"` }
-  const unfit = mutant === undefined ? undefined : notAppliedOnce(mutant)
-  if (unfit !== undefined) return { _tag: "Refused", id, message: unfit }
   const facts: Array<Envelope> = []
+  let world: World | undefined
+  rejections = []
   try {
-    const result = runScenario(scenario, request, {
-      kinds: faultKinds,
-      ...(wantsFacts ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
-    })
-    return { _tag: "Result", id, result, facts }
+    const { PlanProblem, kinds, runScenario, scenarios } = await loading
+    const scenario = await loadScenario(request.scenario, scenarios)
+    try {
+      const result = runScenario(scenario, request, {
+        kinds,
+        onWorld: (built) => {
+          world = built
+          Breadcrumb.follow(built, breadcrumb)
+        },
+        ...(wantsFacts ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
+      })
+      await settled()
+      const verdict = afterwards(result)
+      return {
+        _tag: "Result",
+        id,
+        result: wantsFacts ? { ...result, verdict } : shortened({ ...result, verdict }),
+        facts
+      }
+    } catch (error) {
+      if (error instanceof PlanProblem) throw new RefusedRequest(error.message)
+      throw error
+    }
   } catch (error) {
-    if (error instanceof PlanProblem) return { _tag: "Refused", id, message: error.message }
-    throw error
+    if (error instanceof RefusedRequest || error instanceof NoScenario)
+      return { _tag: "Refused", id, message: error.message }
+    return { _tag: "Result", id, result: endedEarly(request, verdictOf(error, world), world), facts }
   }
+}
+
+/** A rejection that nobody handled is known to the host only after a turn of its loop. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
+/** The verdict, given what a passed run left behind in promises of the host. */
+function afterwards({ verdict, virtualMicros }: RunResult): Verdict {
+  if (isFailure(verdict) || rejections.length === 0) return verdict
+  const cause = `a promise was rejected, and nobody awaited it: ${causeOf(rejections[0])}`
+  return { _tag: "crashed", node: "the program", cause, atMicros: virtualMicros }
+}
+
+/** The scenario, an invariant or the simulator itself threw: not a program on a node, whose failures have verdicts. */
+function verdictOf(error: unknown, world: World | undefined): Verdict {
+  const atMicros = world?.nowMicros ?? 0
+  if (error instanceof Escaped) {
+    return { _tag: "escaped", api: error.api, remedy: error.remedy, stack: error.frames.join("\n"), atMicros }
+  }
+  return { _tag: "crashed", node: "the scenario", cause: causeOf(error), atMicros }
+}
+
+/** A sweep keeps thousands of these: what is asked only of failures stays here. */
+function shortened(result: RunResult): RunResult {
+  if (isFailure(result.verdict)) return result
+  return { ...result, plan: nothing, pinned: nothing, strikes: [] }
+}
+
+const nothing = { version: 1, faults: [] } as const
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n").join(" ")
+}
+
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause === undefined ? "" : `\n  because of ${causeOf(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
 }

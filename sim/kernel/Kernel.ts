@@ -50,6 +50,8 @@ export class Kernel implements NodeHost {
   isHalted = false
   /** The node whose task runs now. */
   running: SimNode | undefined
+  /** Told whose turn it is, and when that turn is over. */
+  onTurn: ((node: SimNode | undefined) => void) | undefined
 
   constructor(options: { readonly seed: Chance.Seed; readonly limits?: Limits; readonly digest?: Digest }) {
     this.seed = options.seed
@@ -139,8 +141,10 @@ export class Kernel implements NodeHost {
       const node = ready[index] as SimNode
       node.isReady = false
       this.running = node
+      this.onTurn?.(node)
       ran += node.drain(this.#limits.instantTasksMax)
       this.running = undefined
+      this.onTurn?.(undefined)
       if (!this.isHalted && ran < this.#limits.instantTasksMax) continue
       ready.copyWithin(0, index + 1, this.#readyCount)
       this.#readyCount -= index + 1

@@ -1,0 +1,51 @@
+/**
+ * A scenario by its name in the catalogue, or by the path of a file of the user's that exports one.
+ */
+import { existsSync } from "node:fs"
+import path from "node:path"
+import { pathToFileURL } from "node:url"
+import type { Scenario } from "../run/Scenario.ts"
+
+export interface Entry {
+  readonly name: string
+  readonly load: () => Promise<Scenario>
+}
+
+/** What is wrong with the name or the file, in one line. */
+export class NoScenario extends Error {
+  override readonly name = "NoScenario"
+}
+
+/** "./my/scenario.ts", and not "lease/leader-killed". */
+export const isPath = (name: string): boolean => /\.(ts|mts|js|mjs)$/.test(name)
+
+/** Rejects with `NoScenario`; whatever the file itself throws comes out as it is. */
+export const loadScenario = async (name: string, catalogue: ReadonlyArray<Entry>): Promise<Scenario> => {
+  const known = catalogue.find((entry) => entry.name === name)
+  if (known !== undefined) return known.load()
+  if (!isPath(name)) throw new NoScenario(`there is no scenario "${name}"`)
+  const file = path.resolve(name)
+  if (!existsSync(file)) throw new NoScenario(`there is no file ${name}`)
+  const exported = Object.entries((await import(pathToFileURL(file).href)) as Record<string, unknown>)
+  const scenarios = exported.filter(([, value]) => isScenario(value)) as ReadonlyArray<readonly [string, Scenario]>
+  const byDefault = scenarios.find(([key]) => key === "default")
+  const [only, another] = scenarios
+  if (byDefault === undefined && another !== undefined) {
+    const names = scenarios.map(([key]) => key).join(", ")
+    throw new NoScenario(`${name} exports several scenarios (${names}): export one of them as default`)
+  }
+  const scenario = (byDefault ?? only)?.[1]
+  if (scenario === undefined) throw new NoScenario(`${name} exports no scenario: export what Scenario.make returns`)
+  return scenario
+}
+
+function isScenario(value: unknown): value is Scenario {
+  const candidate = value as Partial<Scenario> | null
+  return (
+    typeof candidate === "object" &&
+    candidate !== null &&
+    typeof candidate.name === "string" &&
+    typeof candidate.build === "function" &&
+    typeof candidate.safetyMillis === "number"
+  )
+}
