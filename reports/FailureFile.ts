@@ -49,23 +49,35 @@ export const make = (
 })
 
 const decode = Schema.decodeUnknownSync(FailureFile)
+const decodePlan = Schema.decodeUnknownSync(FaultPlan)
 
 /** Throws an error of one line that says what is wrong, and where. */
-export const parse = (text: string): FailureFile => {
-  let document: unknown
-  try {
-    document = JSON.parse(text)
-  } catch (cause) {
-    throw new Error("it is no JSON document; is it truncated?", { cause })
-  }
-  const version = (document as { readonly version?: unknown } | null)?.version
-  if (version !== 1) throw new Error(`it is of version ${JSON.stringify(version)}, and this is version 1`)
-  try {
-    return decode(document)
-  } catch (error) {
-    throw new Error((error as Error).message.split("\n").join(" ").trim(), { cause: error })
-  }
+export const parse = (text: string): FailureFile => checked(documentOf(text), decode)
+
+/** A plan by itself, or the plan of a failure file. Throws as `parse` does. */
+export const parsePlan = (text: string): typeof FaultPlan.Type => {
+  const document = documentOf(text)
+  const isFailure = typeof document === "object" && document !== null && "plan" in document
+  return isFailure ? checked(document, decode).plan : checked(document, decodePlan)
 }
 
 /** A mutant as a file: its name and its edits; what else it says is for people. */
 export const parseMutant: (document: unknown) => typeof MutantEdits.Type = Schema.decodeUnknownSync(MutantEdits)
+
+function documentOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Error("it is no JSON document; is it truncated?", { cause })
+  }
+}
+
+function checked<A>(document: unknown, decodeIt: (document: unknown) => A): A {
+  const version = (document as { readonly version?: unknown } | null)?.version
+  if (version !== 1) throw new Error(`it is of version ${JSON.stringify(version)}, and this is version 1`)
+  try {
+    return decodeIt(document)
+  } catch (error) {
+    throw new Error((error as Error).message.split("\n").join(" ").trim(), { cause: error })
+  }
+}

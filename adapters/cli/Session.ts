@@ -1,12 +1,14 @@
 /**
  * What the commands share: scenarios by name, mutants by name or file, failures written and shown.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import { type MutantEdits, misfit, pathOf } from "../../sim/host/installMutant.ts"
+import { isPath } from "../../sim/host/loadScenario.ts"
 import { Supervisor } from "../../sim/host/Supervisor.ts"
+import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
@@ -23,9 +25,22 @@ const runMillisMax = 60_000
 
 export const scenarioNames: ReadonlyArray<string> = catalogue.map(({ name }) => name)
 
+/** A name from the catalogue, or the path of a file that exports a scenario. */
 export const requireScenario = (name: string): string => {
-  if (!scenarioNames.includes(name)) throw unknown("scenario", name, scenarioNames)
+  if (scenarioNames.includes(name)) return name
+  if (!isPath(name)) throw unknown("scenario", name, scenarioNames)
+  if (!existsSync(name)) throw new UsageError(`there is no file ${name} to take a scenario from`)
   return name
+}
+
+/** A plan by itself, or the one of a failure file. */
+export const readPlan = (path: string): FaultPlan => {
+  const text = readText(path, "plan")
+  try {
+    return FailureFile.parsePlan(text)
+  } catch (error) {
+    throw new UsageError(`${path} is no fault plan: ${(error as Error).message}`)
+  }
 }
 
 /** By name from the catalogue, or from a file. Every edit must fit the present sources. */
@@ -66,27 +81,38 @@ export const readFailure = (path: string): FailureFile.FailureFile => {
 }
 
 /** The command that runs this again, exactly. */
-export const replayLine = (request: RunRequest, mutant: string | undefined): string =>
+export const replayLine = (
+  request: RunRequest,
+  options: { readonly mutant: string | undefined; readonly plan: string | undefined }
+): string =>
   [
     `npx stormglass replay ${request.scenario} --seed ${request.seed}`,
     ...(request.strategy === "random" ? [] : [`--strategy ${request.strategy}`]),
-    ...(mutant === undefined ? [] : [`--mutant ${mutant}`])
+    ...(options.plan === undefined ? [] : [`--plan ${options.plan}`]),
+    ...(options.mutant === undefined ? [] : [`--mutant ${options.mutant}`])
   ].join(" ")
 
 /** Writes the failure, runs it again with its facts, and gives the screen. */
 export const showFailure = async (
   supervisor: Supervisor,
   result: RunResult,
-  mutant: { readonly edits: MutantEdits; readonly named: string } | undefined
+  how: {
+    readonly edits: MutantEdits | undefined
+    readonly mutant: string | undefined
+    readonly plan: string | undefined
+  }
 ): Promise<string> => {
-  const file = `failures/${result.request.scenario.replaceAll("/", "-")}-${result.request.seed}${mutant === undefined ? "" : `-${mutant.edits.name.replaceAll("/", "-")}`}.json`
+  const { edits } = how
+  const { scenario, seed } = result.request
+  const parts = [scenario.replace(/\.\w+$/, ""), seed, ...(edits === undefined ? [] : [edits.name])]
+  const file = `failures/${parts.map((part) => part.replaceAll(/[^\w]+/g, "-").replace(/^-/, "")).join("-")}.json`
   mkdirSync("failures", { recursive: true })
-  writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), mutant?.edits), null, 2)}\n`)
+  writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), edits), null, 2)}\n`)
   const again = await supervisor.run(result.request, true)
   const screen = FailureScreen.render({
     result,
     facts: again.facts,
-    replay: replayLine(result.request, mutant?.named),
+    replay: replayLine(result.request, how),
     file,
     paint
   })
@@ -109,8 +135,13 @@ export const versions = (): FailureFile.FailureFile["versions"] => {
 export const requestsOf = (
   scenarios: ReadonlyArray<string>,
   seeds: ReadonlyArray<string>,
-  strategy: StrategyName
-): ReadonlyArray<RunRequest> => seeds.flatMap((seed) => scenarios.map((scenario) => ({ scenario, seed, strategy })))
+  how: { readonly strategy: StrategyName; readonly plan?: FaultPlan | undefined }
+): ReadonlyArray<RunRequest> => {
+  const { plan, strategy } = how
+  return seeds.flatMap((seed) =>
+    scenarios.map((scenario) => ({ scenario, seed, strategy, ...(plan === undefined ? {} : { plan }) }))
+  )
+}
 
 function readMutant(path: string): MutantEdits {
   let document: unknown
@@ -123,6 +154,13 @@ function readMutant(path: string): MutantEdits {
   try {
     return FailureFile.parseMutant(document)
   } catch (error) {
-    throw new UsageError(`mutant ${path}: ${(error as Error).message.split("\n").join(" ")}`)
+    throw new UsageError(`mutant ${path}: ${oneLine(error)}`)
   }
+}
+
+function oneLine(error: unknown): string {
+  return (error as Error).message
+    .split("\n")
+    .map((line) => line.trim())
+    .join(" ")
 }

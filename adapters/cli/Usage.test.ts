@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { nearest, parseSeeds } from "./Usage.ts"
+import { nearest } from "../../sim/nemesis/nearest.ts"
+import { parseSeeds } from "./Usage.ts"
 
 describe("wrong usage", () => {
   it.each([

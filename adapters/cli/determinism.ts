@@ -12,7 +12,7 @@ import { parseSeeds } from "./Usage.ts"
 /** True when every run was the same every time, and none left the simulation. */
 export const determinism = async (seeds: number): Promise<boolean> => {
   const requests = (["random", "fifo"] as const).flatMap((strategy) =>
-    Session.requestsOf(Session.scenarioNames, parseSeeds(String(seeds)), strategy)
+    Session.requestsOf(Session.scenarioNames, parseSeeds(String(seeds)), { strategy })
   )
   const here = Session.supervise(undefined, 1)
   let differences = 0
@@ -53,7 +53,7 @@ async function runAll(supervisor: ReturnType<typeof Session.supervise>, requests
 /** In a fresh process this prints the digests, one a line, instead of comparing them. */
 export const printDigests = async (seeds: number): Promise<void> => {
   const requests = (["random", "fifo"] as const).flatMap((strategy) =>
-    Session.requestsOf(Session.scenarioNames, parseSeeds(String(seeds)), strategy)
+    Session.requestsOf(Session.scenarioNames, parseSeeds(String(seeds)), { strategy })
   )
   const supervisor = Session.supervise(undefined, 1)
   const results = await runAll(supervisor, requests)

@@ -7,6 +7,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -41,6 +42,10 @@ const mutant = Flag.String("mutant").pipe(
   Flag.withDescription("Plant a bug: a name from `list mutants`, or a file"),
   Flag.optional
 )
+const plan = Flag.String("plan").pipe(
+  Flag.withDescription("A file with the faults of every run, instead of those of the seed: a plan, or a saved failure"),
+  Flag.optional
+)
 const seed = Flag.String("seed").pipe(Flag.withDescription("One seed"), Flag.optional)
 const jobs = Flag.Int("jobs").pipe(Flag.withDescription("Worker threads"), Flag.withDefault(jobsDefault()))
 
@@ -50,7 +55,12 @@ const state = { exitCode: 0, isStopped: false }
 const run = Command.make(
   "run",
   {
-    scenarios: Argument.String("scenario").pipe(Argument.withDescription("Default: all of them"), Argument.variadic()),
+    scenarios: Argument.String("scenario").pipe(
+      Argument.withDescription(
+        "A name from `list scenarios`, or a file that exports one. Default: all of the catalogue"
+      ),
+      Argument.variadic()
+    ),
     seeds: Flag.String("seeds").pipe(Flag.withDescription("How many, or a range: 20, 5..9"), Flag.optional),
     seed,
     jobs,
@@ -60,6 +70,7 @@ const run = Command.make(
       Flag.withDefault(0)
     ),
     mutant,
+    plan,
     strategy,
     json
   },
@@ -69,7 +80,9 @@ const run = Command.make(
   Command.withExamples([
     { command: "stormglass run", description: "every scenario, a few seeds each" },
     { command: "stormglass run everything --seeds 1000", description: "one scenario, a thousand seeds" },
-    { command: "stormglass run --mutant no-fence", description: "with a planted bug, until it is found" }
+    { command: "stormglass run ./my/scenario.ts --seeds 100", description: "a scenario of your own" },
+    { command: "stormglass run --mutant no-fence", description: "with a planted bug, until it is found" },
+    { command: "stormglass run everything --plan plan.json", description: "with these faults, whatever the seed" }
   ])
 )
 
@@ -80,6 +93,7 @@ const replay = Command.make(
     seed,
     strategy,
     mutant,
+    plan,
     until: Flag.String("until").pipe(Flag.withDescription("Stop at this virtual time: 12.5s"), Flag.optional),
     trace: Flag.String("trace").pipe(Flag.withDescription("Write every fact to this file, as NDJSON"), Flag.optional),
     json
@@ -134,6 +148,7 @@ async function runCommand(options: {
   readonly budget: Option.Option<string>
   readonly minEffects: number
   readonly mutant: Option.Option<string>
+  readonly plan: Option.Option<string>
   readonly strategy: StrategyName
   readonly json: boolean
 }): Promise<void> {
@@ -149,7 +164,12 @@ async function runCommand(options: {
       : parseSeeds(rangeText ?? String(edits === undefined ? seedsPerScenarioDefault : 500))
   const budget = Option.getOrUndefined(options.budget)
   const budgetMillis = budget === undefined ? undefined : durationMicros("--budget", budget) / 1_000
-  const requests = Session.requestsOf(scenarios, seeds, options.strategy)
+  const planFile = Option.getOrUndefined(options.plan)
+  const requests = Session.requestsOf(scenarios, seeds, {
+    strategy: options.strategy,
+    plan: planFile === undefined ? undefined : Session.readPlan(planFile)
+  })
+  const how = { edits, mutant: named, plan: planFile }
 
   const supervisor = Session.supervise(edits, options.jobs)
   try {
@@ -166,7 +186,8 @@ async function runCommand(options: {
     progress.end()
     const summary = summarize(results, (performance.now() - started) / 1_000)
     const failures = results.filter(({ verdict }) => isFailure(verdict))
-    const isWhole = options.scenarios.length === 0 && edits === undefined && seedText === undefined
+    const isWhole =
+      options.scenarios.length === 0 && edits === undefined && planFile === undefined && seedText === undefined
     const rare = faultKinds
       .filter(({ name }) => (summary.effects[name] ?? 0) < options.minEffects)
       .map(({ name }) => name)
@@ -180,14 +201,13 @@ async function runCommand(options: {
         seed: result.request.seed,
         verdict: result.verdict,
         digest: result.digest,
-        replay: Session.replayLine(result.request, named)
+        replay: Session.replayLine(result.request, how)
       }))
       print(JSON.stringify({ ...summary, failed: summary.failed + cold.length, rare, cold, failures: failed }, null, 2))
       return
     }
-    const mutantOf = edits === undefined || named === undefined ? undefined : { edits, named }
     for (const failure of failures.slice(0, edits === undefined ? screensMax : 1)) {
-      print(`${await Session.showFailure(supervisor, failure, mutantOf)}\n`)
+      print(`${await Session.showFailure(supervisor, failure, how)}\n`)
     }
     print(verdictTable(summary))
     const effects = effectTable(summary.effects, isWhole)
@@ -217,25 +237,28 @@ async function replayCommand(options: {
   readonly seed: Option.Option<string>
   readonly strategy: StrategyName
   readonly mutant: Option.Option<string>
+  readonly plan: Option.Option<string>
   readonly until: Option.Option<string>
   readonly trace: Option.Option<string>
   readonly json: boolean
 }): Promise<void> {
-  const isScenario = Session.scenarioNames.includes(options.target)
-  const isFile = !isScenario && options.target.endsWith(".json")
-  if (!isScenario && !isFile) Session.requireScenario(options.target)
-  const saved = isFile ? Session.readFailure(options.target) : undefined
+  const isFailureFile = options.target.endsWith(".json")
+  const saved = isFailureFile ? Session.readFailure(options.target) : undefined
+  if (!isFailureFile) Session.requireScenario(options.target)
   if (saved !== undefined) Session.requireScenario(saved.scenario)
   const seedText = saved?.seed ?? Option.getOrUndefined(options.seed)
   if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
   const named = Option.getOrUndefined(options.mutant)
   const edits = named === undefined ? saved?.mutant : Session.findMutant(named)
   const until = Option.getOrUndefined(options.until)
+  const planFile = Option.getOrUndefined(options.plan)
+  const chosenPlan = planFile === undefined ? saved?.plan : Session.readPlan(planFile)
   const request: RunRequest = {
     scenario: saved?.scenario ?? options.target,
     seed: seedText,
     strategy: saved?.strategy ?? options.strategy,
-    ...(saved === undefined ? {} : { parameters: saved.parameters, plan: saved.plan }),
+    ...(saved === undefined ? {} : { parameters: saved.parameters }),
+    ...(chosenPlan === undefined ? {} : { plan: chosenPlan }),
     ...(until === undefined ? {} : { untilMicros: durationMicros("--until", until) })
   }
   const supervisor = Session.supervise(edits, 1)
@@ -243,7 +266,8 @@ async function replayCommand(options: {
     const { facts, result } = await supervisor.run(request, true)
     const trace = Option.getOrUndefined(options.trace)
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
-    const isEqual = saved === undefined || until !== undefined ? undefined : saved.digest === result.digest
+    const isEqual =
+      saved === undefined || until !== undefined || planFile !== undefined ? undefined : saved.digest === result.digest
     state.exitCode = result.verdict._tag === "escaped" ? 3 : isFailure(result.verdict) ? 1 : 0
     if (isEqual === false) state.exitCode = 3
     if (options.json) {
@@ -253,7 +277,10 @@ async function replayCommand(options: {
       return
     }
     if (isFailure(result.verdict)) {
-      const line = saved === undefined ? Session.replayLine(request, named) : `npx stormglass replay ${options.target}`
+      const line =
+        saved === undefined
+          ? Session.replayLine(request, { mutant: named, plan: planFile })
+          : `npx stormglass replay ${options.target}`
       print(FailureScreen.render({ result, facts, replay: line, file: undefined, paint }))
     } else {
       for (const envelope of facts.filter((fact) => !Timeline.isFine(fact)).slice(-20)) print(Timeline.line(envelope))
@@ -310,7 +337,7 @@ async function mutantsCommand(options: {
     const supervisor = Session.supervise(Session.findMutant(each.name), options.jobs)
     try {
       const seeds = parseSeeds(String(Math.ceil(options.seeds / scenarios.length)))
-      const requests = Session.requestsOf(scenarios, seeds, "random").slice(0, options.seeds)
+      const requests = Session.requestsOf(scenarios, seeds, { strategy: "random" }).slice(0, options.seeds)
       const results = await sweep({
         supervisor,
         requests,
@@ -370,7 +397,16 @@ process.on("SIGINT", () => {
 const program = Command.runWith(stormglass, { version: Session.versions().stormglass, renderErrors: false })(
   process.argv.slice(2)
 )
-const exit = await Effect.runPromiseExit(Effect.provide(program, NodeServices.layer))
+// What the command line's library prints is help: wanted when it was asked for, in the way when something was misspelt.
+const help: Array<string> = []
+const keeping: Console.Console = {
+  ...globalThis.console,
+  log: (...texts: ReadonlyArray<unknown>) => help.push(texts.join(" "))
+}
+const exit = await Effect.runPromiseExit(
+  program.pipe(Effect.provideService(Console.Console, keeping), Effect.provide(NodeServices.layer))
+)
+if (Exit.isSuccess(exit) || !hasErrors(Cause.squash(exit.cause))) for (const text of help) print(text)
 if (Exit.isFailure(exit)) {
   const error = Cause.squash(exit.cause)
   const isWrongUsage = error instanceof UsageError || error instanceof Refused || isCliError(error)
@@ -405,9 +441,13 @@ function isHelp(error: unknown): boolean {
   return (error as { readonly _tag?: unknown } | null)?._tag === "ShowHelp"
 }
 
+function hasErrors(error: unknown): boolean {
+  return ((error as { readonly errors?: ReadonlyArray<Error> } | null)?.errors ?? []).length > 0
+}
+
 function hasHelpErrors(error: unknown): boolean {
-  const { errors } = error as { readonly errors?: ReadonlyArray<Error> }
-  if (errors === undefined || errors.length === 0) return false
+  if (!hasErrors(error)) return false
+  const { errors } = error as { readonly errors: ReadonlyArray<Error> }
   process.stderr.write(`stormglass: ${usageLine(errors[0] as Error)}\n`)
   return true
 }

@@ -23,15 +23,21 @@ const pinned = fileURLToPath(new URL("../../node_modules/node/bin/node", import.
 
 const isCheckout = existsSync(source)
 const main = isCheckout ? source : built
+/** In a checkout `stormglass/sim/...` leads to the sources. */
+const condition = "--conditions=stormglass-source"
 
-if (isCheckout && existsSync(pinned) && realpathSync(pinned) !== realpathSync(process.execPath)) become(pinned)
+if (isCheckout && existsSync(pinned) && !isPinned()) become(pinned)
 else if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
   process.argv[1] = main
   await import(pathToFileURL(main).href)
 } else refuse()
 
+function isPinned() {
+  return realpathSync(pinned) === realpathSync(process.execPath) && process.execArgv.includes(condition)
+}
+
 function become(node) {
-  const child = spawn(node, [...process.execArgv, main, ...process.argv.slice(2)], { stdio: "inherit" })
+  const child = spawn(node, [...process.execArgv, condition, main, ...process.argv.slice(2)], { stdio: "inherit" })
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
     process.on(signal, () => (signal !== "SIGINT" || !process.stdin.isTTY ? child.kill(signal) : undefined))
   }

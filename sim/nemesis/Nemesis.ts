@@ -9,6 +9,7 @@ import * as Chance from "../kernel/Chance.ts"
 import type { World } from "../run/World.ts"
 import type { FaultKind, Resolved } from "./FaultKind.ts"
 import { type Fault, type FactPattern, type FaultPlan, fromMicros, toMicros } from "./FaultPlan.ts"
+import { nearest } from "./nearest.ts"
 import * as Target from "./Target.ts"
 
 /** A fault that acted: told to the facts, so that timelines and patterns see it. */
@@ -32,7 +33,14 @@ export const problem = (plan: FaultPlan, kinds: ReadonlyArray<FaultKind>, world:
   for (const [index, fault] of plan.faults.entries()) {
     const where = `fault ${index + 1}${fault.name === undefined ? "" : ` ("${fault.name}")`}`
     const kind = kinds.find((known) => known.name === fault.fault)
-    if (kind === undefined) return `${where}: there is no fault kind "${fault.fault}"`
+    if (kind === undefined) {
+      const near = nearest(
+        fault.fault,
+        kinds.map(({ name }) => name)
+      )
+      const hint = near === undefined ? "" : `; did you mean "${near}"?`
+      return `${where}: there is no fault kind "${fault.fault}"${hint}`
+    }
     const byOccurrence = "rate" in fault.when || "struck" in fault.when
     if (kind.mode === "event" && byOccurrence) return `${where}: ${kind.name} is an event: give it "at" or "on"`
     if (kind.mode === "hazard" && "at" in fault.when && fault.for === undefined) {
