@@ -3,24 +3,25 @@
  * differ, the first fact that differs is shown.
  */
 import { spawnSync } from "node:child_process"
-import type { Envelope } from "../../core/facts/Envelope.ts"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
+import type { Supervisor } from "../../sim/host/Supervisor.ts"
 import { paint } from "./Output.ts"
 import * as Session from "./Session.ts"
 import { parseSeeds } from "./Usage.ts"
 
 /** True when every run was the same every time, and none left the simulation. */
-export const determinism = async (seeds: number): Promise<boolean> => {
-  const requests = (["random", "fifo"] as const).flatMap((strategy) =>
-    Session.requestsOf(Session.scenarioNames, parseSeeds(String(seeds)), { strategy })
-  )
+export const determinism = async (scenarios: ReadonlyArray<string>, seeds: number): Promise<boolean> => {
+  const requests = requestsOf(scenarios, seeds)
   const here = Session.supervise(undefined, 1)
   let differences = 0
   try {
     const first = await runAll(here, requests)
     // Backwards, so that no run has the same predecessor twice.
     const second = (await runAll(here, requests.toReversed())).toReversed()
-    const fresh = freshDigests(seeds)
+    const fresh = freshDigests(scenarios, seeds)
     for (const [index, request] of requests.entries()) {
       const result = first[index] as RunResult
       const digests = [result.digest, second[index]?.digest, fresh[index]]
@@ -30,7 +31,7 @@ export const determinism = async (seeds: number): Promise<boolean> => {
       } else if (new Set(digests).size > 1) {
         differences++
         say("red", `${request.scenario}, seed ${request.seed}, ${request.strategy}: digests ${digests.join(", ")}`)
-        process.stdout.write(`${await firstDifference(request)}\n`)
+        process.stdout.write(`${await firstDifference(here, request)}\n`)
       }
     }
   } finally {
@@ -44,17 +45,20 @@ export const determinism = async (seeds: number): Promise<boolean> => {
 
 const inChild = "STORMGLASS_DETERMINISM_CHILD"
 
-async function runAll(supervisor: ReturnType<typeof Session.supervise>, requests: ReadonlyArray<RunRequest>) {
+async function runAll(supervisor: Supervisor, requests: ReadonlyArray<RunRequest>) {
   const results: Array<RunResult> = []
   for (const request of requests) results.push((await supervisor.run(request)).result)
   return results
 }
 
-/** In a fresh process this prints the digests, one a line, instead of comparing them. */
-export const printDigests = async (seeds: number): Promise<void> => {
-  const requests = (["random", "fifo"] as const).flatMap((strategy) =>
-    Session.requestsOf(Session.scenarioNames, parseSeeds(String(seeds)), { strategy })
+const requestsOf = (scenarios: ReadonlyArray<string>, seeds: number): ReadonlyArray<RunRequest> =>
+  (["random", "fifo"] as const).flatMap((strategy) =>
+    Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy })
   )
+
+/** In a fresh process this prints the digests, one a line, instead of comparing them. */
+export const printDigests = async (scenarios: ReadonlyArray<string>, seeds: number): Promise<void> => {
+  const requests = requestsOf(scenarios, seeds)
   const supervisor = Session.supervise(undefined, 1)
   const results = await runAll(supervisor, requests)
   await supervisor.close()
@@ -63,26 +67,42 @@ export const printDigests = async (seeds: number): Promise<void> => {
 
 export const isChild = (): boolean => process.env[inChild] !== undefined
 
-function freshDigests(seeds: number): ReadonlyArray<string> {
-  const child = spawnSync(process.execPath, [process.argv[1] as string, "determinism", "--seeds", String(seeds)], {
+function freshDigests(scenarios: ReadonlyArray<string>, seeds: number): ReadonlyArray<string> {
+  const printed = inFreshProcess(["determinism", ...scenarios, "--seeds", String(seeds)], [0])
+  return printed.trim().split("\n")
+}
+
+/** What this command line prints when it is run by itself. */
+function inFreshProcess(args: ReadonlyArray<string>, codes: ReadonlyArray<number>): string {
+  const child = spawnSync(process.execPath, [...process.execArgv, process.argv[1] as string, ...args], {
     env: { ...process.env, [inChild]: "1" },
     encoding: "utf8",
     maxBuffer: 1 << 26
   })
-  if (child.status !== 0) throw new Error(`the fresh process failed: ${child.stderr}`)
-  return child.stdout.trim().split("\n")
+  if (!codes.includes(child.status ?? -1)) throw new Error(`the fresh process failed: ${child.stderr}`)
+  return child.stdout
 }
 
-async function firstDifference(request: RunRequest): Promise<string> {
-  const [left, right] = [Session.supervise(undefined, 1), Session.supervise(undefined, 1)]
+/** Compares what the worker that has run everything else tells of the run with what a fresh process tells of it. */
+async function firstDifference(worker: Supervisor, { scenario, seed, strategy }: RunRequest): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), "stormglass-"))
   try {
-    const [one, other] = await Promise.all([left.run(request, true), right.run(request, true)])
-    const index = one.facts.findIndex((fact, at) => JSON.stringify(fact) !== JSON.stringify(other.facts[at]))
-    if (index < 0) return "  the facts are equal in two fresh workers: what ran before made the difference"
-    const show = (fact: Envelope | undefined) => JSON.stringify(fact ?? "no fact")
-    return `  the first fact that differs, ${index + 1}:\n    ${show(one.facts[index])}\n    ${show(other.facts[index])}`
+    const trace = join(directory, "facts.ndjson")
+    inFreshProcess(["replay", scenario, "--seed", seed, "--strategy", strategy, "--trace", trace], [0, 1])
+    const fresh = readFileSync(trace, "utf8").split("\n").slice(0, -1)
+    const { facts } = await worker.run({ scenario, seed, strategy }, true)
+    const used = facts.map((fact) => JSON.stringify(fact))
+    const length = Math.max(fresh.length, used.length)
+    const index = Array.from({ length }, (_, at) => at).find((at) => fresh[at] !== used[at])
+    if (index === undefined) return "  and equal when it was run once more: what the facts do not show differs"
+    const show = (text: string | undefined) => text ?? "no more facts"
+    return [
+      `  the first fact that differs is number ${index + 1}`,
+      `    in a fresh process     ${show(fresh[index])}`,
+      `    after the other runs   ${show(used[index])}`
+    ].join("\n")
   } finally {
-    await Promise.all([left.close(), right.close()])
+    rmSync(directory, { recursive: true })
   }
 }
 

@@ -34,6 +34,10 @@ const json = Flag.Boolean("json").pipe(
   Flag.withDescription("One JSON document on standard output"),
   Flag.withDefault(false)
 )
+const scenarios = Argument.String("scenario").pipe(
+  Argument.withDescription("A name from `list scenarios`, or a file that exports one. Default: all of the catalogue"),
+  Argument.variadic()
+)
 const strategy = Flag.Literals("strategy", ["random", "fifo"]).pipe(
   Flag.withDescription("Which runnable task goes first, and where fibers are preempted"),
   Flag.withDefault("random" as const)
@@ -55,12 +59,7 @@ const state = { exitCode: 0, isStopped: false }
 const run = Command.make(
   "run",
   {
-    scenarios: Argument.String("scenario").pipe(
-      Argument.withDescription(
-        "A name from `list scenarios`, or a file that exports one. Default: all of the catalogue"
-      ),
-      Argument.variadic()
-    ),
+    scenarios,
     seeds: Flag.String("seeds").pipe(Flag.withDescription("How many, or a range: 20, 5..9"), Flag.optional),
     seed,
     jobs,
@@ -116,14 +115,22 @@ const list = Command.make(
 const gate = Command.make(
   "determinism",
   {
+    scenarios,
     seeds: Flag.Int("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2))
   },
   (options) =>
     attempt(async () => {
-      if (isChild()) await printDigests(options.seeds)
-      else if (!(await determinism(options.seeds))) state.exitCode = 3
+      const scenarios = scenariosOf(options)
+      if (isChild()) await printDigests(scenarios, options.seeds)
+      else if (!(await determinism(scenarios, options.seeds))) state.exitCode = 3
     })
-).pipe(Command.withDescription("Run seeds twice in one process and again in a fresh one, and compare"))
+).pipe(
+  Command.withDescription("Run seeds twice in one process and again in a fresh one, and compare"),
+  Command.withExamples([
+    { command: "stormglass determinism", description: "two seeds of every scenario and strategy" },
+    { command: "stormglass determinism ./my/scenario.ts --seeds 20", description: "a scenario of your own" }
+  ])
+)
 
 const table = Command.make(
   "mutants",
@@ -152,8 +159,7 @@ async function runCommand(options: {
   readonly strategy: StrategyName
   readonly json: boolean
 }): Promise<void> {
-  const scenarios =
-    options.scenarios.length === 0 ? Session.scenarioNames : options.scenarios.map(Session.requireScenario)
+  const scenarios = scenariosOf(options)
   const named = Option.getOrUndefined(options.mutant)
   const edits = named === undefined ? undefined : Session.findMutant(named)
   const seedText = Option.getOrUndefined(options.seed) ?? process.env["STORMGLASS_SEED"]
@@ -218,6 +224,10 @@ async function runCommand(options: {
   } finally {
     await supervisor.close()
   }
+}
+
+function scenariosOf(options: { readonly scenarios: ReadonlyArray<string> }): ReadonlyArray<string> {
+  return options.scenarios.length === 0 ? Session.scenarioNames : options.scenarios.map(Session.requireScenario)
 }
 
 /** Declared, to be met sometimes, and met by no run. */

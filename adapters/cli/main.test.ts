@@ -1,0 +1,145 @@
+/** The command line as a user types it: each case is a process of its own, in an empty directory. */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+
+const launcher = path.join(import.meta.dirname, "stormglass.js")
+const fixture = (name: string) => path.join(import.meta.dirname, "fixtures", `${name}.ts`)
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), "stormglass-cli-"))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const stormglass = (...args: ReadonlyArray<string>) => {
+  const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...env } = process.env
+  const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], {
+    cwd: directory,
+    env,
+    encoding: "utf8"
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+const fileOf = (text: string): string => {
+  const file = path.join(directory, "given.json")
+  writeFileSync(file, text)
+  return file
+}
+
+const planOf = (entry: object): string => fileOf(JSON.stringify({ version: 1, faults: [entry] }))
+
+describe("a run", { timeout: 60_000 }, () => {
+  it("in which all passes ends with 0", () => {
+    const { code, out } = stormglass("run", "calm", "--seeds", "2")
+    assert.match(out, /2 passed, 0 failed/)
+    assert.strictEqual(code, 0)
+  })
+
+  it("that fails ends with 1, and its line and its file replay it with the same digest, until somebody edits it", () => {
+    const ran = stormglass("run", fixture("chargesTwice"), "--seeds", "20")
+    assert.strictEqual(ran.code, 1)
+    const [, seed] = /replay \S+chargesTwice.ts --seed (\d+)/.exec(ran.out) ?? []
+    const [, file] = /saved as (\S+)/.exec(ran.out) ?? []
+    assert.isDefined(seed)
+    assert.isDefined(file)
+
+    const replayed = stormglass("replay", file)
+    assert.match(replayed.out, /charged twice/)
+    assert.match(replayed.out, /digest \w+, equal/)
+    assert.strictEqual(replayed.code, 1)
+
+    const bySeed = JSON.parse(stormglass("replay", fixture("chargesTwice"), "--seed", seed, "--json").out)
+    const text = readFileSync(path.join(directory, file), "utf8")
+    assert.strictEqual(bySeed.digest, JSON.parse(text).digest)
+
+    const edited = stormglass("replay", fileOf(JSON.stringify({ ...JSON.parse(text), digest: "0".repeat(64) })))
+    assert.match(edited.out, /DIGEST DIFFERS/)
+    assert.strictEqual(edited.code, 3)
+  })
+
+  it("prints one document with --json, and nothing else", () => {
+    const { code, err, out } = stormglass("run", fixture("chargesTwice"), "--seeds", "20", "--json")
+    const document = JSON.parse(out)
+    assert.strictEqual(code, 1)
+    assert.strictEqual(err, "")
+    assert.strictEqual(document.passed + document.failed, 20)
+    assert.strictEqual(document.failed, document.failures.length)
+    assert.strictEqual(document.failures[0].verdict.invariant, "charged-once")
+  })
+
+  it("with a plan has its faults and no others", () => {
+    const plan = planOf({ when: { at: "2s" }, target: "server", fault: "process/pause", for: "1s" })
+    const { code, out } = stormglass("run", "example/payments", "--plan", plan, "--seeds", "3", "--json")
+    assert.strictEqual(code, 0)
+    assert.deepStrictEqual(Object.keys(JSON.parse(out).effects), ["process/pause"])
+  })
+})
+
+describe("a program that leaves the simulation", { timeout: 60_000 }, () => {
+  it("ends with 3, and is told what to use instead", () => {
+    const { code, out } = stormglass("run", fixture("readsDate"), "--seeds", "1")
+    assert.match(out, /Date\.now/)
+    assert.match(out, /Clock/)
+    assert.strictEqual(code, 3)
+  })
+
+  it("in a way that no trap sees has another digest, and the first fact that differs is shown", () => {
+    const { code, out } = stormglass("determinism", fixture("outlives"), "--seeds", "1")
+    assert.strictEqual(code, 3)
+    assert.match(out, /the first fact that differs is number \d+\n.*fresh process.*"runs":1}.*\n.*"runs":\d/)
+  })
+
+  it("does not happen in the scenarios of the catalogue", () => {
+    const { code, out } = stormglass("determinism", "calm", "--seeds", "1")
+    assert.match(out, /every digest equal/)
+    assert.strictEqual(code, 0)
+  })
+})
+
+describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
+  const cases: ReadonlyArray<readonly [string, () => ReadonlyArray<string>, RegExp]> = [
+    ["a scenario that is misspelt", () => ["run", "everthing"], /no scenario "everthing".*everything/],
+    ["a scenario's file that is not there", () => ["run", "./nowhere.ts"], /no file \.\/nowhere\.ts/],
+    ["a mutant that is misspelt", () => ["run", "--mutant", "no-fense"], /no mutant "no-fense".*no-fence/],
+    ["a flag that is misspelt", () => ["run", "--sedes", "3"], /--sedes/],
+    ["a strategy that there is not", () => ["run", "--strategy", "lifo"], /lifo/],
+    ["a range of seeds that runs backwards", () => ["run", "--seeds", "9..5"], /9\.\.5/],
+    ["a range of no seeds", () => ["run", "--seeds", "0"], /--seeds|seeds/],
+    ["a duration without a unit that is known", () => ["run", "--budget", "5 parsecs"], /--budget/],
+    ["a replay without a seed", () => ["replay", "everything"], /--seed/],
+    ["a failure file that is cut short", () => ["replay", fileOf(`{ "format": 1, "scen`)], /is no failure file/],
+    ["a plan that is no JSON", () => ["run", "calm", "--plan", fileOf("[")], /is no fault plan/],
+    [
+      "a plan of a fault that there is not",
+      () => ["run", "calm", "--plan", planOf({ when: { at: "1s" }, target: "n1", fault: "network/partitoin" })],
+      /network\/partitoin.*network\/partition/
+    ],
+    [
+      "a plan for a node that there is not",
+      () => ["run", "calm", "--plan", planOf({ when: { at: "1s" }, target: "n9", fault: "process/pause" })],
+      /n9/
+    ],
+    ["a mutant that is no mutant", () => ["run", "--mutant", fileOf("{}")], /given\.json/],
+    [
+      "a mutant whose text is not there",
+      () => {
+        const edit = { file: "core/ControlPlane.ts", find: "no such text", replace: "" }
+        return ["run", "--mutant", fileOf(JSON.stringify({ name: "lost", why: "", incident: "", edits: [edit] }))]
+      },
+      /core\/ControlPlane\.ts/
+    ]
+  ]
+  for (const [what, args, said] of cases) {
+    it(what, () => {
+      const { code, err, out } = stormglass(...args())
+      assert.match(err, /^stormglass: [^\n]+\n$/)
+      assert.match(err, said)
+      assert.strictEqual(out, "")
+      assert.strictEqual(code, 2)
+    })
+  }
+})
