@@ -20,6 +20,7 @@ import * as InspectionApi from "./api/InspectionApi.ts"
 import * as InstancesApi from "./api/InstancesApi.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as BucketWork from "./BucketWork.ts"
+import { Label } from "./facts/Label.ts"
 import { fleets, fleetStatuses } from "./fleet/Fleet.ts"
 import { agents } from "./heartbeat/Heartbeat.ts"
 import { idempotencyKeys } from "./idempotency/IdempotencyKey.ts"
@@ -61,7 +62,7 @@ const api = HttpRouter.serve(
     Layer.provide([FleetsApi.layer, InstancesApi.layer, AgentsApi.layer, InspectionApi.layer])
   ),
   { disableLogger: true, disableListenLog: true }
-)
+).pipe(Layer.provide(Layer.succeed(Label, "api")))
 
 function membership(config: ControlPlaneConfig): Layer.Layer<Membership.Membership, never, Storage | NodeExit> {
   const { id, address, weight, profile } = config
@@ -79,8 +80,8 @@ function work(
   const loops = Effect.gen(function* () {
     const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
     const buckets = yield* BucketWork.make({ backoffMillisMax: config.backoffMillisMax ?? reconcileBackoffMillisMax })
-    yield* Effect.forkScoped(essential("leading", whileHeld(Leader.lease, Leader.work)))
-    yield* Effect.forkScoped(essential("owning buckets", BucketOwner.run(buckets.serve)))
+    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, Leader.work)))
+    yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
   })
   return Layer.effectDiscard(loops).pipe(Layer.provide(keeper))
 }

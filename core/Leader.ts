@@ -7,6 +7,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { labelled } from "./facts/Label.ts"
 import * as FleetStatus from "./fleet/FleetStatus.ts"
 import * as HeartbeatSweep from "./heartbeat/HeartbeatSweep.ts"
 import * as IdempotencyKey from "./idempotency/IdempotencyKey.ts"
@@ -50,5 +51,6 @@ const rounds = <A, R>(
     Effect.timeoutOption(Duration.millis(leaderRoundTimeoutMillis)),
     Effect.catch((error) => Effect.logDebug(`${name}: ${error.message}`)),
     Effect.andThen(Effect.sleep(Duration.millis(intervalMillis))),
-    Effect.forever
+    Effect.forever,
+    (loop) => labelled(`leader/${name}`, loop)
   )

@@ -2,7 +2,7 @@
  * One screen for a failure: what broke, the evidence, the faults that acted, the last events, and the line that replays it.
  */
 import type { Envelope } from "../core/facts/Envelope.ts"
-import type { RunResult, Verdict } from "../sim/run/Verdict.ts"
+import type { RunResult, Verdict, Waiting } from "../sim/run/Verdict.ts"
 import * as Timeline from "./Timeline.ts"
 
 export interface ScreenOptions {
@@ -16,7 +16,8 @@ export interface ScreenOptions {
 
 const eventsMax = 14
 const faultsMax = 10
-const waitingMax = 8
+const waitingMax = 12
+const namesMax = 2
 
 export const render = ({ facts, file, paint, replay, result }: ScreenOptions): string => {
   const { request, verdict } = result
@@ -63,12 +64,7 @@ function detail(verdict: Verdict): ReadonlyArray<string> {
         ...Object.entries(verdict.evidence).map(([name, value]) => `${name}: ${JSON.stringify(value)}`.slice(0, 200))
       ]
     case "stalled": {
-      const counted = new Map<string, number>()
-      for (const { fiber, node, waitsFor } of verdict.waiting) {
-        const text = `${node}: ${fiber} waits for ${waitsFor}`
-        counted.set(text, (counted.get(text) ?? 0) + 1)
-      }
-      const all = [...counted].map(([text, count]) => (count === 1 ? text : `${text} (${count} times)`))
+      const all = waits(verdict.waiting)
       return all.length <= waitingMax ? all : [...all.slice(0, waitingMax), `… and ${all.length - waitingMax} more`]
     }
     case "crashed":
@@ -76,6 +72,25 @@ function detail(verdict: Verdict): ReadonlyArray<string> {
     case "escaped":
       return verdict.stack.split("\n").slice(0, 6)
   }
+}
+
+/** One line for all fibers of a node that wait for the same; the first has waited longest. */
+function waits(waiting: ReadonlyArray<Waiting>): ReadonlyArray<string> {
+  const groups = new Map<string, Array<Waiting>>()
+  for (const one of waiting) {
+    const key = `${one.node} ${one.waitsFor}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [one])
+    else group.push(one)
+  }
+  return [...groups.values()].map((group) => {
+    const { node, sinceMicros, waitsFor } = group[0] as Waiting
+    const names = [...new Set(group.map(({ fiber }) => fiber))]
+    const others = group.length - Math.min(names.length, namesMax)
+    const who = names.slice(0, namesMax).join(", ") + (others > 0 ? ` and ${others} more` : "")
+    const wait = group.length === 1 ? "waits" : "wait"
+    return `${node}: ${who} ${wait} for ${waitsFor} since ${(sinceMicros / 1_000_000).toFixed(3)} s`
+  })
 }
 
 function faults(facts: ReadonlyArray<Envelope>): ReadonlyArray<string> {

@@ -8,6 +8,7 @@ import * as Random from "effect/Random"
 import type { Client } from "../core/client/Client.ts"
 import * as Clients from "../core/client/Client.ts"
 import { emit } from "../core/facts/Facts.ts"
+import { labelled } from "../core/facts/Label.ts"
 import { type Invariant, Violation } from "../core/invariants/Invariant.ts"
 import { canonicalJson } from "../core/json/canonicalJson.ts"
 import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
@@ -65,7 +66,7 @@ const run = (world: World, name: string, options: ClientsOptions): Effect.Effect
       const fraction = yield* Random.next
       yield* Effect.sleep(((0.5 + fraction) * 1_000) / options.requestsPerSecond)
       const request = yield* draw(`${name}-${nth}`, uids, options)
-      yield* misbehave(world, name, nth, request, pick)
+      yield* labelled(`request ${request.key}`, misbehave(world, name, nth, request, pick))
     }
   })
 

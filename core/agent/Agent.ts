@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Random from "effect/Random"
 import { failover } from "../client/Client.ts"
+import { labelled } from "../facts/Label.ts"
 import { heartbeatIntervalMillis, heartbeatTimeoutMillis, heartbeatUidsMax } from "../Limits.ts"
 
 export interface AgentOptions<R> {
@@ -27,20 +28,22 @@ export const run = <R>(options: AgentOptions<R>): Effect.Effect<never, never, Ht
     const { ask } = yield* failover({ addresses: options.addresses, timeoutMillis: heartbeatTimeoutMillis })
     const params = { agent: options.id }
 
-    let incarnation: number | undefined
-    while (incarnation === undefined) {
-      incarnation = yield* ask((client) => client.agents.register({ params })).pipe(
-        Effect.map((registered) => registered.incarnation),
-        Effect.catch((error) => Effect.as(Effect.logDebug(`not registered: ${error._tag}`), undefined))
-      )
-      if (incarnation === undefined) yield* Effect.sleep(`${heartbeatTimeoutMillis} millis`)
-    }
-    const spokenAs = incarnation
+    const register = Effect.gen(function* () {
+      for (;;) {
+        const given = yield* ask((client) => client.agents.register({ params })).pipe(
+          Effect.map((registered) => registered.incarnation),
+          Effect.catch((error) => Effect.as(Effect.logDebug(`not registered: ${error._tag}`), undefined))
+        )
+        if (given !== undefined) return given
+        yield* Effect.sleep(`${heartbeatTimeoutMillis} millis`)
+      }
+    })
+    const incarnation = yield* labelled("agent/register", register)
 
     const beat = Effect.gen(function* () {
       const uids = yield* options.running
       for (let from = 0; from < uids.length; from += heartbeatUidsMax) {
-        const payload = { incarnation: spokenAs, uids: uids.slice(from, from + heartbeatUidsMax) }
+        const payload = { incarnation, uids: uids.slice(from, from + heartbeatUidsMax) }
         const { unknown } = yield* ask((client) => client.agents.beat({ params, payload }))
         if (unknown.length > 0) yield* options.onUnknown(unknown)
       }
@@ -48,5 +51,6 @@ export const run = <R>(options: AgentOptions<R>): Effect.Effect<never, never, Ht
 
     // The first beat at a random phase, so that a restart of all agents is not a herd.
     yield* Effect.sleep((yield* Random.next) * heartbeatIntervalMillis)
-    return yield* Effect.forever(Effect.andThen(beat, Effect.sleep(`${heartbeatIntervalMillis} millis`)))
+    const beats = Effect.forever(Effect.andThen(beat, Effect.sleep(`${heartbeatIntervalMillis} millis`)))
+    return yield* labelled("agent/beat", beats)
   })

@@ -71,7 +71,7 @@ export const run = <R>(
       for (const group of assigned.mine) {
         if (campaigns.has(group)) continue
         const campaign = keeper.whileHeld(leaseOf(group), (grant) => work(group, grant))
-        campaigns.set(group, yield* Effect.forkIn(essential(`owning bucket group ${group}`, campaign), scope))
+        campaigns.set(group, yield* Effect.forkIn(essential(leaseOf(group), campaign), scope))
       }
     })
 

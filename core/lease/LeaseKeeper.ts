@@ -260,9 +260,9 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     )
   })
 
-  yield* Effect.forkScoped(essential("competing for leases", compete))
-  yield* Effect.forkScoped(essential("renewing leases", keep))
-  yield* Effect.forkScoped(essential("watching leases", watch))
+  yield* Effect.forkScoped(essential("lease/compete", compete))
+  yield* Effect.forkScoped(essential("lease/renew", keep))
+  yield* Effect.forkScoped(essential("lease/watch", watch))
 
   return LeaseKeeper.of({
     holder,

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Facts from "../facts/Facts.ts"
+import { labelled } from "../facts/Label.ts"
 import * as Mark from "../facts/Mark.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
 import { Storage, type StorageError } from "../ports/Storage.ts"
@@ -29,22 +30,24 @@ export class Membership extends Context.Service<
 >()("stormglass/core/member/Membership") {}
 
 /** Waits until the store answers and the name is free; nothing else of the node runs before. */
-export const make = Effect.fnUntraced(function* (joining: Member.Joining) {
+export const make = Effect.fnUntraced(function* (member: Member.Joining) {
   const { once } = yield* Storage
   const node = yield* NodeExit
 
-  const join = Member.join(once, joining).pipe(
+  const join = Member.join(once, member).pipe(
     Effect.tap((row) => Mark.hit(nameTaken, row === undefined)),
     Effect.timeoutOption("2 seconds"),
     Effect.map((answer) => (answer._tag === "Some" ? answer.value : undefined)),
     Effect.catchTag("StorageError", (error) => Effect.as(Effect.logDebug(error.message), undefined))
   )
-  let self = yield* join
-  while (self === undefined) {
-    yield* Effect.sleep("500 millis")
-    self = yield* join
-  }
-  const joined = self
+  const joining = Effect.gen(function* () {
+    for (;;) {
+      const self = yield* join
+      if (self !== undefined) return self
+      yield* Effect.sleep("500 millis")
+    }
+  })
+  const joined = yield* labelled("member/join", joining)
   yield* Facts.emit({
     _tag: "Joined",
     id: joined.id,
@@ -65,7 +68,7 @@ export const make = Effect.fnUntraced(function* (joining: Member.Joining) {
         yield* Mark.hit(superseded)
         return yield* node.exit(`another process joined as ${joined.id}`)
       }
-      return { live: yield* Member.live(once, joining.liveMillis), seenAtMicros: row.seenAt }
+      return { live: yield* Member.live(once, member.liveMillis), seenAtMicros: row.seenAt }
     })
   })
 })

@@ -4,11 +4,13 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { labelled } from "../facts/Label.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
 
-export const essential = <A, E, R>(what: string, loop: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | NodeExit> =>
-  Effect.onExit(loop, (exit) =>
+/** `label`: "lease/renew". */
+export const essential = <A, E, R>(label: string, loop: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | NodeExit> =>
+  Effect.onExit(labelled(label, loop), (exit) =>
     exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)
-      ? Effect.flatMap(NodeExit, (node) => node.exit(`${what} died: ${Cause.pretty(exit.cause)}`))
+      ? Effect.flatMap(NodeExit, (node) => node.exit(`${label} died: ${Cause.pretty(exit.cause)}`))
       : Effect.void
   )

@@ -13,6 +13,7 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import * as Facts from "../facts/Facts.ts"
+import { labelled } from "../facts/Label.ts"
 import {
   reconcileBurst,
   reconcilePollMillis,
@@ -121,7 +122,8 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
       if (left === undefined || key === undefined) break
       tokens = left
       const work = known.get(key)!
-      yield* FiberMap.run(working, key, lookAt(work, grants.get(work.bucketGroup)!))
+      const grant = grants.get(work.bucketGroup)!
+      yield* FiberMap.run(working, key, labelled(`reconcile ${key}`, lookAt(work, grant)))
     }
     const nextMicros = WorkQueue.nextMicros(queue)
     const isFull = (yield* FiberMap.size(working)) >= reconcileWorkers
@@ -130,9 +132,9 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     yield* Effect.timeoutOption(somethingChanged.await, Math.ceil(waitMicros / 1_000))
   }).pipe(Effect.forever)
 
-  yield* Effect.forkScoped(essential("asking what is due", poll))
-  yield* Effect.forkScoped(essential("looking at everything", resync))
-  yield* Effect.forkScoped(essential("dispatching work", dispatch))
+  yield* Effect.forkScoped(essential("reconcile/poll", poll))
+  yield* Effect.forkScoped(essential("reconcile/resync", resync))
+  yield* Effect.forkScoped(essential("reconcile/dispatch", dispatch))
 
   const drop = Effect.fnUntraced(function* (bucketGroup: number) {
     grants.delete(bucketGroup)

@@ -1,8 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import { emit } from "../../core/facts/Facts.ts"
@@ -184,22 +182,6 @@ describe("nodes", () => {
     kernel.run(second)
     assert.deepStrictEqual(exits, ["Failure"])
     assert.strictEqual(node.state, "down")
-  })
-
-  it("a deadlock names the waiting fibers by span and says what they wait for", () => {
-    const { add, kernel } = makeKernel()
-    const program = Effect.gen(function* () {
-      const never = yield* Deferred.make<void>()
-      const child = yield* Effect.forkChild(Deferred.await(never).pipe(Effect.withSpan("wait-for-answer")))
-      yield* Fiber.join(child)
-    }).pipe(Effect.withSpan("main"))
-    const node = add("a", program)
-    node.start()
-    assert.deepStrictEqual(kernel.run(second), { _tag: "Quiescent" })
-    assert.deepStrictEqual(
-      node.waiting().map(({ fiber }) => fiber),
-      ["main", "wait-for-answer"]
-    )
   })
 })
 

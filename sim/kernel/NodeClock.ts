@@ -119,7 +119,7 @@ export class NodeClock implements Clock.Clock {
     if (millis <= 0) return Effect.yieldNow
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
-      this.#waits(`its timer of ${millis} ms`)
+      this.#waits(`its timer of ${Math.round(millis)} ms`)
       const cancel = this.#setTimer(this.worldDelayMicros(millis * 1000), () => resume(Effect.void))
       return Effect.sync(cancel)
     })

@@ -180,7 +180,11 @@ class SimSpan implements Tracer.Span {
 
 function makeTracer(node: SimNode): Tracer.Tracer {
   let count = 0
-  return Tracer.make({ span: (options) => new SimSpan(node, count++, options) })
+  const { watch } = node
+  return Tracer.make({
+    span: (options) => new SimSpan(node, count++, options),
+    ...(watch === undefined ? {} : { context: watch.evaluate })
+  })
 }
 
 function makeLogger(node: SimNode): Logger.Logger<unknown, void> {

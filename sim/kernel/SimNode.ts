@@ -11,12 +11,13 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import type { ClockSet } from "../../core/facts/ClockSet.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import * as Chance from "./Chance.ts"
 import type { Event } from "./EventHeap.ts"
+import { FiberWatch, type WaitingFiber, type WaitsOn } from "./FiberWatch.ts"
 import { FactKind, type FactStream } from "./FactStream.ts"
 import { NodeClock } from "./NodeClock.ts"
 import * as Schedule from "./Schedule.ts"
@@ -42,7 +43,7 @@ export interface NodeOptions {
   readonly strategy: Schedule.Strategy
   /** References that each incarnation starts with. */
   readonly services: (node: SimNode) => Context.Context<never>
-  /** Keep the fibers and what they wait for, to explain a stall; changes no step. */
+  /** Watch the fibers and what they wait for, to explain a stall; changes no step. */
   readonly isTracking: boolean
   /** Told when the program ended by itself or was stopped; not on a crash. */
   readonly onExit: (node: SimNode, exit: Exit.Exit<unknown, unknown>) => void
@@ -103,8 +104,9 @@ export class SimNode {
   #isRevived = false
   /** Says that N4 was broken. */
   #undead: string | undefined
-  readonly #fibers = new Set<AnyFiber>()
-  readonly #waits = new Map<AnyFiber, string>()
+  #watch: FiberWatch | undefined
+  /** When it was paused or went down. */
+  #stateSinceMicros = 0
 
   constructor(host: NodeHost, name: string, index: number, key: Chance.Key, options: NodeOptions) {
     this.host = host
@@ -122,7 +124,7 @@ export class SimNode {
       },
       read: () => this.portCall(),
       disturbed: (fault) => host.facts.effect(fault, this),
-      waits: (what) => this.waits(what),
+      waits: (what) => this.waits(what, "time"),
       wasSet: (jumpMicros) => this.#tellClock(jumpMicros)
     })
   }
@@ -135,6 +137,11 @@ export class SimNode {
   /** The running program's fiber, if any. */
   get main(): AnyFiber | undefined {
     return this.#main
+  }
+
+  /** Sees every operation of this incarnation's fibers, while tracking. */
+  get watch(): FiberWatch | undefined {
+    return this.#watch
   }
 
   get runnableCount(): number {
@@ -155,6 +162,7 @@ export class SimNode {
     const cause = this.tell({ _tag: "NodeStarted" })
     this.#tellClock(0)
     this.scheduler = this.#schedulerOf(this.incarnation)
+    if (this.#options.isTracking) this.#watch = new FiberWatch(() => this.host.nowMicros)
     const context = Context.add(this.#options.services(this), CurrentNode, this)
     const boot = () => {
       const fiber = Effect.runForkWith(context)(this.#options.program)
@@ -205,6 +213,7 @@ export class SimNode {
   pause(): void {
     if (this.state !== "up") return
     this.state = "paused"
+    this.#stateSinceMicros = this.host.nowMicros
     this.tell({ _tag: "NodePaused" })
   }
 
@@ -275,22 +284,17 @@ export class SimNode {
     this.#stallNextMicros = Chance.integer(this.#preemptKey ^ 1, nth, 0, strategy.stallMicros)
   }
 
-  /** Says what the running fiber is about to wait for; kept only while tracking. */
-  waits(what: string): void {
-    if (!this.#options.isTracking) return
-    const fiber = Fiber.getCurrent()
-    if (fiber !== undefined) this.#waits.set(fiber, what)
+  /** Says what the running fiber is about to wait for; heard only while tracking. */
+  waits(waitsFor: string, on: WaitsOn = "outside"): void {
+    this.#watch?.says({ waitsFor, on })
   }
 
-  /** The fibers that have not ended, in order of their start, each with a name and what it waits for. */
-  waiting(): ReadonlyArray<{ readonly fiber: string; readonly waitsFor: string }> {
-    return [...this.#fibers]
-      .filter((fiber) => fiber.pollUnsafe() === undefined)
-      .map((fiber) => ({
-        fiber:
-          fiber.cache.span?._tag === "Span" ? fiber.cache.span.name : (fiber.cache.stackFrame?.name ?? "unnamed fiber"),
-        waitsFor: this.#waits.get(fiber) ?? "another fiber (deferred, queue, semaphore, latch, or a fiber's end)"
-      }))
+  /** What keeps this node from going on: the node itself when it is not up, or the fibers that have not ended, in order of their start. */
+  waiting(): ReadonlyArray<WaitingFiber> {
+    if (this.state === "up") return this.#watch?.waiting() ?? []
+    if (this.state === "down" && this.#isOver) return []
+    const waitsFor = this.state === "down" ? "its start: it is down" : "the end of its pause"
+    return [{ fiber: "the node", waitsFor, on: "outside", sinceMicros: this.#stateSinceMicros }]
   }
 
   tell<F extends DomainFact>(fact: F): number {
@@ -349,10 +353,7 @@ export class SimNode {
   }
 
   #shouldYield(fiber: AnyFiber): boolean {
-    if (this.#options.isTracking && fiber.currentOpCount <= 1) {
-      this.#fibers.add(fiber)
-      this.#waits.delete(fiber)
-    }
+    this.#watch?.see(fiber)
     if (this.#preemptNext) {
       this.#preemptNext = false
       return true
@@ -395,8 +396,8 @@ export class SimNode {
     this.#heldTimers = []
     this.#heldInputs = []
     this.#overdue = []
-    this.#fibers.clear()
-    this.#waits.clear()
+    this.#watch = undefined
+    this.#stateSinceMicros = this.host.nowMicros
     this.#preemptNext = false
     this.#stallNextMicros = 0
     this.#busyUntilMicros = 0

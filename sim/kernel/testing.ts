@@ -15,7 +15,12 @@ export interface TestKernel {
 }
 
 export const makeKernel = (
-  options: { readonly seed?: string; readonly strategy?: Schedule.Strategy; readonly limits?: Limits } = {}
+  options: {
+    readonly seed?: string
+    readonly strategy?: Schedule.Strategy
+    readonly limits?: Limits
+    readonly isTracking?: boolean
+  } = {}
 ): TestKernel => {
   const kernel = new Kernel({
     seed: options.seed ?? "1",
@@ -30,7 +35,7 @@ export const makeKernel = (
       kernel.addNode(name, {
         program,
         strategy: options.strategy ?? Schedule.fifo,
-        isTracking: true,
+        isTracking: options.isTracking ?? true,
         services: (node) => NodeServices.make(node, { mark: () => undefined, visit: () => ({ _tag: "Pass" }) }),
         onExit
       })

@@ -4,6 +4,7 @@
  */
 import type { Check } from "../../core/invariants/Invariant.ts"
 import type { Subscriber } from "../kernel/FactStream.ts"
+import type { WaitsOn } from "../kernel/FiberWatch.ts"
 import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
 import * as Trap from "../host/Trap.ts"
 import * as Chance from "../kernel/Chance.ts"
@@ -201,5 +202,11 @@ function stalled(world: World, reason: string): Verdict {
   for (const node of world.kernel.nodes) {
     for (const fiber of node.waiting()) waiting.push({ node: node.name, ...fiber })
   }
+  const unended = new Set(world.unended)
+  // Nodes that had to end come first; then what waits for somebody before what waits for time; then what waits longest.
+  const rank = ({ node, on }: Waiting) => telling.indexOf(on) + (unended.has(node) ? 0 : telling.length)
+  waiting.sort((one, other) => rank(one) - rank(other) || one.sinceMicros - other.sinceMicros)
   return { _tag: "stalled", reason, waiting, atMicros: world.nowMicros }
 }
+
+const telling: ReadonlyArray<WaitsOn> = ["outside", "inside", "end", "turn", "time", "nothing"]

@@ -4,13 +4,12 @@
  */
 import type { Strike } from "../nemesis/Hazards.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
+import type { WaitingFiber } from "../kernel/FiberWatch.ts"
 import type { StrategyName } from "../kernel/Schedule.ts"
 
-/** A fiber that waits: where it lives, what it is called (span or function), what it waits for if that is known. */
-export interface Waiting {
+/** A fiber that waits, and the node on which it lives. */
+export interface Waiting extends WaitingFiber {
   readonly node: string
-  readonly fiber: string
-  readonly waitsFor: string
 }
 
 export type Verdict =
@@ -28,6 +27,7 @@ export type Verdict =
   | {
       readonly _tag: "stalled"
       readonly reason: string
+      /** The most telling first. */
       readonly waiting: ReadonlyArray<Waiting>
       readonly atMicros: number
     }

@@ -81,7 +81,7 @@ function once(pool: Pool, statement: Statement, options: Omit<TransactionOptions
   ]
   return Effect.callback<Answer, StorageError>((resume) => {
     pool.node.portCall()
-    pool.node.waits(`the database, ${label}`)
+    pool.node.waits(`the database (${label})`)
     let sent: { readonly connection: Connection; readonly call: Call } | undefined
     const stopWaiting = pool.acquire((connection) => {
       if (connection instanceof Unavailable) return resume(failed(label, connection))
@@ -153,7 +153,7 @@ class Running {
     const { label, isolation = "read committed", fences } = this.#options
     const acquire = Effect.callback<Connection, StorageError>((resume) => {
       this.#pool.node.portCall()
-      this.#pool.node.waits(`a connection to the database, ${label}`)
+      this.#pool.node.waits(`a connection to the database (${label})`)
       this.#stopWaiting = this.#pool.acquire((connection) => {
         if (connection instanceof Unavailable) return resume(failed(label, connection))
         this.#connection = connection
@@ -173,7 +173,7 @@ class Running {
       }
       this.#isOver = true
       this.#pool.node.portCall()
-      this.#pool.node.waits(`the database, COMMIT of ${label}`)
+      this.#pool.node.waits(`the database (COMMIT of ${label})`)
       connection.call(label, [{ _tag: "Commit" }], (settled) => {
         const answer = answerOf(label, settled, this.#hasWritten)
         if (settled._tag === "Reply" && settled.outcome._tag !== "Answered") this.#end(connection, () => undefined)
@@ -187,7 +187,7 @@ class Running {
   get rollback(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       if (this.#connection === undefined) return resume(Effect.void)
-      this.#pool.node.waits(`the database, ROLLBACK of ${this.#options.label}`)
+      this.#pool.node.waits(`the database (ROLLBACK of ${this.#options.label})`)
       this.#end(this.#connection, () => resume(Effect.void))
     })
   }
@@ -224,7 +224,7 @@ class Running {
     const { label } = this.#options
     return Effect.callback<Answer, StorageError>((resume) => {
       this.#pool.node.portCall()
-      this.#pool.node.waits(`the database, ${label}`)
+      this.#pool.node.waits(`the database (${label})`)
       this.#hasWritten ||= isWrite
       const connection = this.#connection!
       const call = connection.call(label, commands, (settled) => resume(answerOf(label, settled, false)))

@@ -1,0 +1,90 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import { labelled } from "../../core/facts/Label.ts"
+import * as Scenario from "./Scenario.ts"
+import { runScenario } from "./Simulation.ts"
+import type { Verdict } from "./Verdict.ts"
+import type { World } from "./World.ts"
+
+const verdictOf = (build: (world: World) => Scenario.Built | void, liveness?: Scenario.Liveness) => {
+  const scenario = Scenario.make({ name: "stalls", story: "", safetyMillis: 60_000, build, liveness })
+  return runScenario(scenario, { scenario: "stalls", seed: "1", strategy: "random" }, { kinds: [] }).verdict
+}
+
+const reasonAndWaiting = (verdict: Verdict) => {
+  if (verdict._tag !== "stalled") throw new Error(`not stalled: ${verdict._tag}`)
+  return [
+    verdict.reason,
+    ...verdict.waiting.map(
+      ({ fiber, node, sinceMicros, waitsFor }) => `${node}: ${fiber} waits for ${waitsFor} since ${sinceMicros / 1e6} s`
+    )
+  ]
+}
+
+/** Each of two fibers awaits what the other would say after having heard. */
+const embrace = Effect.gen(function* () {
+  const left = yield* Deferred.make<void>()
+  const right = yield* Deferred.make<void>()
+  yield* Effect.all(
+    [
+      labelled("left", Effect.andThen(Deferred.await(right), Deferred.succeed(left, undefined))),
+      labelled("right", Effect.delay(Effect.andThen(Deferred.await(left), Deferred.succeed(right, undefined)), 2_000))
+    ],
+    { concurrency: "unbounded" }
+  )
+})
+
+const idler = labelled("idles", Effect.flatMap(Deferred.make<void>(), Deferred.await))
+const ticker = labelled("ticks", Effect.forever(Effect.sleep("70 seconds")))
+
+describe("a stall", () => {
+  it("as soon as nothing can happen any more is a deadlock: those that had to end come first, with what each waits for", () => {
+    const verdict = verdictOf((world) => {
+      world.addNode("bystander", idler).start()
+      world.addNode("a", embrace, { mustEnd: true }).start()
+    })
+    assert.deepStrictEqual(reasonAndWaiting(verdict), [
+      "deadlock: nothing can happen any more, and a did not end",
+      "a: left waits for a deferred since 0 s",
+      "a: right waits for a deferred since 2 s",
+      "a: main waits for the end of left, right since 0 s",
+      "bystander: idles waits for a deferred since 0 s"
+    ])
+  })
+
+  it("while others go on shows at the end; who waits for somebody comes before who waits for time", () => {
+    const verdict = verdictOf((world) => {
+      world.addNode("ticker", ticker).start()
+      world.addNode("bystander", idler).start()
+      world.addNode("a", embrace, { mustEnd: true }).start()
+    })
+    assert.deepStrictEqual(reasonAndWaiting(verdict).slice(-3), [
+      "a: main waits for the end of left, right since 0 s",
+      "bystander: idles waits for a deferred since 0 s",
+      "ticker: ticks waits for its timer of 70000 ms since 0 s"
+    ])
+  })
+
+  it("names the node itself when it is not up, and nothing when it has ended well", () => {
+    const stopped = (world: World) => {
+      world.addNode("done", Effect.void).start()
+      world.addNode("down", Effect.never).start()
+      world.kernel.schedule(62_000_000, () => world.node("down").crash("by hand"), undefined)
+      return { converged: () => "nobody is there" }
+    }
+    const verdict = verdictOf(stopped, { withinMillis: 5_000, quietMillis: 0, noise: () => false })
+    assert.deepStrictEqual(reasonAndWaiting(verdict), [
+      "not converged within 5 s after the faults ended: nobody is there",
+      "down: the node waits for its start: it is down since 62 s"
+    ])
+  })
+
+  it("is told the same way each time, though Effect numbers its fibers anew", () => {
+    const again = () =>
+      verdictOf((world) => {
+        world.addNode("a", embrace, { mustEnd: true }).start()
+      })
+    assert.deepStrictEqual(again(), again())
+  })
+})
