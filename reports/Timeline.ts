@@ -68,7 +68,12 @@ function describe({ fact }: Envelope): readonly [verb: string, rest: string] {
     case "Delivered":
       return ["receive", `from ${fields["from"]}  ${what(fields)}`]
     case "Logged":
-      return ["log", `${fields["level"]}: ${fields["message"]}`]
+      return [
+        "log",
+        [`${fields["level"]}: ${fields["message"]}`, ...String(fields["cause"] ?? "").split("\n", 1)]
+          .filter(Boolean)
+          .join(": ")
+      ]
     case "ActingAs": {
       const grants = fields["grants"] as ReadonlyArray<{ readonly lease: string; readonly epoch: number }>
       const named = grants.slice(0, 2).map(({ epoch, lease }) => `${lease}@${epoch}`)

@@ -4,6 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { describeCause } from "../facts/describeCause.ts"
 import { labelled } from "../facts/Label.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
 
@@ -11,6 +12,11 @@ import { NodeExit } from "../ports/NodeExit.ts"
 export const essential = <A, E, R>(label: string, loop: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | NodeExit> =>
   Effect.onExit(labelled(label, loop), (exit) =>
     exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)
-      ? Effect.flatMap(NodeExit, (node) => node.exit(`${label} died: ${Cause.pretty(exit.cause)}`))
+      ? Effect.flatMap(NodeExit, (node) =>
+          Effect.andThen(
+            Effect.logError(`${label} died`, exit.cause),
+            node.exit(`${label} died: ${describeCause(exit.cause)}`)
+          )
+        )
       : Effect.void
   )

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
+import { Facts } from "../facts/Facts.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import type { Outcome } from "./WorkQueue.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
@@ -16,6 +17,27 @@ const grant: Grant = {
 }
 
 describe("Reconciler", () => {
+  it.effect(
+    "a defect in one key is told in one line, without a stack whose paths would differ from machine to machine",
+    () =>
+      Effect.gen(function* () {
+        const facts: Array<object> = []
+        const work = [{ key: "bad", bucketGroup: 1 }]
+        const loops = Effect.gen(function* () {
+          const reconciler = yield* Reconciler.make({
+            due: () => Effect.succeed(work),
+            everything: () => Effect.succeed(work),
+            backoffMillisMax: 1_000,
+            reconcile: () => Effect.die(new TypeError("no such field"))
+          })
+          yield* Effect.forkChild(reconciler.serve(1, grant))
+          yield* TestClock.adjust("100 millis")
+        })
+        yield* Effect.provideService(loops, Facts, (fact) => facts.push(fact))
+        assert.deepStrictEqual(facts, [{ _tag: "ReconcilePanicked", key: "bad", detail: "TypeError: no such field" }])
+      }).pipe(Effect.scoped, Effect.provideService(NodeExit, { exit: (reason) => Effect.die(reason) }))
+  )
+
   it.effect(
     "hands out no work of a group that is being given up (one key takes 2 s to end, another is due after 1 s)",
     () =>

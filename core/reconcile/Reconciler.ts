@@ -6,12 +6,12 @@
  * - R2 A key is worked on by one fiber at a time; a defect or a stuck call in one key does not stop the others.
  * - R3 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
+import { describeCause } from "../facts/describeCause.ts"
 import * as Facts from "../facts/Facts.ts"
 import { labelled } from "../facts/Label.ts"
 import {
@@ -95,8 +95,8 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     const outcome: WorkQueue.Outcome =
       exit._tag === "Success" && exit.value._tag === "Some" ? exit.value.value : { _tag: "Failed", afterMillis: 0 }
     if (exit._tag === "Failure") {
-      const detail = Cause.pretty(exit.cause)
-      yield* Effect.logError(`reconcile ${work.key} panicked`, detail)
+      const detail = describeCause(exit.cause)
+      yield* Effect.logError(`reconcile ${work.key} panicked`, exit.cause)
       yield* Facts.emit({ _tag: "ReconcilePanicked", key: work.key, detail } satisfies ReconcilePanicked)
     } else if (exit.value._tag === "None") {
       yield* Facts.emit({

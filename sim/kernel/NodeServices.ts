@@ -111,6 +111,7 @@ interface LogLine {
   readonly cause: Cause.Cause<unknown>
 }
 
+/** Its payload is no part of the digest, so it may hold a stack. */
 const logged = new FactKind<LogLine>(
   "Logged",
   (_first, _second, { level, message, cause }) =>
@@ -118,7 +119,7 @@ const logged = new FactKind<LogLine>(
       _tag: "Logged",
       level,
       message: (Array.isArray(message) ? message : [message]).map(show).join(" "),
-      ...(cause.reasons.length === 0 ? {} : { cause: Cause.pretty(cause).split("\n")[0] })
+      ...(cause.reasons.length === 0 ? {} : { cause: Cause.pretty(cause) })
     }) as DomainFact
 )
 
