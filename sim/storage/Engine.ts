@@ -13,7 +13,7 @@ import type { RowChange } from "../../core/facts/Envelope.ts"
 import { Deadlock, type Fence } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
-import type { StoredRow } from "./Evaluate.ts"
+import type { StatementClock, StoredRow } from "./Evaluate.ts"
 import type { Execution, Stored } from "./Execute.ts"
 import { blockers, findCycle, grantable, release } from "./Locks.ts"
 import { Relation } from "./Relation.ts"
@@ -35,6 +35,10 @@ export interface EngineOptions {
   readonly tables: ReadonlyArray<Table<unknown>>
   /** The database's clock: whole microseconds. */
   readonly clockMicros: () => number
+  /** How often that clock was set so far. */
+  readonly clockSettings?: () => number
+  /** A statement depends on a time that was taken when the clock had been set so often. */
+  readonly onTimeUsed?: (clockSettings: number) => void
   /**
    * `immediate`: who closes a cycle of waits fails at once. `on demand`: `checkDeadlock` does it, as Postgres' timer would
    * (default).
@@ -108,13 +112,20 @@ export class Engine implements SessionHost {
 
   beginTransaction(session: Session, { isolation, label }: Begin): Transaction {
     const startedAtMicros = this.#options.clockMicros()
-    const transaction = new Transaction({ id: this.#nextTransactionId++, label, isolation, startedAtMicros })
+    const clockSettings = this.#options.clockSettings?.() ?? 0
+    const transaction = new Transaction({
+      id: this.#nextTransactionId++,
+      label,
+      isolation,
+      startedAtMicros,
+      clockSettings
+    })
     this.#sessionOf.set(transaction, session)
     return transaction
   }
 
   executionOf(transaction: Transaction): Execution {
-    return { transaction, clockMicros: this.#options.clockMicros, find: this.#find, left: this.#left }
+    return { transaction, clock: this.#clock, find: this.#find, left: this.#left }
   }
 
   /** Read committed sees what is committed when a statement begins, repeatable read when the first one does. */
@@ -190,6 +201,17 @@ export class Engine implements SessionHost {
     transaction.written.clear()
     transaction.locked.length = 0
     transaction.awaitedBy.length = 0
+  }
+
+  readonly #clock: StatementClock = {
+    now: ({ clockSettings, startedAtMicros }) => {
+      this.#options.onTimeUsed?.(clockSettings)
+      return startedAtMicros
+    },
+    timestamp: () => {
+      this.#options.onTimeUsed?.(this.#options.clockSettings?.() ?? 0)
+      return this.#options.clockMicros()
+    }
   }
 
   readonly #find = (table: string): Stored => {

@@ -12,13 +12,26 @@ import { StatementDefect } from "./Defect.ts"
 /** A row as it is stored: frozen, columns in declared order. */
 export type StoredRow = Readonly<Record<string, unknown>>
 
+/** What a transaction knows of time since its beginning. */
+export interface Started {
+  readonly startedAtMicros: number
+  /** How often the clock had been set when it was read. */
+  readonly clockSettings: number
+}
+
+/** Time as statements use it. */
+export interface StatementClock {
+  readonly now: (transaction: Started) => number
+  readonly timestamp: () => number
+}
+
 /** What an expression may refer to. One object serves a whole statement; only `row` and `excluded` are replaced. */
 export interface Scope {
   readonly table: string
   row: StoredRow | undefined
   excluded: StoredRow | undefined
-  readonly nowMicros: number
-  readonly clockMicros: () => number
+  readonly transaction: Started
+  readonly clock: StatementClock
 }
 
 /** `null` is SQL's unknown; a row qualifies only when this is `true`. */
@@ -68,9 +81,9 @@ export const evaluate = (expression: Expression<unknown>, scope: Scope): unknown
       return value
     }
     case "Now":
-      return scope.nowMicros
+      return scope.clock.now(scope.transaction)
     case "ClockTimestamp":
-      return scope.clockMicros()
+      return scope.clock.timestamp()
     case "Arithmetic": {
       const left = evaluate(expression.left, scope)
       const right = evaluate(expression.right, scope)

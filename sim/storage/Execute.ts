@@ -24,7 +24,7 @@ import {
 } from "../../core/ports/Storage.ts"
 import type { ColumnKind } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
-import { type Scope, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
+import { type Scope, type StatementClock, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
 import { conflictsWithHolders, hold } from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
 import { hasChangedSince, isCommitted, latest, visible } from "./Snapshot.ts"
@@ -40,7 +40,7 @@ export interface Stored {
 /** One running statement. */
 export interface Execution {
   readonly transaction: Transaction
-  readonly clockMicros: () => number
+  readonly clock: StatementClock
   readonly find: (table: string) => Stored
   /** Called when a wait leaves the queue of a row, so that those behind it can move up. */
   readonly left: (wait: RowWait) => void
@@ -535,8 +535,8 @@ function collectEqualities(relation: Relation, where: Condition, fixed: Map<stri
   }
 }
 
-function scopeOf({ transaction, clockMicros }: Execution, table: string): Scope {
-  return { table, row: undefined, excluded: undefined, nowMicros: transaction.startedAtMicros, clockMicros }
+function scopeOf({ transaction, clock }: Execution, table: string): Scope {
+  return { table, row: undefined, excluded: undefined, transaction, clock }
 }
 
 function comparatorOf({ orderBy, table }: Select): (left: StoredRow, right: StoredRow) => number {

@@ -5,7 +5,8 @@ import { Relation } from "./Relation.ts"
 import { accounts } from "./Dialogue.ts"
 import { type Slot, Transaction } from "./Transaction.ts"
 
-const begin = (id: number) => new Transaction({ id, label: "test", isolation: "read committed", startedAtMicros: 0 })
+const begin = (id: number) =>
+  new Transaction({ id, label: "test", isolation: "read committed", clockSettings: 0, startedAtMicros: 0 })
 
 const row = (id: number, name: string) => ({ id, name, value: 1 })
 

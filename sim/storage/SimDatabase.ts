@@ -3,6 +3,7 @@
  *
  * - D1 What is committed survives every crash and restart of the node; nothing else does.
  * - D2 The database's time is its node's clock: it may be wrong, drift and jump, and only `now()` and `clock_timestamp()` notice.
+ *   A fault of it has taken effect when a statement uses a time that it changed.
  * - D3 A client that fell silent keeps its locks until a timeout ends its transaction. A backend that is busy or waits does
  *   not notice that its client is gone: it finishes what it has received, and then ends.
  * - D4 Every fault strikes by (connection, nth request), so that taking one away changes no other.
@@ -91,6 +92,8 @@ export class SimDatabase {
       tables: this.options.tables,
       // What is written before the first start is written by whoever sets the scene, at the world's time.
       clockMicros: () => this.#node?.clock.wallMicros() ?? epochMicros + world.network.kernel.nowMicros,
+      clockSettings: () => this.#node?.clock.settings ?? 0,
+      onTimeUsed: (settings) => this.#node?.clock.usedWall(settings),
       onCommit: (commit) => this.#committed(commit),
       onWait: (session, wait, blockers) => this.backends.get(session)?.waits(wait, blockers.length),
       onGranted: (session, wait) => this.backends.get(session)?.granted(wait)

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import { emit } from "../../core/facts/Facts.ts"
-import { add, clockTimestamp, eq, now, value } from "../../core/ports/Condition.ts"
+import { add, clockTimestamp, eq, lt, now, value } from "../../core/ports/Condition.ts"
 import { Storage, type StorageError, type Transaction, leases } from "../../core/ports/Storage.ts"
 import { integer, make, timestamp } from "../../core/ports/Table.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
@@ -240,6 +240,61 @@ describe("a transaction", () => {
     assert.isAbove(first!.began, epochMicros)
     assert.isAtLeast(first!.moment - first!.began, 100_000)
     assert.isBelow(second!.began, first!.began - 3_500_000_000)
+  })
+
+  describe("a fault of the database's clock takes effect when a statement uses a time that it changed", () => {
+    const jumped = (story: Story) => story.world.kernel.facts.effects.get("clock/jump") ?? 0
+    const insert = (moment: typeof now) => transact((t) => t.insert(moments, { id: 1, began: epochMicros, moment }))
+    const cases: ReadonlyArray<{
+      readonly statement: string
+      readonly program: Effect.Effect<unknown, StorageError, Storage>
+      readonly effects: number
+    }> = [
+      { statement: "one that asks for no time", program: transact((t) => t.select(accounts)), effects: 0 },
+      { statement: "now()", program: insert(now), effects: 1 },
+      { statement: "clock_timestamp()", program: insert(clockTimestamp), effects: 1 },
+      {
+        statement: "a condition",
+        program: transact((t) => t.select(moments, { where: ({ began }) => lt(began, now) })),
+        effects: 1
+      }
+    ]
+    for (const { effects, program, statement } of cases) {
+      it(`${statement}: ${effects} times`, () => {
+        const story = new Story()
+        story.node(
+          "earlier",
+          transact((t) => t.insert(moments, { id: 0, began: now, moment: now }))
+        )
+        story.world.run("1s")
+        story.databaseNode.clock.jump(60_000_000, "clock/jump")
+        story.world.run("1s")
+        assert.strictEqual(jumped(story), 0, "not when it is planted")
+        story.node("n1", Effect.andThen(program, program.pipe(Effect.ignore)))
+        story.world.run("1s")
+        assert.strictEqual(jumped(story), effects, "once, however often the time is used")
+      })
+    }
+
+    it("not the now() of a transaction that had begun before, but its clock_timestamp()", () => {
+      const effectsOf = (moment: typeof now) => {
+        const story = new Story()
+        const slow = transact((t) =>
+          Effect.andThen(
+            t.select(accounts),
+            Effect.delay(t.insert(moments, { id: 1, began: now, moment }), "400 millis")
+          )
+        )
+        story.node("n1", slow)
+        story.world.run("200ms")
+        story.databaseNode.clock.jump(60_000_000, "clock/jump")
+        story.world.run("2s")
+        assert.strictEqual(story.database.committed("moments").length, 1)
+        return jumped(story)
+      }
+      assert.strictEqual(effectsOf(now), 0)
+      assert.strictEqual(effectsOf(clockTimestamp), 1)
+    })
   })
 })
 

@@ -70,6 +70,8 @@ export class Transaction {
   readonly isolation: Isolation
   /** What `now()` answers, from beginning to end. */
   readonly startedAtMicros: number
+  /** How often the clock had been set by then. */
+  readonly clockSettings: number
   /** Position in the order of commits; infinite until then, so that no snapshot sees it, and for ever when rolled back. */
   commitSequence = Infinity
   /** The last commit that this transaction (repeatable read) or its present statement (read committed) may see. */
@@ -88,10 +90,12 @@ export class Transaction {
     readonly label: string
     readonly isolation: Isolation
     readonly startedAtMicros: number
+    readonly clockSettings: number
   }) {
     this.id = options.id
     this.label = options.label
     this.isolation = options.isolation
     this.startedAtMicros = options.startedAtMicros
+    this.clockSettings = options.clockSettings
   }
 }
