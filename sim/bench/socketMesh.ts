@@ -43,22 +43,25 @@ export const socketMesh = (workload: Workload, options: { readonly hasDigest: bo
 
 const frame = (message: Message): string => `${JSON.stringify(message)}\n`
 
-const receive = Effect.fnUntraced(function* (
+const receive = (
   socket: Socket.Socket,
   mesh: MeshWorld,
   handle: (message: Message) => Effect.Effect<void, Socket.SocketError>
-) {
-  const pull = yield* Socket.readerString(socket)
-  let rest = ""
-  for (;;) {
-    for (const text of yield* pull) {
-      rest += text
-      for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
-        const message = JSON.parse(rest.slice(0, end)) as Message
-        rest = rest.slice(end + 1)
-        mesh.delivered++
-        yield* handle(message)
-      }
+) =>
+  Effect.flatMap(Socket.readerString(socket), (pull) => {
+    let rest = ""
+    const handleLine = (line: string) => {
+      mesh.delivered++
+      return handle(JSON.parse(line) as Message)
     }
-  }
-})
+    return Effect.forever(
+      Effect.flatMap(pull, (texts) => {
+        const lines = (rest + texts.join("")).split("\n")
+        rest = lines.pop() as string
+        return lines.length === 1
+          ? handleLine(lines[0] as string)
+          : Effect.forEach(lines, handleLine, { discard: true })
+      }),
+      { disableYield: true }
+    )
+  })

@@ -35,31 +35,29 @@ export const connectLimitMicros = 10_000_000
 /** A sender with more than this on its way is to wait. */
 export const windowBytes = 262_144
 
+/** One message of a connection, and what its facts are made of. */
 interface Segment {
+  readonly from: End
   readonly value: unknown
   readonly bytes: number
+  readonly shows: object
   readonly nth: number
-  readonly cause: number
   readonly isLast: boolean
+  cause: number
 }
 
-interface Travelling {
-  readonly from: End
-  readonly segment: Segment
-}
-
-const sent = new FactKind<Sending>("Sent", (connection, nth, { link, shows, bytes }) => ({
+const sent = new FactKind<Segment>("Sent", (connection, nth, { from, shows, bytes }) => ({
   _tag: "Sent",
-  to: link.target,
+  to: from.link.target,
   connection,
   nth,
   bytes,
   ...shows
 }))
 
-const delivered = new FactKind<Sending>("Delivered", (connection, nth, { link, shows, bytes }) => ({
+const delivered = new FactKind<Segment>("Delivered", (connection, nth, { from, shows, bytes }) => ({
   _tag: "Delivered",
-  from: link.source,
+  from: from.link.source,
   connection,
   nth,
   bytes,
@@ -71,11 +69,7 @@ const closed = new FactKind<{ readonly peer: string; readonly reason: CloseReaso
   (connection, _second, { peer, reason }) => ({ _tag: "Closed", peer, connection, reason }) as { _tag: "Closed" }
 )
 
-interface Sending {
-  readonly link: Link
-  readonly bytes: number
-  readonly shows: object
-}
+const shownNothing = {}
 
 /** One end of a connection, owned by one incarnation of one node. */
 export class End {
@@ -126,7 +120,7 @@ export class End {
   }
 
   /** Sends a message; `content` (bytes or text) goes into the digest, `shows` into the trace. */
-  send(value: unknown, bytes: number, content: Uint8Array | string, shows: object = {}): void {
+  send(value: unknown, bytes: number, content: Uint8Array | string, shows: object = shownNothing): void {
     this.#transmit(value, bytes, content, shows, false)
   }
 
@@ -201,11 +195,11 @@ export class End {
     if (this.state !== "open" || this.#isFinished) return
     const { facts } = this.network.kernel
     const nth = this.#count++
-    const cause = facts.emit(sent, this.node, this.connection, nth, { link: this.link, bytes, shows })
+    const segment: Segment = { from: this, value, bytes, shows, nth, isLast, cause: 0 }
+    segment.cause = facts.emit(sent, this.node, this.connection, nth, segment)
     if (typeof content === "string") facts.digest.mixText(content)
     else facts.digest.mixBytes(content)
     this.outstandingBytes += bytes
-    const segment: Segment = { value: { value, shows }, bytes, nth, cause, isLast }
     if (this.#backlog.length > 0) this.#backlog.push(segment)
     else this.#launch(segment)
   }
@@ -219,7 +213,7 @@ export class End {
     if (typeof fate === "number") {
       const atMicros = Math.max(kernel.nowMicros + fate, this.#lastArrivalMicros)
       this.#lastArrivalMicros = atMicros
-      kernel.schedule(atMicros - kernel.nowMicros, arrive, { from: this, segment } satisfies Travelling, segment.cause)
+      kernel.schedule(atMicros - kernel.nowMicros, arrive, segment, segment.cause)
       return true
     }
     if (fate === "Reset") {
@@ -303,7 +297,8 @@ export class End {
   }
 }
 
-function arrive({ from, segment }: Travelling): void {
+function arrive(segment: Segment): void {
+  const { from } = segment
   const { peer, network } = from
   if (peer === undefined) return
   if (peer.node.state === "down") {
@@ -319,20 +314,15 @@ function arrive({ from, segment }: Travelling): void {
     network.kernel.schedule(delay, () => from.fail("reset"), undefined)
     return
   }
-  const { value, shows } = segment.value as { readonly value: unknown; readonly shows: object }
-  facts.cause = facts.emit(delivered, peer.node, from.connection, segment.nth, {
-    link: from.link,
-    bytes: segment.bytes,
-    shows
-  })
+  facts.cause = facts.emit(delivered, peer.node, from.connection, segment.nth, segment)
   if (segment.isLast) {
     if (from.state === "open") peer.finish()
     peer.fail("closed")
-  } else peer.node.receive(take, { peer, value, bytes: segment.bytes })
+  } else peer.node.receive(take, segment)
 }
 
-function take({ peer, value }: { readonly peer: End; readonly value: unknown }): void {
-  if (peer.state !== "closed") peer.handlers?.onMessage(value as never)
+function take({ from: { peer }, value }: Segment): void {
+  if (peer !== undefined && peer.state !== "closed") peer.handlers?.onMessage(value as never)
 }
 
 export type Accept = (end: End) => Handlers
