@@ -69,7 +69,7 @@ const closed = new FactKind<{ readonly peer: string; readonly reason: CloseReaso
   (connection, _second, { peer, reason }) => ({ _tag: "Closed", peer, connection, reason }) as { _tag: "Closed" }
 )
 
-const shownNothing = {}
+const shownNothing = {} as const
 
 /** One end of a connection, owned by one incarnation of one node. */
 export class End {
