@@ -12,6 +12,7 @@ import { instanceStates } from "./instanceStates.ts"
 import { type Check, toCheck } from "./Invariant.ts"
 import { leaseExclusion } from "./leaseExclusion.ts"
 import { leaseFencing } from "./leaseFencing.ts"
+import { leaseOverrun } from "./leaseOverrun.ts"
 import { leaseRows } from "./leaseRows.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
@@ -20,6 +21,7 @@ import { workBounded } from "./workBounded.ts"
 export const all: ReadonlyArray<Check> = [
   toCheck(leaseExclusion),
   toCheck(leaseFencing),
+  toCheck(leaseOverrun),
   toCheck(leaseRows),
   toCheck(fencedWrites),
   toCheck(bucketPlacement),

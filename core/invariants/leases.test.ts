@@ -3,6 +3,7 @@ import type { ActingAs, StoppedActing } from "../lease/LeaseFacts.ts"
 import { leases, type LeaseRow } from "../ports/Storage.ts"
 import { leaseExclusion } from "./leaseExclusion.ts"
 import { leaseFencing } from "./leaseFencing.ts"
+import { leaseOverrun } from "./leaseOverrun.ts"
 import { leaseRows } from "./leaseRows.ts"
 import { change, clockSet, commit, leaseRow, type Line, micros, told } from "./Story.fixture.ts"
 
@@ -68,6 +69,34 @@ describe("lease-exclusion", () => {
       told(leaseExclusion, ...story, later, acts(10.1, "n2/1", 2, 5), acts(11, "n3/1", 3, 5)),
       "n3/1 acts under lease leader while n2/1"
     )
+  })
+})
+
+describe("lease-overrun", () => {
+  const says = (seconds: number, node: string, tag: string): Line => [seconds, node, { _tag: tag }]
+  const another = acts(20, "n2/1", 2, 5)
+
+  it("holds for work that has ended in time, and for a process that has", () => {
+    assert.strictEqual(told(leaseOverrun, ...handOver, stops(6, "n1/1", 1), another), "holds")
+    assert.strictEqual(told(leaseOverrun, ...handOver, says(7.6, "n1", "NodeExited"), another), "holds")
+    assert.strictEqual(told(leaseOverrun, ...handOver, says(7.6, "n1", "NodeCrashed"), another), "holds")
+  })
+
+  it("holds for as long as renewals come", () =>
+    assert.strictEqual(told(leaseOverrun, ...handOver, acts(7, "n1/1", 1, 5.6), acts(12, "n1/1", 1, 5.6)), "holds"))
+
+  it("finds work that goes on in a process that lives", () =>
+    assert.strictEqual(
+      told(leaseOverrun, ...handOver, another),
+      "n1 is still at work under leader@1, which it has long ceased to hold"
+    ))
+
+  it("asks nothing of a paused process, and soon much of one that was resumed", () => {
+    const paused = [...handOver, says(4, "n1", "NodePaused")]
+    assert.strictEqual(told(leaseOverrun, ...paused, another), "holds")
+    const resumed = [...paused, says(19, "n1", "NodeResumed")]
+    assert.strictEqual(told(leaseOverrun, ...resumed, another), "holds")
+    assert.include(told(leaseOverrun, ...resumed, another, acts(22.1, "n2/1", 2, 5)), "n1 is still at work")
   })
 })
 

@@ -23,6 +23,7 @@ import { removedWithoutStopping } from "./removedWithoutStopping.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
+import { workOutlivesItsLease } from "./workOutlivesItsLease.ts"
 import { zombieCompletesAnothersAttempt } from "./zombieCompletesAnothersAttempt.ts"
 import type { Mutant } from "./Mutant.ts"
 
@@ -49,5 +50,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   shardCountIntoClusterCounter,
   surplusCountsOnlyRunning,
   takeOverKeepsTheEpoch,
+  workOutlivesItsLease,
   zombieCompletesAnothersAttempt
 ]
