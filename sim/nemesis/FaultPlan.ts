@@ -45,7 +45,7 @@ export const Fault = Schema.Struct({
   /** For people. */
   name: Schema.optionalKey(Schema.String),
   when: When,
-  /** A node, a link "a>b", a selector "leaderOf(leader)", "random(control-plane)", or "*". */
+  /** A node, a selector "leaderOf(leader)", "random(control-plane)", or "*". */
   target: Schema.String,
   /** The kind: "network/partition". */
   fault: Schema.String,

@@ -119,6 +119,15 @@ export class Nemesis {
     return { ...this.#plan, faults }
   }
 
+  /** What stays the same when other entries are added or taken away, or this one lasts longer: the chance of its targets. */
+  #nameOf(entry: number): string {
+    const names = this.#plan.faults
+      .slice(0, entry + 1)
+      .map(({ fault, target, when, ...rest }) => [fault, target, rest.with ?? "", JSON.stringify(when)].join(" "))
+    const own = names[entry] as string
+    return `${own}/${names.filter((name) => name === own).length}`
+  }
+
   #at(atMicros: number, act: () => void): void {
     this.#world.kernel.schedule(Math.max(0, atMicros - this.#world.nowMicros), act, undefined, 0)
   }
@@ -138,7 +147,7 @@ export class Nemesis {
     if (this.#isOver) return
     const world = this.#world
     const kind = this.#kinds.get(fault.fault)
-    const key = Chance.derive(this.#key, `entry/${entry}`)
+    const key = Chance.derive(this.#key, this.#nameOf(entry))
     const targets = Target.resolve(world, fault.target, key)
     const others = fault.with === undefined ? [] : Target.resolve(world, fault.with, key + 1)
     if (kind === undefined || targets.length === 0 || (fault.with !== undefined && others.length === 0)) {

@@ -73,7 +73,7 @@ describe("datagrams", () => {
     })
     assert.approximately(cut.got.length, messages - 100, 3)
     const clogged = run((world) => {
-      const release = world.network.addRule({ name: "clog", fault: "network/clog", onPacket: () => ({ _tag: "Hold" }) })
+      const release = world.network.addRule({ fault: "network/clog", onPacket: () => ({ _tag: "Hold" }) })
       world.kernel.schedule(1_000_000, release, undefined)
     })
     assert.lengthOf(clogged.got, messages)

@@ -10,7 +10,7 @@ import type { DomainFact } from "../../core/facts/Facts.ts"
 import { FactKind } from "../kernel/FactStream.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { CurrentNetwork } from "./CurrentNetwork.ts"
-import type { Inbox, Link, Network } from "./Network.ts"
+import { Flow, type Inbox, type Link, type Network } from "./Network.ts"
 
 export interface Datagram {
   readonly from: string
@@ -53,16 +53,14 @@ const delivered = new FactKind<Link>(
 
 /** A datagram on its way, and then in the mailbox until somebody takes it. */
 class Travelling {
-  readonly link: Link
-  readonly inbox: Inbox
+  readonly route: Route
   readonly nth: number
   readonly datagram: Datagram
   /** The fact that what its receiver does follows from: first its Sent, then its Delivered. */
   cause: number
 
-  constructor(link: Link, inbox: Inbox, nth: number, datagram: Datagram, cause: number) {
-    this.link = link
-    this.inbox = inbox
+  constructor(route: Route, nth: number, datagram: Datagram, cause: number) {
+    this.route = route
     this.nth = nth
     this.datagram = datagram
     this.cause = cause
@@ -71,6 +69,7 @@ class Travelling {
 
 interface Route {
   readonly link: Link
+  readonly flow: Flow
   readonly inbox: Inbox
 }
 
@@ -94,24 +93,32 @@ class Mailbox {
   }
 
   send(to: string, message: unknown): void {
-    const { link, inbox } = this.#routes.get(to) ?? this.#route(to)
-    const { hazards, kernel, latency } = this.#network
-    const { facts } = kernel
+    const route = this.#routes.get(to) ?? this.#route(to)
+    const { link } = route
+    const { facts } = this.#network.kernel
     const nth = link.datagrams++
     const cause = facts.emit(sent, this.#node, nth, 0, link)
     facts.digest.mixValue(message)
-    const fate = this.#network.fate(link, "datagram", -1, nth, link.key)
-    const datagram = { from: link.source, message }
+    this.#transmit(new Travelling(route, nth, { from: link.source, message }, cause))
+  }
+
+  #transmit(travelling: Travelling): void {
+    const network = this.#network
+    const { kernel } = network
+    const { cause, datagram, nth, route } = travelling
+    const { cause: because } = kernel.facts
+    // What a fault does to a datagram follows from its Sent.
+    kernel.facts.cause = cause
+    const fate = network.fate(route.flow, "datagram", nth, datagram.message)
     if (typeof fate === "number") {
-      kernel.schedule(fate, arrive, new Travelling(link, inbox, nth, datagram, cause), cause)
-      if (hazards.isAnyActive && hazards.hit("network/duplication", link.name, nth) !== undefined) {
-        const double = new Travelling(link, inbox, nth, datagram, cause)
-        kernel.schedule(fate + latency.maximumMicros, arrive, double, cause)
+      kernel.schedule(fate, arrive, travelling, cause)
+      if (network.strikes("network/duplication", route.link, route.flow.name, nth)) {
+        kernel.facts.effect("network/duplication")
+        const double = new Travelling(route, nth, datagram, cause)
+        kernel.schedule(fate + network.latency.maximumMicros, arrive, double, cause)
       }
-    } else if (fate === "Hold") {
-      const held = new Travelling(link, inbox, nth, datagram, cause)
-      this.#network.onRelease(() => kernel.schedule(0, arrive, held, cause))
-    }
+    } else if (typeof fate === "object") fate.keep(() => this.#transmit(travelling))
+    kernel.facts.cause = because
   }
 
   /** The `resume` of a fiber that was interrupted meanwhile does nothing, and takes nothing. */
@@ -145,7 +152,7 @@ class Mailbox {
   /** One task wakes the receiver, however many have arrived by then. */
   put(travelling: Travelling): void {
     const { facts } = this.#network.kernel
-    facts.cause = travelling.cause = facts.emit(delivered, this.#node, travelling.nth, 0, travelling.link)
+    facts.cause = travelling.cause = facts.emit(delivered, this.#node, travelling.nth, 0, travelling.route.link)
     this.#waiting[this.#tail++] = travelling
     if (this.#resume === undefined || this.#isWaking) return
     this.#isWaking = true
@@ -161,7 +168,8 @@ class Mailbox {
   }
 
   #route(to: string): Route {
-    const route = { link: this.#network.link(this.#node.name, to), inbox: this.#network.inbox(to) }
+    const link = this.#network.link(this.#node.name, to)
+    const route = { link, flow: new Flow(link, -1, "datagrams"), inbox: this.#network.inbox(to) }
     this.#routes.set(to, route)
     return route
   }
@@ -172,6 +180,6 @@ function wake(mailbox: Mailbox): void {
 }
 
 function arrive(travelling: Travelling): void {
-  const mailbox = travelling.inbox.mailbox as Mailbox | undefined
+  const mailbox = travelling.route.inbox.mailbox as Mailbox | undefined
   if (mailbox?.isOpen === true) mailbox.put(travelling)
 }

@@ -71,17 +71,19 @@ export const bodyOf = (
   }
 }
 
-/** Sends chunks and the end of the body, waiting whenever the window is full. */
+/** Sends chunks and the end of the body, waiting whenever the window is full; reads no more of it when the connection is over. */
 export const sendStream = <E>(end: End, stream: Stream.Stream<Uint8Array, E>): Effect.Effect<void, E> =>
-  Stream.runForEach(stream, (bytes) =>
-    Effect.andThen(
-      Effect.sync(() => {
-        for (let offset = 0; offset < bytes.length; offset += chunkBytesMax) {
-          sendFrame(end, { _tag: "Chunk", bytes: bytes.slice(offset, offset + chunkBytesMax) })
-        }
-      }),
-      drained(end)
-    )
+  Stream.runForEach(
+    Stream.takeWhile(stream, () => end.state === "open"),
+    (bytes) =>
+      Effect.andThen(
+        Effect.sync(() => {
+          for (let offset = 0; offset < bytes.length; offset += chunkBytesMax) {
+            sendFrame(end, { _tag: "Chunk", bytes: bytes.slice(offset, offset + chunkBytesMax) })
+          }
+        }),
+        drained(end)
+      )
   ).pipe(Effect.andThen(Effect.sync(() => sendFrame(end, { _tag: "EndOfBody" }))))
 
 /** Waits while more than a window is on its way. */

@@ -205,13 +205,16 @@ class Pool {
   /** The server receives the request twice; nobody waits for the second answer. */
   #maybeDuplicate(host: string, port: number, frame: HttpFrame): void {
     if (!this.#network.hazards.isAnyActive) return
-    const subject = `${this.#node.name}>${host}/request`
+    const link = this.#network.link(this.#node.name, host)
     const nth = this.#requests.get(host) ?? 0
     this.#requests.set(host, nth + 1)
-    if (this.#network.hazards.hit("network/duplication", subject, nth) === undefined) return
+    if (!this.#network.strikes("network/duplication", link, `${link.name}/request`, nth)) return
     this.#node.setTimer(duplicateMicros, () => {
       const end = connect(this.#network, this.#node, host, port, {
-        onOpen: () => sendFrame(end, frame),
+        onOpen: () => {
+          this.#network.kernel.facts.effect("network/duplication")
+          sendFrame(end, frame)
+        },
         onMessage: () => end.close(),
         onClose: () => undefined
       })

@@ -193,9 +193,9 @@ function failed(exchange: Exchange, description: string): Effect.Effect<void> {
 
 /** The server has acted and answers, and the answer never leaves: the connection is dead in this direction. */
 function isAnswerLost({ end, nth }: Exchange): boolean {
-  const { hazards } = end.network
-  if (!hazards.isAnyActive) return false
-  if (hazards.hit("network/answer-lost", `${end.link.name}/${end.connection}`, nth) === undefined) return false
+  if (end.state !== "open") return false
+  if (!end.network.strikes("network/answer-lost", end.link, `${end.link.name}/${end.connection}`, nth)) return false
+  end.network.kernel.facts.effect("network/answer-lost")
   end.kill()
   return true
 }

@@ -2,7 +2,7 @@
  * Faults of the network: cuts of every shape as rules, and hazards that strike single messages.
  */
 import * as Chance from "../../kernel/Chance.ts"
-import { hold, pass, type Rule } from "../../network/Network.ts"
+import { drop, hold, pass, type Rule } from "../../network/Network.ts"
 import type { World } from "../../run/World.ts"
 import type { Draw } from "../Draw.ts"
 import type { FaultKind, SwarmContext } from "../FaultKind.ts"
@@ -67,7 +67,7 @@ const partitionGroups: FaultKind = {
     const groups = Array.from({ length: count }, (_, group) =>
       targets.filter((_name, index) => Chance.integer(key, index, 0, count - 1) === group)
     )
-    return world.network.partition(...groups)
+    return world.network.divide("network/partition-groups", groups)
   }
 }
 
@@ -108,10 +108,9 @@ const bridge: FaultKind = {
     const left = new Set(others.slice(0, half))
     const right = new Set(others.slice(half))
     return world.network.addRule({
-      name: `bridge ${targets.join(",")}`,
       fault: "network/bridge",
       onPacket: ({ source, target }) =>
-        (left.has(source) && right.has(target)) || (right.has(source) && left.has(target)) ? { _tag: "Drop" } : pass
+        (left.has(source) && right.has(target)) || (right.has(source) && left.has(target)) ? drop : pass
     })
   }
 }
@@ -167,9 +166,9 @@ const swizzle: FaultKind = {
       fault: "network/swizzle",
       parameters: { stepMillis: own.integer("step", 100, 1_500), deal: own.integer("deal", 0, 1_000) }
     })),
-  act: (world, { entry, fault, targets }) => {
+  act: (world, { fault, targets }) => {
     const stepMicros = (fault.parameters?.["stepMillis"] ?? 500) * 1_000
-    const draw = world.draw.child(`swizzle/${entry}/${fault.parameters?.["deal"] ?? 0}`)
+    const draw = world.draw.child(`swizzle/${fault.parameters?.["deal"] ?? 0}`)
     const hosts = draw.shuffle("in", targets).slice(0, Math.ceil(targets.length / 2))
     const order = draw.shuffle("out", hosts)
     const clogged = new Map<string, () => void>()
@@ -230,7 +229,6 @@ function rest(world: World, targets: ReadonlyArray<string>): ReadonlyArray<strin
 
 function clogOf(fault: string, hosts: ReadonlyArray<string>): Rule {
   return {
-    name: `clog ${hosts.join(",")}`,
     fault,
     onPacket: ({ source, target }) => (hosts.includes(source) || hosts.includes(target) ? hold : pass)
   }
