@@ -168,6 +168,20 @@ describe("a connection that is cut", () => {
   })
 })
 
+describe("a clog that lasts", () => {
+  it("longer than the limit is a time-out, and lets go of nothing when it is over", () => {
+    const { world, a, b, rule } = talk()
+    const letGo = rule(({ lane, source }) => (source === "a" && lane === "segment" ? hold : pass))
+    a.speak()
+    a.speak()
+    world.run("20s")
+    assert.deepStrictEqual(a.closes, ["timeout"])
+    letGo()
+    world.run("20s")
+    assert.deepStrictEqual(b.heard, [])
+  })
+})
+
 describe("an end in silence", () => {
   it("waits for room to write to a node that has died: it is told when the node is back", () => {
     const { world, a } = talk()
@@ -341,6 +355,23 @@ describe("what a fault does to a connection is told once", () => {
     const occurrences = world.hazards.strikes.map(({ occurrence }) => occurrence)
     assert.isAbove(occurrences.length, 15)
     assert.deepStrictEqual([...new Set(occurrences)], occurrences)
+  })
+
+  it("and each connection: the first message of twenty of them does not take the same time for all", () => {
+    const { world, open, a } = meet()
+    const micros = new Set<number>()
+    let sentMicros = 0
+    world.kernel.facts.subscribeDetailed(({ atMicros, fact }) => {
+      if (fact._tag === "Sent") sentMicros = atMicros
+      if (fact._tag === "Delivered") micros.add(atMicros - sentMicros)
+    })
+    for (let nth = 0; nth < 20; nth++) {
+      open()
+      world.run("1s")
+      a.speak()
+      world.run("1s")
+    }
+    assert.isAbove(micros.size, 15)
   })
 
   it("nothing is done to what a node sends to itself", () => {

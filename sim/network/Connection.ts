@@ -377,7 +377,7 @@ export class End {
 
   /** A segment was taken by the peer's host. */
   #passed(): void {
-    this.#stuckSinceMicros = this.#backlog.length === 0 ? undefined : this.network.kernel.nowMicros
+    this.#stuckSinceMicros = undefined
   }
 
   /** A segment was taken by nobody, and is sent again. */

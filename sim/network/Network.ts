@@ -284,7 +284,7 @@ export class Network {
           return verdict._tag
         }
         if (verdict.micros > 0) {
-          delayMicros += verdict.micros
+          delayMicros += Math.ceil(verdict.micros)
           delayedBy = keeper.rule.fault
         }
         break

@@ -3,6 +3,7 @@
  */
 import type { Mark } from "../../core/facts/Mark.ts"
 import type { Check } from "../../core/invariants/Invariant.ts"
+import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import type { Draw } from "../nemesis/Draw.ts"
 import type { World } from "./World.ts"
@@ -38,6 +39,8 @@ export interface Scenario {
   readonly build: (world: World, parameters: Parameters) => Built | void
   /** The faults of this story, drawn from the seed: a plan of its own, or the swarm over the kinds it allows. */
   readonly faults: (draw: Draw, world: World, parameters: Parameters) => FaultPlan
+  /** Kinds of its own, besides those that come with the simulator. */
+  readonly faultKinds: ReadonlyArray<FaultKind>
   readonly invariants: ReadonlyArray<Check>
   /** Those of kind sometimes and reachable must be met by a sweep. */
   readonly marks: ReadonlyArray<Mark>
@@ -51,6 +54,7 @@ export const make = (
 ): Scenario => ({
   parameters: {},
   faults: () => ({ version: 1, faults: [] }),
+  faultKinds: [],
   invariants: [],
   marks: [],
   liveness: undefined,

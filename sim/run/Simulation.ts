@@ -84,9 +84,10 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
   armFaultPoints(world)
   const built = scenario.build(world, parameters) ?? { converged: () => true }
   const plan = request.plan ?? scenario.faults(world.draw.child("faults"), world, parameters)
-  const wrong = problem(plan, options.kinds, world)
+  const kinds = [...options.kinds, ...scenario.faultKinds]
+  const wrong = problem(plan, kinds, world)
   if (wrong !== undefined) throw new PlanProblem(wrong)
-  const nemesis = new Nemesis(world, plan, options.kinds)
+  const nemesis = new Nemesis(world, plan, kinds)
   nemesis.start()
   const verdict = play(world, scenario, built, request, nemesis)
   const { facts } = world.kernel
