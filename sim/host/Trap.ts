@@ -11,7 +11,8 @@
  *
  * Out of reach: `await` of a native promise and `import()` call nothing that could be replaced (the fiber that waits for
  * them never resumes, and the run stalls or escapes at Effect's own `then`), and so does a function of the host that a
- * module took for itself before the run (`const now = Date.now`). The determinism gate is the second net.
+ * module took for itself before the run (`const now = Date.now`). What only the garbage collector decides (`WeakRef`) is not
+ * trapped either. The determinism gate is the second net.
  */
 import childProcess from "node:child_process"
 import crypto from "node:crypto"
@@ -19,12 +20,16 @@ import dgram from "node:dgram"
 import dns from "node:dns"
 import fs from "node:fs"
 import http from "node:http"
+import http2 from "node:http2"
 import https from "node:https"
 import { syncBuiltinESMExports } from "node:module"
 import net from "node:net"
+import os from "node:os"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
+import tls from "node:tls"
 import workerThreads from "node:worker_threads"
+import zlib from "node:zlib"
 
 /** What a listed package may read: answered by the running node's clock, or by the run's own chance. */
 export type VirtualApi =
@@ -122,6 +127,8 @@ const promiseRemedy =
 const networkRemedy = "use HttpClient, HttpServer, Socket or Dial, whose links are simulated"
 const diskRemedy = "use FileSystem"
 const outsideRemedy = "use the Provider port for what lives outside"
+const hostRemedy = "what the host is and has spent is no part of a run: take it from configuration"
+const twinRemedy = "it answers from a thread of the host: use its synchronous twin"
 
 /** Every by-reference object hashes to this (see T3). */
 const hashFraction = 0.5
@@ -280,6 +287,32 @@ function plan(): ReadonlyArray<Replacement> {
     return Object.assign(hrtime, { bigint })
   })
 
+  const timeline = Object.getPrototypeOf(performance) as object
+  refuse(timeline, ["mark", "measure", "toJSON", "eventLoopUtilization"], (key) => `performance.${key}`, timeRemedy)
+  const { prototype: formats } = Intl.DateTimeFormat
+  const formatNow = () => trapped("Intl.DateTimeFormat.format", timeRemedy)
+  const format = Object.getOwnPropertyDescriptor(formats, "format") as PropertyDescriptor & { get: () => AnyFunction }
+  found.push({
+    owner: formats,
+    key: "format",
+    original: format,
+    replaced: {
+      ...format,
+      get(this: Intl.DateTimeFormat) {
+        const original = format.get.call(this) as Intl.DateTimeFormat["format"]
+        return (date?: Date | number) => (date === undefined && !isSuspended ? formatNow() : original(date))
+      }
+    }
+  })
+  replace(
+    formats,
+    "formatToParts",
+    (original: Intl.DateTimeFormat["formatToParts"]) =>
+      function (this: Intl.DateTimeFormat, date?: Date | number) {
+        return date === undefined && !isSuspended ? formatNow() : original.call(this, date)
+      }
+  )
+
   // Chance.
   read(Math, "random", "Math.random", chanceRemedy, (run, _argument, frames) =>
     isHashing(frames) ? hashFraction : run.options.fraction()
@@ -292,11 +325,16 @@ function plan(): ReadonlyArray<Replacement> {
   const cryptoApi = (key: string) => `crypto.${key}`
   refuse(
     crypto,
-    ["randomInt", "randomFill", "randomFillSync", "generateKeyPair", "generateKeyPairSync"],
+    [
+      "randomInt",
+      "randomFill",
+      "randomFillSync",
+      ...["KeyPair", "Key", "Prime"].flatMap((what) => [`generate${what}`, `generate${what}Sync`])
+    ],
     cryptoApi,
     chanceRemedy
   )
-  refuse(crypto, ["pbkdf2", "scrypt", "hkdf", "generateKey", "generatePrime"], cryptoApi, "use the synchronous twin")
+  refuse(crypto, ["pbkdf2", "scrypt", "hkdf", "checkPrime"], cryptoApi, twinRemedy)
   refuse(
     SubtleCrypto.prototype,
     functionsOf(SubtleCrypto.prototype),
@@ -310,6 +348,12 @@ function plan(): ReadonlyArray<Replacement> {
     refuse(owner, ["setImmediate", "queueMicrotask"], String, turnRemedy)
   }
   refuse(timersPromises, functionsOf(timersPromises), (key) => `timers/promises.${key}`, timerRemedy)
+  refuse(
+    Object.getPrototypeOf(timersPromises.scheduler) as object,
+    ["wait", "yield"],
+    (key) => `timers/promises.scheduler.${key}`,
+    timerRemedy
+  )
   refuse(AbortSignal, ["timeout"], (key) => `AbortSignal.${key}`, timerRemedy)
   refuse(process, ["nextTick"], (key) => `process.${key}`, turnRemedy)
   refuse(Promise.prototype, ["then"], (key) => `Promise.${key}`, promiseRemedy)
@@ -321,6 +365,8 @@ function plan(): ReadonlyArray<Replacement> {
   for (const [name, module] of Object.entries({ http, https })) {
     refuse(module, ["request", "get", "createServer"], (key) => `${name}.${key}`, networkRemedy)
   }
+  refuse(http2, ["connect", "createServer", "createSecureServer"], (key) => `http2.${key}`, networkRemedy)
+  refuse(tls, ["connect", "createServer"], (key) => `tls.${key}`, networkRemedy)
   refuse(net, ["connect", "createConnection", "createServer"], (key) => `net.${key}`, networkRemedy)
   refuse(net.Socket.prototype, ["connect"], (key) => `net.Socket.${key}`, networkRemedy)
   refuse(net.Server.prototype, ["listen"], (key) => `net.Server.${key}`, networkRemedy)
@@ -331,6 +377,27 @@ function plan(): ReadonlyArray<Replacement> {
   refuse(fs.promises, functionsOf(fs.promises), (key) => `fs.promises.${key}`, diskRemedy)
   refuse(childProcess, functionsOf(childProcess), (key) => `child_process.${key}`, outsideRemedy)
   refuse(workerThreads, ["Worker"], String, portsRemedy)
+  refuse(
+    zlib,
+    functionsOf(zlib).filter((key) => `${key}Sync` in zlib),
+    (key) => `zlib.${key}`,
+    twinRemedy
+  )
+  refuse(os, functionsOf(os), (key) => `os.${key}`, hostRemedy)
+  refuse(
+    process,
+    [
+      "uptime",
+      "cpuUsage",
+      "threadCpuUsage",
+      "resourceUsage",
+      "memoryUsage",
+      "availableMemory",
+      "getActiveResourcesInfo"
+    ],
+    (key) => `process.${key}`,
+    hostRemedy
+  )
 
   // What a program prints while somebody debugs it is let through.
   for (const key of functionsOf(console)) {
