@@ -3,8 +3,11 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as HttpBody from "effect/http/HttpBody"
+import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { emit } from "../../core/facts/Facts.ts"
 import * as Schedule from "../kernel/Schedule.ts"
 import { World } from "../run/World.ts"
@@ -130,6 +133,30 @@ describe("an HttpApi, unmodified", () => {
     server.start()
     world.run("1m")
     assert.strictEqual(said.length, 3)
+  })
+
+  it("a body without end is read no further when the connection is over, and its finalizers run", () => {
+    const { world, said, server, addClient } = makeWorld()
+    const endless = Stream.fromEffectRepeat(Effect.as(Effect.sleep("1 millis"), new Uint8Array(16_384))).pipe(
+      Stream.ensuring(say("the body is closed"))
+    )
+    const upload = HttpClient.post("http://server:8080/add", { body: HttpBody.stream(endless) }).pipe(
+      Effect.match({ onSuccess: ({ status }) => `status ${status}`, onFailure: ({ reason }) => reason._tag }),
+      Effect.flatMap(say),
+      Effect.provide(SimHttpClient.layer)
+    )
+    server.start()
+    world.run("10ms")
+    // Nobody reads the body at all: the window fills, and the client waits for room.
+    server.pause()
+    addClient(Effect.andThen(upload, Effect.never) as never).start()
+    world.run("1s")
+    server.crash("killed")
+    world.run("30s")
+    assert.deepStrictEqual(said.map((line) => line.replace(/^\d+ s: /, "")).toSorted(), [
+      "TransportError",
+      "the body is closed"
+    ])
   })
 
   it("same seed, same digest; another seed, another", () => {

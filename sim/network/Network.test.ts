@@ -460,7 +460,7 @@ describe("decisions depend on their own key and on nothing else", () => {
       }),
       { numRuns: 60 }
     )
-    assert.isAbove(touched, 1_000)
+    assert.isAbove(touched, 100)
     assert.isAbove(untouched, 10_000)
   })
 
