@@ -116,8 +116,9 @@ export class End {
   #isFinished = false
   /** Nothing is sent any more, not even what waits. */
   #isSevered = false
-  /** What the program has still to be told. */
-  readonly #news: Array<News> = []
+  /** What the program has still to be told: the next, mostly the only one, and those behind it. */
+  #news: News | undefined
+  readonly #laterNews: Array<News> = []
 
   constructor(network: Network, node: SimNode, link: Link, connection: number, port: number, side: string) {
     this.network = network
@@ -209,12 +210,13 @@ export class End {
 
   /** Tells the program the first of its news; there is one task for each, so that their own order does not matter. */
   takeNews(): void {
-    const news = this.#news.shift()
-    if (typeof news === "function") {
+    const news = this.#news
+    this.#news = this.#laterNews.length === 0 ? undefined : this.#laterNews.shift()
+    if (typeof news === "object") {
+      if (this.state !== "closed") this.handlers?.onMessage(news.value as never)
+    } else if (typeof news === "function") {
       this.handlers = news(this)
       if (this.state !== "closed") this.handlers.onOpen?.()
-    } else if (typeof news === "object") {
-      if (this.state !== "closed") this.handlers?.onMessage(news.value as never)
     } else if (news === "open") {
       if (this.state !== "closed") this.handlers?.onOpen?.()
     } else if (news === "drained") this.onDrain?.()
@@ -252,7 +254,8 @@ export class End {
 
   #tell(news: News): void {
     if (!this.isAlive) return
-    this.#news.push(news)
+    if (this.#news === undefined) this.#news = news
+    else this.#laterNews.push(news)
     this.node.receive(takeNews, this)
   }
 
