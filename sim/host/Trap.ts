@@ -290,7 +290,7 @@ function plan(): ReadonlyArray<Replacement> {
   const timeline = Object.getPrototypeOf(performance) as object
   refuse(timeline, ["mark", "measure", "toJSON", "eventLoopUtilization"], (key) => `performance.${key}`, timeRemedy)
   const { prototype: formats } = Intl.DateTimeFormat
-  const formatNow = () => trapped("Intl.DateTimeFormat.format", timeRemedy)
+  const formatNow = (key: string) => trapped(`Intl.DateTimeFormat.${key}`, timeRemedy)
   const format = Object.getOwnPropertyDescriptor(formats, "format") as PropertyDescriptor & { get: () => AnyFunction }
   found.push({
     owner: formats,
@@ -300,7 +300,7 @@ function plan(): ReadonlyArray<Replacement> {
       ...format,
       get(this: Intl.DateTimeFormat) {
         const original = format.get.call(this) as Intl.DateTimeFormat["format"]
-        return (date?: Date | number) => (date === undefined && !isSuspended ? formatNow() : original(date))
+        return (date?: Date | number) => (date === undefined && !isSuspended ? formatNow("format") : original(date))
       }
     }
   })
@@ -309,7 +309,7 @@ function plan(): ReadonlyArray<Replacement> {
     "formatToParts",
     (original: Intl.DateTimeFormat["formatToParts"]) =>
       function (this: Intl.DateTimeFormat, date?: Date | number) {
-        return date === undefined && !isSuspended ? formatNow() : original.call(this, date)
+        return date === undefined && !isSuspended ? formatNow("formatToParts") : original.call(this, date)
       }
   )
 
@@ -373,10 +373,13 @@ function plan(): ReadonlyArray<Replacement> {
   refuse(dgram, ["createSocket"], (key) => `dgram.${key}`, networkRemedy)
   refuse(dns, functionsOf(dns), (key) => `dns.${key}`, networkRemedy)
   refuse(dns.promises, functionsOf(dns.promises), (key) => `dns.promises.${key}`, networkRemedy)
+  for (const { prototype } of [dns.Resolver, dns.promises.Resolver]) {
+    refuse(prototype, functionsOf(prototype), (key) => `dns.Resolver.${key}`, networkRemedy)
+  }
   refuse(fs, functionsOf(fs), (key) => `fs.${key}`, diskRemedy)
   refuse(fs.promises, functionsOf(fs.promises), (key) => `fs.promises.${key}`, diskRemedy)
   refuse(childProcess, functionsOf(childProcess), (key) => `child_process.${key}`, outsideRemedy)
-  refuse(workerThreads, ["Worker"], String, portsRemedy)
+  refuse(workerThreads, ["Worker", "MessageChannel", "BroadcastChannel"], (key) => `worker_threads.${key}`, portsRemedy)
   refuse(
     zlib,
     functionsOf(zlib).filter((key) => `${key}Sync` in zlib),
