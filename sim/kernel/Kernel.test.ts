@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import { emit } from "../../core/facts/Facts.ts"
 import { here } from "../../core/facts/FaultPoint.ts"
 import * as Schedule from "./Schedule.ts"
+import type { SimNode } from "./SimNode.ts"
 import { makeKernel } from "./testing.ts"
 
 const second = 1_000_000
@@ -122,6 +124,22 @@ describe("nodes", () => {
     node.stop(5 * second)
     kernel.run(10 * second)
     assert.strictEqual(node.state, "down")
+    assert.deepStrictEqual(said(heard), [])
+  })
+
+  it("a node that dies within a task dies for every fiber of that task: neither who killed it nor who woke him goes on", () => {
+    const { add, heard, kernel } = makeKernel()
+    const victim = Effect.gen(function* () {
+      const fatal = yield* Deferred.make<void>()
+      const dies = Effect.sync(() => node.crash("in the middle"))
+      yield* Effect.forkChild(Deferred.await(fatal).pipe(Effect.andThen(dies), Effect.andThen(say("after its end"))))
+      yield* Effect.sleep("1 second")
+      yield* Deferred.succeed(fatal, undefined)
+      yield* say("after the other's end")
+    })
+    const node: SimNode = add("a", victim)
+    node.start()
+    kernel.run(10 * second)
     assert.deepStrictEqual(said(heard), [])
   })
 

@@ -327,7 +327,8 @@ export class SimNode {
     return {
       executionMode: "async",
       shouldYield: (fiber) => {
-        if (this.incarnation === incarnation) return this.#shouldYield(fiber)
+        // A node that dies in the middle of a task dies for the fibers that the task would still run, too.
+        if (this.incarnation === incarnation) return this.state === "down" || this.#shouldYield(fiber)
         // Effect would take a throw for a defect of the fiber; it is ours, and ends the run.
         this.#undead = `a fiber of ${this.name}/${incarnation} ran in ${this.name}/${this.incarnation}`
         return true
