@@ -8,8 +8,6 @@ import * as Context from "effect/Context"
 import * as WebCrypto from "effect/crypto/WebCrypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as Logger from "effect/Logger"
 import type * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -60,9 +58,6 @@ export const make = (node: SimNode, world: World): Context.Context<never> => {
       makeCrypto(() => stream.int32())
     ),
     Context.add(Tracer.Tracer, makeTracer(node)),
-    // A span's attributes reach no fact: what travels is in the facts of the network.
-    Context.add(HttpClient.TracerHeaderFilter, noHeader),
-    Context.add(HttpMiddleware.TracerHeaderFilter, noHeader),
     Context.add(Logger.CurrentLoggers, new Set([makeLogger(node)])),
     Context.add(Facts, (fact: DomainFact) => {
       node.portCall()
@@ -79,10 +74,6 @@ export const make = (node: SimNode, world: World): Context.Context<never> => {
       })
     )
   ) as Context.Context<never>
-}
-
-function noHeader(): boolean {
-  return false
 }
 
 function suffer(node: SimNode, point: string, verdict: FaultPointVerdict): Effect.Effect<void> {

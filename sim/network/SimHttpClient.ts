@@ -34,12 +34,16 @@ const keepAliveMicros = 4_000_000
 /** A middlebox repeats a request so late. */
 const duplicateMicros = 5_000
 
-export const layer: Layer.Layer<HttpClient.HttpClient, never, SimNode> = Layer.effect(
-  HttpClient.HttpClient,
-  Effect.gen(function* () {
-    const pool = new Pool(yield* CurrentNetwork, yield* CurrentNode)
-    return HttpClient.make((request, url, _signal, fiber) => pool.exchange(request, url, fiber.context))
-  })
+export const layer: Layer.Layer<HttpClient.HttpClient, never, SimNode> = Layer.merge(
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.gen(function* () {
+      const pool = new Pool(yield* CurrentNetwork, yield* CurrentNode)
+      return HttpClient.make((request, url, _signal, fiber) => pool.exchange(request, url, fiber.context))
+    })
+  ),
+  // The attributes of a span reach no fact, and those of headers cost the most.
+  Layer.succeed(HttpClient.TracerHeaderFilter, () => false)
 )
 
 type Head = Extract<HttpFrame, { _tag: "Response" }>

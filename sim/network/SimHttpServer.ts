@@ -15,6 +15,7 @@ import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpPlatform from "effect/http/HttpPlatform"
 import type * as Etag from "effect/http/Etag"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpServer from "effect/http/HttpServer"
 import {
   ClientAbort,
@@ -56,7 +57,7 @@ export const layer = (
   never,
   SimNode
 > =>
-  Layer.merge(
+  Layer.mergeAll(
     Layer.effect(
       HttpServer.HttpServer,
       Effect.gen(function* () {
@@ -65,7 +66,9 @@ export const layer = (
         return make(network, node, options)
       })
     ),
-    HttpServer.layerServices
+    HttpServer.layerServices,
+    // The attributes of a span reach no fact, and those of headers cost the most.
+    Layer.succeed(HttpMiddleware.TracerHeaderFilter, () => false)
   )
 
 function make(network: Network, node: SimNode, options: Options): HttpServer.HttpServer["Service"] {
