@@ -2,20 +2,14 @@
  * The command line. Exit codes: 0 all passed; 1 a failure was found; 2 wrong usage; 3 nondeterminism.
  */
 import { writeFileSync } from "node:fs"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Cause from "effect/Cause"
-import * as Console from "effect/Console"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
-import { Refused } from "../../sim/host/Supervisor.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
@@ -23,6 +17,7 @@ import { isFailure, type RunRequest } from "../../sim/run/Verdict.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
+import { attempt, runCommand } from "./runCommand.ts"
 import * as Session from "./Session.ts"
 import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
 import { parseSeeds, UsageError } from "./Usage.ts"
@@ -73,7 +68,7 @@ const run = Command.make(
     strategy,
     json
   },
-  (options) => attempt(() => runCommand(options))
+  (options) => attempt(() => sweepCommand(options))
 ).pipe(
   Command.withDescription("Run scenarios over seeds, and show what fails"),
   Command.withExamples([
@@ -147,7 +142,7 @@ const stormglass = Command.make("stormglass").pipe(
   Command.withSubcommands([run, replay, list, gate, table])
 )
 
-async function runCommand(options: {
+async function sweepCommand(options: {
   readonly scenarios: ReadonlyArray<string>
   readonly seeds: Option.Option<string>
   readonly seed: Option.Option<string>
@@ -394,78 +389,10 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** The handlers are plain functions over worker threads; what they throw comes out as it is. */
-function attempt(body: () => Promise<void>): Effect.Effect<void> {
-  return Effect.promise(body)
-}
-
 process.on("SIGINT", () => {
   if (state.isStopped) process.exit(130)
   state.isStopped = true
 })
 
-const program = Command.runWith(stormglass, { version: Session.versions().stormglass, renderErrors: false })(
-  process.argv.slice(2)
-)
-// What the command line's library prints is help: wanted when it was asked for, in the way when something was misspelt.
-const help: Array<string> = []
-const keeping: Console.Console = {
-  ...globalThis.console,
-  log: (...texts: ReadonlyArray<unknown>) => help.push(texts.join(" "))
-}
-const exit = await Effect.runPromiseExit(
-  program.pipe(Effect.provideService(Console.Console, keeping), Effect.provide(NodeServices.layer))
-)
-if (Exit.isSuccess(exit) || !hasErrors(Cause.squash(exit.cause))) for (const text of help) print(text)
-if (Exit.isFailure(exit)) {
-  const error = Cause.squash(exit.cause)
-  const isWrongUsage = error instanceof UsageError || error instanceof Refused || isCliError(error)
-  if (!isHelp(error)) {
-    process.stderr.write(isWrongUsage ? `stormglass: ${usageLine(error)}\n` : `${Cause.pretty(exit.cause)}\n`)
-  }
-  state.exitCode = isHelp(error) ? (hasHelpErrors(error) ? 2 : 0) : isWrongUsage ? 2 : 1
-}
+state.exitCode = (await runCommand(stormglass)) ?? state.exitCode
 process.exitCode = state.exitCode
-
-function isCliError(error: unknown): error is Error {
-  return typeof error === "object" &&
-    error !== null &&
-    String((error as { readonly _tag?: unknown })._tag).length > 0 &&
-    error instanceof Error &&
-    !(error instanceof UsageError)
-    ? [
-        "UnrecognizedOption",
-        "DuplicateOption",
-        "MissingOption",
-        "MissingArgument",
-        "UnexpectedArgument",
-        "InvalidValue",
-        "UnknownSubcommand",
-        "ValidationError",
-        "UserError"
-      ].includes(String((error as { readonly _tag?: unknown })._tag))
-    : false
-}
-
-function isHelp(error: unknown): boolean {
-  return (error as { readonly _tag?: unknown } | null)?._tag === "ShowHelp"
-}
-
-function hasErrors(error: unknown): boolean {
-  return ((error as { readonly errors?: ReadonlyArray<Error> } | null)?.errors ?? []).length > 0
-}
-
-function hasHelpErrors(error: unknown): boolean {
-  if (!hasErrors(error)) return false
-  const { errors } = error as { readonly errors: ReadonlyArray<Error> }
-  process.stderr.write(`stormglass: ${usageLine(errors[0] as Error)}\n`)
-  return true
-}
-
-function usageLine(error: Error): string {
-  return error.message
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "")
-    .join("; ")
-}

@@ -3,17 +3,12 @@
  * machine strikes all of them; the median of the inner time counts. Ratios, not seconds, are what may be compared between machines.
  */
 import { execFileSync } from "node:child_process"
-import { parseArgs } from "node:util"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { attempt, runCommand } from "../runCommand.ts"
+import { UsageError } from "../Usage.ts"
 import { type Figure, figures } from "./figures.ts"
 import type { Measured } from "./measure.ts"
-
-const { values: options } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    rounds: { type: "string", default: "5" },
-    only: { type: "string", default: "" }
-  }
-})
 
 interface Row extends Measured {
   readonly figure: Figure
@@ -22,26 +17,52 @@ interface Row extends Measured {
   readonly ratio: number | undefined
 }
 
-const chosen = figures.filter(({ group, name }) => `${group}/${name}`.includes(options.only))
-if (chosen.length === 0) {
-  process.stderr.write(
-    `no figure matches "${options.only}"; there are: ${figures.map(({ group, name }) => `${group}/${name}`).join(", ")}\n`
-  )
-  process.exit(2)
-}
-const rounds = Number(options.rounds)
-const samples = new Map<Figure, Array<Measured>>(chosen.map((figure) => [figure, []]))
-for (let round = 1; round <= rounds; round++) {
-  for (const figure of chosen) {
-    if (process.stderr.isTTY)
-      process.stderr.write(`\r\u001B[Kround ${round} of ${rounds}: ${figure.group}, ${figure.name}`)
-    samples.get(figure)?.push(measure(figure))
-  }
-}
-if (process.stderr.isTTY) process.stderr.write("\r\u001B[K")
+const bench = Command.make(
+  "bench",
+  {
+    only: Flag.String("only").pipe(
+      Flag.withDescription('Figures whose "group/name" holds this text'),
+      Flag.withDefault("")
+    ),
+    rounds: Flag.Int("rounds").pipe(Flag.withDescription("How often each is measured"), Flag.withDefault(5)),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("One JSON document on standard output"),
+      Flag.withDefault(false)
+    )
+  },
+  (options) => attempt(async () => benchCommand(options))
+).pipe(
+  Command.withDescription("Measure meshes, an idle day and the standard scenario, each figure in fresh processes"),
+  Command.withExamples([
+    { command: "npm run bench", description: "everything, five rounds, some minutes" },
+    { command: 'npm run bench -- --only "mesh of 5" --rounds 3', description: "one table" }
+  ])
+)
 
-const rows = chosen.map(rowOf)
-process.stdout.write(options.json ? `${JSON.stringify(rows.map(toJson), null, 2)}\n` : table(rows))
+function benchCommand(options: { readonly only: string; readonly rounds: number; readonly json: boolean }): void {
+  const { json, only, rounds } = options
+  if (rounds < 1) throw new UsageError(`--rounds: ${rounds} is no number of rounds; the least is 1`)
+  const chosen = figures.filter(({ group, name }) => `${group}/${name}`.includes(only))
+  if (chosen.length === 0) {
+    const all = figures.map(({ group, name }) => `${group}/${name}`).join(", ")
+    throw new UsageError(`--only: no figure matches "${only}"; there are: ${all}`)
+  }
+  const samples = new Map<Figure, Array<Measured>>(chosen.map((figure) => [figure, []]))
+  for (let round = 1; round <= rounds; round++) {
+    for (const figure of chosen) {
+      say(`round ${round} of ${rounds}: ${figure.group}, ${figure.name}`)
+      samples.get(figure)?.push(measure(figure))
+    }
+  }
+  say("")
+  const medians = new Map(chosen.map((figure) => [figure, medianOf(samples.get(figure) ?? [])]))
+  const rows = chosen.map((figure) => rowOf(figure, medians))
+  process.stdout.write(json ? `${JSON.stringify(rows.map(toJson), null, 2)}\n` : table(rows, rounds))
+}
+
+function say(progress: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${progress}`)
+}
 
 function measure({ group, name }: Figure): Measured {
   const script = new URL("measure.ts", import.meta.url).pathname
@@ -51,8 +72,8 @@ function measure({ group, name }: Figure): Measured {
   return JSON.parse(output) as Measured
 }
 
-function medianOf(figure: Figure): Measured {
-  const sorted = (samples.get(figure) ?? []).toSorted((left, right) => left.millis - right.millis)
+function medianOf(samples: ReadonlyArray<Measured>): Measured {
+  const sorted = samples.toSorted((left, right) => left.millis - right.millis)
   return sorted[Math.floor((sorted.length - 1) / 2)] as Measured
 }
 
@@ -60,12 +81,16 @@ function perSecondOf({ count, millis }: Measured): number {
   return (count / millis) * 1_000
 }
 
-function rowOf(figure: Figure): Row {
-  const measured = medianOf(figure)
-  const baseline = chosen.find(({ group, name }) => group === figure.group && name === figure.baseline)
+function rowOf(figure: Figure, medians: ReadonlyMap<Figure, Measured>): Row {
+  const measured = medians.get(figure) as Measured
+  const baseline = [...medians].find(([{ group, name }]) => group === figure.group && name === figure.baseline)
   const perSecond = perSecondOf(measured)
-  const ratio = baseline === undefined ? undefined : perSecond / perSecondOf(medianOf(baseline))
-  return { figure, ...measured, perSecond, ratio }
+  return {
+    figure,
+    ...measured,
+    perSecond,
+    ratio: baseline === undefined ? undefined : perSecond / perSecondOf(baseline[1])
+  }
 }
 
 /** What the target is set for: the ratio where there is one, else virtual seconds per second. */
@@ -83,7 +108,7 @@ function toJson(row: Row) {
   return { group, name, unit, ...rest, virtualPerSecond: virtualPerSecond(row), target: target ?? null }
 }
 
-function table(all: ReadonlyArray<Row>): string {
+function table(all: ReadonlyArray<Row>, rounds: number): string {
   const lines: Array<string> = []
   for (const group of new Set(all.map(({ figure }) => figure.group))) {
     lines.push("", group)
@@ -97,7 +122,9 @@ function table(all: ReadonlyArray<Row>): string {
         `${millis.toFixed(millis < 100 ? 1 : 0)} ms`,
         `${short(perSecond)} ${figure.unit === "messages" ? "msg" : figure.unit}`,
         ratio === undefined ? "" : ratio.toFixed(3),
-        figure.target === undefined ? "" : `${figure.target}${isMissed ? " missed" : ""}`,
+        figure.target === undefined
+          ? ""
+          : `${figure.target < 1e6 ? figure.target : short(figure.target)}${isMissed ? " missed" : ""}`,
         short(virtualPerSecond(row)),
         `${peakMegabytes.toFixed(0)} MB`
       ]
@@ -114,3 +141,5 @@ function short(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`
   return value >= 1e4 ? `${(value / 1e3).toFixed(0)} k` : value.toFixed(value < 10 ? 2 : 0)
 }
+
+process.exitCode = await runCommand(bench)

@@ -1,0 +1,64 @@
+/**
+ * Runs a command line: what is wrong with it is one line on standard error and exit code 2, help is shown where it was asked for, and
+ * what the program itself throws keeps its stack.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as CliError from "effect/cli/CliError"
+import * as Command from "effect/cli/Command"
+import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { Refused } from "../../sim/host/Supervisor.ts"
+import { versions } from "./Session.ts"
+import { UsageError } from "./Usage.ts"
+
+/** The handlers are plain functions over worker threads; what they throw comes out as it is. */
+export const attempt = (body: () => Promise<void>): Effect.Effect<void> => Effect.promise(body)
+
+/** Resolves with an exit code where the command line itself decides it, and with undefined where the command does. */
+export const runCommand = async <Name extends string, Input, Context, E>(
+  command: Command.Command<Name, Input, Context, E, NodeServices.NodeServices>
+): Promise<number | undefined> => {
+  // What the library prints is help: wanted when it was asked for, in the way when something was misspelt.
+  const help: Array<string> = []
+  const keeping: Console.Console = {
+    ...globalThis.console,
+    log: (...texts: ReadonlyArray<unknown>) => help.push(texts.join(" "))
+  }
+  const program = Command.runWith(command, { version: versions().stormglass, renderErrors: false })(
+    process.argv.slice(2)
+  )
+  const exit = await Effect.runPromiseExit(
+    program.pipe(Effect.provideService(Console.Console, keeping), Effect.provide(NodeServices.layer))
+  )
+  const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  const misuse = misuseOf(error)
+  if (misuse !== undefined) {
+    process.stderr.write(`stormglass: ${oneLine(misuse)}\n`)
+    return 2
+  }
+  for (const text of help) process.stdout.write(`${text}\n`)
+  if (Exit.isSuccess(exit) || isHelp(error)) return undefined
+  process.stderr.write(`${Cause.pretty(exit.cause)}\n`)
+  return 1
+}
+
+/** The first thing that is wrong with the command line, if anything is. */
+function misuseOf(error: unknown): Error | undefined {
+  if (error instanceof UsageError || error instanceof Refused) return error
+  if (!CliError.isCliError(error)) return undefined
+  return error._tag === "ShowHelp" ? error.errors[0] : error
+}
+
+function isHelp(error: unknown): boolean {
+  return CliError.isCliError(error) && error._tag === "ShowHelp"
+}
+
+function oneLine(error: Error): string {
+  return error.message
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join("; ")
+}
