@@ -4,6 +4,21 @@
  */
 import * as Chance from "./Chance.ts"
 
+/** Words that stand for what is no integer and no text; drawn, so that no integer of a run is likely to be one of them. */
+const shape = {
+  null: 0x2b7e1516,
+  true: 0x28aed2a6,
+  false: 0x4bf71588,
+  fraction: 0x09cf4f3c,
+  bigint: 0x6bc1bee2,
+  bytes: 0x2e409f96,
+  list: 0x3d7e1173,
+  collection: 0x13931722,
+  object: 0x1e2d8a57,
+  end: 0x2e03ac9c,
+  other: 0x1fb76f0a
+} as const
+
 export class Digest {
   #low = 0x243f6a88
   #high = 0x85a308d3
@@ -60,27 +75,35 @@ export class Digest {
     this.mix(hash)
   }
 
-  /** Any plain value, by structure; object keys count in their own order, which is how they were written. */
+  /** Any plain value, by structure: values that differ in shape or type differ here. Keys count in the order they were written in. */
   mixValue(value: unknown): void {
     switch (typeof value) {
       case "number":
-        return Number.isInteger(value) ? this.mix(value) : this.mixText(String(value))
+        if (Number.isInteger(value)) return this.mix(value)
+        this.mix(shape.fraction)
+        return this.mixText(String(value))
       case "string":
         return this.mixText(value)
       case "boolean":
-        return this.mix(value ? 1 : 2)
+        return this.mix(value ? shape.true : shape.false)
       case "bigint":
+        this.mix(shape.bigint)
         return this.mixText(value.toString())
       case "object": {
-        if (value === null) return this.mix(3)
+        if (value === null) return this.mix(shape.null)
         if (value.constructor === Object) return this.#mixObject(value as Record<string, unknown>)
-        if (value instanceof Uint8Array) return this.mixBytes(value)
+        if (value instanceof Uint8Array) {
+          this.mix(shape.bytes)
+          return this.mixBytes(value)
+        }
         if (Array.isArray(value)) {
+          this.mix(shape.list)
           this.mix(value.length)
           for (const item of value) this.mixValue(item)
           return
         }
         if (value instanceof Map || value instanceof Set) {
+          this.mix(shape.collection)
           this.mix(value.size)
           for (const item of value) this.mixValue(item)
           return
@@ -88,15 +111,17 @@ export class Digest {
         return this.#mixObject(value as Record<string, unknown>)
       }
       default:
-        return this.mix(4)
+        return this.mix(shape.other)
     }
   }
 
   #mixObject(value: Record<string, unknown>): void {
+    this.mix(shape.object)
     for (const key in value) {
       this.mixText(key)
       this.mixValue(value[key])
     }
+    this.mix(shape.end)
   }
 
   /** 16 hex digits of what was mixed so far. */

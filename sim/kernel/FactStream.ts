@@ -14,12 +14,19 @@ import { Digest } from "./Digest.ts"
 export class FactKind<in P = unknown> {
   readonly tag: string
   readonly describe: (first: number, second: number, payload: P) => DomainFact
+  /** What of the payload counts in the digest, where the integers do not say it. */
+  readonly text: ((payload: P) => string) | undefined
   /** What stands for the kind in the digest. */
   readonly hash: number
 
-  constructor(tag: string, describe: (first: number, second: number, payload: P) => DomainFact) {
+  constructor(
+    tag: string,
+    describe: (first: number, second: number, payload: P) => DomainFact,
+    text?: (payload: P) => string
+  ) {
     this.tag = tag
     this.describe = describe
+    this.text = text
     this.hash = Chance.hashText(tag)
   }
 }
@@ -35,7 +42,8 @@ export type Subscriber = (envelope: Envelope) => void
 
 const faultEffect = new FactKind<string>(
   "FaultEffect",
-  (_first, _second, fault) => ({ _tag: "FaultEffect", fault }) as DomainFact
+  (_first, _second, fault) => ({ _tag: "FaultEffect", fault }) as DomainFact,
+  (fault) => fault
 )
 
 const world: Speaker = { name: "", index: -1, incarnation: 0 }
@@ -73,6 +81,7 @@ export class FactStream {
     const id = ++this.count
     const { digest } = this
     digest.mixFact(kind.hash, this.#clock.nowMicros, by.index * 4096 + by.incarnation, this.cause, first, second)
+    if (kind.text !== undefined) digest.mixText(kind.text(payload))
     if (this.#detailed.length > 0) {
       const envelope = this.#envelope(id, by, kind.describe(first, second, payload))
       for (const subscriber of this.#detailed) subscriber(envelope)

@@ -97,7 +97,8 @@ function suffer(node: SimNode, point: string, verdict: FaultPointVerdict): Effec
 
 const spanStarted = new FactKind<SimSpan>(
   "SpanStarted",
-  (span, parent, payload) => ({ _tag: "SpanStarted", span, parent, name: payload.name }) as DomainFact
+  (span, parent, payload) => ({ _tag: "SpanStarted", span, parent, name: payload.name }) as DomainFact,
+  ({ name }) => name
 )
 
 const spanEnded = new FactKind<SimSpan>(
@@ -111,17 +112,22 @@ interface LogLine {
   readonly cause: Cause.Cause<unknown>
 }
 
-/** Its payload is no part of the digest, so it may hold a stack. */
+/** The cause is no part of the digest: it may hold a stack, and so the path of a checkout. */
 const logged = new FactKind<LogLine>(
   "Logged",
-  (_first, _second, { level, message, cause }) =>
+  (_first, _second, line) =>
     ({
       _tag: "Logged",
-      level,
-      message: (Array.isArray(message) ? message : [message]).map(show).join(" "),
-      ...(cause.reasons.length === 0 ? {} : { cause: Cause.pretty(cause) })
-    }) as DomainFact
+      level: line.level,
+      message: messageOf(line),
+      ...(line.cause.reasons.length === 0 ? {} : { cause: Cause.pretty(line.cause) })
+    }) as DomainFact,
+  (line) => `${line.level} ${messageOf(line)}`
 )
+
+function messageOf({ message }: LogLine): string {
+  return (Array.isArray(message) ? message : [message]).map(show).join(" ")
+}
 
 class SimSpan implements Tracer.Span {
   readonly _tag = "Span"

@@ -77,7 +77,8 @@ const delivered = new FactKind<Segment>("Delivered", (connection, nth, { from, s
 
 const closed = new FactKind<{ readonly peer: string; readonly reason: CloseReason }>(
   "Closed",
-  (connection, _second, { peer, reason }) => ({ _tag: "Closed", peer, connection, reason }) as { _tag: "Closed" }
+  (connection, _second, { peer, reason }) => ({ _tag: "Closed", peer, connection, reason }) as { _tag: "Closed" },
+  ({ reason }) => reason
 )
 
 const shownNothing = {} as const

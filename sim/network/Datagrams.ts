@@ -97,7 +97,7 @@ class Mailbox {
     const { link } = route
     const { facts } = this.#network.kernel
     const nth = link.datagrams++
-    const cause = facts.emit(sent, this.#node, nth, 0, link)
+    const cause = facts.emit(sent, this.#node, nth, link.key, link)
     facts.digest.mixValue(message)
     this.#transmit(new Travelling(route, nth, { from: link.source, message }, cause))
   }

@@ -36,13 +36,15 @@ export const sendFrame = (end: End, frame: HttpFrame): void => {
       const line = `${frame.method} ${frame.url}`
       const body = frame.body ?? new Uint8Array(0)
       end.send(frame, headBytes + body.length, line, { http: line })
-      // The head is the line; the body counts by itself.
+      // The text is the line; headers and body count by themselves.
+      end.network.kernel.facts.digest.mixValue(frame.headers)
       end.network.kernel.facts.digest.mixBytes(body)
       return
     }
     case "Response":
       end.send(frame, headBytes + (frame.body?.length ?? 0), frame.body ?? "", { http: String(frame.status) })
       end.network.kernel.facts.digest.mix(frame.status)
+      end.network.kernel.facts.digest.mixValue(frame.headers)
       return
     case "Chunk":
       return end.send(frame, frame.bytes.length, frame.bytes, { http: "chunk" })

@@ -188,7 +188,8 @@ const lockGranted = new FactKind<Lock>(
 
 const errorInjected = new FactKind<string>(
   "StorageErrorInjected",
-  (session, nth, error) => ({ _tag: "StorageErrorInjected", session, nth, error }) as DomainFact
+  (session, nth, error) => ({ _tag: "StorageErrorInjected", session, nth, error }) as DomainFact,
+  (error) => error
 )
 
 /** The server process of one connection. */
