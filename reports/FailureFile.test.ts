@@ -20,10 +20,16 @@ describe("a failure file", () => {
     assert.deepStrictEqual(FailureFile.parse(JSON.stringify(file)), file)
   })
 
+  it("of a run that did not live to say its plan has none, and lends none to other runs", () => {
+    const { pinned: _pinned, plan: _plan, ...hung } = file
+    assert.deepStrictEqual(FailureFile.parse(JSON.stringify(hung)), hung)
+    assert.throws(() => FailureFile.parsePlan(JSON.stringify(hung)), /did not live to say its plan/)
+  })
+
   it.each([
     ["truncated", JSON.stringify(file).slice(0, 200), /truncated/],
     ["of another version", JSON.stringify({ ...file, version: 2 }), /version 2/],
-    ["without a plan", JSON.stringify({ ...file, plan: undefined }), /plan/],
+    ["without a seed", JSON.stringify({ ...file, seed: undefined }), /seed/],
     [
       "with a plan of another shape",
       JSON.stringify({ ...file, plan: { version: 1, faults: [{ when: { at: "x" } }] } }),

@@ -18,10 +18,10 @@ export const FailureFile = Schema.Struct({
   strategy: Schema.Literals(["fifo", "random"]),
   storage: Schema.Literal("model"),
   parameters: Schema.Record(Schema.String, Schema.Int),
-  /** What was executed. */
-  plan: FaultPlan,
-  /** The same with selectors and rates as they turned out: survives refactoring where the seed does not. */
-  pinned: FaultPlan,
+  /** What was executed; left out by a run that did not live to say it (hung, or its thread ended): the seed draws it again. */
+  plan: Schema.optionalKey(FaultPlan),
+  /** The same with selectors and rates as they turned out, if the run came to an end. */
+  pinned: Schema.optionalKey(FaultPlan),
   mutant: Schema.optionalKey(MutantEdits),
   versions: Schema.Struct({ stormglass: Schema.String, effect: Schema.String, node: Schema.String, v8: Schema.String }),
   digest: Schema.String,
@@ -40,8 +40,8 @@ export const make = (
   strategy: result.request.strategy,
   storage: "model",
   parameters: result.parameters,
-  plan: result.plan,
-  pinned: result.pinned,
+  ...(result.plan === undefined ? {} : { plan: result.plan }),
+  ...(result.pinned === undefined ? {} : { pinned: result.pinned }),
   ...(mutant === undefined ? {} : { mutant: { name: mutant.name, edits: mutant.edits } }),
   versions,
   digest: result.digest,
@@ -57,8 +57,11 @@ export const parse = (text: string): FailureFile => checked(documentOf(text), de
 /** A plan by itself, or the plan of a failure file. Throws as `parse` does. */
 export const parsePlan = (text: string): typeof FaultPlan.Type => {
   const document = documentOf(text)
-  const isFailure = typeof document === "object" && document !== null && "plan" in document
-  return isFailure ? checked(document, decode).plan : checked(document, decodePlan)
+  const isFailure = typeof document === "object" && document !== null && "scenario" in document
+  if (!isFailure) return checked(document, decodePlan)
+  const { plan } = checked(document, decode)
+  if (plan === undefined) throw new Error("it is the file of a failure that did not live to say its plan")
+  return plan
 }
 
 /** A mutant as a file: its name and its edits; what else it says is for people. */

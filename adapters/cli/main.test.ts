@@ -61,6 +61,20 @@ describe("a run", { timeout: 60_000 }, () => {
     assert.strictEqual(edited.code, 3)
   })
 
+  it("in which an invariant itself throws is replayed by its file with the parameters and the faults that it had", () => {
+    const ran = stormglass("run", fixture("invariantThrows"), "--seed", "4")
+    assert.strictEqual(ran.code, 1)
+    const [, file = ""] = /saved as (\S+)/.exec(ran.out) ?? []
+    const saved = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
+    assert.deepStrictEqual(Object.keys(saved.parameters), ["nodes"])
+    assert.deepInclude(saved.plan.faults[0], { target: "random", fault: "process/kill" })
+
+    const replayed = stormglass("replay", file)
+    assert.match(replayed.out, /the invariant is broken/)
+    assert.match(replayed.out, /digest \w+, equal/)
+    assert.strictEqual(replayed.code, 1)
+  })
+
   it("prints one document with --json, and nothing else", () => {
     const { code, err, out } = stormglass("run", fixture("chargesTwice"), "--seeds", "20", "--json")
     const document = JSON.parse(out)

@@ -95,6 +95,7 @@ async function loadMutated(planted: MutantEdits): Promise<void> {
 async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<WorkerResponse> {
   const facts: Array<Envelope> = []
   let world: World | undefined
+  let drawn: Simulation.Drawn | undefined
   rejections = []
   try {
     const { PlanProblem, kinds, runScenario, scenarios } = await loading
@@ -105,6 +106,9 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
         onWorld: (built) => {
           world = built
           Breadcrumb.follow(built, breadcrumb)
+        },
+        onDrawn: (all) => {
+          drawn = all
         },
         ...(wantsFacts ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
       })
@@ -123,7 +127,7 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
   } catch (error) {
     if (error instanceof RefusedRequest || error instanceof NoScenario)
       return { _tag: "Refused", id, message: error.message }
-    return { _tag: "Result", id, result: endedEarly(request, verdictOf(error, world), world), facts }
+    return { _tag: "Result", id, result: endedEarly(request, verdictOf(error, world), { world, drawn }), facts }
   }
 }
 
@@ -153,10 +157,8 @@ function verdictOf(error: unknown, world: World | undefined): Verdict {
 /** A sweep keeps thousands of these: what is asked only of failures stays here. */
 function shortened(result: RunResult): RunResult {
   if (isFailure(result.verdict)) return result
-  return { ...result, plan: nothing, pinned: nothing, strikes: [] }
+  return { ...result, plan: undefined, pinned: undefined, strikes: [] }
 }
-
-const nothing = { version: 1, faults: [] } as const
 
 function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n").join(" ")

@@ -11,6 +11,7 @@ import * as Chance from "../kernel/Chance.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
 import { strategies } from "../kernel/Schedule.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
+import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import { Nemesis, problem } from "../nemesis/Nemesis.ts"
 import { armFaultPoints } from "../nemesis/kinds/process.ts"
 import type { Built, Parameters, Scenario } from "./Scenario.ts"
@@ -27,6 +28,14 @@ export interface RunOptions {
   readonly limits?: Limits
   /** Sees the world before anything runs. */
   readonly onWorld?: (world: World) => void
+  /** Hears what was drawn, before the first event: known also of a run that gives no result. */
+  readonly onDrawn?: (drawn: Drawn) => void
+}
+
+/** What the seed (or the request) made of the scenario. */
+export interface Drawn {
+  readonly parameters: Parameters
+  readonly plan: FaultPlan
 }
 
 /** A plan that names what the scenario's world does not have. */
@@ -39,7 +48,7 @@ export const runScenario = (scenario: Scenario, request: RunRequest, options: Ru
   const result = attempt(scenario, request, options, false)
   if (result.verdict._tag !== "stalled") return result
   // The same run once more, keeping the fibers this time, says who waits for what.
-  const { onFact: _onFact, onWorld: _onWorld, ...again } = options
+  const { onFact: _onFact, onDrawn: _onDrawn, onWorld: _onWorld, ...again } = options
   const explained = attempt(scenario, request, again, true)
   return explained.digest === result.digest ? { ...result, verdict: explained.verdict } : result
 }
@@ -87,6 +96,7 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
   const kinds = [...options.kinds, ...scenario.faultKinds]
   const wrong = problem(plan, kinds, world)
   if (wrong !== undefined) throw new PlanProblem(wrong)
+  options.onDrawn?.({ parameters, plan })
   const nemesis = new Nemesis(world, plan, kinds)
   nemesis.start()
   const verdict = play(world, scenario, built, request, nemesis)

@@ -65,10 +65,12 @@ export interface RunResult {
   readonly request: RunRequest
   readonly verdict: Verdict
   readonly digest: string
+  /** As far as they are known: a run that gave no result may not have said which it drew. */
   readonly parameters: Readonly<Record<string, number>>
-  readonly plan: FaultPlan
+  /** Undefined when it is not known, or was not kept; the request draws it again. */
+  readonly plan: FaultPlan | undefined
   /** The same plan with selectors and rates replaced by what they turned out to be. */
-  readonly pinned: FaultPlan
+  readonly pinned: FaultPlan | undefined
   readonly strikes: ReadonlyArray<Strike>
   readonly virtualMicros: number
   readonly steps: number
