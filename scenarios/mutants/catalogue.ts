@@ -20,6 +20,7 @@ import { noFence } from "./noFence.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
 import { removedWithoutStopping } from "./removedWithoutStopping.ts"
+import { settledLooksAgain } from "./settledLooksAgain.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
@@ -47,6 +48,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   readThenCreateLock,
   releaseWithoutOwnerCheck,
   removedWithoutStopping,
+  settledLooksAgain,
   shardCountIntoClusterCounter,
   surplusCountsOnlyRunning,
   takeOverKeepsTheEpoch,
