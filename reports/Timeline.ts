@@ -62,7 +62,7 @@ function describe({ fact }: Envelope): readonly [verb: string, rest: string] {
     case "ClockSet":
       return ["clock", `reads ${clockText(fields)}`]
     case "NodeExited":
-      return ["exited", String(fields["outcome"])]
+      return ["exited", [String(fields["outcome"]), ...(fields["errors"] as ReadonlyArray<string>)].join("  ")]
     case "Sent":
       return ["send", `to ${fields["to"]}  ${what(fields)}`]
     case "Delivered":

@@ -179,9 +179,37 @@ describe("work-bounded and no-panic", () => {
     assert.include(told(workBounded, ...looks(1_000, 0.01)), "look at instance/a")
   })
 
-  it("finds a panic", () =>
-    assert.include(
-      told(noPanic, [1, "n1", { _tag: "ReconcilePanicked", key: "instance/a", detail: "boom" } as Line[2]]),
-      "the reconcile of instance/a panicked"
-    ))
+  const panics = (...errors: ReadonlyArray<string>): Line => [
+    1,
+    "n1",
+    { _tag: "ReconcilePanicked", key: "instance/a", errors } as Line[2]
+  ]
+  const dies = (...errors: ReadonlyArray<string>): Line => [
+    1,
+    "n1",
+    { _tag: "EssentialDied", label: "leader", errors } as Line[2]
+  ]
+  const exits = (outcome: string, ...errors: ReadonlyArray<string>): Line => [
+    1,
+    "n1",
+    { _tag: "NodeExited", outcome, errors } as Line[2]
+  ]
+
+  it("finds a panic, a loop that takes its node along, and a program that dies, whoever starts it again", () => {
+    assert.strictEqual(told(noPanic, panics("Error: boom")), "the reconcile of instance/a panicked")
+    assert.strictEqual(told(noPanic, dies("TypeError: no such field")), "n1 died with leader")
+    assert.strictEqual(told(noPanic, exits("failure", "TypeError: no such field")), "the program of n1 died")
+  })
+
+  it("excuses what a plan injected, and nothing that happened besides (an injected failure and a TypeError)", () => {
+    const injected = "InjectedFailure: injected failure at instance/move"
+    assert.strictEqual(told(noPanic, panics(injected), dies(injected), exits("failure", injected, injected)), "holds")
+    for (const fell of [panics, dies, (...errors: ReadonlyArray<string>) => exits("failure", ...errors)]) {
+      assert.notStrictEqual(told(noPanic, fell(injected, "TypeError: no such field")), "holds")
+      assert.notStrictEqual(told(noPanic, fell()), "holds")
+    }
+  })
+
+  it("lets programs end and be stopped", () =>
+    assert.strictEqual(told(noPanic, exits("success"), exits("interrupted")), "holds"))
 })

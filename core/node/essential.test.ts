@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { Facts } from "../facts/Facts.ts"
 import { Label } from "../facts/Label.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
 import { essential } from "./essential.ts"
@@ -30,6 +31,16 @@ describe("an essential loop", () => {
       assert.deepStrictEqual(yield* reasonsOf(both), [
         "orders/work died: TypeError: no such field; RangeError: nor that"
       ])
+    })
+  )
+
+  it.effect("says what it died of before its node is gone, each error by itself", () =>
+    Effect.gen(function* () {
+      const facts: Array<object> = []
+      const broken = Effect.ensuring(Effect.die(new TypeError("no such field")), Effect.die(new RangeError("nor that")))
+      yield* Effect.provideService(reasonsOf(broken), Facts, (fact) => facts.push(fact))
+      const errors = ["TypeError: no such field", "RangeError: nor that"]
+      assert.deepStrictEqual(facts, [{ _tag: "EssentialDied", label: "orders/work", errors }])
     })
   )
 

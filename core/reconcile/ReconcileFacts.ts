@@ -12,7 +12,8 @@ export interface Reconciled {
 export interface ReconcilePanicked {
   readonly _tag: "ReconcilePanicked"
   readonly key: string
-  readonly detail: string
+  /** "TypeError: no such field", one for each error. */
+  readonly errors: ReadonlyArray<string>
 }
 
 /** A call to the provider begins, under this lease. */

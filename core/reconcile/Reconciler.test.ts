@@ -34,7 +34,7 @@ describe("Reconciler", () => {
           yield* TestClock.adjust("100 millis")
         })
         yield* Effect.provideService(loops, Facts, (fact) => facts.push(fact))
-        assert.deepStrictEqual(facts, [{ _tag: "ReconcilePanicked", key: "bad", detail: "TypeError: no such field" }])
+        assert.deepStrictEqual(facts, [{ _tag: "ReconcilePanicked", key: "bad", errors: ["TypeError: no such field"] }])
       }).pipe(Effect.scoped, Effect.provideService(NodeExit, { exit: (reason) => Effect.die(reason) }))
   )
 

@@ -11,7 +11,7 @@ import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
-import { describeCause } from "../facts/describeCause.ts"
+import { errorsOf } from "../facts/errorsOf.ts"
 import * as Facts from "../facts/Facts.ts"
 import { labelled } from "../facts/Label.ts"
 import {
@@ -95,9 +95,9 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     const outcome: WorkQueue.Outcome =
       exit._tag === "Success" && exit.value._tag === "Some" ? exit.value.value : { _tag: "Failed", afterMillis: 0 }
     if (exit._tag === "Failure") {
-      const detail = describeCause(exit.cause)
+      const errors = errorsOf(exit.cause)
       yield* Effect.logError(`reconcile ${work.key} panicked`, exit.cause)
-      yield* Facts.emit({ _tag: "ReconcilePanicked", key: work.key, detail } satisfies ReconcilePanicked)
+      yield* Facts.emit({ _tag: "ReconcilePanicked", key: work.key, errors } satisfies ReconcilePanicked)
     } else if (exit.value._tag === "None") {
       yield* Facts.emit({
         _tag: "Reconciled",

@@ -23,6 +23,7 @@ import { removedWithoutStopping } from "./removedWithoutStopping.ts"
 import { settledLooksAgain } from "./settledLooksAgain.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
+import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
 import { workOutlivesItsLease } from "./workOutlivesItsLease.ts"
 import { zombieCompletesAnothersAttempt } from "./zombieCompletesAnothersAttempt.ts"
@@ -51,6 +52,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   settledLooksAgain,
   shardCountIntoClusterCounter,
   surplusCountsOnlyRunning,
+  sweepPanics,
   takeOverKeepsTheEpoch,
   workOutlivesItsLease,
   zombieCompletesAnothersAttempt

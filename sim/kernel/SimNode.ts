@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import type { ClockSet } from "../../core/facts/ClockSet.ts"
+import { errorsOf } from "../../core/facts/errorsOf.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import * as Chance from "./Chance.ts"
 import type { Event } from "./EventHeap.ts"
@@ -380,7 +381,8 @@ export class SimNode {
     this.#isOver = Exit.isSuccess(exit)
     this.tell({
       _tag: "NodeExited",
-      outcome: Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failure"
+      outcome: Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failure",
+      errors: Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? errorsOf(exit.cause) : []
     })
     this.#sever()
     this.#options.onExit(this, exit)
