@@ -92,32 +92,40 @@ export const replayLine = (
     ...(options.mutant === undefined ? [] : [`--mutant ${options.mutant}`])
   ].join(" ")
 
-/** Writes the failure, runs it again with its facts, and gives the screen. */
-export const showFailure = async (
-  supervisor: Supervisor,
-  result: RunResult,
-  how: {
-    readonly edits: MutantEdits | undefined
-    readonly mutant: string | undefined
-    readonly plan: string | undefined
-  }
-): Promise<string> => {
-  const { edits } = how
+/** Writes the failure, and gives the file. */
+export const saveFailure = (result: RunResult, edits: MutantEdits | undefined): string => {
   const { scenario, seed } = result.request
   const parts = [scenario.replace(/\.\w+$/, ""), seed, ...(edits === undefined ? [] : [edits.name])]
   const file = `failures/${parts.map((part) => part.replaceAll(/[^\w]+/g, "-").replace(/^-/, "")).join("-")}.json`
   mkdirSync("failures", { recursive: true })
   writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), edits), null, 2)}\n`)
+  return file
+}
+
+export interface Again {
+  readonly screen: string
+  /** Whether the second run was the first one. */
+  readonly isSame: boolean
+}
+
+/** Runs the failure again with its facts, and gives the screen. */
+export const showFailure = async (
+  supervisor: Supervisor,
+  result: RunResult,
+  how: { readonly mutant: string | undefined; readonly plan: string | undefined; readonly file: string }
+): Promise<Again> => {
   const again = await supervisor.run(result.request, true)
   const screen = FailureScreen.render({
     result,
     facts: again.facts,
     replay: replayLine(result.request, how),
-    file,
+    file: how.file,
     paint
   })
   const isSame = again.result.digest === result.digest
-  return isSame ? screen : `${screen}\n${paint("red", "DIGEST DIFFERS when run again: this run is not deterministic")}`
+  if (isSame) return { screen, isSame }
+  const differs = paint("red", "DIGEST DIFFERS when run again: this run is not deterministic")
+  return { screen: `${screen}\n${differs}`, isSame }
 }
 
 export const versions = (): FailureFile.FailureFile["versions"] => {

@@ -83,6 +83,11 @@ describe("a run", { timeout: 60_000 }, () => {
     assert.strictEqual(document.passed + document.failed, 20)
     assert.strictEqual(document.failed, document.failures.length)
     assert.strictEqual(document.failures[0].verdict.invariant, "charged-once")
+    assert.strictEqual(document.failures[0].isDigestEqual, true)
+    assert.isAbove(document.failed, 3)
+    for (const { digest, file } of document.failures) {
+      assert.strictEqual(JSON.parse(readFileSync(path.join(directory, file), "utf8")).digest, digest)
+    }
   })
 
   it("with a plan has its faults and no others", () => {
@@ -105,6 +110,12 @@ describe("a program that leaves the simulation", { timeout: 60_000 }, () => {
     const { code, out } = stormglass("determinism", fixture("outlives"), "--seeds", "1")
     assert.strictEqual(code, 3)
     assert.match(out, /the first fact that differs is number \d+\n.*fresh process.*"runs":1}.*\n.*"runs":\d/)
+  })
+
+  it.each([[], ["--json"]])("in a run that fails another way when it is run again ends with 3 (%s)", (...more) => {
+    const { code, out } = stormglass("run", fixture("failsAnew"), "--seed", "1", "--jobs", "1", ...more)
+    assert.match(out, /DIGEST DIFFERS|"isDigestEqual": false/)
+    assert.strictEqual(code, 3)
   })
 
   it("does not happen in the scenarios of the catalogue", () => {

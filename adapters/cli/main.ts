@@ -170,7 +170,7 @@ async function sweepCommand(options: {
     strategy: options.strategy,
     plan: planFile === undefined ? undefined : Session.readPlan(planFile)
   })
-  const how = { edits, mutant: named, plan: planFile }
+  const how = { mutant: named, plan: planFile }
 
   const supervisor = Session.supervise(edits, options.jobs)
   try {
@@ -195,20 +195,30 @@ async function sweepCommand(options: {
     const cold = isWhole ? coldOf(summary) : []
     if (failures.length > 0 || rare.length > 0 || cold.length > 0) state.exitCode = 1
     if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
+    const files = failures.map((result) => Session.saveFailure(result, edits))
+    const again: Array<Session.Again> = []
+    for (const [index, result] of failures.slice(0, edits === undefined ? screensMax : 1).entries()) {
+      again.push(await Session.showFailure(supervisor, result, { ...how, file: files[index] as string }))
+    }
+    if (again.some(({ isSame }) => !isSame)) state.exitCode = 3
 
     if (options.json) {
-      const failed = failures.map((result) => ({
+      const failed = failures.map((result, index) => ({
         scenario: result.request.scenario,
         seed: result.request.seed,
         verdict: result.verdict,
         digest: result.digest,
+        /** Null where it was not run again. */
+        isDigestEqual: again[index]?.isSame ?? null,
+        file: files[index],
         replay: Session.replayLine(result.request, how)
       }))
       print(JSON.stringify({ ...summary, failed: summary.failed + cold.length, rare, cold, failures: failed }, null, 2))
       return
     }
-    for (const failure of failures.slice(0, edits === undefined ? screensMax : 1)) {
-      print(`${await Session.showFailure(supervisor, failure, how)}\n`)
+    for (const { screen } of again) print(`${screen}\n`)
+    if (failures.length > again.length) {
+      print(`${failures.length - again.length} more failed; the file of each is in failures/\n`)
     }
     print(verdictTable(summary))
     const effects = effectTable(summary.effects, isWhole)
