@@ -32,6 +32,8 @@ export const heartbeatIntervalMillis = 10_000
 export const heartbeatStaleMillis = 30_000
 /** Late, but not yet stale: what the brake counts, so that it is on before the first of a common failure is stale. */
 export const heartbeatLateMillis = heartbeatStaleMillis - heartbeatIntervalMillis
+/** How long the agent of an instance is silent before another one is heard for it: the instance has moved. */
+export const heartbeatMoveMillis = 15_000
 export const heartbeatSweepIntervalMillis = 2_000
 export const heartbeatUidsMax = 1_000
 /** How long an agent waits for one address before it tries the next. */
@@ -82,6 +84,11 @@ assert(Number.isInteger(bucketsPerGroup), "groups have equally many buckets")
 assert(lockTimeoutMillis <= statementTimeoutMillis, "a statement may wait for a lock and still answer")
 assert(heartbeatStaleMillis >= 3 * heartbeatIntervalMillis, "an agent may lose two heartbeats before it is stale")
 assert(heartbeatLateMillis > heartbeatIntervalMillis, "an agent that beats in time is never late")
+assert(heartbeatMoveMillis > heartbeatIntervalMillis, "an agent that beats in time keeps its instances")
+assert(
+  heartbeatMoveMillis + heartbeatIntervalMillis < heartbeatStaleMillis,
+  "an instance that has moved is heard before it is given up"
+)
 assert(heartbeatSweepIntervalMillis <= heartbeatIntervalMillis, "a sweep sees every agent late before it sees it stale")
 assert(3 * heartbeatTimeoutMillis <= heartbeatIntervalMillis, "an agent can try three addresses within one interval")
 assert(

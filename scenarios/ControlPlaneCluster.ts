@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly nodes: number
   readonly agents?: number
   readonly profile?: LeaseProfile
+  /** Instances are dealt anew to the agents so often, until then: some move from one to another. Default: never. */
+  readonly moves?: { readonly everyMillis: number; readonly untilMillis: number }
 }
 
 export interface ControlPlaneCluster {
@@ -99,7 +101,9 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
     silentUntilMicros = Math.max(silentUntilMicros, world.nowMicros + forMicros)
   }
   world.onHeal(() => falls(0))
-  for (let index = 0; index < agentCount; index++) addAgent(world, provider, { index, agentCount, addresses, falls })
+  for (let index = 0; index < agentCount; index++) {
+    addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls })
+  }
 
   const convergence = Convergence.start()
   world.subscribe(convergence.step)
@@ -135,6 +139,7 @@ function addAgent(
     readonly index: number
     readonly agentCount: number
     readonly addresses: ReadonlyArray<string>
+    readonly moves: ClusterOptions["moves"]
     /** Told when the agent falls silent, and for how long. */
     readonly falls: (forMicros: number) => void
   }
@@ -145,7 +150,7 @@ function addAgent(
     const nth = beats++
     const { hazards } = world
     if (hazards.hit("controlled/stale-heartbeat", id, nth) !== undefined) return Effect.succeed([])
-    const uids = provider.running().filter((uid) => (Chance.hashText(uid) >>> 0) % options.agentCount === options.index)
+    const uids = provider.running().filter((uid) => placeOf(world, uid, options) === options.index)
     if (hazards.hit("controlled/flapping-agent", id, nth) === undefined) return Effect.succeed(uids)
     const fraction = hazards.fraction("controlled/flapping-agent", id, nth)
     const millis = flapMillisMin + fraction * (flapMillisMax - flapMillisMin)
@@ -154,6 +159,17 @@ function addAgent(
   })
   const program = Agent.run({ id, addresses: options.addresses, running, onUnknown: () => Effect.void })
   world.addNode(id, Effect.provide(program, SimHttpClient.layer), { tags: ["agent", "process", "clock"] }).start()
+}
+
+/** The index of the agent that sees the resource now. */
+function placeOf(
+  world: World,
+  uid: string,
+  { agentCount, moves }: { readonly agentCount: number; readonly moves: ClusterOptions["moves"] }
+): number {
+  const deal =
+    moves === undefined ? 0 : Math.floor(Math.min(world.nowMicros / 1_000, moves.untilMillis) / moves.everyMillis)
+  return (Chance.hashText(deal === 0 ? uid : `${uid}/${deal}`) >>> 0) % agentCount
 }
 
 /** Who holds which lease, by the rows of the store: a fold over the facts. */

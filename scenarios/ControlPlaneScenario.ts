@@ -18,6 +18,8 @@ export interface Story {
   readonly safetyMillis?: number
   /** What the clients ask for. Default: each a request every 2 s, of two fleets. */
   readonly workload?: Pick<Clients.ClientsOptions, "requestsPerSecond" | "fleets" | "desiredMin">
+  /** How the cluster differs from the usual one. */
+  readonly cluster?: Partial<Cluster.ClusterOptions>
   readonly faults: (draw: Draw, world: World, parameters: Scenario.Parameters) => FaultPlan
   /** When it has recovered. Default: everything has settled. */
   readonly converged?: (cluster: Cluster.ControlPlaneCluster) => () => true | string
@@ -59,7 +61,11 @@ export const make = (story: Story): Scenario.Scenario => {
     parameters: { ...defaultParameters, ...story.parameters },
     safetyMillis,
     build: (world, parameters) => {
-      const cluster = Cluster.build(world, { nodes: parameters["nodes"] ?? 3, agents: parameters["agents"] ?? 1 })
+      const cluster = Cluster.build(world, {
+        nodes: parameters["nodes"] ?? 3,
+        agents: parameters["agents"] ?? 1,
+        ...story.cluster
+      })
       Clients.build(world, {
         clients: parameters["clients"] ?? 1,
         addresses: cluster.addresses,

@@ -3,9 +3,10 @@ import { make, plan, repeated, throughout } from "./ControlPlaneScenario.ts"
 export const agentsFlapping = make({
   name: "agents/flapping-and-stale",
   story: `Agents fall silent for longer than they may, come back, and lose single heartbeats. What is given up is replaced once; what returns is
-recognised by its incarnation.`,
+recognised by its incarnation. Instances move from one agent to another, and are heard there before they are given up.`,
   parameters: { agents: [2, 3], desiredMax: [3, 6] },
   safetyMillis: 120_000,
+  cluster: { moves: { everyMillis: 40_000, untilMillis: 85_000 } },
   faults: (draw) =>
     plan(
       throughout(draw, "controlled/stale-heartbeat", [0.1, 0.8]),

@@ -9,6 +9,7 @@ import { Unavailable } from "./ApiErrors.ts"
 
 const returns = Mark.sometimes("instance given up for its silence is heard again")
 const unheard = Mark.sometimes("heartbeat for an instance that is unknown, or of an older incarnation")
+const moves = Mark.sometimes("heartbeat for an instance that another agent speaks for")
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -21,17 +22,21 @@ export const layer = HttpApiBuilder.group(
           Effect.map(({ incarnation }) => ({ incarnation })),
           Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
         ),
-      beat: ({ payload }) =>
+      beat: ({ params, payload }) =>
         Effect.gen(function* () {
           if (payload.uids.length === 0) return { unknown: [] }
-          const heard = yield* Heartbeat.record(once, payload)
+          const heard = yield* Heartbeat.record(once, { agent: params.agent, ...payload })
           const returned = heard.filter(Heartbeat.hasReturned).map(({ uid }) => uid)
           if (returned.length > 0) {
             yield* Mark.hit(returns)
             yield* Heartbeat.markReturned(once, returned)
           }
           const known = new Set(heard.map(({ uid }) => uid))
-          const unknown = payload.uids.filter((uid) => !known.has(uid))
+          const missing = payload.uids.filter((uid) => !known.has(uid))
+          if (missing.length === 0) return { unknown: [] }
+          for (const { uid } of yield* Heartbeat.elsewhere(once, params.agent, missing)) known.add(uid)
+          const unknown = missing.filter((uid) => !known.has(uid))
+          yield* Mark.hit(moves, unknown.length < missing.length)
           yield* Mark.hit(unheard, unknown.length > 0)
           return { unknown }
         }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message })))

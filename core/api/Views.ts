@@ -107,5 +107,5 @@ export const Beat = Schema.Struct({
   uids: Schema.Array(Schema.String).check(Schema.isMaxLength(heartbeatUidsMax))
 })
 
-/** `unknown`: instances that nobody wants any more, or that a later incarnation speaks for; the agent may end them. */
+/** `unknown`: instances that nobody wants any more, or that a later incarnation of the agent speaks for; the agent may end them. */
 export const BeatAnswer = Schema.Struct({ unknown: Schema.Array(Schema.String) })

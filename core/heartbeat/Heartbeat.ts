@@ -2,12 +2,16 @@
  * Heartbeats of agents: what they write, and when silence counts as failure.
  *
  * - H1 The time of a heartbeat is the database's time of its receipt; no clock of a sender is ever believed.
- * - H2 An agent speaks under its incarnation, which the store gives out; what an older incarnation says changes nothing.
+ * - H2 An agent speaks under its incarnation, which the store gives out; what an older incarnation of it says changes nothing.
+ *   Incarnations of different agents have nothing to do with each other.
+ * - H4 An instance is spoken for by one agent. When it moves, the agent of its new place is heard for it as soon as the former one
+ *   has been silent about it for `heartbeatMoveMillis`: no second agent can keep alive, or take, what the first still sees, and
+ *   an instance that has really moved is heard in time. A new attempt to start it may run anywhere, and begins with no agent.
  * - H3 RUNNING becomes ERROR after `heartbeatStaleMillis` of silence, unless so many are late together that the
  *   cause must be common (a cut network, a stalled store). Then nothing is given up (kubernetes #24200).
  */
 import * as Effect from "effect/Effect"
-import { brakeCountMin, brakeRatio, heartbeatLateMillis, heartbeatStaleMillis } from "../Limits.ts"
+import { brakeCountMin, brakeRatio, heartbeatLateMillis, heartbeatMoveMillis, heartbeatStaleMillis } from "../Limits.ts"
 import { instances, type Instance } from "../instance/Instance.ts"
 import {
   add,
@@ -18,6 +22,7 @@ import {
   isIn,
   isNull,
   le,
+  ne,
   or,
   type Row,
   subtract
@@ -55,19 +60,39 @@ export const register = (once: Once, id: string): Effect.Effect<Agent, StorageEr
     (rows) => rows[0]!
   )
 
-/** The instances that were heard; a uid that is missing is unknown, or another incarnation speaks for it. */
-export const record = (
-  once: Once,
-  beat: { readonly incarnation: number; readonly uids: ReadonlyArray<string> }
-): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+export interface Beat {
+  readonly agent: string
+  readonly incarnation: number
+  readonly uids: ReadonlyArray<string>
+}
+
+/** The instances that were heard; a uid that is missing is unknown, or another agent or incarnation speaks for it. */
+export const record = (once: Once, beat: Beat): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
   once(
     (transaction) =>
       transaction.update(instances, {
-        where: (row) =>
-          and(isIn(row.uid, beat.uids), or(isNull(row.agentIncarnation), le(row.agentIncarnation, beat.incarnation))),
-        set: () => ({ agentIncarnation: beat.incarnation, lastHeartbeatAt: clockTimestamp })
+        where: (row) => and(isIn(row.uid, beat.uids), maySpeak(row, beat)),
+        set: () => ({ agent: beat.agent, agentIncarnation: beat.incarnation, lastHeartbeatAt: clockTimestamp })
       }),
     { label: "heartbeat/record" }
+  )
+
+const maySpeak = (row: Row<Instance>, beat: Beat): Condition =>
+  or(
+    isNull(row.agent),
+    and(eq(row.agent, beat.agent), le(row.agentIncarnation, beat.incarnation)),
+    and(ne(row.agent, beat.agent), isSilentFor(row, heartbeatMoveMillis))
+  )
+
+/** Those of `uids` that another agent speaks for: this one may have them soon, and must not end them. */
+export const elsewhere = (
+  once: Once,
+  agent: string,
+  uids: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  once(
+    (transaction) => transaction.select(instances, { where: (row) => and(isIn(row.uid, uids), ne(row.agent, agent)) }),
+    { label: "heartbeat/elsewhere" }
   )
 
 /** Was it given up for its silence, and is it now heard again? Then its owner must look. */

@@ -10,7 +10,7 @@
  *
  * Who writes what: the API inserts standalone instances and asks for deletions, the fleet's owner does the same for
  * the instances of its fleet; the owner of the bucket moves the state; the leader's sweep moves RUNNING to ERROR; a
- * heartbeat writes `agentIncarnation` and `lastHeartbeatAt`. Everybody may set `dueAt`, which only says "look".
+ * heartbeat writes `agent`, `agentIncarnation` and `lastHeartbeatAt`. Everybody may set `dueAt`, which only says "look".
  */
 import * as Effect from "effect/Effect"
 import { assert } from "../assert.ts"
@@ -70,6 +70,8 @@ export const instances = make("instances", {
     revision: integer,
     /** Counts how often its creation was begun. */
     attempt: integer,
+    /** The agent that speaks for it, as which incarnation of itself; null until the first heartbeat of the present attempt. */
+    agent: nullable(text),
     agentIncarnation: nullable(integer),
     lastHeartbeatAt: nullable(timestamp),
     deletionRequestedAt: nullable(timestamp),
@@ -90,6 +92,11 @@ export const instances = make("instances", {
       ),
     deletingWasAsked: (row) => or(ne(row.state, "DELETING"), isNotNull(row.deletionRequestedAt)),
     errorHasReason: (row) => or(ne(row.state, "ERROR"), isNotNull(row.reason)),
+    agentHasIncarnation: (row) =>
+      or(
+        and(isNull(row.agent), isNull(row.agentIncarnation)),
+        and(isNotNull(row.agent), isNotNull(row.agentIncarnation))
+      ),
     runningHasHeartbeat: (row) => or(ne(row.state, "RUNNING"), isNotNull(row.lastHeartbeatAt)),
     fleetHasOrdinals: (row) =>
       or(and(isNull(row.fleet), isNull(row.ordinal)), and(isNotNull(row.fleet), ge(row.ordinal, 0)))
@@ -119,6 +126,7 @@ export const create = (
       reason: null,
       revision: 1,
       attempt: 0,
+      agent: null,
       agentIncarnation: null,
       lastHeartbeatAt: null,
       deletionRequestedAt: null,
@@ -165,7 +173,8 @@ export const move = (
         revision: add(row.revision, 1),
         updatedAt: clockTimestamp,
         dueAt: to === "RUNNING" ? null : clockTimestamp,
-        ...(to === "CREATING" ? { attempt: add(row.attempt, 1) } : {}),
+        // A new attempt may run anywhere.
+        ...(to === "CREATING" ? { attempt: add(row.attempt, 1), agent: null, agentIncarnation: null } : {}),
         // It counts as heard from now, so that it has the whole time to send its first heartbeat.
         ...(to === "RUNNING" ? { lastHeartbeatAt: clockTimestamp } : {})
       })

@@ -88,6 +88,7 @@ export const instanceRow = (uid: string, changes: Partial<Instance> = {}): Insta
     spec: { image: "web:1", size: "small" },
     revision: 1,
     attempt: 0,
+    agent: null,
     agentIncarnation: null,
     lastHeartbeatAt: null,
     deletionRequestedAt: null,

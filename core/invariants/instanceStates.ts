@@ -1,8 +1,9 @@
 /**
  * I18 and row A7: the state of an instance moves only along the table of moves, each move takes the next revision, and what
- * is reported about it never comes from an older incarnation of its agent.
+ * is reported about it never comes from an older incarnation of its agent, nor from another agent while its own is heard.
  */
 import { canMove, type Instance, instances } from "../instance/Instance.ts"
+import { heartbeatMoveMillis } from "../Limits.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
 import { rowChanges } from "./rowChanges.ts"
 
@@ -27,7 +28,19 @@ function judge(before: Instance | null, after: Instance | null): string | undefi
     if (after.revision !== before.revision + 1) return "its state changed without the next revision"
   }
   if (after.revision < before.revision) return "its revision fell"
-  const [earlier, later] = [before.agentIncarnation, after.agentIncarnation]
-  if (earlier !== null && (later === null || later < earlier)) return "an older incarnation of its agent was believed"
-  return undefined
+  return judgeAgent(before, after)
+}
+
+/** A new attempt begins with no agent; else one agent goes on speaking, or another one after enough silence. */
+function judgeAgent(before: Instance, after: Instance): string | undefined {
+  if (before.agent === null) return undefined
+  if (after.agent === null) return after.attempt > before.attempt ? undefined : "its agent was forgotten"
+  if (after.agent === before.agent) {
+    return after.agentIncarnation! < before.agentIncarnation!
+      ? "an older incarnation of its agent was believed"
+      : undefined
+  }
+  const silentMicros = after.lastHeartbeatAt! - before.lastHeartbeatAt!
+  if (silentMicros >= heartbeatMoveMillis * 1_000) return undefined
+  return `${after.agent} was heard for it, ${Math.round(silentMicros / 1_000)} ms after ${before.agent}`
 }

@@ -8,7 +8,7 @@ import { instanceStates } from "./instanceStates.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
 import { workBounded } from "./workBounded.ts"
-import { change, commit, fleetRow, instanceRow, type Line, told } from "./Story.fixture.ts"
+import { change, commit, fleetRow, instanceRow, type Line, micros, told } from "./Story.fixture.ts"
 
 const fence = [{ lease: "buckets/1", epoch: 1 }]
 const wrote = (before: Instance | null, after: Instance | null, fences = fence, label = "instance/move"): Line => [
@@ -30,6 +30,13 @@ const life = [
   wrote(deleting, null)
 ]
 
+const heard = (agent: string, agentIncarnation: number, seconds: number): Instance => ({
+  ...running,
+  agent,
+  agentIncarnation,
+  lastHeartbeatAt: micros(seconds)
+})
+
 describe("instance-states", () => {
   it("holds for a whole life", () => assert.strictEqual(told(instanceStates, ...life), "holds"))
 
@@ -41,9 +48,33 @@ describe("instance-states", () => {
 
   it("finds an older incarnation of an agent that was believed", () =>
     assert.include(
-      told(instanceStates, wrote({ ...running, agentIncarnation: 3 }, { ...running, agentIncarnation: 2 })),
+      told(instanceStates, wrote(heard("a1", 3, 0), heard("a1", 2, 10))),
       "older incarnation of its agent"
     ))
+
+  it("finds another agent that was heard while the instance's own still was (14 s ago), whatever its incarnation", () =>
+    assert.include(
+      told(instanceStates, wrote(heard("a1", 1, 0), heard("a2", 6, 14))),
+      "a2 was heard for it, 14000 ms after a1"
+    ))
+
+  it("holds when the instance has moved, to an agent of a lower incarnation, after the silence of its own (15 s)", () =>
+    assert.strictEqual(told(instanceStates, wrote(heard("a1", 6, 0), heard("a2", 1, 15))), "holds"))
+
+  it("lets only a new attempt forget the agent", () => {
+    const forgotten = { ...heard("a1", 6, 0), agent: null, agentIncarnation: null }
+    assert.include(told(instanceStates, wrote(heard("a1", 6, 0), forgotten)), "its agent was forgotten")
+    const again = {
+      ...forgotten,
+      state: "CREATING",
+      revision: running.revision + 1,
+      attempt: running.attempt + 1
+    } as const
+    assert.strictEqual(
+      told(instanceStates, wrote({ ...heard("a1", 6, 0), state: "ERROR", reason: "Vanished" }, again)),
+      "holds"
+    )
+  })
 })
 
 describe("acknowledged-writes", () => {

@@ -11,6 +11,8 @@ import { effectBeforeIntent } from "./effectBeforeIntent.ts"
 import { expiryByApplicationClock } from "./expiryByApplicationClock.ts"
 import { fenceByUnlockedRead } from "./fenceByUnlockedRead.ts"
 import { heartbeatByAnotherClock } from "./heartbeatByAnotherClock.ts"
+import { heartbeatByTheSendersClock } from "./heartbeatByTheSendersClock.ts"
+import { heartbeatOfAnyAgent } from "./heartbeatOfAnyAgent.ts"
 import { idempotencyRecordApart } from "./idempotencyRecordApart.ts"
 import { leaderGateOnShardWork } from "./leaderGateOnShardWork.ts"
 import { leaderNeverTold } from "./leaderNeverTold.ts"
@@ -40,6 +42,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   expiryByApplicationClock,
   fenceByUnlockedRead,
   heartbeatByAnotherClock,
+  heartbeatByTheSendersClock,
+  heartbeatOfAnyAgent,
   idempotencyRecordApart,
   leaderGateOnShardWork,
   leaderNeverTold,

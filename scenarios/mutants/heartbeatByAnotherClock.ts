@@ -3,13 +3,13 @@ import type { Mutant } from "./Mutant.ts"
 export const heartbeatByAnotherClock: Mutant = {
   name: "heartbeat-by-another-clock",
   why: "The time of a heartbeat is that of the process that took it, not that of the store.",
-  incident: "table A, A12: stale by the sender's clock",
+  incident: "table A, A12: stale by the clock of whoever took the heartbeat",
   edits: [
     {
       file: "core/api/AgentsApi.ts",
-      find: "const heard = yield* Heartbeat.record(once, payload)",
+      find: "const heard = yield* Heartbeat.record(once, { agent: params.agent, ...payload })",
       replace:
-        "const heard = yield* Effect.flatMap(Effect.clockWith((clock) => clock.currentTimeMillis), (sentAt) => Heartbeat.record(once, { ...payload, sentAt } as never))"
+        "const heard = yield* Effect.flatMap(Effect.clockWith((clock) => clock.currentTimeMillis), (sentAt) => Heartbeat.record(once, { agent: params.agent, ...payload, sentAt } as never))"
     },
     {
       file: "core/heartbeat/Heartbeat.ts",
