@@ -80,6 +80,27 @@ describe("a stall", () => {
     ])
   })
 
+  it("that its second run does not repeat is nondeterminism, whether the facts tell it or the end alone", () => {
+    let runs = 0
+    const delays = verdictOf((world) => {
+      runs++
+      world.addNode("a", labelled("idles", Effect.delay(Effect.never, runs)), { mustEnd: true }).start()
+      world.kernel.facts.tell(undefined, { _tag: "Built", runs } as { readonly _tag: "Built" })
+    })
+    const recovers = verdictOf(
+      (world) => {
+        runs++
+        world.addNode("a", ticker).start()
+        return { converged: () => runs > 3 || "it is the first run" }
+      },
+      { withinMillis: 5_000, quietMillis: 0, noise: () => false }
+    )
+    for (const verdict of [delays, recovers]) {
+      assert.strictEqual(verdict._tag === "escaped" && verdict.api, "nondeterminism")
+      assert.match(verdict._tag === "escaped" ? verdict.remedy : "", /stalled \((deadlock: nothing|not converged)/)
+    }
+  })
+
   it("is told the same way each time, though Effect numbers its fibers anew", () => {
     const again = () =>
       verdictOf((world) => {

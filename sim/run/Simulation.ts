@@ -50,7 +50,14 @@ export const runScenario = (scenario: Scenario, request: RunRequest, options: Ru
   // The same run once more, keeping the fibers this time, says who waits for what.
   const { onFact: _onFact, onDrawn: _onDrawn, onWorld: _onWorld, ...again } = options
   const explained = attempt(scenario, request, again, true)
-  return explained.digest === result.digest ? { ...result, verdict: explained.verdict } : result
+  const isSame = explained.digest === result.digest && explained.verdict._tag === "stalled"
+  return { ...result, verdict: isSame ? explained.verdict : differing(result.verdict) }
+}
+
+/** The verdict on a stall that its second run did not repeat: whatever made the difference is not in the request. */
+function differing({ atMicros, reason }: Verdict & { readonly _tag: "stalled" }): Verdict {
+  const remedy = `the run stalled (${reason}) and went another way when it was run again: look for state that outlives a run`
+  return { _tag: "escaped", api: "nondeterminism", remedy, stack: "", atMicros }
 }
 
 /** The parameters of a seed, each uniform in its range. */

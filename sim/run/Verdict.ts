@@ -33,7 +33,7 @@ export type Verdict =
     }
   /** A node's program, an invariant or the simulator itself failed. */
   | { readonly _tag: "crashed"; readonly node: string; readonly cause: string; readonly atMicros: number }
-  /** The program left the simulation: time, chance, timers or I/O of the host, or a promise. */
+  /** The program left the simulation: time, chance, timers or I/O of the host, a promise, or two runs of one request that differ. */
   | {
       readonly _tag: "escaped"
       readonly api: string
