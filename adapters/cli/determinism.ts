@@ -2,12 +2,12 @@
  * The determinism gate: seeds of every scenario and strategy, twice in one process and again in a fresh one. Where digests
  * differ, the first fact that differs is shown.
  */
-import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import type { Supervisor } from "../../sim/host/Supervisor.ts"
+import { inFreshProcess } from "./inFreshProcess.ts"
 import { paint } from "./Output.ts"
 import * as Session from "./Session.ts"
 import { parseSeeds } from "./Usage.ts"
@@ -68,19 +68,8 @@ export const printDigests = async (scenarios: ReadonlyArray<string>, seeds: numb
 export const isChild = (): boolean => process.env[inChild] !== undefined
 
 function freshDigests(scenarios: ReadonlyArray<string>, seeds: number): ReadonlyArray<string> {
-  const printed = inFreshProcess(["determinism", ...scenarios, "--seeds", String(seeds)], [0])
+  const printed = inFreshProcess(["determinism", ...scenarios, "--seeds", String(seeds)], [0], { [inChild]: "1" })
   return printed.trim().split("\n")
-}
-
-/** What this command line prints when it is run by itself. */
-function inFreshProcess(args: ReadonlyArray<string>, codes: ReadonlyArray<number>): string {
-  const child = spawnSync(process.execPath, [...process.execArgv, process.argv[1] as string, ...args], {
-    env: { ...process.env, [inChild]: "1" },
-    encoding: "utf8",
-    maxBuffer: 1 << 26
-  })
-  if (!codes.includes(child.status ?? -1)) throw new Error(`the fresh process failed: ${child.stderr}`)
-  return child.stdout
 }
 
 /** Compares what the worker that has run everything else tells of the run with what a fresh process tells of it. */

@@ -13,10 +13,11 @@ import * as Timeline from "../../reports/Timeline.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
-import { isFailure, type RunRequest } from "../../sim/run/Verdict.ts"
+import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
+import { inFreshProcess } from "./inFreshProcess.ts"
 import { attempt, runCommand } from "./runCommand.ts"
 import * as Session from "./Session.ts"
 import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
@@ -347,12 +348,12 @@ async function mutantsCommand(options: {
   readonly json: boolean
 }): Promise<void> {
   const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
-  const rows = []
-  for (const each of mutants) {
-    const supervisor = Session.supervise(Session.findMutant(each.name), options.jobs)
+  const seeds = parseSeeds(String(Math.ceil(options.seeds / scenarios.length)))
+  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random" }).slice(0, options.seeds)
+  const rows: Array<MutantRow> = []
+  for (const { incident, name } of mutants) {
+    const supervisor = Session.supervise(Session.findMutant(name), options.jobs)
     try {
-      const seeds = parseSeeds(String(Math.ceil(options.seeds / scenarios.length)))
-      const requests = Session.requestsOf(scenarios, seeds, { strategy: "random" }).slice(0, options.seeds)
       const results = await sweep({
         supervisor,
         requests,
@@ -361,30 +362,50 @@ async function mutantsCommand(options: {
         onResult: () => undefined,
         isStopped: () => state.isStopped
       })
-      const index = results.findIndex(({ verdict }) => isFailure(verdict))
-      const found = results[index]
-      const row = {
-        mutant: each.name,
-        incident: each.incident,
-        seeds: index < 0 ? null : index + 1,
-        scenario: found?.request.scenario ?? null,
-        caughtBy:
-          found === undefined ? null : found.verdict._tag === "violated" ? found.verdict.invariant : found.verdict._tag
-      }
+      const row = mutantRow(name, incident, results)
       rows.push(row)
-      if (index < 0) state.exitCode = 1
-      if (!options.json) {
-        const verdict =
-          index < 0
-            ? paint("red", "not found")
-            : `${String(row.seeds).padStart(4)} seeds  ${row.caughtBy} in ${row.scenario}`
-        print(`${each.name.padEnd(44)}${verdict}  ${paint("dim", each.incident)}`)
-      }
+      if (!options.json) print(mutantLine(row))
     } finally {
       await supervisor.close()
     }
   }
-  if (options.json) print(JSON.stringify(rows, null, 2))
+  const found = rows.filter(({ isFound }) => isFound).length
+  if (found < mutants.length) state.exitCode = 1
+  print(options.json ? JSON.stringify(rows, null, 2) : `\n${found} of ${mutants.length} found and replayed`)
+}
+
+interface MutantRow {
+  readonly mutant: string
+  readonly incident: string
+  /** Caught by an invariant or by liveness, and again by its replay line in a fresh process, with the same digest. */
+  readonly isFound: boolean
+  /** How many it took. */
+  readonly seeds: number
+  readonly scenario: string | null
+  readonly caughtBy: string
+}
+
+function mutantRow(mutant: string, incident: string, results: ReadonlyArray<RunResult>): MutantRow {
+  const index = results.findIndex(({ verdict }) => isFailure(verdict))
+  const failure = results[index]
+  if (failure === undefined) {
+    return { mutant, incident, isFound: false, seeds: results.length, scenario: null, caughtBy: "nothing" }
+  }
+  const { request, verdict } = failure
+  const row = { mutant, incident, seeds: index + 1, scenario: request.scenario }
+  if (verdict._tag !== "violated" && verdict._tag !== "stalled") {
+    return { ...row, isFound: false, caughtBy: `no invariant: it ${verdict._tag}` }
+  }
+  const line = ["replay", request.scenario, "--seed", request.seed, "--mutant", mutant, "--json"]
+  const again = JSON.parse(inFreshProcess(line, [0, 1, 3])) as RunResult
+  const caughtBy = verdict._tag === "violated" ? verdict.invariant : "liveness"
+  const isSame = again.digest === failure.digest && again.verdict._tag === verdict._tag
+  return { ...row, isFound: isSame, caughtBy: isSame ? caughtBy : `${caughtBy}, but its replay differs` }
+}
+
+function mutantLine({ caughtBy, incident, isFound, mutant, scenario, seeds }: MutantRow): string {
+  const how = `${String(seeds).padStart(4)} seeds  ${caughtBy}${scenario === null ? "" : ` in ${scenario}`}`
+  return `${mutant.padEnd(44)}${isFound ? how : paint("red", how)}  ${paint("dim", incident)}`
 }
 
 function durationMicros(flag: string, text: string): number {
