@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { runScenario } from "../../sim/run/Simulation.ts"
@@ -47,5 +48,22 @@ describe("example/payments", () => {
     const [once, twice] = [run(found, false), run(found, false)]
     assert.strictEqual(once.verdict._tag === "violated" && once.verdict.invariant, "charged-once")
     assert.strictEqual(twice.digest, once.digest)
+  })
+})
+
+describe("the README", () => {
+  it("shows the scenario, the invariant and the steering as they are", () => {
+    const read = (file: string) => readFileSync(new URL(file, import.meta.url), "utf8")
+    const blocks = [...read("../../README.md").matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block]) => block as string)
+    const [scenario, invariant, steering] = blocks
+    assert.include(read("payments.ts"), scenario)
+    assert.include(read("payments.ts"), invariant)
+    const lines = read("payments.test.ts").split("\n")
+    for (const line of (steering as string).trim().split("\n")) {
+      assert.isTrue(
+        lines.some((present) => present.trim() === line.trim()),
+        line
+      )
+    }
   })
 })
