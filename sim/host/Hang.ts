@@ -21,10 +21,15 @@ interface ProfileNode {
 }
 
 async function profile(worker: Worker): Promise<string | undefined> {
-  const handle = await worker.startCpuProfile()
-  await pause(profileMillis)
-  const { nodes } = JSON.parse(await handle.stop()) as { readonly nodes: ReadonlyArray<ProfileNode> }
-  return describe(nodes)
+  try {
+    const handle = await worker.startCpuProfile()
+    await pause(profileMillis)
+    const { nodes } = JSON.parse(await handle.stop()) as { readonly nodes: ReadonlyArray<ProfileNode> }
+    return describe(nodes)
+  } catch {
+    // It has ended meanwhile, which is a verdict of its own.
+    return undefined
+  }
 }
 
 /** The hottest function, or the nearest of its callers that is no package's. */

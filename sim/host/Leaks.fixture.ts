@@ -29,9 +29,15 @@ const byReference = Effect.suspend(() => {
   return emit({ _tag: "Iterated", order: [...HashMap.values(map)] })
 })
 
+const fine = one("fine", Effect.sleep("500 millis"))
+
+const tooLate = (): never => {
+  throw new Error("nothing runs any more")
+}
+
 /** @public Loaded by URL. */
 export const catalogue = [
-  one("fine", Effect.sleep("500 millis")),
+  fine,
   one(
     "reads-date",
     Effect.sync(() => Date.now())
@@ -52,6 +58,15 @@ export const catalogue = [
   ),
   one("spins", Effect.forever(Effect.yieldNow)),
   one("throws", Effect.die(new Error("broken on purpose"))),
+  {
+    name: "throws-afterwards",
+    load: () => {
+      const turns = (count: number): void =>
+        void setImmediate(() => (count === 0 ? setTimeout(tooLate, 100) : turns(count - 1)))
+      turns(5)
+      return fine.load()
+    }
+  },
   {
     name: "throws-while-built",
     load: () =>

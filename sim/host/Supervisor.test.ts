@@ -1,4 +1,5 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import { once } from "node:events"
 import type { RunRequest } from "../run/Verdict.ts"
 import { Refused, Supervisor } from "./Supervisor.ts"
 
@@ -91,6 +92,14 @@ describe("the supervisor", () => {
       promised._tag === "crashed" ? promised.cause : promised._tag,
       /nobody awaited it: Error: forgotten|escaped/
     )
+    assert.deepStrictEqual(await verdictOf("fine"), { _tag: "passed" })
+  })
+
+  it("replaces a worker that dies between two runs, and says so", async () => {
+    const warned = once(process, "warning")
+    assert.deepStrictEqual(await verdictOf("throws-afterwards"), { _tag: "passed" })
+    const [warning] = (await warned) as ReadonlyArray<Error>
+    assert.match(warning?.message ?? "", /ended between two runs.*nothing runs any more/)
     assert.deepStrictEqual(await verdictOf("fine"), { _tag: "passed" })
   })
 

@@ -2,7 +2,7 @@
  * Runs requests in worker threads and watches over them: a run that does not come back is ended, and has a verdict.
  *
  * - V1 Results do not depend on the number of workers, nor on who ran what before.
- * - V2 Nothing hangs: a request has a bound of host time, and a worker that exceeds it is replaced.
+ * - V2 Nothing hangs: a request has a bound of host time, and a worker that exceeds it is replaced; so is one that dies idle.
  */
 import { Worker } from "node:worker_threads"
 import type { Envelope } from "../../core/facts/Envelope.ts"
@@ -131,11 +131,18 @@ export class Supervisor {
 
   /** The worker is not to be used again; its job, if it had one, ends with this verdict. */
   #lose(worker: Worker, verdict: Verdict): void {
+    // An error is followed by the thread's end.
+    if (!this.#workers.delete(worker)) return
     const job = this.#end(worker)
-    this.#workers.delete(worker)
     this.#breadcrumbs.delete(worker)
+    const index = this.#idle.indexOf(worker)
+    if (index >= 0) this.#idle.splice(index, 1)
     void worker.terminate()
-    job?.done({ result: endedEarly(job.request, verdict), facts: [] })
+    if (job !== undefined) job.done({ result: endedEarly(job.request, verdict), facts: [] })
+    else if (!this.#isClosed && verdict._tag === "crashed") {
+      // No run is to blame for certain, and it must not go unsaid.
+      process.emitWarning(`a worker thread ended between two runs, and was replaced: ${verdict.cause}`)
+    }
     this.#next()
   }
 }
