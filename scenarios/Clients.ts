@@ -127,19 +127,39 @@ const patience = Effect.map(
 /** Refusals that are answers: they are stored with the key, and come again. */
 const isAnswer = (error: { readonly _tag: string }): boolean => error._tag === "NotFound" || error._tag === "BadRequest"
 
-/** Sends until answered; a refusal because the first attempt still runs is no answer. */
-export const persist = (request: Request, pick: () => Effect.Effect<Client>, pauseMillis = 300): Effect.Effect<void> =>
+/** How a request is repeated. */
+interface Manner {
+  /** Between two attempts, at first; it grows. */
+  readonly pauseMillis: number
+  readonly onRepeat: () => void
+}
+
+const polite: Manner = { pauseMillis: 300, onRepeat: () => undefined }
+
+/** Sends until answered; a refusal because the first attempt still runs is no answer. Returns whether there was one. */
+export const persist = (
+  request: Request,
+  pick: () => Effect.Effect<Client>,
+  manner: Manner = polite
+): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      if (attempt > 0) manner.onRepeat()
       const client = yield* pick()
       const timeoutMillis = yield* patience
       const result = yield* Effect.result(Effect.timeoutOption(request.send(client, request.key), timeoutMillis))
-      if (result._tag === "Success" && result.success._tag === "Some")
-        return yield* answered(request, result.success.value)
-      if (result._tag === "Failure" && isAnswer(result.failure)) return yield* answered(request, result.failure)
-      const pause = (yield* Random.next) * pauseMillis * 2 ** Math.min(attempt, 3)
+      if (result._tag === "Success" && result.success._tag === "Some") {
+        yield* answered(request, result.success.value)
+        return true
+      }
+      if (result._tag === "Failure" && isAnswer(result.failure)) {
+        yield* answered(request, result.failure)
+        return true
+      }
+      const pause = (yield* Random.next) * manner.pauseMillis * 2 ** Math.min(attempt, 3)
       yield* Effect.sleep(pause)
     }
+    return false
   })
 
 const answered = (request: Request, answer: unknown) =>
@@ -154,22 +174,34 @@ const misbehave = (
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { hazards } = world
-    const strikes = (kind: string) => hazards.hit(`clients/${kind}`, name, nth) !== undefined
+    const strikes = (kind: string) => hazards.strike(`clients/${kind}`, name, nth) !== undefined
+    const effect = (kind: string) => world.kernel.facts.effect(`clients/${kind}`)
     if (strikes("abandoned")) {
       const after = (yield* Random.next) * 400
-      yield* Effect.ignore(Effect.timeoutOption(request.send(yield* pick(), request.key), after))
+      const outcome = yield* Effect.result(Effect.timeoutOption(request.send(yield* pick(), request.key), after))
+      if (outcome._tag === "Success" && outcome.success._tag === "None") effect("abandoned")
       return
     }
+    const storm: Manner = { pauseMillis: 0, onRepeat: () => effect("retry-storm") }
+    const manner = strikes("retry-storm") ? storm : polite
+    let isAnswered: boolean
     if (strikes("concurrent-duplicates")) {
-      yield* Effect.all([persist(request, pick), persist(request, pick), persist(request, pick)], {
-        concurrency: "unbounded"
-      })
-    } else yield* persist(request, pick, strikes("retry-storm") ? 0 : 300)
-    if (strikes("duplicate-retry")) yield* persist(request, pick)
+      const all = yield* Effect.all(
+        [1, 2, 3].map(() => persist(request, pick, manner)),
+        { concurrency: "unbounded" }
+      )
+      const times = all.filter((each) => each).length
+      if (times > 1) effect("concurrent-duplicates")
+      isAnswered = times > 0
+    } else isAnswered = yield* persist(request, pick, manner)
+    // What follows begins with an answer.
+    if (!isAnswered) return
+    if (strikes("duplicate-retry") && (yield* persist(request, pick))) effect("duplicate-retry")
     if (request.other === undefined || !strikes("other-body")) return
     const other = request.other()
     const outcome = yield* Effect.result(Effect.timeoutOption(other.send(yield* pick(), request.key), yield* patience))
     if (outcome._tag === "Success" && outcome.success._tag === "Some") yield* answered(other, outcome.success.value)
+    if (outcome._tag === "Failure" && outcome.failure._tag === "KeyReused") effect("other-body")
   })
 
 /**

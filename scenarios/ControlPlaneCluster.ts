@@ -149,9 +149,15 @@ function addAgent(
   const running = Effect.suspend(() => {
     const nth = beats++
     const { hazards } = world
-    if (hazards.hit("controlled/stale-heartbeat", id, nth) !== undefined) return Effect.succeed([])
     const uids = provider.running().filter((uid) => placeOf(world, uid, options) === options.index)
-    if (hazards.hit("controlled/flapping-agent", id, nth) === undefined) return Effect.succeed(uids)
+    // Who has nothing to say is not missed when silent.
+    const strikes = (kind: string) => {
+      const isStruck = hazards.strike(kind, id, nth) !== undefined && uids.length > 0
+      if (isStruck) world.kernel.facts.effect(kind)
+      return isStruck
+    }
+    if (strikes("controlled/stale-heartbeat")) return Effect.succeed([])
+    if (!strikes("controlled/flapping-agent")) return Effect.succeed(uids)
     const fraction = hazards.fraction("controlled/flapping-agent", id, nth)
     const millis = flapMillisMin + fraction * (flapMillisMax - flapMillisMin)
     options.falls(millis * 1_000)

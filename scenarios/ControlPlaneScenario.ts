@@ -11,6 +11,13 @@ import type { World } from "../sim/run/World.ts"
 import * as Clients from "./Clients.ts"
 import * as Cluster from "./ControlPlaneCluster.ts"
 
+/** What a story's faults can be drawn for. */
+export interface Stage {
+  readonly world: World
+  /** A hazard over the whole safety phase, at a rate between the bounds; it strikes everybody unless a target is given. */
+  readonly throughout: (fault: string, rates: readonly [minimum: number, maximum: number], target?: string) => Fault
+}
+
 export interface Story {
   readonly name: string
   readonly story: string
@@ -20,7 +27,7 @@ export interface Story {
   readonly workload?: Pick<Clients.ClientsOptions, "requestsPerSecond" | "fleets" | "desiredMin">
   /** How the cluster differs from the usual one. */
   readonly cluster?: Partial<Cluster.ClusterOptions>
-  readonly faults: (draw: Draw, world: World, parameters: Scenario.Parameters) => FaultPlan
+  readonly faults: (draw: Draw, stage: Stage) => FaultPlan
   /** When it has recovered. Default: everything has settled. */
   readonly converged?: (cluster: Cluster.ControlPlaneCluster) => () => true | string
   /** What else happens in the world, by hand. */
@@ -77,7 +84,19 @@ export const make = (story: Story): Scenario.Scenario => {
       const converged = story.converged?.(cluster) ?? cluster.settled
       return { converged: () => (world.unended.length === 0 ? converged() : `${world.unended.join(", ")} still asks`) }
     },
-    faults: story.faults,
+    faults: (draw, world) =>
+      story.faults(draw, {
+        world,
+        throughout: (fault, [minimum, maximum], target = "*") => ({
+          when: {
+            from: "0s",
+            until: fromMicros(safetyMillis * 1_000),
+            rate: Number(draw.logarithmic(`rate/${fault}`, minimum, maximum).toPrecision(2))
+          },
+          target,
+          fault
+        })
+      }),
     invariants: [...all, toCheck(Clients.answersAgree)],
     liveness: { withinMillis: recoveryMillis, quietMillis: 15_000, noise: (label) => !isRoutine(label) }
   })
@@ -90,7 +109,8 @@ export const repeated = (
     readonly times: readonly [minimum: number, maximum: number]
     readonly withinMillis: number
     readonly forMillis: readonly [minimum: number, maximum: number]
-    readonly fault: Omit<Fault, "when" | "for">
+    /** The same each time, or drawn anew. */
+    readonly fault: Omit<Fault, "when" | "for"> | ((own: Draw) => Omit<Fault, "when" | "for">)
   }
 ): ReadonlyArray<Fault> =>
   Array.from({ length: draw.integer("times", ...options.times) }, (_, index) => {
@@ -98,22 +118,10 @@ export const repeated = (
     const tenth = (millis: number) => Math.round(millis / 100)
     const [shortest, longest] = options.forMillis
     return {
-      ...options.fault,
+      ...(typeof options.fault === "function" ? options.fault(own) : options.fault),
       when: { at: fromMicros(own.integer("at", 10, tenth(options.withinMillis)) * 100_000) },
       for: fromMicros(own.integer("for", tenth(shortest), tenth(longest)) * 100_000)
     }
   })
-
-/** A hazard over the whole safety phase, at a rate between the bounds. */
-export const throughout = (
-  draw: Draw,
-  fault: string,
-  rates: readonly [minimum: number, maximum: number],
-  target = "*"
-): Fault => ({
-  when: { from: "0s", until: "1m", rate: Number(draw.logarithmic(`rate/${fault}`, ...rates).toPrecision(2)) },
-  target,
-  fault
-})
 
 export const plan = (...faults: ReadonlyArray<Fault>): FaultPlan => ({ version: 1, faults })

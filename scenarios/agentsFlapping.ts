@@ -1,4 +1,4 @@
-import { make, plan, repeated, throughout } from "./ControlPlaneScenario.ts"
+import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
 export const agentsFlapping = make({
   name: "agents/flapping-and-stale",
@@ -7,10 +7,10 @@ recognised by its incarnation. Instances move from one agent to another, and are
   parameters: { agents: [2, 3], desiredMax: [3, 6] },
   safetyMillis: 120_000,
   cluster: { moves: { everyMillis: 40_000, untilMillis: 85_000 } },
-  faults: (draw) =>
+  faults: (draw, { throughout }) =>
     plan(
-      throughout(draw, "controlled/stale-heartbeat", [0.1, 0.8]),
-      throughout(draw, "controlled/flapping-agent", [0.1, 0.5]),
+      throughout("controlled/stale-heartbeat", [0.1, 0.8]),
+      throughout("controlled/flapping-agent", [0.1, 0.5]),
       ...repeated(draw.child("pauses"), {
         times: [2, 8],
         withinMillis: 115_000,

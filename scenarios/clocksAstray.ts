@@ -1,12 +1,13 @@
+import { clockTag } from "../sim/nemesis/kinds/clock.ts"
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
 export const clocksAstray = make({
   name: "clocks/skewed-and-drifting",
-  story: `Every clock is wrong in its own way: up to a minute off, up to two percent fast or slow, jumping. Leases are judged by the database's
-clock alone and measured by each holder's monotonic one, so that nobody acts too long.`,
-  faults: (draw, world) =>
+  story: `Every clock is wrong in its own way, the database's too: up to a minute off, up to two percent fast or slow, jumping. Leases are
+judged by the database's clock alone and measured by each holder's monotonic one, so that nobody acts too long.`,
+  faults: (draw, { world }) =>
     plan(
-      ...world.tagged("process").flatMap((target) => [
+      ...world.tagged(clockTag).flatMap((target) => [
         {
           when: { at: "0s" },
           target,
@@ -24,11 +25,11 @@ clock alone and measured by each holder's monotonic one, so that nobody acts too
         times: [1, 4],
         withinMillis: 50_000,
         forMillis: [1_000, 20_000],
-        fault: {
-          target: "random(process)",
+        fault: (own) => ({
+          target: `random(${clockTag})`,
           fault: "clock/jump",
-          parameters: { millis: draw.integer("jump", -90_000, 90_000) }
-        }
+          parameters: { millis: own.integer("millis", -90_000, 90_000) }
+        })
       }),
       ...repeated(draw.child("kills"), {
         times: [0, 3],

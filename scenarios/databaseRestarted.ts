@@ -1,10 +1,10 @@
-import { make, plan, repeated, throughout } from "./ControlPlaneScenario.ts"
+import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
 export const databaseRestarted = make({
   name: "storage/database-restarted-under-load",
   story: `The database dies under load and comes back, with latency, aborted transactions and timeouts around it. Nothing acknowledged is
 lost, unknown outcomes are resolved by looking, and every lease is found again.`,
-  faults: (draw) =>
+  faults: (draw, { throughout }) =>
     plan(
       ...repeated(draw, {
         times: [1, 4],
@@ -12,9 +12,9 @@ lost, unknown outcomes are resolved by looking, and every lease is found again.`
         forMillis: [100, 8_000],
         fault: { target: "database", fault: "storage/server-restart" }
       }),
-      throughout(draw, "storage/latency", [0.01, 0.2]),
-      throughout(draw, "storage/serialization-failure", [0.005, 0.1]),
-      throughout(draw, "storage/deadlock", [0.005, 0.05]),
-      throughout(draw, "storage/silent-client", [0.002, 0.03])
+      throughout("storage/latency", [0.01, 0.2]),
+      throughout("storage/serialization-failure", [0.005, 0.1]),
+      throughout("storage/deadlock", [0.005, 0.05]),
+      throughout("storage/silent-client", [0.002, 0.03])
     )
 })

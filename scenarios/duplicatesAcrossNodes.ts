@@ -1,19 +1,19 @@
-import { make, plan, repeated, throughout } from "./ControlPlaneScenario.ts"
+import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
 export const duplicatesAcrossNodes = make({
   name: "idempotency/duplicates-across-nodes",
   story: `Clients send one request with one key to several nodes at once, send it again after it was answered, use its key for another body,
 storm and give up. One key has one effect and one answer.`,
   parameters: { clients: [2, 4] },
-  faults: (draw) =>
+  faults: (draw, { throughout }) =>
     plan(
-      throughout(draw, "clients/concurrent-duplicates", [0.3, 0.9]),
-      throughout(draw, "clients/duplicate-retry", [0.3, 0.9]),
-      throughout(draw, "clients/other-body", [0.1, 0.5]),
-      throughout(draw, "clients/retry-storm", [0.05, 0.4]),
-      throughout(draw, "clients/abandoned", [0.02, 0.2]),
-      throughout(draw, "network/duplication", [0.05, 0.5]),
-      throughout(draw, "process/delay-at-point", [0.05, 0.3], "all(control-plane)"),
+      throughout("clients/concurrent-duplicates", [0.3, 0.9]),
+      throughout("clients/duplicate-retry", [0.3, 0.9]),
+      throughout("clients/other-body", [0.1, 0.5]),
+      throughout("clients/retry-storm", [0.05, 0.4]),
+      throughout("clients/abandoned", [0.02, 0.2]),
+      throughout("network/duplication", [0.05, 0.5]),
+      throughout("process/delay-at-point", [0.05, 0.3], "all(control-plane)"),
       ...repeated(draw, {
         times: [2, 6],
         withinMillis: 55_000,

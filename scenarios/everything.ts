@@ -8,6 +8,6 @@ export const everything = ControlPlaneScenario.make({
 Nothing that was acknowledged is lost or done twice, nobody acts under a lease that is another's, and when the faults are over
 every fleet is as it is wanted.`,
   parameters: { nodes: [3, 5], agents: [1, 3], clients: [1, 4], desiredMax: [1, 8] },
-  faults: (draw, world) =>
+  faults: (draw, { world }) =>
     Swarm.draw(draw, world, { kinds: faultKinds, safetyMicros: 60_000_000, quorumOf: world.tagged("control-plane") })
 })

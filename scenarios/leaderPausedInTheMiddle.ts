@@ -1,10 +1,10 @@
-import { make, plan, throughout } from "./ControlPlaneScenario.ts"
+import { make, plan } from "./ControlPlaneScenario.ts"
 
 export const leaderPausedInTheMiddle = make({
   name: "lease/leader-paused-in-the-middle-of-a-write",
   story: `The leader stands still (garbage collection, a frozen virtual machine) right when one of its transactions has begun, past the end of
 its lease. Others take over. When it wakes it goes on as if nothing had been; only the fence can refuse what it writes.`,
-  faults: (draw) =>
+  faults: (draw, { throughout }) =>
     plan(
       ...Array.from({ length: draw.integer("pauses", 1, 5) }, (_, index) => ({
         name: `paused in the middle, ${index + 1}`,
@@ -16,6 +16,6 @@ its lease. Others take over. When it wakes it goes on as if nothing had been; on
         fault: "process/pause",
         for: `${draw.integer(`for/${index}`, 1, 20)}s`
       })),
-      throughout(draw, "process/delay-at-point", [0.01, 0.2], "all(control-plane)")
+      throughout("process/delay-at-point", [0.01, 0.2], "all(control-plane)")
     )
 })

@@ -13,7 +13,7 @@ five minutes, under the faults of the swarm and the eyes of every invariant.`,
   // Four fleets of 8 to 10, and up to six instances besides.
   workload: { requestsPerSecond: 1, fleets: 4, desiredMin: 8 },
   safetyMillis,
-  faults: (draw, world) =>
+  faults: (draw, { world }) =>
     Swarm.draw(draw, world, {
       kinds: faultKinds,
       safetyMicros: safetyMillis * 1_000,
