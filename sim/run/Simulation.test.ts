@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { labelled } from "../../core/facts/Label.ts"
+import { faultKinds } from "../nemesis/faultKinds.ts"
 import * as Scenario from "./Scenario.ts"
 import { runScenario } from "./Simulation.ts"
 import type { Verdict } from "./Verdict.ts"
@@ -107,5 +108,41 @@ describe("a stall", () => {
         world.addNode("a", embrace, { mustEnd: true }).start()
       })
     assert.deepStrictEqual(again(), again())
+  })
+})
+
+describe("a world that falls quiet before its faults are healed", () => {
+  const scenario = Scenario.make({
+    name: "quiet",
+    story: "",
+    safetyMillis: 20_000,
+    build: (world) => {
+      world.addNode("a", Effect.sleep("3 seconds"), { mustEnd: true }).start()
+      return { converged: () => world.unended.length === 0 || "a has not ended" }
+    },
+    liveness: { withinMillis: 10_000, quietMillis: 0, noise: () => false }
+  })
+  const play = (fault: string, untilMicros?: number) =>
+    runScenario(
+      scenario,
+      {
+        scenario: "quiet",
+        seed: "1",
+        strategy: "random",
+        plan: { version: 1, faults: [{ when: { at: "2s" }, target: "a", fault }] },
+        ...(untilMicros === undefined ? {} : { untilMicros })
+      },
+      { kinds: faultKinds }
+    )
+
+  it.each(["process/kill", "process/stop", "process/pause"])(
+    "%s without an end lasts until then, and is no deadlock",
+    (fault) => assert.deepStrictEqual(play(fault).verdict, { _tag: "passed" })
+  )
+
+  it("can be stopped at any virtual time, in either phase", () => {
+    assert.strictEqual(play("process/kill", 1_500_000).virtualMicros, 1_500_000)
+    assert.strictEqual(play("process/kill", 21_500_000).virtualMicros, 21_500_000)
+    assert.deepStrictEqual(play("process/kill", 21_500_000).verdict, { _tag: "passed" })
   })
 })

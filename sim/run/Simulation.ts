@@ -143,10 +143,12 @@ function watch(world: World, invariants: ReadonlyArray<Check>): void {
 
 function play(world: World, scenario: Scenario, built: Built, request: RunRequest, nemesis: Nemesis): Verdict {
   const safetyMicros = scenario.safetyMillis * 1_000
-  const untilMicros = Math.min(safetyMicros, request.untilMicros ?? Infinity)
-  const early = ended(world, world.kernel.run(untilMicros))
+  const untilMicros = request.untilMicros ?? Infinity
+  const stopped = world.kernel.run(Math.min(safetyMicros, untilMicros))
+  // A world in which nothing can happen may wait for what is healed below.
+  const early = stopped._tag === "Quiescent" ? endingOf(world) : ended(world, stopped)
   if (early !== undefined) return early
-  if (untilMicros < safetyMicros) return { _tag: "passed" }
+  if (untilMicros <= safetyMicros) return { _tag: "passed" }
   nemesis.end()
   world.heal()
   for (const name of nemesis.core ?? world.tagged()) {
@@ -155,13 +157,16 @@ function play(world: World, scenario: Scenario, built: Built, request: RunReques
     node.revive()
   }
   const { liveness } = scenario
-  if (liveness === undefined) return unended(world) ?? { _tag: "passed" }
+  if (liveness === undefined) {
+    return ended(world, world.kernel.run(world.nowMicros)) ?? unended(world) ?? { _tag: "passed" }
+  }
 
   const deadlineMicros = world.nowMicros + liveness.withinMillis * 1_000
   let missing: true | string = "not asked yet"
   while (world.nowMicros < deadlineMicros) {
-    const stopped = ended(world, world.kernel.run(world.nowMicros + pollMicros))
-    if (stopped !== undefined) return stopped
+    const verdict = ended(world, world.kernel.run(Math.min(untilMicros, world.nowMicros + pollMicros)))
+    if (verdict !== undefined) return verdict
+    if (world.nowMicros >= untilMicros) return { _tag: "passed" }
     missing = built.converged()
     if (missing === true) break
   }
@@ -169,12 +174,19 @@ function play(world: World, scenario: Scenario, built: Built, request: RunReques
     const seconds = liveness.withinMillis / 1_000
     return stalled(world, `not converged within ${seconds} s after the faults ended: ${missing}`)
   }
-  return quiet(world, built, liveness) ?? unended(world) ?? { _tag: "passed" }
+  const noisy = quiet(world, built, liveness, untilMicros)
+  if (noisy !== undefined || world.nowMicros >= untilMicros) return noisy ?? { _tag: "passed" }
+  return unended(world) ?? { _tag: "passed" }
 }
 
 /** Converged is not enough: it must stay so, and nothing may write without a reason. */
-function quiet(world: World, built: Built, liveness: NonNullable<Scenario["liveness"]>): Verdict | undefined {
-  const untilMicros = world.nowMicros + liveness.quietMillis * 1_000
+function quiet(
+  world: World,
+  built: Built,
+  liveness: NonNullable<Scenario["liveness"]>,
+  limitMicros: number
+): Verdict | undefined {
+  const untilMicros = Math.min(limitMicros, world.nowMicros + liveness.quietMillis * 1_000)
   let noise: string | undefined
   const unsubscribe = world.subscribe(({ fact }) => {
     if (fact._tag !== "Committed") return
@@ -192,9 +204,13 @@ function quiet(world: World, built: Built, liveness: NonNullable<Scenario["liven
   return undefined
 }
 
+/** What a fact or a fiber has ended the run with. */
+function endingOf({ ending, nowMicros: atMicros }: World): Verdict | undefined {
+  return ending === undefined ? undefined : { ...ending, atMicros }
+}
+
 function ended(world: World, stopped: Stopped): Verdict | undefined {
-  const { ending, nowMicros: atMicros } = world
-  if (ending !== undefined) return { ...ending, atMicros }
+  if (world.ending !== undefined) return endingOf(world)
   switch (stopped._tag) {
     case "Reached":
     case "Halted":

@@ -57,7 +57,7 @@ export interface RunRequest {
   /** Instead of those drawn from the seed. */
   readonly parameters?: Readonly<Record<string, number>>
   readonly plan?: FaultPlan
-  /** Stop the safety phase early, at this virtual time. */
+  /** Stop at this virtual time, with what the verdict is by then. */
   readonly untilMicros?: number
 }
 
