@@ -1,6 +1,6 @@
 /**
- * The global work, done by whoever holds the leader's lease: counting fleets, giving up who is silent, purging keys and
- * members, stopping orphans. Work on buckets is not here; it goes on without a leader.
+ * The global work, done by whoever holds the leader's lease: counting fleets, giving up who is silent, purging keys,
+ * stopping orphans. Work on buckets is not here; it goes on without a leader.
  *
  * Each kind of work is a loop of rounds. A round that fails or is late is repeated at its next time; a defect in one ends the
  * node, because nothing else would notice.
@@ -20,7 +20,6 @@ import {
   orphanSweepIntervalMillis
 } from "./Limits.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
-import * as Member from "./member/Member.ts"
 import type { ProviderError } from "./ports/Provider.ts"
 import { Storage, type StorageError } from "./ports/Storage.ts"
 
@@ -30,12 +29,11 @@ export const lease = "leader"
 export const work = (grant: Grant) =>
   Effect.gen(function* () {
     const { once } = yield* Storage
-    const purge = Effect.andThen(IdempotencyKey.purge(once, grant.fences), Member.purge(once, grant.fences))
     yield* Effect.all(
       [
         rounds("fleet status", fleetStatusIntervalMillis, FleetStatus.make(grant)),
         rounds("heartbeat sweep", heartbeatSweepIntervalMillis, HeartbeatSweep.make(grant)),
-        rounds("purge", idempotencyPurgeIntervalMillis, purge),
+        rounds("purge", idempotencyPurgeIntervalMillis, IdempotencyKey.purge(once, grant.fences)),
         rounds("orphan sweep", orphanSweepIntervalMillis, OrphanSweep.sweep(grant))
       ],
       { concurrency: "unbounded", discard: true }

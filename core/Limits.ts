@@ -24,8 +24,6 @@ export const idleInTransactionTimeoutMillis = 1_000
 
 /** A member that has just joined gets buckets only after it has stayed this long, so that flapping moves nothing. */
 export const memberJoinDebounceMillis = 3_000
-/** Rows of members that were not seen for this long are purged. */
-export const memberRetentionMillis = 3_600_000
 
 /** Heartbeats of agents; stale is judged by the database's clock. */
 export const heartbeatIntervalMillis = 10_000

@@ -50,15 +50,7 @@ const recoveryMillis = 180_000
  */
 const isRoutine = (label: string): boolean => routine.some((known) => label.startsWith(known))
 
-const routine = [
-  "lease/renew",
-  "member/beat",
-  "member/purge",
-  "heartbeat/",
-  "agent/",
-  "fleet/status",
-  "idempotency/purge"
-]
+const routine = ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge"]
 
 export const make = (story: Story): Scenario.Scenario => {
   const safetyMillis = story.safetyMillis ?? 60_000

@@ -11,8 +11,8 @@ import type { LeaseRow } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
 import { type Invariant, toCheck } from "./Invariant.ts"
 
-/** [seconds, node, fact] */
-export type Line = readonly [seconds: number, node: string, fact: DomainFact]
+/** The incarnation of the node is 1 unless another is given. */
+export type Line = readonly [seconds: number, node: string, fact: DomainFact, incarnation?: number]
 
 /** What the invariant says to the story: the message of the first violation, or "holds". */
 export const told = <S>(invariant: Invariant<S>, ...lines: ReadonlyArray<Line>): string => {
@@ -25,11 +25,11 @@ export const told = <S>(invariant: Invariant<S>, ...lines: ReadonlyArray<Line>):
 }
 
 export const envelopes = (lines: ReadonlyArray<Line>): ReadonlyArray<Envelope> =>
-  lines.map(([seconds, node, fact], index) => ({
+  lines.map(([seconds, node, fact, incarnation = 1], index) => ({
     id: index + 1,
     atMicros: micros(seconds),
     node,
-    incarnation: 1,
+    incarnation,
     cause: 0,
     fact
   }))

@@ -14,6 +14,7 @@ import { leaseExclusion } from "./leaseExclusion.ts"
 import { leaseFencing } from "./leaseFencing.ts"
 import { leaseOverrun } from "./leaseOverrun.ts"
 import { leaseRows } from "./leaseRows.ts"
+import { memberIncarnations } from "./memberIncarnations.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
 import { workBounded } from "./workBounded.ts"
@@ -23,6 +24,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(leaseFencing),
   toCheck(leaseOverrun),
   toCheck(leaseRows),
+  toCheck(memberIncarnations),
   toCheck(fencedWrites),
   toCheck(bucketPlacement),
   toCheck(idempotencyOnce),

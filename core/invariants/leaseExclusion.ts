@@ -2,6 +2,8 @@
  * I1, checkers 5.1.6: at most one holder acts under a lease at a time, and none longer than its row lasts
  * (Gray and Cheriton 1989). By time, therefore it bends: for T after the database's clock was set forward nothing is
  * judged, as a row may have expired before its holder could know. Fencing, which never bends, is `lease-fencing`.
+ *
+ * Who acts is the process that says so, whatever it calls itself: a restarted one is another, also under the name of the old.
  */
 import type { Envelope } from "../facts/Envelope.ts"
 import type { ActingAs, StoppedActing } from "../lease/LeaseFacts.ts"
@@ -11,6 +13,8 @@ import { type Invariant, Violation } from "./Invariant.ts"
 import { rowChanges } from "./rowChanges.ts"
 
 interface Claim {
+  /** Node and incarnation. */
+  readonly process: string
   readonly holder: string
   readonly epoch: number
   readonly untilMicros: number
@@ -35,10 +39,11 @@ export const leaseExclusion: Invariant<State> = {
         noteRows(state, envelope)
         return state
       case "ActingAs":
-        return claim(state, envelope.fact as ActingAs, envelope.atMicros)
+        return claim(state, envelope.fact as ActingAs, envelope)
       case "StoppedActing": {
         const { lease, epoch } = envelope.fact as StoppedActing
-        if (state.claims.get(lease)?.epoch === epoch) state.claims.delete(lease)
+        const own = state.claims.get(lease)
+        if (own?.epoch === epoch && own.process === processOf(envelope)) state.claims.delete(lease)
         return state
       }
       default:
@@ -55,18 +60,22 @@ function noteRows(state: State, envelope: Envelope): void {
   }
 }
 
-function claim(state: State, fact: ActingAs, atMicros: number): State | Violation {
+function claim(state: State, fact: ActingAs, envelope: Envelope): State | Violation {
+  const { atMicros } = envelope
+  const process = processOf(envelope)
   const untilMicros = atMicros + fact.remainingMicros
   for (const { lease, epoch } of fact.grants) {
     const row = state.rows.get(lease)
     const isBent = row !== undefined && atMicros - DatabaseClock.forwardAtMicros(state.clock) <= row.durationMicros
     const other = state.claims.get(lease)
-    if (!isBent && other !== undefined && other.holder !== fact.holder && other.untilMicros > atMicros) {
+    if (!isBent && other !== undefined && other.process !== process && other.untilMicros > atMicros) {
       return new Violation(`${fact.holder} acts under lease ${lease} while ${other.holder} still does`, {
         lease,
         holder: fact.holder,
+        process,
         epoch,
         other: other.holder,
+        otherProcess: other.process,
         otherEpoch: other.epoch,
         otherUntilMicros: other.untilMicros,
         atMicros
@@ -82,7 +91,11 @@ function claim(state: State, fact: ActingAs, atMicros: number): State | Violatio
       })
     }
     if (other === undefined || other.epoch <= epoch)
-      state.claims.set(lease, { holder: fact.holder, epoch, untilMicros })
+      state.claims.set(lease, { process, holder: fact.holder, epoch, untilMicros })
   }
   return state
+}
+
+function processOf({ incarnation, node }: Envelope): string {
+  return `${node}/${incarnation}`
 }

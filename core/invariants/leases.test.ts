@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ActingAs, StoppedActing } from "../lease/LeaseFacts.ts"
 import { leases, type LeaseRow } from "../ports/Storage.ts"
+import { type Member, members } from "../member/Member.ts"
+import type { Joined } from "../member/MemberFacts.ts"
 import { leaseExclusion } from "./leaseExclusion.ts"
 import { leaseFencing } from "./leaseFencing.ts"
 import { leaseOverrun } from "./leaseOverrun.ts"
 import { leaseRows } from "./leaseRows.ts"
+import { memberIncarnations } from "./memberIncarnations.ts"
 import { change, clockSet, commit, leaseRow, type Line, micros, told } from "./Story.fixture.ts"
 
 const written = (seconds: number, before: LeaseRow | null, after: LeaseRow | null, label = "lease/acquire"): Line => [
@@ -27,6 +30,8 @@ const stops = (seconds: number, holder: string, epoch: number): Line => [
   holder.split("/")[0]!,
   { _tag: "StoppedActing", holder, lease: "leader", epoch } as StoppedActing
 ]
+/** Said by the process after it on the same node. */
+const again = ([seconds, node, fact]: Line): Line => [seconds, node, fact, 2]
 
 const first = leaseRow(0)
 const renewed = { ...first, renewedAt: micros(2), expiresAt: micros(8) }
@@ -53,6 +58,23 @@ describe("lease-exclusion", () => {
       told(leaseExclusion, ...handOver, acts(4, "n2/1", 2, 5)),
       "n2/1 acts under lease leader while n1/1 still does"
     ))
+
+  it("finds a restarted process that goes on under the name of the one before, whose time is not over", () => {
+    const asBefore: Line = again(acts(4, "n1/1", 2, 5))
+    assert.strictEqual(
+      told(leaseExclusion, ...handOver, asBefore),
+      "n1/1 acts under lease leader while n1/1 still does"
+    )
+  })
+
+  it("does not take the end of one process for that of another of the same name", () => {
+    const other: Line = again(acts(4, "n1/1", 1, 3))
+    assert.strictEqual(
+      told(leaseExclusion, ...handOver, again(stops(3, "n1/1", 1)), other),
+      "n1/1 acts under lease leader while n1/1 still does"
+    )
+    assert.strictEqual(told(leaseExclusion, ...handOver, stops(3, "n1/1", 1), other), "holds")
+  })
 
   it("finds one who counts from the answer, and so for longer than its row lasts", () =>
     assert.strictEqual(
@@ -135,6 +157,19 @@ describe("lease-rows", () => {
       "holds"
     ))
 
+  const joins = (seconds: number, incarnation: number): Line => [
+    seconds,
+    "n1",
+    { _tag: "Joined", id: "n1", incarnation: 1, address: "n1:8081" } as Joined,
+    incarnation
+  ]
+
+  it("lets a holder that lost an answer acquire again, and no other process of its name", () => {
+    const anew = written(3, renewed, leaseRow(3, { epoch: 2 }))
+    assert.strictEqual(told(leaseRows, joins(0, 1), ...handOver, anew), "holds")
+    assert.include(told(leaseRows, joins(0, 1), ...handOver, joins(2.5, 2), anew), "taken over before it had expired")
+  })
+
   it("finds a take-over before the row had expired", () =>
     assert.include(
       told(leaseRows, ...handOver, written(7, renewed, leaseRow(7, { holder: "n2/1", epoch: 2 }))),
@@ -171,4 +206,56 @@ describe("lease-rows", () => {
 
   it("finds a row that was deleted", () =>
     assert.include(told(leaseRows, ...handOver, written(9, renewed, null)), "its row was deleted"))
+})
+
+describe("member-incarnations", () => {
+  const row = (seconds: number, incarnation: number): Member => ({
+    id: "n1",
+    address: "n1:8081",
+    incarnation,
+    weight: 1,
+    joinedAt: micros(seconds),
+    seenAt: micros(seconds),
+    leavingAt: null
+  })
+  const stored = (before: Member | null, after: Member | null): Line => [
+    1,
+    "database",
+    commit("member/join", [change(members, "n1", before, after)])
+  ]
+  const speaks = (node: string, incarnation: number): Line => [
+    1,
+    node,
+    { _tag: "Joined", id: "n1", incarnation: 1, address: "n1:8081" } as Joined,
+    incarnation
+  ]
+
+  it("holds for one who joins, beats and joins again", () =>
+    assert.strictEqual(
+      told(
+        memberIncarnations,
+        stored(null, row(0, 1)),
+        speaks("n1", 1),
+        stored(row(0, 1), { ...row(0, 1), seenAt: micros(2) }),
+        stored(row(0, 1), row(9, 2))
+      ),
+      "holds"
+    ))
+
+  it("finds an incarnation that is given out again, also after the row was deleted in between", () => {
+    assert.include(told(memberIncarnations, stored(null, row(0, 1)), stored(row(0, 1), row(9, 1))), "went from 1 to 1")
+    assert.include(
+      told(memberIncarnations, stored(null, row(0, 1)), stored(row(0, 1), null), stored(null, row(9, 1))),
+      "went from 1 to 1"
+    )
+  })
+
+  it("finds one that changes without a join", () =>
+    assert.include(told(memberIncarnations, stored(row(0, 1), row(0, 2))), "went from 0 to 2"))
+
+  it("finds two processes that act as one, on one node or on two", () => {
+    assert.strictEqual(told(memberIncarnations, speaks("n1", 1), speaks("n1", 1)), "holds")
+    assert.include(told(memberIncarnations, speaks("n1", 1), speaks("n1", 2)), "two processes act as n1/1")
+    assert.include(told(memberIncarnations, speaks("n1", 1), speaks("n2", 1)), "two processes act as n1/1")
+  })
 })

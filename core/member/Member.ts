@@ -1,14 +1,15 @@
 /**
  * The processes of the control plane, as the store knows them: one row for each name, written by its own process only.
  *
- * - M1 An incarnation is given out by the store and never twice, so `holderOf` names one process for all time.
+ * - M1 An incarnation is given out by the store and never twice, so `holderOf` names one process for all time. The row is the
+ *   only memory of it and therefore stays, however long its process has been silent.
  * - M2 A member is live while its row was touched within T, by the database's clock.
  * Absent on purpose: gossip and failure suspicion. A member that cannot reach the store can do no work.
  */
 import * as Effect from "effect/Effect"
-import { memberJoinDebounceMillis, memberRetentionMillis } from "../Limits.ts"
+import { memberJoinDebounceMillis } from "../Limits.ts"
 import { add, and, clockTimestamp, eq, gt, isNotNull, isNull, le, or, subtract } from "../ports/Condition.ts"
-import type { Fence, Storage, StorageError } from "../ports/Storage.ts"
+import type { Storage, StorageError } from "../ports/Storage.ts"
 import { type RowOf, integer, make, nullable, text, timestamp } from "../ports/Table.ts"
 
 export const members = make("members", {
@@ -134,14 +135,4 @@ export const leave = (
         set: () => ({ leavingAt: clockTimestamp })
       }),
     { label: "member/leave" }
-  )
-
-/** Forgets those who have long been silent. */
-export const purge = (once: Once, fences: ReadonlyArray<Fence>): Effect.Effect<ReadonlyArray<Member>, StorageError> =>
-  once(
-    (transaction) =>
-      transaction.delete(members, {
-        where: (row) => le(row.seenAt, subtract(clockTimestamp, memberRetentionMillis * 1_000))
-      }),
-    { label: "member/purge", fences }
   )

@@ -14,6 +14,7 @@ import { heartbeatByAnotherClock } from "./heartbeatByAnotherClock.ts"
 import { heartbeatByTheSendersClock } from "./heartbeatByTheSendersClock.ts"
 import { heartbeatOfAnyAgent } from "./heartbeatOfAnyAgent.ts"
 import { idempotencyRecordApart } from "./idempotencyRecordApart.ts"
+import { incarnationStays } from "./incarnationStays.ts"
 import { leaderGateOnShardWork } from "./leaderGateOnShardWork.ts"
 import { leaderNeverTold } from "./leaderNeverTold.ts"
 import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
@@ -45,6 +46,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   heartbeatByTheSendersClock,
   heartbeatOfAnyAgent,
   idempotencyRecordApart,
+  incarnationStays,
   leaderGateOnShardWork,
   leaderNeverTold,
   leaseMeasuredFromTheAnswer,
