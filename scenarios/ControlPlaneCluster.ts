@@ -51,6 +51,8 @@ export interface ControlPlaneCluster {
   readonly join: (id: string, host?: string) => void
 }
 
+const leaseNames: ReadonlyArray<string> = [Leader.lease, ...groups.map(leaseOf)]
+
 /** Leases that have not moved for so long have settled: longer than T, the join debounce and two rounds of assignment. */
 const settledMicros = 15_000_000
 
@@ -71,7 +73,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const provider = new SimProvider(world)
   const { holders, isCurrent, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)
-  world.addSelector("leaderOf", leaderOf)
+  world.addSelector("leaderOf", leaderOf, leaseNames)
   world.addNode(databaseName, database.program, { tags: ["database", "clock"] }).start()
 
   const join = (id: string, host = id) => {
@@ -108,7 +110,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const convergence = Convergence.start()
   world.subscribe(convergence.step)
   const leasesSettled = () => {
-    for (const lease of [Leader.lease, ...groups.map(leaseOf)]) {
+    for (const lease of leaseNames) {
       const holder = leaderOf(lease)
       if (holder === undefined) return `nobody holds ${lease}`
       if (!isCurrent(lease)) return `${lease} is held by an earlier incarnation of ${holder}`

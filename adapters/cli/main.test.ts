@@ -30,6 +30,9 @@ const fileOf = (text: string): string => {
   return file
 }
 
+/** A fault that would act, but for what is given. */
+const kill = (wrong: object): string => planOf({ when: { at: "1s" }, target: "n1", fault: "process/kill", ...wrong })
+
 const planOf = (entry: object): string => fileOf(JSON.stringify({ version: 1, faults: [entry] }))
 
 describe("a run", { timeout: 60_000 }, () => {
@@ -147,6 +150,36 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
       "a plan for a node that there is not",
       () => ["run", "calm", "--plan", planOf({ when: { at: "1s" }, target: "n9", fault: "process/pause" })],
       /n9/
+    ],
+    [
+      "a plan for a tag that there is not",
+      () => ["run", "calm", "--plan", kill({ target: "random(proces)" })],
+      /did you mean "process"/
+    ],
+    [
+      "a plan for a lease that there is not",
+      () => ["run", "calm", "--plan", kill({ target: "leaderOf(leadr)" })],
+      /did you mean "leader"/
+    ],
+    [
+      "a plan for the fact before the first",
+      () => ["run", "calm", "--plan", kill({ when: { on: { fact: "NodeStarted" }, nth: 0 } })],
+      /nth is 0/
+    ],
+    [
+      "a plan of a parameter that there is not",
+      () => ["run", "calm", "--plan", kill({ fault: "clock/jump", parameters: { milis: 3 } })],
+      /clock\/jump has no parameter "milis", it takes millis; did you mean "millis"/
+    ],
+    [
+      "a plan whose window runs backwards",
+      () => ["run", "calm", "--plan", kill({ fault: "network/loss", when: { from: "9s", until: "2s", rate: 0.5 } })],
+      /from 9s until 2s is backwards/
+    ],
+    [
+      "a plan whose core is no list of nodes",
+      () => ["run", "calm", "--plan", fileOf(JSON.stringify({ version: 1, faults: [], core: ["*"] }))],
+      /core: "\*" is no node, there is .*n1/
     ],
     ["a mutant that is no mutant", () => ["run", "--mutant", fileOf("{}")], /given\.json/],
     [

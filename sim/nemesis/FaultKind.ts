@@ -30,7 +30,9 @@ export type FaultKind = {
   readonly name: string
   /** One line for `list faults`. */
   readonly describes: string
-  /** Zero or more entries for a plan; the swarm leaves the kind out altogether every other time. */
+  /** What a plan may give it besides, by name; without it, nothing. */
+  readonly parameters?: ReadonlyArray<string>
+  /** Zero or more entries for a plan; the swarm leaves the kind out altogether more often than not. */
   readonly draw: (draw: Draw, context: SwarmContext) => ReadonlyArray<Fault>
 } & (
   | {

@@ -10,7 +10,8 @@
  *         "for": "9s" } ] }
  *
  * Kinds that strike by occurrence take a window and a rate (or, pinned, the occurrences they struck); kinds that are
- * events take a moment or a fact, and last `for` a while.
+ * events take a moment or a fact, and last `for` a while. What a plan names must exist in the world it is run in: it is
+ * refused otherwise. Facts are the exception, since any program may tell its own: one that nobody tells is waited for in vain.
  */
 import * as Schema from "effect/Schema"
 
@@ -29,6 +30,7 @@ export const FactPattern = Schema.Struct({
 export type FactPattern = typeof FactPattern.Type
 
 export const At = Schema.Struct({ at: DurationText })
+/** The nth such fact, from 1. */
 export const On = Schema.Struct({ on: FactPattern, nth: Schema.Int })
 export const Window = Schema.Struct({
   from: DurationText,

@@ -9,7 +9,7 @@ import * as Chance from "../kernel/Chance.ts"
 import type { World } from "../run/World.ts"
 import type { FaultKind, Resolved } from "./FaultKind.ts"
 import { type Fault, type FactPattern, type FaultPlan, fromMicros, toMicros } from "./FaultPlan.ts"
-import { nearest } from "./nearest.ts"
+import { orNearest } from "./nearest.ts"
 import * as Target from "./Target.ts"
 
 /** A fault that acted: told to the facts, so that timelines and patterns see it. */
@@ -28,29 +28,43 @@ export interface FaultUndone {
   readonly name: string
 }
 
-/** Undefined when every name in the plan exists; else one line that says which does not. */
+/** Undefined when every name in the plan exists and every fault can act; else one line that says what does not, and where. */
 export const problem = (plan: FaultPlan, kinds: ReadonlyArray<FaultKind>, world: World): string | undefined => {
   for (const [index, fault] of plan.faults.entries()) {
     const where = `fault ${index + 1}${fault.name === undefined ? "" : ` ("${fault.name}")`}`
     const kind = kinds.find((known) => known.name === fault.fault)
     if (kind === undefined) {
-      const near = nearest(
-        fault.fault,
-        kinds.map(({ name }) => name)
-      )
-      const hint = near === undefined ? "" : `; did you mean "${near}"?`
-      return `${where}: there is no fault kind "${fault.fault}"${hint}`
-    }
-    const byOccurrence = "rate" in fault.when || "struck" in fault.when
-    if (kind.mode === "event" && byOccurrence) return `${where}: ${kind.name} is an event: give it "at" or "on"`
-    if (kind.mode === "hazard" && "at" in fault.when && fault.for === undefined) {
-      return `${where}: ${kind.name} strikes by occurrence: give it a window and a rate, or say "for" how long`
+      const names = kinds.map(({ name }) => name)
+      return `${where}: there is no fault kind "${fault.fault}"${orNearest(fault.fault, names)}`
     }
     const wrong =
-      Target.problem(world, fault.target) ?? (fault.with === undefined ? undefined : Target.problem(world, fault.with))
+      momentProblem(fault, kind) ??
+      parameterProblem(fault, kind) ??
+      Target.problem(world, fault.target) ??
+      (fault.with === undefined ? undefined : Target.problem(world, fault.with))
     if (wrong !== undefined) return `${where}: ${wrong}`
   }
-  return plan.core?.flatMap((name) => Target.problem(world, name) ?? [])[0]
+  const lost = plan.core?.flatMap((name) => Target.nodeProblem(world, name) ?? [])[0]
+  return lost === undefined ? undefined : `core: ${lost}`
+}
+
+function momentProblem({ for: lasts, when }: Fault, { mode, name }: FaultKind): string | undefined {
+  if (mode === "event" && ("rate" in when || "struck" in when)) return `${name} is an event: give it "at" or "on"`
+  if (mode === "hazard" && "at" in when && lasts === undefined) {
+    return `${name} strikes by occurrence: give it a window and a rate, or say "for" how long`
+  }
+  if ("on" in when && when.nth < 1) return `nth is ${when.nth}, and facts are counted from 1`
+  if ("rate" in when && toMicros(when.from) >= toMicros(when.until)) {
+    return `the window from ${when.from} until ${when.until} is ${toMicros(when.from) === toMicros(when.until) ? "empty" : "backwards"}`
+  }
+  return undefined
+}
+
+function parameterProblem({ parameters = {} }: Fault, { name, parameters: known = [] }: FaultKind): string | undefined {
+  const odd = Object.keys(parameters).find((parameter) => !known.includes(parameter))
+  if (odd === undefined) return undefined
+  const takes = known.length === 0 ? "none" : known.join(", ")
+  return `${name} has no parameter "${odd}", it takes ${takes}${orNearest(odd, known)}`
 }
 
 export class Nemesis {

@@ -3,8 +3,12 @@
  */
 import * as Chance from "../kernel/Chance.ts"
 import type { World } from "../run/World.ts"
+import { orNearest } from "./nearest.ts"
 
 const call = /^([a-zA-Z][\w-]*)\(([^()]*)\)$/
+
+/** Tags that the simulator's own kinds of fault name, also in worlds where no node carries them: such a fault is void. */
+const tagsOfKinds: ReadonlyArray<string> = ["process", "database", "clock"]
 
 /**
  * The nodes that a target means now; empty when it means none. Pure in (facts so far, key): `key` is the plan entry's
@@ -24,11 +28,29 @@ export const resolve = (world: World, target: string, key: Chance.Key): Readonly
   return selected === undefined ? [] : [selected]
 }
 
-/** Undefined when the target is well formed in this world; else what is wrong with it. */
+/** Undefined when everything that the target names exists in this world; else what does not, in one line. */
 export const problem = (world: World, target: string): string | undefined => {
   if (target === "*" || target === "random" || world.kernel.findNode(target) !== undefined) return undefined
-  const match = call.exec(target)
-  const known = ["random", "all", ...world.selectorNames]
-  if (match !== null && known.includes(match[1] as string)) return undefined
-  return `"${target}" is neither a node (${world.tagged().join(", ")}) nor a selector (${known.join(", ")})`
+  const [, name, argument] = call.exec(target) ?? []
+  const selectors = ["random", "all", ...world.selectorNames]
+  if (name === undefined || argument === undefined || !selectors.includes(name)) {
+    const nodes = world.tagged()
+    const hint = name === undefined ? orNearest(target, nodes) : orNearest(name, selectors)
+    return `"${target}" is neither a node (${nodes.join(", ")}) nor a selector (${selectors.join(", ")})${hint}`
+  }
+  if (name !== "random" && name !== "all") {
+    const known = world.selectorArguments(name)
+    if (known === undefined || known.includes(argument)) return undefined
+    return `"${target}": ${name} knows no "${argument}"${orNearest(argument, known)}`
+  }
+  const tags = [...new Set([...world.tags, ...tagsOfKinds])]
+  if ((name === "random" && argument === "") || tags.includes(argument)) return undefined
+  return `"${target}": no node has the tag "${argument}", there is ${tags.join(", ")}${orNearest(argument, tags)}`
+}
+
+/** The same for what must be a node's name. */
+export const nodeProblem = (world: World, name: string): string | undefined => {
+  const nodes = world.tagged()
+  if (nodes.includes(name)) return undefined
+  return `"${name}" is no node, there is ${nodes.join(", ")}${orNearest(name, nodes)}`
 }

@@ -10,6 +10,12 @@ export const nearest = (name: string, known: ReadonlyArray<string>): string | un
   return best !== undefined && best.edits <= Math.max(2, name.length / 3) ? best.candidate : part
 }
 
+/** "; did you mean "leader"?", or nothing where nothing is near: the end of a line that says what there is not. */
+export const orNearest = (name: string, known: ReadonlyArray<string>): string => {
+  const near = nearest(name, known)
+  return near === undefined ? "" : `; did you mean "${near}"?`
+}
+
 /** Levenshtein's distance. */
 function editsBetween(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, index) => index)

@@ -59,6 +59,11 @@ export interface WorldOptions {
   readonly digest?: Digest
 }
 
+interface Selector {
+  readonly select: (argument: string) => string | undefined
+  readonly known: ReadonlyArray<string> | undefined
+}
+
 export class World {
   readonly kernel: Kernel
   readonly network: Network
@@ -73,7 +78,7 @@ export class World {
   readonly #mustEnd = new Set<string>()
   readonly #ended = new Set<string>()
   readonly #healers: Array<() => void> = []
-  readonly #selectors = new Map<string, (argument: string) => string | undefined>()
+  readonly #selectors = new Map<string, Selector>()
   readonly #visitors: Array<(node: SimNode, point: string) => NodeServices.FaultPointVerdict | undefined> = []
 
   constructor(options: WorldOptions) {
@@ -129,13 +134,26 @@ export class World {
     return this.#tags.get(name)?.includes(tag) ?? false
   }
 
-  /** A selector for plans: `leaderOf(leader)` calls the one named leaderOf with "leader". A function of facts only. */
-  addSelector(name: string, select: (argument: string) => string | undefined): void {
-    this.#selectors.set(name, select)
+  /** Every tag that some node carries. */
+  get tags(): ReadonlyArray<string> {
+    return [...new Set([...this.#tags.values()].flat())]
   }
 
-  selector(name: string): ((argument: string) => string | undefined) | undefined {
-    return this.#selectors.get(name)
+  /**
+   * A selector for plans: `leaderOf(leader)` calls the one named leaderOf with "leader". A function of facts only. With
+   * `known`, plans that give it another argument are refused.
+   */
+  addSelector(name: string, select: Selector["select"], known?: ReadonlyArray<string>): void {
+    this.#selectors.set(name, { select, known })
+  }
+
+  selector(name: string): Selector["select"] | undefined {
+    return this.#selectors.get(name)?.select
+  }
+
+  /** What the selector may be given; undefined when anything goes. */
+  selectorArguments(name: string): ReadonlyArray<string> | undefined {
+    return this.#selectors.get(name)?.known
   }
 
   get selectorNames(): ReadonlyArray<string> {

@@ -53,6 +53,7 @@ const partitionOneWay: FaultKind = {
 const partitionGroups: FaultKind = {
   name: "network/partition-groups",
   describes: "all hosts are divided into parameters.groups groups that cannot reach each other",
+  parameters: ["groups", "deal"],
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 1, (own) => ({
@@ -118,6 +119,7 @@ const bridge: FaultKind = {
 const linkLatency: FaultKind = {
   name: "network/link-latency",
   describes: "the links of the target are slower by parameters.millis, for good",
+  parameters: ["millis"],
   mode: "event",
   draw: (draw, { world }) =>
     draw
@@ -159,6 +161,7 @@ const clog: FaultKind = {
 const swizzle: FaultKind = {
   name: "network/swizzle",
   describes: "half of the hosts are clogged one by one, parameters.stepMillis apart, and released in another order",
+  parameters: ["stepMillis", "deal"],
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 1, (own) => ({
