@@ -1,8 +1,9 @@
 /**
- * One screen for a failure: what broke, the evidence, the faults that acted, the last events, and the line that replays it.
+ * One screen for a failure: what broke, the evidence, the faults that struck, the last events, and the line that replays it.
  */
 import type { Envelope } from "../core/facts/Envelope.ts"
 import type { RunResult, Verdict, Waiting } from "../sim/run/Verdict.ts"
+import * as Struck from "./Struck.ts"
 import * as Timeline from "./Timeline.ts"
 
 export interface ScreenOptions {
@@ -15,7 +16,6 @@ export interface ScreenOptions {
 }
 
 const eventsMax = 14
-const faultsMax = 10
 const waitingMax = 12
 const namesMax = 2
 
@@ -25,8 +25,8 @@ export const render = ({ facts, file, paint, replay, result }: ScreenOptions): s
     paint("red", `✗ ${request.scenario}, seed ${request.seed}: ${headline(verdict)}`),
     ...detail(verdict).map((text) => `  ${text}`),
     "",
-    paint("bold", "Faults that acted"),
-    ...faults(facts).map((text) => `  ${text}`),
+    paint("bold", "Faults that struck"),
+    ...Struck.lines(facts, lastOf(verdict)).map((text) => `  ${text}`),
     "",
     paint("bold", "The last events"),
     ...lastEvents(facts, verdict).map((envelope) => `  ${Timeline.line(envelope)}`.slice(0, 150)),
@@ -93,15 +93,15 @@ function waits(waiting: ReadonlyArray<Waiting>): ReadonlyArray<string> {
   })
 }
 
-function faults(facts: ReadonlyArray<Envelope>): ReadonlyArray<string> {
-  const acted = facts.filter(({ fact }) => fact._tag === "FaultActed").map(Timeline.line)
-  if (acted.length === 0) return ["none"]
-  return acted.length <= faultsMax ? acted : [`… ${acted.length - faultsMax} earlier`, ...acted.slice(-faultsMax)]
+function lastEvents(facts: ReadonlyArray<Envelope>, verdict: Verdict): ReadonlyArray<Envelope> {
+  return facts
+    .filter(
+      (envelope) => envelope.id <= lastOf(verdict) && !Timeline.isFine(envelope) && envelope.fact._tag !== "FaultEffect"
+    )
+    .slice(-eventsMax)
 }
 
-function lastEvents(facts: ReadonlyArray<Envelope>, verdict: Verdict): ReadonlyArray<Envelope> {
-  const until = verdict._tag === "violated" ? verdict.factId : Infinity
-  return facts
-    .filter((envelope) => envelope.id <= until && !Timeline.isFine(envelope) && envelope.fact._tag !== "FaultEffect")
-    .slice(-eventsMax)
+/** The fact that a violation was found at; what comes after it explains nothing. */
+function lastOf(verdict: Verdict): number {
+  return verdict._tag === "violated" ? verdict.factId : Infinity
 }
