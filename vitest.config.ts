@@ -8,7 +8,8 @@ export default defineConfig({
   resolve: { conditions: ["stormglass-source"] },
   ssr: { resolve: { conditions: ["stormglass-source"] } },
   test: {
-    include: ["{core,sim,scenarios,adapters,reports,.oxlint}/**/*.test.ts"],
+    // Whatever is called a test, a user's own folders included.
+    include: ["**/*.test.ts"],
     setupFiles: ["./scenarios/propertySeed.ts"],
     exclude: ["**/node_modules/**", "dist/**"],
     // Processes, not threads: tests trap the host's globals and start workers of their own, and one that loops for ever

@@ -673,4 +673,16 @@ describe("a rule of one's own", () => {
       { lane: "datagram", message: "heartbeat", nth: 0, source: "m1", target: "m2" }
     )
   })
+
+  it("that cuts names a host that there is: a typo would cut nothing", () => {
+    const world = new World({ seed: "1" })
+    world.addNode("m1", Effect.never)
+    const { network } = world
+    const cuts = [
+      () => network.partition(["m1"], ["n1"]),
+      () => network.partitionOneWay(["n1"], ["m1"]),
+      () => network.isolate("n1")
+    ]
+    for (const cut of cuts) assert.throws(cut, `there is no host "n1" to cut off; there are: m1`)
+  })
 })

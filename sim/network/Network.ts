@@ -235,6 +235,7 @@ export class Network {
 
   /** `partition`, told under the name of another fault kind. */
   divide(fault: string, groups: ReadonlyArray<ReadonlyArray<string>>): () => void {
+    this.#require(groups.flat())
     const groupOf = new Map(groups.flatMap((names, group) => names.map((name) => [name, group] as const)))
     return this.addRule({
       fault,
@@ -248,6 +249,7 @@ export class Network {
 
   /** Cuts what the sources send to the targets, and not what comes back. */
   partitionOneWay(sources: ReadonlyArray<string>, targets: ReadonlyArray<string>): () => void {
+    this.#require([...sources, ...targets])
     return this.addRule({
       fault: "network/partition-one-way",
       onPacket: ({ source, target }) => (sources.includes(source) && targets.includes(target) ? drop : pass)
@@ -256,10 +258,18 @@ export class Network {
 
   /** Cuts a host from all others. */
   isolate(name: string): () => void {
+    this.#require([name])
     return this.addRule({
       fault: "network/isolate",
       onPacket: ({ source, target }) => ((source === name) !== (target === name) ? drop : pass)
     })
+  }
+
+  /** A cut between hosts that there are not would cut nothing, and say nothing. */
+  #require(names: ReadonlyArray<string>): void {
+    const unknown = names.find((name) => !this.#hosts.has(name))
+    if (unknown === undefined) return
+    throw new Error(`there is no host "${unknown}" to cut off; there are: ${this.hostNames.join(", ")}`)
   }
 
   /**
