@@ -546,7 +546,8 @@ describe("what a rule keeps", () => {
 
   it("waits for that rule and no other", () => {
     const { world, traffic } = send()
-    const heal = world.network.partition(["c"], ["d"])
+    world.addNode("c", Effect.never)
+    const heal = world.network.partition(["a"], ["c"])
     const letGo = world.network.addRule(clogged)
     world.run("2s")
     heal()
