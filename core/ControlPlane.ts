@@ -18,6 +18,7 @@ import { Api } from "./api/Api.ts"
 import * as FleetsApi from "./api/FleetsApi.ts"
 import * as InspectionApi from "./api/InspectionApi.ts"
 import * as InstancesApi from "./api/InstancesApi.ts"
+import { tellPanics } from "./api/tellPanics.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as BucketWork from "./BucketWork.ts"
 import { Label } from "./facts/Label.ts"
@@ -61,7 +62,7 @@ const api = HttpRouter.serve(
   HttpApiBuilder.layer(Api).pipe(
     Layer.provide([FleetsApi.layer, InstancesApi.layer, AgentsApi.layer, InspectionApi.layer])
   ),
-  { disableLogger: true, disableListenLog: true }
+  { disableLogger: true, disableListenLog: true, middleware: tellPanics }
 ).pipe(Layer.provide(Layer.succeed(Label, "api")))
 
 function membership(config: ControlPlaneConfig): Layer.Layer<Membership.Membership, never, Storage | NodeExit> {

@@ -5,3 +5,13 @@ export interface DeletionAsked {
   readonly _tag: "DeletionAsked"
   readonly uid: string
 }
+
+/** A defect in the handling of a request: the client was told 500. The node goes on, and somebody must look. */
+export interface RequestPanicked {
+  readonly _tag: "RequestPanicked"
+  readonly method: string
+  /** The path, without what was asked in the query. */
+  readonly path: string
+  /** "TypeError: no such field", one for each error; empty when the answer 500 was made on purpose. */
+  readonly errors: ReadonlyArray<string>
+}

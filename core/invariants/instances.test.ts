@@ -226,6 +226,18 @@ describe("work-bounded and no-panic", () => {
     { _tag: "NodeExited", outcome, errors } as Line[2]
   ]
 
+  const fails = (...errors: ReadonlyArray<string>): Line => [
+    1,
+    "n1",
+    { _tag: "RequestPanicked", method: "PUT", path: "/v1/projects/p/fleets/web", errors } as Line[2]
+  ]
+
+  it("finds a request that was answered with a defect, thrown or made on purpose, and lets an injected one pass", () => {
+    assert.strictEqual(told(noPanic, fails("TypeError: bug")), "PUT /v1/projects/p/fleets/web panicked")
+    assert.strictEqual(told(noPanic, fails()), "PUT /v1/projects/p/fleets/web panicked")
+    assert.strictEqual(told(noPanic, fails("InjectedFailure: here")), "holds")
+  })
+
   it("finds a panic, a loop that takes its node along, and a program that dies, whoever starts it again", () => {
     assert.strictEqual(told(noPanic, panics("Error: boom")), "the reconcile of instance/a panicked")
     assert.strictEqual(told(noPanic, dies("TypeError: no such field")), "n1 died with leader")

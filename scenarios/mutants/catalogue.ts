@@ -5,6 +5,7 @@ import { bucketDiffersWhereStored } from "./bucketDiffersWhereStored.ts"
 import { cachingOnlyBelow400 } from "./cachingOnlyBelow400.ts"
 import { checkThenInsert } from "./checkThenInsert.ts"
 import { deletionByName } from "./deletionByName.ts"
+import { deletionPanics } from "./deletionPanics.ts"
 import { desiredTrustedInMemory } from "./desiredTrustedInMemory.ts"
 import { edgeTriggeredReconcile } from "./edgeTriggeredReconcile.ts"
 import { effectBeforeIntent } from "./effectBeforeIntent.ts"
@@ -37,6 +38,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   cachingOnlyBelow400,
   checkThenInsert,
   deletionByName,
+  deletionPanics,
   desiredTrustedInMemory,
   edgeTriggeredReconcile,
   effectBeforeIntent,
