@@ -48,7 +48,7 @@ export const sweep = async (options: SweepOptions): Promise<ReadonlyArray<RunRes
   const isOver = () =>
     options.isStopped() ||
     (options.untilFailure === true && hasFailed) ||
-    (options.budgetMillis !== undefined && performance.now() - started > options.budgetMillis)
+    (options.budgetMillis !== undefined && performance.now() - started >= options.budgetMillis)
   const work = async (): Promise<void> => {
     while (next < requests.length && !isOver()) {
       const index = next++

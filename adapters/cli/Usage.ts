@@ -14,6 +14,9 @@ export const unknown = (what: string, name: string, known: ReadonlyArray<string>
   return new UsageError(`there is no ${what} "${name}"; ${hint}`)
 }
 
+/** Every request of a sweep is in memory. */
+const seedsMax = 1_000_000
+
 /** "20", "5..9": the seeds that are meant. `N` alone means 1 to N. */
 export const parseSeeds = (text: string): ReadonlyArray<string> => {
   const range = /^(\d+)\.\.(\d+)$/.exec(text)
@@ -21,5 +24,6 @@ export const parseSeeds = (text: string): ReadonlyArray<string> => {
   if (range === null && !/^\d+$/.test(text))
     throw new UsageError(`--seeds "${text}": write a number (20) or a range (5..9)`)
   if (last < first) throw new UsageError(`--seeds "${text}": the range is ${range === null ? "empty" : "backwards"}`)
+  if (last - first >= seedsMax) throw new UsageError(`--seeds "${text}": at most ${seedsMax} at once`)
   return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
 }

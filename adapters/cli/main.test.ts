@@ -14,8 +14,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-const stormglass = (...args: ReadonlyArray<string>) => {
-  const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...env } = process.env
+const stormglass = (...args: ReadonlyArray<string>) => stormglassIn({}, ...args)
+
+const stormglassIn = (variables: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => {
+  const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...inherited } = process.env
+  const env = { ...inherited, ...variables }
   const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], {
     cwd: directory,
     env,
@@ -93,6 +96,22 @@ describe("a run", { timeout: 60_000 }, () => {
     }
   })
 
+  it("in which nothing ran, because its time was over, ends with 1", () => {
+    const { code, out } = stormglass("run", "calm", "--budget", "0s")
+    assert.match(out, /nothing ran within the budget of 0s/)
+    assert.strictEqual(code, 1)
+  })
+
+  it("takes its seeds from what was typed, and from the environment only where nothing was", () => {
+    const failed = (...flags: ReadonlyArray<string>) => {
+      const { out } = stormglassIn({ STORMGLASS_SEED: "3" }, "run", fixture("failsAnew"), "--json", ...flags)
+      return JSON.parse(out).failures.map(({ seed }: { readonly seed: string }) => seed)
+    }
+    assert.deepStrictEqual(failed("--seeds", "1..2"), ["1", "2"])
+    assert.deepStrictEqual(failed("--seed", "7"), ["7"])
+    assert.deepStrictEqual(failed(), ["3"])
+  })
+
   it("with a plan has its faults and no others", () => {
     const plan = planOf({ when: { at: "2s" }, target: "server", fault: "process/pause", for: "1s" })
     const { code, out } = stormglass("run", "example/payments", "--plan", plan, "--seeds", "3", "--json")
@@ -134,7 +153,12 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["a scenario's file that is not there", () => ["run", "./nowhere.ts"], /no file \.\/nowhere\.ts/],
     ["a mutant that is misspelt", () => ["run", "--mutant", "no-fense"], /no mutant "no-fense".*no-fence/],
     ["a flag that is misspelt", () => ["run", "--sedes", "3"], /--sedes/],
-    ["a strategy that there is not", () => ["run", "--strategy", "lifo"], /lifo/],
+    ["a strategy that there is not", () => ["run", "--strategy", "lifo"], /lifo.*did you mean "fifo"/],
+    ["a list that there is not", () => ["list", "scenario"], /"scenario".*did you mean "scenarios"/],
+    ["no workers", () => ["run", "calm", "--jobs", "0"], /--jobs: 0/],
+    ["no workers for the mutants", () => ["mutants", "--jobs", "0"], /--jobs: 0/],
+    ["one seed and many", () => ["run", "calm", "--seed", "1", "--seeds", "2"], /--seed and --seeds/],
+    ["more seeds than there is room for", () => ["run", "calm", "--seeds", "99999999999"], /at most 1000000/],
     ["a range of seeds that runs backwards", () => ["run", "--seeds", "9..5"], /9\.\.5/],
     ["a range of no seeds", () => ["run", "--seeds", "0"], /--seeds|seeds/],
     ["a duration without a unit that is known", () => ["run", "--budget", "5 parsecs"], /--budget/],

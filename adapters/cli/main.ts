@@ -158,8 +158,12 @@ async function sweepCommand(options: {
   const scenarios = scenariosOf(options)
   const named = Option.getOrUndefined(options.mutant)
   const edits = named === undefined ? undefined : Session.findMutant(named)
-  const seedText = Option.getOrUndefined(options.seed) ?? process.env["STORMGLASS_SEED"]
-  const rangeText = Option.getOrUndefined(options.seeds) ?? process.env["STORMGLASS_SEEDS"]
+  if (Option.isSome(options.seed) && Option.isSome(options.seeds)) throw new UsageError("--seed and --seeds: give one")
+  // What was typed comes before the environment, whichever of the two it was.
+  const rangeFlag = Option.getOrUndefined(options.seeds)
+  const seedText =
+    Option.getOrUndefined(options.seed) ?? (rangeFlag === undefined ? process.env["STORMGLASS_SEED"] : undefined)
+  const rangeText = rangeFlag ?? process.env["STORMGLASS_SEEDS"]
   const seeds =
     seedText !== undefined
       ? [seedText]
@@ -173,7 +177,7 @@ async function sweepCommand(options: {
   })
   const how = { mutant: named, plan: planFile }
 
-  const supervisor = Session.supervise(edits, options.jobs)
+  const supervisor = Session.supervise(edits, jobsOf(options))
   try {
     const progress = new Progress(requests.length)
     const started = performance.now()
@@ -194,7 +198,8 @@ async function sweepCommand(options: {
       .filter(({ name }) => (summary.effects[name] ?? 0) < options.minEffects)
       .map(({ name }) => name)
     const cold = isWhole ? coldOf(summary) : []
-    if (failures.length > 0 || rare.length > 0 || cold.length > 0) state.exitCode = 1
+    // What ran nothing has shown nothing.
+    if (results.length === 0 || failures.length > 0 || rare.length > 0 || cold.length > 0) state.exitCode = 1
     if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
     const files = failures.map((result) => Session.saveFailure(result, edits))
     const again: Array<Session.Again> = []
@@ -221,6 +226,9 @@ async function sweepCommand(options: {
     if (failures.length > again.length) {
       print(`${failures.length - again.length} more failed; the file of each is in failures/\n`)
     }
+    if (results.length === 0) {
+      return print(paint("red", state.isStopped ? "nothing ran" : `nothing ran within the budget of ${budget}`))
+    }
     print(verdictTable(summary))
     const effects = effectTable(summary.effects, isWhole)
     if (effects !== "") print(`\n${paint("bold", "Faults that took effect")}\n${effects}`)
@@ -230,6 +238,11 @@ async function sweepCommand(options: {
   } finally {
     await supervisor.close()
   }
+}
+
+function jobsOf({ jobs }: { readonly jobs: number }): number {
+  if (jobs < 1) throw new UsageError(`--jobs: ${jobs} is no number of workers; the least is 1`)
+  return jobs
 }
 
 function scenariosOf(options: { readonly scenarios: ReadonlyArray<string> }): ReadonlyArray<string> {
@@ -262,7 +275,7 @@ async function replayCommand(options: {
   const saved = isFailureFile ? Session.readFailure(options.target) : undefined
   if (!isFailureFile) Session.requireScenario(options.target)
   if (saved !== undefined) Session.requireScenario(saved.scenario)
-  const seedText = saved?.seed ?? Option.getOrUndefined(options.seed)
+  const seedText = saved?.seed ?? Option.getOrUndefined(options.seed) ?? process.env["STORMGLASS_SEED"]
   if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
   const named = Option.getOrUndefined(options.mutant)
   const edits = named === undefined ? saved?.mutant : Session.findMutant(named)
@@ -352,7 +365,7 @@ async function mutantsCommand(options: {
   const requests = Session.requestsOf(scenarios, seeds, { strategy: "random" }).slice(0, options.seeds)
   const rows: Array<MutantRow> = []
   for (const { incident, name } of mutants) {
-    const supervisor = Session.supervise(Session.findMutant(name), options.jobs)
+    const supervisor = Session.supervise(Session.findMutant(name), jobsOf(options))
     try {
       const results = await sweep({
         supervisor,

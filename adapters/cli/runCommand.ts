@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { orNearest } from "../../sim/nemesis/nearest.ts"
 import { Refused } from "../../sim/host/Supervisor.ts"
 import { versions } from "./Session.ts"
 import { UsageError } from "./Usage.ts"
@@ -44,19 +45,22 @@ export const runCommand = async <Name extends string, Input, Context, E>(
   return 1
 }
 
-/** The first thing that is wrong with the command line, if anything is. */
-function misuseOf(error: unknown): Error | undefined {
-  if (error instanceof UsageError || error instanceof Refused) return error
+/** The first thing that is wrong with the command line, if anything is, in words. */
+function misuseOf(error: unknown): string | undefined {
+  if (error instanceof UsageError || error instanceof Refused) return error.message
   if (!CliError.isCliError(error)) return undefined
-  return error._tag === "ShowHelp" ? error.errors[0] : error
+  const first = error._tag === "ShowHelp" ? error.errors[0] : error
+  if (first === undefined || first._tag !== "InvalidValue") return first?.message
+  const choices = [...first.expected.matchAll(/"([^"]+)"/g)].map(([, choice]) => choice as string)
+  return `${first.message}${orNearest(first.value, choices)}`
 }
 
 function isHelp(error: unknown): boolean {
   return CliError.isCliError(error) && error._tag === "ShowHelp"
 }
 
-function oneLine(error: Error): string {
-  return error.message
+function oneLine(text: string): string {
+  return text
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "")
