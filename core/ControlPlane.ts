@@ -13,6 +13,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
+import { assert } from "./assert.ts"
 import * as AgentsApi from "./api/AgentsApi.ts"
 import { Api } from "./api/Api.ts"
 import * as FleetsApi from "./api/FleetsApi.ts"
@@ -25,11 +26,12 @@ import { Label } from "./facts/Label.ts"
 import { fleets, fleetStatuses } from "./fleet/Fleet.ts"
 import { agents } from "./heartbeat/Heartbeat.ts"
 import { idempotencyKeys } from "./idempotency/IdempotencyKey.ts"
+import * as KeyRetention from "./idempotency/KeyRetention.ts"
 import { instances } from "./instance/Instance.ts"
 import * as Leader from "./Leader.ts"
 import type { LeaseProfile } from "./lease/Lease.ts"
 import * as LeaseKeeper from "./lease/LeaseKeeper.ts"
-import { reconcileBackoffMillisMax } from "./Limits.ts"
+import { idempotencyRetentionMillis, reconcileBackoffMillisMax } from "./Limits.ts"
 import { holderOf, members } from "./member/Member.ts"
 import * as Membership from "./member/Membership.ts"
 import { essential } from "./node/essential.ts"
@@ -50,13 +52,15 @@ export interface ControlPlaneConfig {
   readonly profile: LeaseProfile
   /** The longest pause after repeated failures of one resource. Default 1000 s. */
   readonly backoffMillisMax?: number
+  /** For how long an idempotency key is remembered, in ms; the same on every node. Default 24 h. */
+  readonly keyRetentionMillis?: number
 }
 
 type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem.FileSystem | Path.Path
 
 /** The node: joins, serves the API, and works on what it owns. */
 export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
-  Layer.merge(work(config), api).pipe(Layer.provide(membership(config)))
+  Layer.merge(work(config), api).pipe(Layer.provide([membership(config), keyRetention(config)]))
 
 const api = HttpRouter.serve(
   HttpApiBuilder.layer(Api).pipe(
@@ -64,6 +68,13 @@ const api = HttpRouter.serve(
   ),
   { disableLogger: true, disableListenLog: true, middleware: tellPanics }
 ).pipe(Layer.provide(Layer.succeed(Label, "api")))
+
+/** Dies when it is unsound. */
+function keyRetention({ keyRetentionMillis = idempotencyRetentionMillis }: ControlPlaneConfig): Layer.Layer<never> {
+  const problem = KeyRetention.problem(keyRetentionMillis)
+  assert(problem === undefined, `idempotency: ${problem}`)
+  return Layer.succeed(KeyRetention.KeyRetention, keyRetentionMillis)
+}
 
 function membership(config: ControlPlaneConfig): Layer.Layer<Membership.Membership, never, Storage | NodeExit> {
   const { id, address, weight, profile } = config

@@ -8,6 +8,7 @@ import { groups, leaseOf } from "../core/bucket/Bucket.ts"
 import * as ControlPlane from "../core/ControlPlane.ts"
 import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
 import * as Convergence from "../core/invariants/Convergence.ts"
+import { idempotencyRetentionMillis } from "../core/Limits.ts"
 import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
 import type { Joined } from "../core/member/MemberFacts.ts"
@@ -29,6 +30,8 @@ export interface ClusterOptions {
   readonly nodes: number
   readonly agents?: number
   readonly profile?: LeaseProfile
+  /** Default: that of the control plane. */
+  readonly keyRetentionMillis?: number
   /** Instances are dealt anew to the agents so often, until then: some move from one to another. Default: never. */
   readonly moves?: { readonly everyMillis: number; readonly untilMillis: number }
 }
@@ -77,8 +80,15 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   world.addNode(databaseName, database.program, { tags: ["database", "clock"] }).start()
 
   const join = (id: string, host = id) => {
-    const profile = options.profile ?? profileDefault
-    const program = ControlPlane.layer({ id, address: addressOf(host), weight: 1, profile, backoffMillisMax }).pipe(
+    const { profile = profileDefault, keyRetentionMillis = idempotencyRetentionMillis } = options
+    const program = ControlPlane.layer({
+      id,
+      address: addressOf(host),
+      weight: 1,
+      profile,
+      backoffMillisMax,
+      keyRetentionMillis
+    }).pipe(
       Layer.provide([
         SimStorage.layer({ database: databaseName }),
         SimHttpServer.layer({ port: apiPort, gracefulShutdownMillis: 3_000 }),

@@ -3,7 +3,8 @@
  * recovery afterwards.
  */
 import { all } from "../core/invariants/all.ts"
-import { toCheck } from "../core/invariants/Invariant.ts"
+import type { Mark } from "../core/facts/Mark.ts"
+import { type Check, toCheck } from "../core/invariants/Invariant.ts"
 import { type Fault, type FaultPlan, fromMicros } from "../sim/nemesis/FaultPlan.ts"
 import type { Draw } from "../sim/nemesis/Draw.ts"
 import * as Scenario from "../sim/run/Scenario.ts"
@@ -28,6 +29,9 @@ export interface Story {
   /** How the cluster differs from the usual one. */
   readonly cluster?: Partial<Cluster.ClusterOptions>
   readonly faults: (draw: Draw, stage: Stage) => FaultPlan
+  /** Default: every invariant of the control plane. */
+  readonly invariants?: ReadonlyArray<Check>
+  readonly marks?: ReadonlyArray<Mark>
   /** When it has recovered. Default: everything has settled. */
   readonly converged?: (cluster: Cluster.ControlPlaneCluster) => () => true | string
   /** What else happens in the world, by hand. */
@@ -89,7 +93,8 @@ export const make = (story: Story): Scenario.Scenario => {
           fault
         })
       }),
-    invariants: [...all, toCheck(Clients.answersAgree)],
+    invariants: [...(story.invariants ?? all), toCheck(Clients.answersAgree)],
+    marks: story.marks ?? [],
     liveness: { withinMillis: recoveryMillis, quietMillis: 15_000, noise: (label) => !isRoutine(label) }
   })
 }

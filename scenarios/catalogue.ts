@@ -34,6 +34,7 @@ export const catalogue: ReadonlyArray<Entry> = [
     name: "idempotency/duplicates-across-nodes",
     load: async () => (await import("./duplicatesAcrossNodes.ts")).duplicatesAcrossNodes
   },
+  { name: "idempotency/keys-kept-and-purged", load: async () => (await import("./retention.ts")).retention },
   {
     name: "lease/leader-cut-from-database",
     load: async () => (await import("./leaderCutFromDatabase.ts")).leaderCutFromDatabase

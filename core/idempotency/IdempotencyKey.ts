@@ -12,7 +12,8 @@
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
-import { idempotencyClaimMillis, idempotencyKeyCharsMax, idempotencyRetentionMillis } from "../Limits.ts"
+import { idempotencyClaimMillis, idempotencyKeyCharsMax } from "../Limits.ts"
+import * as Mark from "../facts/Mark.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
 import { add, and, clockTimestamp, eq, isNotNull, isNull, le, or } from "../ports/Condition.ts"
 import type { Storage, StorageError, Transaction, TransactionOptions } from "../ports/Storage.ts"
@@ -69,6 +70,8 @@ export const problem = (key: string | undefined): string | undefined => {
   return undefined
 }
 
+const purges = Mark.sometimes("idempotency keys purged after their retention")
+
 /** What a request is, apart from its key: the same for a true retry, another for another request. */
 export const fingerprintOf = (request: {
   readonly method: string
@@ -97,11 +100,11 @@ type Once = Storage["Service"]["once"]
 
 /**
  * Claims the key for `holder`: creates it, takes over an abandoned claim of the same request, or starts anew on a key that has
- * expired. Returns nothing when somebody else has the key.
+ * expired. The key is kept for `keptMillis` from now. Returns nothing when somebody else has the key.
  */
 export const claim = (
   once: Once,
-  request: Identity & { readonly fingerprint: string; readonly holder: string }
+  request: Identity & { readonly fingerprint: string; readonly holder: string; readonly keptMillis: number }
 ): Effect.Effect<IdempotencyKey | undefined, StorageError> => {
   const claimed = {
     fingerprint: request.fingerprint,
@@ -115,7 +118,7 @@ export const claim = (
     status: null,
     body: null,
     createdAt: clockTimestamp,
-    expiresAt: add(clockTimestamp, idempotencyRetentionMillis * 1_000)
+    expiresAt: add(clockTimestamp, request.keptMillis * 1_000)
   }
   return Effect.map(
     once(
@@ -171,13 +174,13 @@ export const finish = (
 
 /** Removes keys past their time; one that is being executed stays. Returns how many. */
 export const purge = (once: Once, fences: NonNullable<TransactionOptions["fences"]>) =>
-  Effect.map(
-    once(
-      (transaction) =>
-        transaction.delete(idempotencyKeys, {
-          where: (row) => and(le(row.expiresAt, clockTimestamp), le(row.claimExpiresAt, clockTimestamp))
-        }),
-      { label: "idempotency/purge", fences }
-    ),
-    (rows) => rows.length
+  once(
+    (transaction) =>
+      transaction.delete(idempotencyKeys, {
+        where: (row) => and(le(row.expiresAt, clockTimestamp), le(row.claimExpiresAt, clockTimestamp))
+      }),
+    { label: "idempotency/purge", fences }
+  ).pipe(
+    Effect.map((rows) => rows.length),
+    Effect.tap((count) => Mark.hit(purges, count > 0))
   )

@@ -16,6 +16,7 @@ import { type StorageError, Storage, type Transaction } from "../ports/Storage.t
 import { retryTransient } from "../storage/retryTransient.ts"
 import type { Acknowledged } from "./IdempotencyFacts.ts"
 import * as IdempotencyKey from "./IdempotencyKey.ts"
+import { KeyRetention } from "./KeyRetention.ts"
 
 const replays = Mark.sometimes("stored response replayed")
 const takesOver = Mark.sometimes("abandoned claim of an idempotency key taken over")
@@ -49,6 +50,7 @@ export const execute = Effect.fnUntraced(function* (
   effect: (transaction: Transaction) => Effect.Effect<IdempotencyKey.Answer, StorageError>
 ) {
   const { once, transaction } = yield* Storage
+  const keptMillis = yield* KeyRetention
 
   /** When there is no claim, or it is not known what became of it, the row tells. */
   const settled = Effect.gen(function* () {
@@ -85,7 +87,7 @@ export const execute = Effect.fnUntraced(function* (
   })
 
   const attempt = Effect.gen(function* () {
-    const claimed = yield* IdempotencyKey.claim(once, request)
+    const claimed = yield* IdempotencyKey.claim(once, { ...request, keptMillis })
     return claimed === undefined ? yield* settled : yield* perform(claimed)
   })
 

@@ -27,7 +27,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(memberIncarnations),
   toCheck(fencedWrites),
   toCheck(bucketPlacement),
-  toCheck(idempotencyOnce),
+  toCheck(idempotencyOnce()),
   toCheck(acknowledgedWrites),
   toCheck(instanceStates),
   toCheck(outsideOwned),

@@ -28,14 +28,14 @@ const answered = (body: string, status = 201): Line => [
 
 describe("idempotency-once", () => {
   it("holds from the claim over the effect to the answer and its replays", () =>
-    assert.strictEqual(told(idempotencyOnce, claimed, done, answered("{}"), answered("{}")), "holds"))
+    assert.strictEqual(told(idempotencyOnce(), claimed, done, answered("{}"), answered("{}")), "holds"))
 
   it("holds when an abandoned claim is taken over and then finished, and when a key is forgotten after its time", () => {
     const taken = { ...executing, holder: "n2/1", epoch: 2 }
     const finishedLater = { ...finished, holder: "n2/1", epoch: 2 }
     assert.strictEqual(
       told(
-        idempotencyOnce,
+        idempotencyOnce(),
         claimed,
         [7, "database", commit("idempotency/claim", [wrote(executing, taken)])],
         [8, "database", commit("fleets/put", [created, wrote(taken, finishedLater)])],
@@ -47,32 +47,42 @@ describe("idempotency-once", () => {
 
   it("finds an effect whose answer is recorded in a transaction of its own", () =>
     assert.include(
-      told(idempotencyOnce, claimed, [2, "database", commit("fleets/put", [created])]),
+      told(idempotencyOnce(), claimed, [2, "database", commit("fleets/put", [created])]),
       "changed fleet p/web without the record of its answer"
     ))
 
   it("finds an answer that was never recorded, and one that differs from the recorded", () => {
-    assert.include(told(idempotencyOnce, claimed, answered("{}", 409)), "an answer was given that is not recorded")
-    assert.include(told(idempotencyOnce, claimed, done, answered('{"desired":2}')), "differs from the recorded one")
+    assert.include(told(idempotencyOnce(), claimed, answered("{}", 409)), "an answer was given that is not recorded")
+    assert.include(told(idempotencyOnce(), claimed, done, answered('{"desired":2}')), "differs from the recorded one")
   })
 
   it("finds a finished key that changes, and one that is forgotten too early", () => {
     const again = { ...executing, epoch: 2 }
     assert.include(
-      told(idempotencyOnce, claimed, done, [9, "database", commit("idempotency/claim", [wrote(finished, again)])]),
+      told(idempotencyOnce(), claimed, done, [9, "database", commit("idempotency/claim", [wrote(finished, again)])]),
       "finished and then changed"
     )
     assert.include(
-      told(idempotencyOnce, claimed, done, [9, "database", commit("idempotency/purge", [wrote(finished, null)])]),
+      told(idempotencyOnce(), claimed, done, [9, "database", commit("idempotency/purge", [wrote(finished, null)])]),
       "forgotten before its time"
     )
+  })
+
+  it("knows what the deployment promises: forgotten after 100 s is too early by default, and right where a minute is promised", () => {
+    const story: ReadonlyArray<Line> = [
+      claimed,
+      done,
+      [100, "database", commit("idempotency/purge", [wrote(finished, null)])]
+    ]
+    assert.include(told(idempotencyOnce(), ...story), "forgotten before its time")
+    assert.strictEqual(told(idempotencyOnce(60_000), ...story), "holds")
   })
 
   it("finds a zombie that finishes what another has taken over", () => {
     const taken = { ...executing, holder: "n2/1", epoch: 2 }
     assert.include(
       told(
-        idempotencyOnce,
+        idempotencyOnce(),
         claimed,
         [7, "database", commit("idempotency/claim", [wrote(executing, taken)])],
         [8, "database", commit("fleets/put", [created, wrote(taken, finished)])]

@@ -8,7 +8,7 @@ import { fnv1a32 } from "../hash/fnv1a32.ts"
 import type { Acknowledged } from "../idempotency/IdempotencyFacts.ts"
 import { type IdempotencyKey, idempotencyKeys } from "../idempotency/IdempotencyKey.ts"
 import { instances } from "../instance/Instance.ts"
-import { idempotencyRetentionMillis } from "../Limits.ts"
+import { clockDriftRatioMax, idempotencyRetentionMillis } from "../Limits.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
 import { commitOf, rowChanges, type TypedChange } from "./rowChanges.ts"
 
@@ -17,13 +17,23 @@ interface Recorded {
   readonly createdAtMicros: number
 }
 
-/** By scope and key. */
-type State = Map<string, Recorded>
+interface State {
+  /** By scope and key. */
+  readonly recorded: Map<string, Recorded>
+  readonly promisedMicros: number
+}
 
-export const idempotencyOnce: Invariant<State> = {
+/** A key may be forgotten so much sooner: it is recorded at its commit, but its time began, and ends, before a commit. */
+const transactionMicrosMax = 5_000_000
+
+/** `retentionMillis`: for how long the deployment promises to remember a key. */
+export const idempotencyOnce = (retentionMillis = idempotencyRetentionMillis): Invariant<State> => ({
   name: "idempotency-once",
   states: "One idempotency key, one effect, one answer; effect and answer are one transaction (I3, 5.3).",
-  initial: () => new Map(),
+  initial: () => ({
+    recorded: new Map(),
+    promisedMicros: retentionMillis * 1_000 * (1 - clockDriftRatioMax) - transactionMicrosMax
+  }),
   step: (state, envelope) => {
     if (envelope.fact._tag === "Acknowledged") return judgeAnswer(state, envelope.fact as Acknowledged)
     const commit = commitOf(envelope)
@@ -41,7 +51,7 @@ export const idempotencyOnce: Invariant<State> = {
     }
     return state
   }
-}
+})
 
 /** What only a client's request does: nobody holds a fence for it. */
 function effectOf(envelope: Envelope): string | undefined {
@@ -62,8 +72,8 @@ function effectOf(envelope: Envelope): string | undefined {
 function judge(state: State, change: TypedChange<IdempotencyKey>, atMicros: number): string | undefined {
   const { key, before, after } = change
   if (before === null) return undefined
-  const ageMicros = atMicros - (state.get(key)?.createdAtMicros ?? -Infinity)
-  const isDue = ageMicros >= idempotencyRetentionMillis * 1_000
+  const createdAtMicros = state.recorded.get(key)?.createdAtMicros ?? -Infinity
+  const isDue = atMicros - createdAtMicros >= state.promisedMicros
   if (after === null) return isDue ? undefined : "it was forgotten before its time"
   if (before.state === "finished" && !isDue) return "it was finished and then changed"
   if (after.epoch < before.epoch) return `its epoch went from ${before.epoch} to ${after.epoch}`
@@ -74,19 +84,19 @@ function judge(state: State, change: TypedChange<IdempotencyKey>, atMicros: numb
 
 function note(state: State, { key, before, after }: TypedChange<IdempotencyKey>, atMicros: number): void {
   if (after === null) {
-    state.delete(key)
+    state.recorded.delete(key)
     return
   }
   const isNew = before === null || before.createdAt !== after.createdAt
-  state.set(key, {
+  state.recorded.set(key, {
     finishedHash: after.state === "finished" ? fnv1a32(`${after.status}\n${after.body}`) : undefined,
-    createdAtMicros: isNew ? atMicros : (state.get(key)?.createdAtMicros ?? atMicros)
+    createdAtMicros: isNew ? atMicros : (state.recorded.get(key)?.createdAtMicros ?? atMicros)
   })
 }
 
 function judgeAnswer(state: State, answer: Acknowledged): State | Violation {
   const key = `${answer.scope}/${answer.key}`
-  const recorded = state.get(key)
+  const recorded = state.recorded.get(key)
   if (recorded?.finishedHash === answer.resultHash) return state
   return new Violation(
     recorded?.finishedHash === undefined

@@ -21,10 +21,12 @@ import { leaderNeverTold } from "./leaderNeverTold.ts"
 import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
 import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
+import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
 import { removedWithoutStopping } from "./removedWithoutStopping.ts"
 import { settledLooksAgain } from "./settledLooksAgain.ts"
+import { retentionTooShort } from "./retentionTooShort.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
@@ -54,10 +56,12 @@ export const mutants: ReadonlyArray<Mutant> = [
   leaseMeasuredFromTheAnswer,
   noBrake,
   noFence,
+  purgeOfWhatStillExecutes,
   readThenCreateLock,
   releaseWithoutOwnerCheck,
   removedWithoutStopping,
   settledLooksAgain,
+  retentionTooShort,
   shardCountIntoClusterCounter,
   surplusCountsOnlyRunning,
   sweepPanics,

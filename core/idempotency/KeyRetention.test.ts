@@ -1,0 +1,13 @@
+import { assert, describe, it } from "@effect/vitest"
+import { idempotencyClaimMillis, idempotencyRetentionMillis } from "../Limits.ts"
+import { problem } from "./KeyRetention.ts"
+
+describe("KeyRetention", () => {
+  it("is 24 h by default, and sound", () => {
+    assert.strictEqual(idempotencyRetentionMillis, 86_400_000)
+    assert.isUndefined(problem(idempotencyRetentionMillis))
+  })
+
+  it("is refused when a key might expire while it is executed (ten claims)", () =>
+    assert.include(problem(10 * idempotencyClaimMillis), "kept for 50000 ms"))
+})
