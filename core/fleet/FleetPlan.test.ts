@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import type { State } from "../instance/Instance.ts"
 import { type Member, plan } from "./FleetPlan.ts"
-import { countOf, isSame, isSettled } from "./FleetStatus.ts"
+import { countOf, isSame, isSettled, orderBehind } from "./FleetStatus.ts"
 
 const member = (ordinal: number, state: State = "RUNNING", createdAt = ordinal): Member => ({
   uid: `i${ordinal}`,
@@ -90,6 +90,31 @@ describe("FleetStatus", () => {
     assert.deepStrictEqual(counts, { id: "p/web", observedGeneration: 3, live: 2, running: 1, error: 1, deleting: 1 })
     assert.isFalse(isSettled(fleet, counts))
     assert.isFalse(isSame(counts, { ...counts, deleting: 0 }))
+  })
+
+  it("counts each of many fleets before any of them again, however short the rounds are cut (1 of 300 at the least)", () =>
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 300 }),
+        fc.nat(300),
+        fc.string(),
+        (ids, more, start) => {
+          const counted: Array<string> = []
+          while (counted.length < ids.length) {
+            const order = orderBehind(ids, counted.at(-1) ?? start)
+            assert.sameMembers([...order], ids)
+            counted.push(...order.slice(0, 1 + more))
+          }
+          assert.sameMembers(counted.slice(0, ids.length), ids)
+        }
+      ),
+      { numRuns: 50 }
+    ))
+
+  it("begins behind where it was also when that one is gone, and goes round", () => {
+    assert.deepStrictEqual(orderBehind(["c", "a", "d"], "b"), ["c", "d", "a"])
+    assert.deepStrictEqual(orderBehind(["c", "a"], "d"), ["a", "c"])
+    assert.deepStrictEqual(orderBehind([], "d"), [])
   })
 
   it("is settled when as many run as are desired, for this generation, and nothing is leaving", () => {

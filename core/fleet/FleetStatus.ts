@@ -3,8 +3,12 @@
  *
  * A round counts the fleets that may have changed: those with rows touched lately, and those that were not settled when last
  * counted. Now and then it counts all, so that what slipped through (a commit that took long, a clock that jumped) is found.
+ *
+ * A round may be cut, by its time limit or by a fleet that cannot be counted. The next one goes on behind where it was, and what it did
+ * not reach stays to be counted: neither the last of many nor those behind a bad one starve.
  */
 import * as Effect from "effect/Effect"
+import * as Mark from "../facts/Mark.ts"
 import { instances, type Instance } from "../instance/Instance.ts"
 import { fleetStatusIntervalMillis, fleetStatusRecountMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
@@ -45,10 +49,23 @@ export const isSame = (a: Counts, b: Counts): boolean =>
   a.error === b.error &&
   a.deleting === b.deleting
 
+/** Pure: the order in which to count these, each once, beginning behind `last` and going round. */
+export const orderBehind = (ids: Iterable<string>, last: string): ReadonlyArray<string> => {
+  const sorted = [...ids].toSorted()
+  const next = sorted.findIndex((id) => id > last)
+  return next <= 0 ? sorted : [...sorted.slice(next), ...sorted.slice(0, next)]
+}
+
+const goesOn = Mark.sometimes("count of fleets goes on behind where its last round was cut")
+
 /** A round of one leader's term. */
 export const make = (grant: Grant) => {
-  const unsettled = new Set<string>()
+  /** Not settled when last counted, or not counted since somebody touched them. */
+  const open = new Set<string>()
   let rounds = 0
+  /** Where the last round was, and whether it came to its end. */
+  let last = ""
+  let isCut = false
 
   const count = (id: string) =>
     Effect.gen(function* () {
@@ -73,8 +90,7 @@ export const make = (grant: Grant) => {
           { label: "fleet/status", isolation: "repeatable read", fences: grant.fences }
         )
       )
-      if (isNowSettled) unsettled.delete(id)
-      else unsettled.add(id)
+      if (isNowSettled) open.delete(id)
     })
 
   return Effect.gen(function* () {
@@ -90,11 +106,15 @@ export const make = (grant: Grant) => {
     const moved = yield* once((tx) => tx.select(instances, { where: (row) => gt(row.updatedAt, lately) }), {
       label: "fleet/status/moved"
     })
-    const ids = new Set([
-      ...unsettled,
-      ...touched.map(({ id }) => id),
-      ...moved.flatMap(({ fleet }) => (fleet === null ? [] : [fleet]))
-    ])
-    for (const id of [...ids].toSorted()) yield* count(id)
+    for (const { id } of touched) open.add(id)
+    for (const { fleet } of moved) if (fleet !== null) open.add(fleet)
+    const ids = orderBehind(open, last)
+    yield* Mark.hit(goesOn, isCut && ids.length > 1)
+    isCut = true
+    for (const id of ids) {
+      last = id
+      yield* count(id)
+    }
+    isCut = false
   })
 }
