@@ -57,7 +57,10 @@ export const requestDeletion = (transaction: Transaction, uid: string): Effect.E
     if (instance === undefined) return refused(new NotFound({ message: `there is no instance ${uid}` }))
     if (instance.fleet !== null) yield* Fleet.markDue(transaction, [instance.fleet], reconcileProgressMillis)
     const [asked] = yield* Instance.requestDeletion(transaction, [instance.uid])
-    return answer(202, InstanceView, instanceView(asked ?? instance))
+    // Somebody else may have asked since the first look: the answer shows the end that was asked for.
+    const present = asked ?? (yield* transaction.get(Instance.instances, { uid }))
+    if (present === undefined) return refused(new NotFound({ message: `there is no instance ${uid}` }))
+    return answer(202, InstanceView, instanceView(present))
   })
 
 export const layer = HttpApiBuilder.group(

@@ -1,4 +1,5 @@
 /** Every invariant of the control plane. */
+import { acknowledgedIsDone } from "./acknowledgedIsDone.ts"
 import { acknowledgedWrites } from "./acknowledgedWrites.ts"
 import { bucketPlacement } from "./bucketPlacement.ts"
 import { deletionByUid } from "./deletionByUid.ts"
@@ -29,6 +30,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(bucketPlacement),
   toCheck(idempotencyOnce()),
   toCheck(acknowledgedWrites),
+  toCheck(acknowledgedIsDone),
   toCheck(instanceStates),
   toCheck(outsideOwned),
   toCheck(fleetCount),

@@ -1,6 +1,7 @@
 /**
  * Every mutant.
  */
+import { acknowledgedAndNotDone } from "./acknowledgedAndNotDone.ts"
 import { bucketDiffersWhereStored } from "./bucketDiffersWhereStored.ts"
 import { cachingOnlyBelow400 } from "./cachingOnlyBelow400.ts"
 import { checkThenInsert } from "./checkThenInsert.ts"
@@ -36,6 +37,7 @@ import { zombieCompletesAnothersAttempt } from "./zombieCompletesAnothersAttempt
 import type { Mutant } from "./Mutant.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
+  acknowledgedAndNotDone,
   bucketDiffersWhereStored,
   cachingOnlyBelow400,
   checkThenInsert,
