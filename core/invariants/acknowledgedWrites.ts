@@ -38,6 +38,6 @@ function judgeFleet(before: Fleet, after: Fleet | null): string | undefined {
 
 function judgeInstance(before: Instance, after: Instance | null): string | undefined {
   if (after === null) return before.state === "DELETING" ? undefined : `it left from ${before.state}`
-  if (before.deletionRequestedAt !== null && after.deletionRequestedAt === null) return "its deletion was taken back"
-  return after.uid === before.uid ? undefined : "its uid changed"
+  const isTakenBack = before.deletionRequestedAt !== null && after.deletionRequestedAt === null
+  return isTakenBack ? "its deletion was taken back" : undefined
 }
