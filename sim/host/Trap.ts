@@ -75,6 +75,7 @@ export class Escaped extends Error {
     this.api = api
     this.remedy = remedy
     this.frames = frames
+    this.stack = [`Escaped: ${this.message}`, ...frames.map((frame) => `    at ${frame}`)].join("\n")
   }
 }
 
@@ -177,7 +178,6 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
       return answer(run, frames)
     }
     const escaped = new Escaped(api, remedy, frames.filter(isTelling).slice(0, 8).map(relative))
-    escaped.stack = `${escaped.name}: ${escaped.message}\n${escaped.frames.map((frame) => `    at ${frame}`).join("\n")}`
     run.escape(escaped)
     throw escaped
   } finally {

@@ -216,6 +216,11 @@ export class Network {
     return link
   }
 
+  /** Whether any rule is installed. */
+  get hasRules(): boolean {
+    return this.#rules.length > 0
+  }
+
   /** Installs a rule behind the others; returns the function that removes it and lets go what it kept. */
   addRule(rule: Rule): () => void {
     const keeper = new Keeper(rule, this.kernel.facts)

@@ -6,9 +6,6 @@ import type { Check } from "../../core/invariants/Invariant.ts"
 import type { Subscriber } from "../kernel/FactStream.ts"
 import type { WaitsOn } from "../kernel/FiberWatch.ts"
 import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
-import * as Trap from "../host/Trap.ts"
-import * as Chance from "../kernel/Chance.ts"
-import { epochMicros } from "../kernel/NodeClock.ts"
 import { strategies } from "../kernel/Schedule.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
@@ -76,19 +73,7 @@ function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, i
     isTracking,
     limits: options.limits ?? defaultLimits
   })
-  const chance = Chance.generator(Chance.derive(world.kernel.key, "host"))
-  const clock = () => (world.kernel.running ?? [...world.kernel.nodes][0])?.clock
-  const trap = Trap.enter({
-    wallMicros: () => clock()?.wallMicros() ?? epochMicros,
-    monotonicMicros: () => clock()?.monotonicMicros() ?? 0,
-    fraction: () => chance.double(),
-    onEscape: ({ api, frames, remedy }) => world.escape({ api, remedy, stack: frames.join("\n") })
-  })
-  try {
-    return inside(scenario, request, options, world)
-  } finally {
-    trap.leave()
-  }
+  return world.trapped(() => inside(scenario, request, options, world))
 }
 
 function inside(scenario: Scenario, request: RunRequest, options: RunOptions, world: World): RunResult {

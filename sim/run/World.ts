@@ -8,9 +8,11 @@ import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { Mark } from "../../core/facts/Mark.ts"
+import * as Trap from "../host/Trap.ts"
 import * as Chance from "../kernel/Chance.ts"
 import type { Digest } from "../kernel/Digest.ts"
 import { Kernel, type Limits } from "../kernel/Kernel.ts"
+import { epochMicros } from "../kernel/NodeClock.ts"
 import * as NodeServices from "../kernel/NodeServices.ts"
 import * as Schedule from "../kernel/Schedule.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
@@ -74,6 +76,8 @@ export class World {
   ending: Ending | undefined
   readonly isTracking: boolean
   readonly #strategy: Schedule.Strategy
+  /** What packages draw that may read chance of the host. */
+  readonly #hostChance: ReturnType<typeof Chance.generator>
   readonly #tags = new Map<string, ReadonlyArray<string>>()
   readonly #mustEnd = new Set<string>()
   readonly #ended = new Set<string>()
@@ -89,6 +93,7 @@ export class World {
     })
     this.hazards = new Hazards(this.kernel.facts, Chance.derive(this.kernel.key, "hazards"))
     this.network = new Network(this.kernel, this.hazards)
+    this.#hostChance = Chance.generator(Chance.derive(this.kernel.key, "host"))
     this.draw = new Draw(Chance.derive(this.kernel.key, "scenario"))
     this.isTracking = options.isTracking ?? false
     this.#strategy = options.strategy ?? Schedule.random
@@ -178,7 +183,30 @@ export class World {
     for (const heal of this.#healers) heal()
   }
 
-  /** Lets so much virtual time pass. Throws when an invariant breaks, a program fails or nothing can go on. */
+  /**
+   * Does something with the host's time, chance, I/O and promises out of reach: whoever uses them nevertheless ends the run
+   * as escaped. Whatever advances the world does it in here; nests.
+   */
+  trapped<A>(body: () => A): A {
+    const clock = () => (this.kernel.running ?? [...this.kernel.nodes][0])?.clock
+    const trap = Trap.enter({
+      wallMicros: () => clock()?.wallMicros() ?? epochMicros,
+      monotonicMicros: () => clock()?.monotonicMicros() ?? 0,
+      fraction: () => this.#hostChance.double(),
+      onEscape: ({ api, frames, remedy }) => this.escape({ api, remedy, stack: frames.join("\n") })
+    })
+    try {
+      return body()
+    } finally {
+      trap.leave()
+    }
+  }
+
+  /**
+   * Lets so much virtual time pass. Throws when an invariant breaks, a program fails or leaves the simulation, or nothing can
+   * go on although somebody must end: no timer, no message, and nothing that was done by hand (a rule, a pause, a crash)
+   * could be undone.
+   */
   run(forText: string): void {
     this.#advance(this.nowMicros + toMicros(forText))
   }
@@ -249,14 +277,27 @@ export class World {
   }
 
   #advance(untilMicros: number): void {
-    const stopped = this.kernel.run(untilMicros)
+    const stopped = this.trapped(() => this.kernel.run(untilMicros))
     if (this.ending?._tag === "violated") {
       throw new Error(`${this.ending.invariant}: ${this.ending.message} ${JSON.stringify(this.ending.evidence)}`)
     }
-    if (this.ending?._tag === "escaped") throw new Error(`${this.ending.api} is of the host: ${this.ending.remedy}`)
+    if (this.ending?._tag === "escaped") {
+      throw new Trap.Escaped(this.ending.api, this.ending.remedy, this.ending.stack.split("\n"))
+    }
     if (this.ending !== undefined) throw new Error(`${this.ending.node} crashed: ${this.ending.cause}`)
     if (stopped._tag === "Livelock") throw new Error(`livelock: the fibers of ${stopped.node} wake each other`)
     if (stopped._tag === "StepLimit") throw new Error("the bound on steps was reached")
+    if (stopped._tag === "Quiescent" && this.unended.length > 0 && !this.#isDisturbed()) {
+      throw new Error(`deadlock: nothing can happen any more, and ${this.unended.join(", ")} did not end`)
+    }
+  }
+
+  /** Whether something is in force that whoever steers may undo. */
+  #isDisturbed(): boolean {
+    return (
+      this.network.hasRules ||
+      [...this.kernel.nodes].some(({ name, state }) => state !== "up" && !this.#ended.has(name))
+    )
   }
 
   #services(node: SimNode): Context.Context<never> {
