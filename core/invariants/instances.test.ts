@@ -119,12 +119,57 @@ describe("outside-owned", () => {
   it("finds a resource that was started before its row said so", () =>
     assert.include(told(outsideOwned, wrote(null, pending), started("a", "r1")), "has no row that wanted it"))
 
-  it("finds two resources of one uid, and a uid that is used again", () => {
-    assert.include(
-      told(outsideOwned, wrote(pending, creating), started("a", "r1"), started("a", "r2")),
-      "uid a has two resources"
+  it("finds a uid that is used again", () =>
+    assert.include(told(outsideOwned, ...life, wrote(null, pending)), "uid a was used twice"))
+
+  const lives = [wrote(null, pending), wrote(pending, creating), started("a", "r1")]
+  const stops = (node: string, epoch = 1): Line => [
+    2,
+    node,
+    { _tag: "EffectStarted", effect: "stop", uid: "a", lease: "buckets/1", epoch } as Line[2]
+  ]
+  const sees = (node: string, observation: string): Line => [
+    3,
+    node,
+    { _tag: "ProviderObserved", uid: "a", observation } as Line[2]
+  ]
+  const leaves = wrote(deleting, null)
+  const early = "left before its resource was confirmed gone"
+
+  it("holds when the row leaves after its resource, asked and seen or not", () => {
+    assert.strictEqual(told(outsideOwned, ...lives, stopped("a", "r1"), leaves), "holds")
+    assert.strictEqual(
+      told(outsideOwned, ...lives, stops("n1"), stopped("a", "r1"), sees("n1", "Absent"), leaves),
+      "holds"
     )
-    assert.include(told(outsideOwned, ...life, wrote(null, pending)), "uid a was used twice")
+  })
+
+  it("holds when the provider said gone and it was not: the stop was forgotten, or the look was an old one", () =>
+    assert.strictEqual(
+      told(outsideOwned, ...lives, stops("n1"), sees("n1", "Stopping"), sees("n1", "Absent"), leaves),
+      "holds"
+    ))
+
+  it("finds a row that leaves before its resource: nobody looked, or saw it, or looked only before asking for its end", () => {
+    assert.include(told(outsideOwned, ...lives, leaves), early)
+    assert.include(told(outsideOwned, ...lives, stops("n1"), leaves), early)
+    assert.include(told(outsideOwned, ...lives, stops("n1"), sees("n1", "Stopping"), leaves), early)
+    assert.include(told(outsideOwned, ...lives, sees("n1", "Absent"), stops("n1"), leaves), early)
+    assert.include(told(outsideOwned, ...lives, stops("n1"), sees("n1", "Absent"), stops("n1"), leaves), early)
+  })
+
+  it("finds an owner that trusts what another was told, or it itself under an earlier epoch", () => {
+    assert.include(told(outsideOwned, ...lives, stops("n1"), sees("n2", "Absent"), leaves), early)
+    assert.include(
+      told(
+        outsideOwned,
+        ...lives,
+        stops("n1", 1),
+        sees("n1", "Absent"),
+        wrote(deleting, null, [{ lease: "buckets/1", epoch: 2 }])
+      ),
+      early
+    )
   })
 })
 
@@ -195,6 +240,42 @@ describe("deletion-by-uid", () => {
       told(deletionByUid, asks("z"), wrote(running, gone, [], "instances/delete")),
       "the end of instance a was asked for by nobody"
     ))
+
+  const effect = (tag: string, uid: string, what = "stop"): Line => [
+    1,
+    "n1",
+    { _tag: tag, effect: what, uid, lease: "buckets/1", epoch: 1 } as Line[2]
+  ]
+  const calls = (uid: string, node = "n1", call = "stop"): Line => [
+    1,
+    node,
+    { _tag: "ProviderAsked", call, uid } as Line[2]
+  ]
+
+  it("holds when the one is stopped outside that its owner works on", () =>
+    assert.strictEqual(
+      told(
+        deletionByUid,
+        effect("EffectStarted", "a", "start"),
+        calls("a", "n1", "start"),
+        effect("EffectEnded", "a", "start"),
+        effect("EffectStarted", "a"),
+        calls("a"),
+        effect("EffectEnded", "a")
+      ),
+      "holds"
+    ))
+
+  it("finds a namesake that is stopped along with it, by another, too late, or in place of a start", () => {
+    const strayed = (uid: string) => `stopped the resource of ${uid}, which it did not work on`
+    assert.include(told(deletionByUid, effect("EffectStarted", "a"), calls("a"), calls("b")), strayed("b"))
+    assert.include(told(deletionByUid, effect("EffectStarted", "a"), calls("a", "n2")), strayed("a"))
+    assert.include(
+      told(deletionByUid, effect("EffectStarted", "a"), effect("EffectEnded", "a"), calls("a")),
+      strayed("a")
+    )
+    assert.include(told(deletionByUid, effect("EffectStarted", "a", "start"), calls("a")), strayed("a"))
+  })
 })
 
 describe("work-bounded and no-panic", () => {

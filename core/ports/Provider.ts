@@ -78,4 +78,18 @@ export interface ProviderStopped {
   readonly resource: string
 }
 
-export type ProviderFact = ProviderStarted | ProviderStopped
+/** The node asks for something to be done to the resource of the uid; told by the provider's side, whatever the node says that it does. */
+export interface ProviderAsked {
+  readonly _tag: "ProviderAsked"
+  readonly call: "start" | "stop"
+  readonly uid: string
+}
+
+/** The node has been told this, true or not. */
+export interface ProviderObserved {
+  readonly _tag: "ProviderObserved"
+  readonly uid: string
+  readonly observation: Observation
+}
+
+export type ProviderFact = ProviderStarted | ProviderStopped | ProviderAsked | ProviderObserved

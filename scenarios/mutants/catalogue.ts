@@ -23,12 +23,15 @@ import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
 import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
 import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
+import { orphansLeft } from "./orphansLeft.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
 import { removedWithoutStopping } from "./removedWithoutStopping.ts"
 import { settledLooksAgain } from "./settledLooksAgain.ts"
 import { retentionTooShort } from "./retentionTooShort.ts"
+import { removedUnconfirmed } from "./removedUnconfirmed.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
+import { stopByName } from "./stopByName.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
@@ -59,12 +62,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   noBrake,
   noFence,
   purgeOfWhatStillExecutes,
+  orphansLeft,
   readThenCreateLock,
   releaseWithoutOwnerCheck,
+  removedUnconfirmed,
   removedWithoutStopping,
   settledLooksAgain,
   retentionTooShort,
   shardCountIntoClusterCounter,
+  stopByName,
   surplusCountsOnlyRunning,
   sweepPanics,
   takeOverKeepsTheEpoch,

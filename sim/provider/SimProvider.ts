@@ -3,14 +3,17 @@
  * hazards say. It lives in the world, not on a node: it survives every crash of those who call it.
  *
  * - P1 One uid has at most one resource at a time, and a start for a uid that has one does nothing.
- * - P2 Every resource that comes into being or ends for good is told as a fact, because the control plane may not know.
+ * - P2 Every resource that comes into being or ends for good is told as a fact, because the control plane may not know; so is what
+ *   is asked of it and what it answers to a look, because the control plane may not say.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import {
   type Observation,
   Provider,
+  type ProviderAsked,
   ProviderError,
+  type ProviderObserved,
   type ProviderStarted,
   type ProviderStopped,
   ProviderUnavailable,
@@ -24,6 +27,8 @@ import type { World } from "../run/World.ts"
 interface Resource {
   readonly name: string
   state: Exclude<Observation, "Absent">
+  /** It was said to be gone, and nothing ends it: its stop was forgotten. */
+  isForgotten: boolean
 }
 
 /** What `observe` would have said, and since when; kept for as long as a stale answer may reach back. */
@@ -65,9 +70,16 @@ export class SimProvider {
     Provider,
     Effect.map(CurrentNode, (node) =>
       Provider.of({
-        start: (uid, spec) => this.#call(node, "start", uid, () => this.#start(uid, `${spec.image}/${spec.size}`)),
-        stop: (uid) => this.#call(node, "stop", uid, () => this.#stop(uid)),
-        observe: (uid) => this.#call(node, "observe", uid, (nth) => this.#observe(uid, nth)),
+        start: (uid, spec) => this.#asked(node, "start", uid, () => this.#start(uid, `${spec.image}/${spec.size}`)),
+        stop: (uid) => this.#asked(node, "stop", uid, () => this.#stop(uid)),
+        observe: (uid) =>
+          Effect.map(
+            this.#call(node, "observe", uid, (nth) => this.#observe(uid, nth)),
+            (observation) => {
+              node.tell<ProviderObserved>({ _tag: "ProviderObserved", uid, observation })
+              return observation
+            }
+          ),
         list: this.#call(node, "list", "", () => [...this.#resources.keys()].toSorted())
       })
     )
@@ -99,12 +111,18 @@ export class SimProvider {
     if (resource !== undefined) this.#become(uid, resource, "Failed")
   }
 
+  #asked(node: SimNode, call: ProviderAsked["call"], uid: string, act: () => void): Effect.Effect<void, ProviderError> {
+    return Effect.suspend(() => {
+      node.tell<ProviderAsked>({ _tag: "ProviderAsked", call, uid })
+      return this.#call(node, call, uid, act)
+    })
+  }
+
   /** The request travels, takes effect, and its answer travels back; each leg may be lost. */
   #call<A>(node: SimNode, call: Call, uid: string, act: (nth: number) => A): Effect.Effect<A, ProviderError> {
     return Effect.callback((resume) => {
       const subject = `${node.name}/${call}/${uid}`
-      const nth = this.#calls.get(subject) ?? 0
-      this.#calls.set(subject, nth + 1)
+      const nth = this.#count(subject)
       const { hazards } = this.#world
       const fail = (reason: ProviderError["reason"]) => Effect.fail(new ProviderError({ call, reason }))
       node.waits(`the provider's answer to ${call} ${uid}`)
@@ -134,11 +152,19 @@ export class SimProvider {
   }
 
   #start(uid: string, kind: string): void {
-    if (this.#resources.has(uid)) return
+    const present = this.#resources.get(uid)
+    if (present !== undefined) {
+      // Asked for again, it is found again, as it is.
+      if (present.isForgotten) {
+        present.isForgotten = false
+        this.#remember(uid, present.state)
+      }
+      return
+    }
     const nth = this.#created++
     const { hazards } = this.#world
     if (hazards.hit("controlled/false-success", uid, nth) !== undefined) return
-    const resource: Resource = { name: `resource-${nth}-${kind}`, state: "Starting" }
+    const resource: Resource = { name: `resource-${nth}-${kind}`, state: "Starting", isForgotten: false }
     this.#resources.set(uid, resource)
     this.#remember(uid, "Starting")
     const fact: ProviderStarted = { _tag: "ProviderStarted", uid, resource: resource.name }
@@ -166,6 +192,12 @@ export class SimProvider {
   #stop(uid: string): void {
     const resource = this.#resources.get(uid)
     if (resource === undefined || resource.state === "Stopping") return
+    if (this.#world.hazards.hit("controlled/forgotten-stop", uid, this.#count(`forgotten/${uid}`)) !== undefined) {
+      resource.isForgotten = true
+      this.#remember(uid, "Absent")
+      return
+    }
+    resource.isForgotten = false
     this.#become(uid, resource, "Stopping")
     const nth = this.#created
     const lag = this.#lag(`stop/${uid}`, nth)
@@ -178,7 +210,8 @@ export class SimProvider {
   }
 
   #observe(uid: string, nth: number): Observation {
-    const present = this.#resources.get(uid)?.state ?? "Absent"
+    const resource = this.#resources.get(uid)
+    const present = resource === undefined || resource.isForgotten ? "Absent" : resource.state
     const { hazards } = this.#world
     if (hazards.strike("controlled/provider-lag", `observe/${uid}`, nth) === undefined) return present
     const asOfMicros =
@@ -191,7 +224,7 @@ export class SimProvider {
 
   #become(uid: string, resource: Resource, state: Resource["state"]): void {
     resource.state = state
-    this.#remember(uid, state)
+    if (!resource.isForgotten) this.#remember(uid, state)
   }
 
   #remember(uid: string, observation: Observation): void {
@@ -208,6 +241,13 @@ export class SimProvider {
       },
       undefined
     )
+  }
+
+  /** How often it was asked before. */
+  #count(subject: string): number {
+    const nth = this.#calls.get(subject) ?? 0
+    this.#calls.set(subject, nth + 1)
+    return nth
   }
 
   #lag(subject: string, nth: number): number {
