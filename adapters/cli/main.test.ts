@@ -112,6 +112,15 @@ describe("a run", { timeout: 60_000 }, () => {
     assert.deepStrictEqual(failed(), ["3"])
   })
 
+  it("names the marks that its scenario declared and no seed met, which is no failure of one scenario", () => {
+    const { code, out } = stormglass("run", fixture("meetsOneMark"), "--seeds", "2")
+    assert.match(out, /Marks that no run met\n {2}the program was there\n/)
+    assert.notInclude(out, "the program was here")
+    assert.strictEqual(code, 0)
+    const document = JSON.parse(stormglass("run", fixture("meetsOneMark"), "--seeds", "2", "--json").out)
+    assert.deepStrictEqual([document.failed, document.cold], [0, ["the program was there"]])
+  })
+
   it("with a plan has its faults and no others", () => {
     const plan = planOf({ when: { at: "2s" }, target: "server", fault: "process/pause", for: "1s" })
     const { code, out } = stormglass("run", "example/payments", "--plan", plan, "--seeds", "3", "--json")

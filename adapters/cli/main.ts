@@ -197,9 +197,11 @@ async function sweepCommand(options: {
     const rare = faultKinds
       .filter(({ name }) => (summary.effects[name] ?? 0) < options.minEffects)
       .map(({ name }) => name)
-    const cold = isWhole ? coldOf(summary) : []
+    // One scenario, one seed or a plan need not meet every mark: said, and no failure. What ends at its first failure says nothing.
+    const cold = isWhole || (edits === undefined && seedText === undefined) ? coldOf(summary, isWhole) : []
+    const lacking = isWhole ? cold.length : 0
     // What ran nothing has shown nothing.
-    if (results.length === 0 || failures.length > 0 || rare.length > 0 || cold.length > 0) state.exitCode = 1
+    if (results.length === 0 || failures.length > 0 || rare.length > 0 || lacking > 0) state.exitCode = 1
     if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
     const files = failures.map((result) => Session.saveFailure(result, edits))
     const again: Array<Session.Again> = []
@@ -219,7 +221,7 @@ async function sweepCommand(options: {
         file: files[index],
         replay: Session.replayLine(result.request, how)
       }))
-      print(JSON.stringify({ ...summary, failed: summary.failed + cold.length, rare, cold, failures: failed }, null, 2))
+      print(JSON.stringify({ ...summary, failed: summary.failed + lacking, rare, cold, failures: failed }, null, 2))
       return
     }
     for (const { screen } of again) print(`${screen}\n`)
@@ -232,7 +234,7 @@ async function sweepCommand(options: {
     print(verdictTable(summary))
     const effects = effectTable(summary.effects, isWhole)
     if (effects !== "") print(`\n${paint("bold", "Faults that took effect")}\n${effects}`)
-    if (cold.length > 0) print(`\n${paint("red", "Marks that no run met")}\n  ${cold.join("\n  ")}`)
+    if (cold.length > 0) print(`\n${paint(isWhole ? "red" : "bold", "Marks that no run met")}\n  ${cold.join("\n  ")}`)
     if (rare.length > 0) print(`\nless than ${options.minEffects} times: ${rare.join(", ")}`)
     print(`\n${totals(summary)}`)
   } finally {
@@ -249,16 +251,16 @@ function scenariosOf(options: { readonly scenarios: ReadonlyArray<string> }): Re
   return options.scenarios.length === 0 ? Session.scenarioNames : options.scenarios.map(Session.requireScenario)
 }
 
-/** Declared, to be met sometimes, and met by no run. */
-function coldOf(summary: Summary): ReadonlyArray<string> {
-  const met = new Set(
-    summary.scenarios.flatMap(({ marks }) =>
-      Object.entries(marks).flatMap(([name, { holds }]) => (holds > 0 ? [name] : []))
-    )
-  )
-  return declaredMarks().flatMap(({ kind, name }) =>
-    (kind === "sometimes" || kind === "reachable") && !met.has(name) ? [name] : []
-  )
+/** Declared by a scenario or by the control plane, to be met sometimes, and met by no run. */
+function coldOf(summary: Summary, isWhole: boolean): ReadonlyArray<string> {
+  const counted = summary.scenarios.flatMap(({ marks }) => Object.entries(marks))
+  const met = new Set(counted.flatMap(([name, { holds }]) => (holds > 0 ? [name] : [])))
+  const ofCore = declaredMarks()
+  // A program of the user's need not be the control plane.
+  const hasCore = isWhole || ofCore.some(({ name }) => counted.some(([other]) => other === name))
+  const declared = [...counted.map(([name, { kind }]) => ({ kind, name })), ...(hasCore ? ofCore : [])]
+  const cold = declared.filter(({ kind, name }) => (kind === "sometimes" || kind === "reachable") && !met.has(name))
+  return [...new Set(cold.map(({ name }) => name))].toSorted()
 }
 
 async function replayCommand(options: {

@@ -42,7 +42,7 @@ export interface Scenario {
   /** Kinds of its own, besides those that come with the simulator. */
   readonly faultKinds: ReadonlyArray<FaultKind>
   readonly invariants: ReadonlyArray<Check>
-  /** Those of kind sometimes and reachable must be met by a sweep. */
+  /** What its runs should meet besides what the control plane declares: a sweep names those of kind sometimes and reachable that none met. */
   readonly marks: ReadonlyArray<Mark>
   readonly safetyMillis: number
   readonly liveness: Liveness | undefined
