@@ -60,6 +60,25 @@ describe("an HttpApi, unmodified", () => {
     }).pipe(Effect.provide([server, NodeHttpClient.layerUndici]))
   })
 
+  it("is refused over TLS, which is not simulated, and the server hears nothing", () => {
+    const { said, server, total, world } = makeWorld()
+    const program = Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      yield* client.post("https://server:8080/counter")
+    }).pipe(
+      Effect.catchTag("HttpClientError", ({ reason }) => say(`${reason._tag}: ${reason.message}`)),
+      Effect.provide(SimHttpClient.layer)
+    )
+    server.start()
+    world.addNode("client", program).start()
+    const connected: Array<string> = []
+    world.kernel.facts.subscribeDetailed(({ fact }) => void (fact._tag === "Delivered" && connected.push(fact._tag)))
+    world.run("10s")
+    assert.match(said.join(), /^0 s: InvalidUrlError: .*https: is not simulated: give the program an http: URL/)
+    assert.deepStrictEqual(connected, [])
+    assert.strictEqual(total.value, 0)
+  })
+
   it("answers the same in the simulator, over a reused connection", () => {
     const { world, said, server } = makeWorld()
     const program = session("http://server:8080").pipe(

@@ -2,14 +2,15 @@
  * Effect's `HttpClient` on simulated connections: pooled per host and port, kept alive for a while, one exchange at a
  * time on each.
  *
- * Failures before an answer are `TransportError`, as with every client of Effect; the cause says which.
+ * Failures before an answer are `TransportError`, as with every client of Effect; the cause says which. What cannot be simulated
+ * (TLS, a body of another kind) is another error, which no client takes for a passing one.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
-import { DecodeError, EncodeError, HttpClientError, TransportError } from "effect/http/HttpClientError"
+import { DecodeError, EncodeError, HttpClientError, InvalidUrlError, TransportError } from "effect/http/HttpClientError"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -82,6 +83,10 @@ class Pool {
     url: URL,
     context: Context.Context<never>
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError> {
+    if (url.protocol !== "http:") {
+      const description = `${url.protocol} is not simulated: give the program an http: URL, and leave TLS to what stands before it`
+      return Effect.fail(new HttpClientError({ reason: new InvalidUrlError({ request, description }) }))
+    }
     const body = bodyOf(request.body)
     if (body === undefined) {
       const description = "a body of this kind cannot travel on the simulated network"
