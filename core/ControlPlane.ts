@@ -29,6 +29,7 @@ import { idempotencyKeys } from "./idempotency/IdempotencyKey.ts"
 import * as KeyRetention from "./idempotency/KeyRetention.ts"
 import { instances } from "./instance/Instance.ts"
 import * as Leader from "./Leader.ts"
+import * as Metrics from "./Metrics.ts"
 import type { LeaseProfile } from "./lease/Lease.ts"
 import * as LeaseKeeper from "./lease/LeaseKeeper.ts"
 import { idempotencyRetentionMillis, reconcileBackoffMillisMax } from "./Limits.ts"
@@ -60,7 +61,9 @@ type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generato
 
 /** The node: joins, serves the API, and works on what it owns. */
 export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
-  Layer.merge(work(config), api).pipe(Layer.provide([membership(config), keyRetention(config)]))
+  Layer.merge(work(config), api).pipe(
+    Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)])
+  )
 
 const api = HttpRouter.serve(
   HttpApiBuilder.layer(Api).pipe(

@@ -7,6 +7,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import { labelled } from "./facts/Label.ts"
 import * as FleetStatus from "./fleet/FleetStatus.ts"
 import * as HeartbeatSweep from "./heartbeat/HeartbeatSweep.ts"
@@ -20,6 +21,7 @@ import {
   orphanSweepIntervalMillis
 } from "./Limits.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
+import * as Metrics from "./Metrics.ts"
 import type { ProviderError } from "./ports/Provider.ts"
 import { Storage, type StorageError } from "./ports/Storage.ts"
 
@@ -29,6 +31,7 @@ export const lease = "leader"
 export const work = (grant: Grant) =>
   Effect.gen(function* () {
     const { once } = yield* Storage
+    yield* Metric.update(Metrics.leaderEpoch, grant.epoch)
     yield* Effect.all(
       [
         rounds("fleet status", fleetStatusIntervalMillis, FleetStatus.make(grant)),
@@ -38,7 +41,7 @@ export const work = (grant: Grant) =>
       ],
       { concurrency: "unbounded", discard: true }
     )
-  })
+  }).pipe(Effect.ensuring(Metrics.leadsNoMore))
 
 const rounds = <A, R>(
   name: string,

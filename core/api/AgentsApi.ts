@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Mark from "../facts/Mark.ts"
 import * as Heartbeat from "../heartbeat/Heartbeat.ts"
+import * as Metrics from "../Metrics.ts"
 import { Storage } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import { Unavailable } from "./ApiErrors.ts"
@@ -32,12 +33,15 @@ export const layer = HttpApiBuilder.group(
             yield* Heartbeat.markReturned(once, returned)
           }
           const known = new Set(heard.map(({ uid }) => uid))
+          yield* Metrics.increment(Metrics.heartbeats.heard, heard.length)
           const missing = payload.uids.filter((uid) => !known.has(uid))
           if (missing.length === 0) return { unknown: [] }
           for (const { uid } of yield* Heartbeat.elsewhere(once, params.agent, missing)) known.add(uid)
           const unknown = missing.filter((uid) => !known.has(uid))
           yield* Mark.hit(moves, unknown.length < missing.length)
           yield* Mark.hit(unheard, unknown.length > 0)
+          yield* Metrics.increment(Metrics.heartbeats.elsewhere, missing.length - unknown.length)
+          yield* Metrics.increment(Metrics.heartbeats.unknown, unknown.length)
           return { unknown }
         }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message })))
     })

@@ -8,10 +8,12 @@
  * not reach stays to be counted: neither the last of many nor those behind a bad one starve.
  */
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as Mark from "../facts/Mark.ts"
 import { instances, type Instance } from "../instance/Instance.ts"
 import { fleetStatusIntervalMillis, fleetStatusRecountMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
+import * as Metrics from "../Metrics.ts"
 import { clockTimestamp, eq, gt, subtract } from "../ports/Condition.ts"
 import { Storage } from "../ports/Storage.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
@@ -56,6 +58,13 @@ export const orderBehind = (ids: Iterable<string>, last: string): ReadonlyArray<
   return next <= 0 ? sorted : [...sorted.slice(next), ...sorted.slice(0, next)]
 }
 
+const counters = ["live", "running", "error", "deleting"] as const
+
+const measure = Effect.fnUntraced(function* (desired: number, counts: Counts) {
+  yield* Metric.update(Metrics.instancesOf(counts.id, "desired"), desired)
+  for (const counter of counters) yield* Metric.update(Metrics.instancesOf(counts.id, counter), counts[counter])
+})
+
 const goesOn = Mark.sometimes("count of fleets goes on behind where its last round was cut")
 
 /** A round of one leader's term. */
@@ -70,11 +79,11 @@ export const make = (grant: Grant) => {
   const count = (id: string) =>
     Effect.gen(function* () {
       const { transaction } = yield* Storage
-      const isNowSettled = yield* retryTransient(
+      const counted = yield* retryTransient(
         transaction(
           Effect.fnUntraced(function* (tx) {
             const fleet = yield* tx.get(fleets, { id })
-            if (fleet === undefined) return true
+            if (fleet === undefined) return undefined
             const counts = countOf(fleet, yield* tx.select(instances, { where: (row) => eq(row.fleet, id) }))
             const stored = yield* tx.get(fleetStatuses, { id })
             if (stored === undefined || !isSame(stored, counts)) {
@@ -84,13 +93,14 @@ export const make = (grant: Grant) => {
                 { onConflict: { target: ["id"], action: "update", set: (_, excluded) => excluded } }
               )
             }
-            return isSettled(fleet, counts)
+            return { desired: fleet.desired, counts, isSettled: isSettled(fleet, counts) }
           }),
           // One snapshot, so that the counters belong to one moment.
           { label: "fleet/status", isolation: "repeatable read", fences: grant.fences }
         )
       )
-      if (isNowSettled) open.delete(id)
+      if (counted !== undefined) yield* measure(counted.desired, counted.counts)
+      if (counted?.isSettled !== false) open.delete(id)
     })
 
   return Effect.gen(function* () {

@@ -14,6 +14,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
 import { idempotencyClaimMillis, idempotencyKeyCharsMax } from "../Limits.ts"
 import * as Mark from "../facts/Mark.ts"
+import * as Metrics from "../Metrics.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
 import { add, and, clockTimestamp, eq, isNotNull, isNull, le, or } from "../ports/Condition.ts"
 import type { Storage, StorageError, Transaction, TransactionOptions } from "../ports/Storage.ts"
@@ -182,5 +183,6 @@ export const purge = (once: Once, fences: NonNullable<TransactionOptions["fences
     { label: "idempotency/purge", fences }
   ).pipe(
     Effect.map((rows) => rows.length),
-    Effect.tap((count) => Mark.hit(purges, count > 0))
+    Effect.tap((count) => Mark.hit(purges, count > 0)),
+    Effect.tap((count) => Metrics.increment(Metrics.keysPurged, count))
   )

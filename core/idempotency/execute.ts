@@ -11,6 +11,7 @@ import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
 import { idempotencyClaimMillis } from "../Limits.ts"
+import * as Metrics from "../Metrics.ts"
 import { fnv1a32 } from "../hash/fnv1a32.ts"
 import { type StorageError, Storage, type Transaction } from "../ports/Storage.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
@@ -96,7 +97,8 @@ export const execute = Effect.fnUntraced(function* (
     Effect.catchReason("StorageError", "UnknownOutcome", () =>
       Effect.tap(settled, (reply) => Mark.hit(resolved, reply._tag === "Answered"))
     ),
-    Effect.catchTag("StorageError", (error) => Effect.as(Effect.logWarning(error.message), retryLater("Unavailable")))
+    Effect.catchTag("StorageError", (error) => Effect.as(Effect.logWarning(error.message), retryLater("Unavailable"))),
+    Effect.tap((reply: Reply) => Metrics.increment(Metrics.idempotentRequests[measured(reply)]))
   )
 })
 
@@ -119,4 +121,9 @@ const acknowledge = (request: IdempotencyKey.Identity, answer: IdempotencyKey.An
 
 function retryLater<T extends "InProgress" | "Unavailable">(_tag: T) {
   return { _tag, retryAfterSeconds: Math.ceil(idempotencyClaimMillis / 1_000) }
+}
+
+function measured(reply: Reply): keyof typeof Metrics.idempotentRequests {
+  if (reply._tag !== "Answered") return reply._tag
+  return reply.isReplay ? "replayed" : "executed"
 }

@@ -15,12 +15,14 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import { assert } from "../assert.ts"
 import { monotonicMicros, monotonicMicrosUnsafe } from "../clock/monotonicMicros.ts"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
+import * as Metrics from "../Metrics.ts"
 import { essential } from "../node/essential.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
 import { type Fence, Storage } from "../ports/Storage.ts"
@@ -147,6 +149,8 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     if (candidates.size === 0) someCandidate.closeUnsafe()
     if (starting.length === 0) return
     someHeld.openUnsafe()
+    yield* Metrics.increment(Metrics.leaseAcquisitions, starting.length)
+    yield* Metric.update(Metrics.leasesHeld, held.size)
     yield* actingAs(starting.map(([, lease]) => lease))
     for (const [candidate, lease] of starting) yield* Deferred.succeed(candidate, lease)
   })
@@ -157,6 +161,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     yield* FaultPoint.here("lease/renew/sent")
     const renewed = yield* Lease.renew(once, { held: leases.map((lease) => lease.fence), holder, profile })
     yield* FaultPoint.here("lease/renew/answered")
+    yield* Metric.update(Metrics.leaseRenewalSeconds, ((yield* monotonicMicros) - sentAtMicros) / 1_000_000)
     const stillHeld: Array<Held> = []
     for (const lease of leases) {
       if (held.get(lease.fence.lease) !== lease) continue
@@ -167,10 +172,14 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
         stillHeld.push(lease)
       } else {
         yield* Mark.hit(lostToAnother)
-        yield* Deferred.succeed(lease.lost, undefined)
+        yield* Metrics.increment(Metrics.leaseRenewals.lost)
+        if (yield* Deferred.succeed(lease.lost, undefined)) yield* Metrics.increment(Metrics.leasesLost.another)
       }
     }
-    if (stillHeld.length > 0) yield* actingAs(stillHeld)
+    if (stillHeld.length > 0) {
+      yield* actingAs(stillHeld)
+      yield* Metrics.increment(Metrics.leaseRenewals.kept, stillHeld.length)
+    }
   })
 
   const pause = Effect.flatMap(Random.next, (fraction) =>
@@ -195,6 +204,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
       const isAnswered = yield* attempt(renew)
       isRenewing = false
       if (isAnswered) return
+      yield* Metrics.increment(Metrics.leaseRenewalsUnanswered)
       yield* pause
     }
   }).pipe(Effect.forever)
@@ -213,10 +223,11 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
         case "Stop":
           nextMicros = Math.min(nextMicros, standing.byMicros)
           yield* Mark.hit(lostWhileRenewing, isRenewing)
-          yield* Deferred.succeed(lease.lost, undefined)
+          if (yield* Deferred.succeed(lease.lost, undefined)) yield* Metrics.increment(Metrics.leasesLost.deadline)
           break
         case "Overrun":
           yield* Mark.hit(overran)
+          yield* Metrics.increment(Metrics.leaseOverruns)
           return yield* node.exit(`work under lease ${lease.fence.lease} outlived it`)
       }
     }
@@ -231,6 +242,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
       const fact: StoppedActing = { _tag: "StoppedActing", holder, ...lease.fence }
       tell(fact)
     })
+    yield* Metric.update(Metrics.leasesHeld, held.size)
     yield* release(lease.fence)
   })
 

@@ -7,8 +7,11 @@
  * - R3 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
  */
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
+import * as Metric from "effect/Metric"
+import type * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import { errorsOf } from "../facts/errorsOf.ts"
@@ -24,6 +27,7 @@ import {
   statementTimeoutMillis
 } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
+import * as Metrics from "../Metrics.ts"
 import { essential } from "../node/essential.ts"
 import type { StorageError } from "../ports/Storage.ts"
 import type { Reconciled, ReconcilePanicked } from "./ReconcileFacts.ts"
@@ -89,6 +93,7 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
   ).pipe(Effect.andThen(ask(options.everything, reconcileResyncMillis)), Effect.forever)
 
   const lookAt = Effect.fnUntraced(function* (work: W, grant: Grant) {
+    const sinceMicros = yield* monotonicMicros
     const exit = yield* Effect.exit(
       options.reconcile(work, grant).pipe(Effect.timeoutOption(`${reconcileTimeoutMillis} millis`))
     )
@@ -107,6 +112,8 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
       } satisfies Reconciled)
     }
     const nowMicros = yield* monotonicMicros
+    yield* Metrics.increment(Metrics.reconciles[measured(exit)])
+    yield* Metric.update(Metrics.reconcileSeconds, (nowMicros - sinceMicros) / 1_000_000)
     WorkQueue.settle(queue, work.key, outcome, { nowMicros, fraction: yield* Random.next })
     if (!queue.entries.has(work.key)) known.delete(work.key)
     somethingChanged.openUnsafe()
@@ -121,12 +128,16 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
       const key = left === undefined ? undefined : WorkQueue.take(queue, nowMicros)
       if (left === undefined || key === undefined) break
       tokens = left
+      yield* Metric.update(Metrics.queueWaitSeconds, WorkQueue.waitedMicros(queue, key, nowMicros) / 1_000_000)
       const work = known.get(key)!
       const grant = grants.get(work.bucketGroup)!
       yield* FiberMap.run(working, key, labelled(`reconcile ${key}`, lookAt(work, grant)))
     }
     const nextMicros = WorkQueue.nextMicros(queue)
-    const isFull = (yield* FiberMap.size(working)) >= reconcileWorkers
+    const busy = yield* FiberMap.size(working)
+    yield* Metric.update(Metrics.reconcileWorkers, busy)
+    yield* Metric.update(Metrics.queueDepth, WorkQueue.depth(queue))
+    const isFull = busy >= reconcileWorkers
     if (nextMicros === undefined || isFull) return yield* somethingChanged.await
     const waitMicros = Math.max(nextMicros - nowMicros, TokenBucket.waitMicros(tokens), 1_000)
     yield* Effect.timeoutOption(somethingChanged.await, Math.ceil(waitMicros / 1_000))
@@ -162,3 +173,8 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
   }
   return reconciler
 })
+
+function measured(exit: Exit.Exit<Option.Option<WorkQueue.Outcome>>): keyof typeof Metrics.reconciles {
+  if (exit._tag === "Failure") return "panicked"
+  return exit.value._tag === "None" ? "late" : exit.value.value._tag
+}

@@ -17,7 +17,7 @@ export interface WorkQueue {
 
 type Entry = { failures: number } & (
   | { state: "waiting"; notBeforeMicros: number }
-  | { state: "working"; isDirty: boolean }
+  | { state: "working"; isDirty: boolean; dueMicros: number }
 )
 
 export type Outcome =
@@ -44,8 +44,21 @@ export const take = (queue: WorkQueue, nowMicros: number): string | undefined =>
   const next = earliest(queue)
   if (next === undefined || next.notBeforeMicros > nowMicros) return undefined
   const { failures } = queue.entries.get(next.key)!
-  queue.entries.set(next.key, { state: "working", isDirty: false, failures })
+  queue.entries.set(next.key, { state: "working", isDirty: false, failures, dueMicros: next.notBeforeMicros })
   return next.key
+}
+
+/** How long a key that was taken at `nowMicros` had waited for its turn since its time came. */
+export const waitedMicros = (queue: WorkQueue, key: string, nowMicros: number): number => {
+  const entry = queue.entries.get(key)
+  return entry?.state === "working" ? Math.max(0, nowMicros - entry.dueMicros) : 0
+}
+
+/** How many keys wait. */
+export const depth = (queue: WorkQueue): number => {
+  let waiting = 0
+  for (const { state } of queue.entries.values()) if (state === "waiting") waiting++
+  return waiting
 }
 
 /** When `take` has something to give; nothing when no key waits. */

@@ -7,8 +7,8 @@ export const leaderNeverTold: Mutant = {
   edits: [
     {
       file: "core/lease/LeaseKeeper.ts",
-      find: "        yield* Mark.hit(lostToAnother)\n        yield* Deferred.succeed(lease.lost, undefined)\n",
-      replace: "        yield* Mark.hit(lostToAnother)\n        stillHeld.push(lease)\n"
+      find: "        if (yield* Deferred.succeed(lease.lost, undefined)) yield* Metrics.increment(Metrics.leasesLost.another)\n",
+      replace: "        stillHeld.push(lease)\n"
     },
     {
       file: "core/lease/LeaseKeeper.ts",

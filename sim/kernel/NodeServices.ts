@@ -9,6 +9,7 @@ import * as WebCrypto from "effect/crypto/WebCrypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
 import type * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
@@ -59,6 +60,7 @@ export const make = (node: SimNode, world: World): Context.Context<never> => {
     ),
     Context.add(Tracer.Tracer, makeTracer(node)),
     Context.add(Logger.CurrentLoggers, new Set([makeLogger(node)])),
+    Context.add(Metric.MetricRegistry, node.metrics),
     Context.add(Facts, (fact: DomainFact) => {
       node.portCall()
       node.tell(fact)

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
+import type * as Metric from "effect/Metric"
 import type { ClockSet } from "../../core/facts/ClockSet.ts"
 import { errorsOf } from "../../core/facts/errorsOf.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
@@ -90,6 +91,7 @@ export class SimNode {
   /** What a resumed node still has to take up, one after the other. */
   #overdue: Array<Held> = []
   #busyUntilMicros = 0
+  #metrics: Metric.MetricRegistry = new Map()
   #main: AnyFiber | undefined
   #scheduleKey: Chance.Key = 0
   #scheduleCount = 0
@@ -149,12 +151,18 @@ export class SimNode {
     return this.#tail - this.#head
   }
 
+  /** What this incarnation has measured: as a process of its own would have, it begins with nothing. */
+  get metrics(): Metric.MetricRegistry {
+    return this.#metrics
+  }
+
   /** Begins a new incarnation; refused unless down. */
   start(): void {
     if (this.state !== "down") throw new Error(`node ${this.name} is ${this.state}, only a node that is down can start`)
     this.state = "up"
     this.#isOver = false
     this.incarnation++
+    this.#metrics = new Map()
     this.#scheduleKey = Chance.derive(this.incarnationKey, "schedule")
     this.#preemptKey = Chance.derive(this.incarnationKey, "preempt")
     this.#scheduleCount = 0
