@@ -227,13 +227,13 @@ describe("interleavings", () => {
     return lost
   }
 
-  it("a lost update is invisible to fifo and to reordering alone, and found by preemption at a marked access", () => {
+  it("a lost update is invisible to fifo and to reordering alone, and found by preemption at a fault point", () => {
     assert.strictEqual(losses(Schedule.fifo, 50), 0)
     assert.strictEqual(losses({ ...Schedule.random, preemptProbability: 0 }, 200), 0)
     assert.isAbove(losses({ ...Schedule.random, preemptProbability: 0.3 }, 200), 20)
   })
 
-  it("preemption before any operation finds it without a mark", () => {
+  it("preemption before any operation finds it without a fault point", () => {
     assert.isAbove(losses({ ...Schedule.random, preemptProbability: 0, operationProbability: 0.2 }, 200), 20)
   })
 

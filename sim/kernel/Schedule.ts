@@ -7,10 +7,10 @@ import * as Chance from "./Chance.ts"
 export type StrategyName = "fifo" | "random"
 
 /**
- * `random` picks any runnable task, and preempts at port calls (readings of clock and chance, facts, fault points,
- * marked state accesses) with the probability given; a preempted fiber stays off the processor for up to `stallMicros`.
- * Port calls, not operations, are counted, so that an added log line moves no preemption. `operationProbability`
- * preempts before any Effect operation: it finds races between plain `Ref`s and does not survive edits.
+ * `random` picks any runnable task, and preempts at port calls (readings of clock and chance, facts, fault points) with
+ * the probability given; a preempted fiber stays off the processor for up to `stallMicros`. Port calls, not operations,
+ * are counted, so that an added log line moves no preemption. `operationProbability` preempts before any Effect
+ * operation: it finds races between plain `Ref`s and does not survive edits.
  */
 export interface Strategy {
   readonly name: StrategyName

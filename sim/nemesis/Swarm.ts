@@ -10,14 +10,15 @@ import type { FaultPlan } from "./FaultPlan.ts"
 export interface SwarmOptions {
   readonly kinds: ReadonlyArray<FaultKind>
   readonly safetyMicros: number
-  /** Probability that a kind takes part; drawn per seed when not given. */
-  readonly presence?: number
   /** Nodes of which a random majority may be the healthy core of the liveness phase. */
   readonly quorumOf?: ReadonlyArray<string>
 }
 
+/** Probabilities that a kind takes part: one of them for all the kinds of a seed. */
+const presences = [0.15, 0.3, 0.5] as const
+
 export const draw = (from: Draw, world: World, options: SwarmOptions): FaultPlan => {
-  const presence = options.presence ?? from.pick("presence", [0.15, 0.3, 0.5])
+  const presence = from.pick("presence", presences)
   const faults = options.kinds.flatMap((kind) => {
     const own = from.child(kind.name)
     return own.happens("present", presence) ? kind.draw(own, { safetyMicros: options.safetyMicros, world }) : []

@@ -112,23 +112,6 @@ export class SimDatabase {
     return this.#node
   }
 
-  /** The process of the database ends and comes back after so long: clients are reset, then refused, then served. */
-  restart(downMicros: number): void {
-    const { node } = this
-    if (node.state === "down") return
-    const { incarnation } = node
-    node.tell({ _tag: "DatabaseRestarted" })
-    this.#stopListening?.()
-    for (const backend of Array.from(this.backends.values())) backend.cut()
-    this.world.network.kernel.schedule(
-      downMicros,
-      () => {
-        if (node.incarnation === incarnation && node.state !== "down") this.#listen(node)
-      },
-      undefined
-    )
-  }
-
   /** What is committed, for those who inspect a run. */
   committed(table: string): ReadonlyArray<StoredRow> {
     return this.engine.committed(table)
