@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { bucketCount, bucketGroupCount, bucketsPerGroup } from "../Limits.ts"
-import { groupOf, groups, leaseOf, ownsStatically, placementOf } from "./Bucket.ts"
+import { groupOf, groups, leaseOf, placementOf } from "./Bucket.ts"
 
 describe("Bucket", () => {
   it("puts every key into one bucket, and the bucket into the group around it", () =>
@@ -30,16 +30,5 @@ describe("Bucket", () => {
   it("finds the group of its lease again, and none for other leases", () => {
     for (const group of groups) assert.strictEqual(groupOf(leaseOf(group)), group)
     assert.isUndefined(groupOf("leader"))
-  })
-
-  it("shards statically as FNV-32a modulo the number of nodes: one owner for each key", () => {
-    // fnv32a("abc") = 0x1a47e90b = 440920331
-    assert.isTrue(ownsStatically({ key: "abc", index: 440920331 % 3, total: 3 }))
-    fc.assert(
-      fc.property(fc.string(), fc.integer({ min: 1, max: 9 }), (key, total) => {
-        const owners = Array.from({ length: total }, (_, index) => ownsStatically({ key, index, total }))
-        assert.strictEqual(owners.filter((owns) => owns).length, 1)
-      })
-    )
   })
 })

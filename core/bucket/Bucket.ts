@@ -35,13 +35,3 @@ export const groupOf = (lease: string): number | undefined =>
   lease.startsWith(leasePrefix) ? Number(lease.slice(leasePrefix.length)) : undefined
 
 export const groups: ReadonlyArray<number> = Array.from({ length: bucketGroupCount }, (_, group) => group)
-
-/**
- * Static sharding for development, without a store: does node `index` of `total` own `key`? FNV-1a modulo the number of nodes moves
- * almost everything when that number changes, which is why clusters use buckets instead.
- */
-export const ownsStatically = (options: {
-  readonly key: string
-  readonly index: number
-  readonly total: number
-}): boolean => fnv1a32(options.key) % options.total === options.index
