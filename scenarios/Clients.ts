@@ -1,9 +1,13 @@
 /**
  * The callers of the API: each asks for something every now and then, with a key for each request, and repeats it until it is
- * answered or its patience ends. Hazards make them duplicate, reuse keys, storm and give up.
+ * answered or its patience ends; it says which. Hazards make them duplicate, reuse keys, storm and give up.
+ *
+ * When the faults are over each of them, and one in a scenario without any, asks once for everything that can be asked for: the API
+ * must answer again.
  */
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type { Client } from "../core/client/Client.ts"
 import * as Clients from "../core/client/Client.ts"
@@ -15,6 +19,7 @@ import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import type { World } from "../sim/run/World.ts"
 
 export interface ClientsOptions {
+  /** How many ask while there are faults. */
   readonly clients: number
   readonly addresses: ReadonlyArray<string>
   /** Each client, on average. */
@@ -34,22 +39,48 @@ export interface ClientAnswered {
   readonly answer: string
 }
 
+/** Nobody answered in time, or with anything but "not now". */
+export interface ClientGaveUp {
+  readonly _tag: "ClientGaveUp"
+  /** "put client-1-3", "list". */
+  readonly what: string
+  /** The last reason. */
+  readonly because: string
+  /** Every fault was over when it began to ask. */
+  readonly isHealed: boolean
+}
+
+/** What a client was shown. `answer` is the canonical document, refusals included. */
+export interface ClientRead {
+  readonly _tag: "ClientRead"
+  readonly what: "fleet" | "instance" | "instances" | "members" | "leases"
+  /** The id of a fleet, the uid of an instance; empty when it asked for all. */
+  readonly of: string
+  readonly answer: string
+}
+
 const project = "shop"
 /** Patience differs: some wait for longer than a claim lasts. */
 const timeoutMillisMin = 2_000
 const timeoutMillisMax = 9_000
 const attemptsMax = 12
+/** When the faults are over, a node may still have to start, and a claim to run out. */
+const healedPatienceMillis = 60_000
+/** How often a client looks before it asks for something. */
+const lookRatio = 0.25
 
 export const build = (world: World, options: ClientsOptions): void => {
-  for (let index = 1; index <= options.clients; index++) {
+  for (let index = 1; index <= Math.max(1, options.clients); index++) {
     const name = `client-${index}`
-    const program = Effect.provide(run(world, name, options), SimHttpClient.layer)
+    const isAsking = index <= options.clients
+    const program = Effect.provide(run(world, name, options, isAsking), SimHttpClient.layer)
     world.addNode(name, program, { tags: ["client"], mustEnd: true }).start()
   }
 }
 
 /** One request as it may be sent again and again. */
 interface Request {
+  readonly kind: "put" | "create" | "delete"
   readonly key: string
   readonly body: string
   /** The same route with another body: what must be refused under the same key. */
@@ -57,18 +88,86 @@ interface Request {
   readonly send: (client: Client, key: string) => Effect.Effect<unknown, { readonly _tag: string }>
 }
 
-const run = (world: World, name: string, options: ClientsOptions): Effect.Effect<void, never, HttpClient.HttpClient> =>
+type Pick = () => Effect.Effect<Client>
+
+const run = (
+  world: World,
+  name: string,
+  options: ClientsOptions,
+  isAsking: boolean
+): Effect.Effect<void, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const clients = yield* Effect.forEach(options.addresses, Clients.make)
     const uids: Array<string> = []
     const pick = () => Effect.map(Random.nextIntBetween(0, clients.length - 1), (index) => clients[index] as Client)
+    if (!isAsking) yield* Effect.sleep(options.untilMicros / 1_000)
     for (let nth = 0; world.nowMicros < options.untilMicros; nth++) {
       const fraction = yield* Random.next
       yield* Effect.sleep(((0.5 + fraction) * 1_000) / options.requestsPerSecond)
+      if ((yield* Random.next) < lookRatio) {
+        const read = yield* drawRead(uids, options)
+        yield* labelled(`look ${read.what}`, look(read, pick, polite))
+      }
       const request = yield* draw(`${name}-${nth}`, uids, options)
       yield* labelled(`request ${request.key}`, misbehave(world, name, nth, request, pick))
     }
+    yield* labelled("probe", probe(name, pick))
   })
+
+/** Everything that can be asked for, once; what it asks for is its own, so that no wish from before is repeated by it. */
+const probe = (name: string, pick: Pick): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const fleet = `probe-${name}`
+    const uids: Array<string> = []
+    yield* persist(putFleet(`${fleet}-put`, fleet, 1), pick, healed)
+    yield* look(readFleet(fleet), pick, healed)
+    yield* persist(create(`${fleet}-create`, fleet, uids), pick, healed)
+    yield* look(readInstances, pick, healed)
+    for (const uid of uids) {
+      yield* look(readInstance(uid), pick, healed)
+      yield* persist(remove(`${fleet}-delete`, uid), pick, healed)
+      yield* look(readInstance(uid), pick, healed)
+    }
+    yield* look(readInstances, pick, healed)
+    yield* look(readMembers, pick, healed)
+    yield* look(readLeases, pick, healed)
+  })
+
+interface Read {
+  readonly what: ClientRead["what"]
+  readonly of: string
+  readonly send: (client: Client) => Effect.Effect<unknown, { readonly _tag: string }>
+}
+
+const drawRead = (uids: ReadonlyArray<string>, options: ClientsOptions): Effect.Effect<Read> =>
+  Effect.gen(function* () {
+    const what = yield* Random.next
+    if (what < 0.4) return readFleet(`fleet-${yield* Random.nextIntBetween(1, options.fleets)}`)
+    if (what < 0.7 || uids.length === 0) return readInstances
+    return readInstance(uids[yield* Random.nextIntBetween(0, uids.length - 1)] as string)
+  })
+
+const readFleet = (name: string): Read => ({
+  what: "fleet",
+  of: `${project}/${name}`,
+  send: (client) => client.fleets.get({ params: { project, name } })
+})
+
+const readInstance = (uid: string): Read => ({
+  what: "instance",
+  of: uid,
+  send: (client) => client.instances.get({ params: { uid } })
+})
+
+const readInstances: Read = {
+  what: "instances",
+  of: "",
+  send: (client) => client.instances.list({ params: { project } })
+}
+
+const readMembers: Read = { what: "members", of: "", send: (client) => client.inspection.members() }
+
+const readLeases: Read = { what: "leases", of: "", send: (client) => client.inspection.leases() }
 
 const draw = (key: string, uids: Array<string>, options: ClientsOptions): Effect.Effect<Request> =>
   Effect.gen(function* () {
@@ -87,6 +186,7 @@ const draw = (key: string, uids: Array<string>, options: ClientsOptions): Effect
 export const putFleet = (key: string, name: string, desired: number): Request => {
   const payload = { desired, spec: { image: name, size: "small" } } as const
   return {
+    kind: "put",
     key,
     body: canonicalJson(["put", name, payload]),
     other: () => putFleet(key, name, desired + 1),
@@ -98,6 +198,7 @@ export const putFleet = (key: string, name: string, desired: number): Request =>
 const create = (key: string, name: string, uids: Array<string>): Request => {
   const payload = { name, spec: { image: "box", size: "small" } } as const
   return {
+    kind: "create",
     key,
     body: canonicalJson(["create", payload]),
     other: () => create(key, `other-${name}`, uids),
@@ -113,6 +214,7 @@ const create = (key: string, name: string, uids: Array<string>): Request => {
 }
 
 const remove = (key: string, uid: string): Request => ({
+  kind: "delete",
   key,
   body: canonicalJson(["delete", uid]),
   other: undefined,
@@ -132,46 +234,60 @@ interface Manner {
   /** Between two attempts, at first; it grows. */
   readonly pauseMillis: number
   readonly onRepeat: () => void
+  /** Asks for as long as an API may be without an answer when all is well, instead of so many times. */
+  readonly isHealed: boolean
 }
 
-const polite: Manner = { pauseMillis: 300, onRepeat: () => undefined }
+const polite: Manner = { pauseMillis: 300, onRepeat: () => undefined, isHealed: false }
+const healed: Manner = { ...polite, isHealed: true }
 
 /** Sends until answered; a refusal because the first attempt still runs is no answer. Returns whether there was one. */
-export const persist = (
-  request: Request,
-  pick: () => Effect.Effect<Client>,
-  manner: Manner = polite
-): Effect.Effect<boolean> =>
+export const persist = (request: Request, pick: Pick, manner: Manner = polite): Effect.Effect<boolean> =>
   Effect.gen(function* () {
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      if (attempt > 0) manner.onRepeat()
-      const client = yield* pick()
-      const timeoutMillis = yield* patience
-      const result = yield* Effect.result(Effect.timeoutOption(request.send(client, request.key), timeoutMillis))
-      if (result._tag === "Success" && result.success._tag === "Some") {
-        yield* answered(request, result.success.value)
-        return true
+    const what = `${request.kind} ${request.key}`
+    const answer = yield* insist(what, (client) => request.send(client, request.key), pick, manner)
+    if (answer === undefined) return false
+    yield* answered(request, answer)
+    return true
+  })
+
+const look = ({ of, send, what }: Read, pick: Pick, manner: Manner): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const answer = yield* insist(`get ${what} ${of}`, send, pick, manner)
+    if (answer === undefined) return
+    yield* emit<ClientRead>({ _tag: "ClientRead", what, of, answer: canonicalJson(answer) })
+  })
+
+/** The first answer; undefined, and said so, when patience ends before it comes. */
+const insist = (what: string, send: Read["send"], pick: Pick, manner: Manner): Effect.Effect<unknown> =>
+  Effect.gen(function* () {
+    let because = ""
+    const attempts = Effect.gen(function* () {
+      for (let attempt = 0; manner.isHealed || attempt < attemptsMax; attempt++) {
+        if (attempt > 0) manner.onRepeat()
+        const client = yield* pick()
+        const timeoutMillis = yield* patience
+        const result = yield* Effect.result(Effect.timeoutOption(send(client), timeoutMillis))
+        if (result._tag === "Success" && result.success._tag === "Some") return result.success.value
+        if (result._tag === "Failure" && isAnswer(result.failure)) return result.failure
+        because = result._tag === "Failure" ? result.failure._tag : "no answer"
+        const pause = (yield* Random.next) * manner.pauseMillis * 2 ** Math.min(attempt, 3)
+        yield* Effect.sleep(pause)
       }
-      if (result._tag === "Failure" && isAnswer(result.failure)) {
-        yield* answered(request, result.failure)
-        return true
-      }
-      const pause = (yield* Random.next) * manner.pauseMillis * 2 ** Math.min(attempt, 3)
-      yield* Effect.sleep(pause)
-    }
-    return false
+      return undefined
+    })
+    const answer = manner.isHealed
+      ? Option.getOrUndefined(yield* Effect.timeoutOption(attempts, healedPatienceMillis))
+      : yield* attempts
+    const { isHealed } = manner
+    if (answer === undefined) yield* emit<ClientGaveUp>({ _tag: "ClientGaveUp", what, because, isHealed })
+    return answer
   })
 
 const answered = (request: Request, answer: unknown) =>
   emit<ClientAnswered>({ _tag: "ClientAnswered", key: request.key, body: request.body, answer: canonicalJson(answer) })
 
-const misbehave = (
-  world: World,
-  name: string,
-  nth: number,
-  request: Request,
-  pick: () => Effect.Effect<Client>
-): Effect.Effect<void> =>
+const misbehave = (world: World, name: string, nth: number, request: Request, pick: Pick): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { hazards } = world
     const strikes = (kind: string) => hazards.strike(`clients/${kind}`, name, nth) !== undefined
@@ -182,7 +298,7 @@ const misbehave = (
       if (outcome._tag === "Success" && outcome.success._tag === "None") effect("abandoned")
       return
     }
-    const storm: Manner = { pauseMillis: 0, onRepeat: () => effect("retry-storm") }
+    const storm: Manner = { ...polite, pauseMillis: 0, onRepeat: () => effect("retry-storm") }
     const manner = strikes("retry-storm") ? storm : polite
     let isAnswered: boolean
     if (strikes("concurrent-duplicates")) {

@@ -9,8 +9,10 @@ import { type Fault, type FaultPlan, fromMicros } from "../sim/nemesis/FaultPlan
 import type { Draw } from "../sim/nemesis/Draw.ts"
 import * as Scenario from "../sim/run/Scenario.ts"
 import type { World } from "../sim/run/World.ts"
+import { answeredInTime } from "./answeredInTime.ts"
 import * as Clients from "./Clients.ts"
 import * as Cluster from "./ControlPlaneCluster.ts"
+import { readYourWrites } from "./readYourWrites.ts"
 
 /** What a story's faults can be drawn for. */
 export interface Stage {
@@ -93,7 +95,12 @@ export const make = (story: Story): Scenario.Scenario => {
           fault
         })
       }),
-    invariants: [...(story.invariants ?? all), toCheck(Clients.answersAgree)],
+    invariants: [
+      ...(story.invariants ?? all),
+      toCheck(Clients.answersAgree),
+      toCheck(answeredInTime),
+      toCheck(readYourWrites)
+    ],
     marks: story.marks ?? [],
     liveness: { withinMillis: recoveryMillis, quietMillis: 15_000, noise: (label) => !isRoutine(label) }
   })

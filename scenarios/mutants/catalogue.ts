@@ -5,6 +5,7 @@ import { acknowledgedAndNotDone } from "./acknowledgedAndNotDone.ts"
 import { bucketDiffersWhereStored } from "./bucketDiffersWhereStored.ts"
 import { cachingOnlyBelow400 } from "./cachingOnlyBelow400.ts"
 import { checkThenInsert } from "./checkThenInsert.ts"
+import { claimedAndNeverDone } from "./claimedAndNeverDone.ts"
 import { deletionByName } from "./deletionByName.ts"
 import { deletionPanics } from "./deletionPanics.ts"
 import { desiredTrustedInMemory } from "./desiredTrustedInMemory.ts"
@@ -22,14 +23,15 @@ import { leaderNeverTold } from "./leaderNeverTold.ts"
 import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
 import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
-import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
 import { orphansLeft } from "./orphansLeft.ts"
+import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
+import { readsFromMemory } from "./readsFromMemory.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
-import { removedWithoutStopping } from "./removedWithoutStopping.ts"
-import { settledLooksAgain } from "./settledLooksAgain.ts"
-import { retentionTooShort } from "./retentionTooShort.ts"
 import { removedUnconfirmed } from "./removedUnconfirmed.ts"
+import { removedWithoutStopping } from "./removedWithoutStopping.ts"
+import { retentionTooShort } from "./retentionTooShort.ts"
+import { settledLooksAgain } from "./settledLooksAgain.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { stopByName } from "./stopByName.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
@@ -44,6 +46,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   bucketDiffersWhereStored,
   cachingOnlyBelow400,
   checkThenInsert,
+  claimedAndNeverDone,
   deletionByName,
   deletionPanics,
   desiredTrustedInMemory,
@@ -61,14 +64,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   leaseMeasuredFromTheAnswer,
   noBrake,
   noFence,
-  purgeOfWhatStillExecutes,
   orphansLeft,
+  purgeOfWhatStillExecutes,
   readThenCreateLock,
+  readsFromMemory,
   releaseWithoutOwnerCheck,
   removedUnconfirmed,
   removedWithoutStopping,
-  settledLooksAgain,
   retentionTooShort,
+  settledLooksAgain,
   shardCountIntoClusterCounter,
   stopByName,
   surplusCountsOnlyRunning,
