@@ -20,7 +20,10 @@ export const FailureFile = Schema.Struct({
   parameters: Schema.Record(Schema.String, Schema.Int),
   /** What was executed; left out by a run that did not live to say it (hung, or its thread ended): the seed draws it again. */
   plan: Schema.optionalKey(FaultPlan),
-  /** The same with selectors and rates as they turned out, if the run came to an end. */
+  /**
+   * The same with selectors and rates as they turned out, if the run came to an end: what `replay --pinned` strikes, also when
+   * the program has changed and the seed would draw otherwise. The digest is another one.
+   */
   pinned: Schema.optionalKey(FaultPlan),
   mutant: Schema.optionalKey(MutantEdits),
   versions: Schema.Struct({ stormglass: Schema.String, effect: Schema.String, node: Schema.String, v8: Schema.String }),

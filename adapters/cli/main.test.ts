@@ -67,6 +67,16 @@ describe("a run", { timeout: 60_000 }, () => {
     assert.strictEqual(edited.code, 3)
   })
 
+  it("that fails is also replayed from what was struck, which is another run with the same end", () => {
+    const { failures } = JSON.parse(stormglass("run", fixture("chargesTwice"), "--seeds", "20", "--json").out)
+    const { digest, file } = failures[0]
+    const { pinned } = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
+    const replayed = JSON.parse(stormglass("replay", file, "--pinned", "--json").out)
+    assert.deepStrictEqual(replayed.plan, pinned)
+    assert.strictEqual(replayed.verdict.invariant, "charged-once")
+    assert.deepStrictEqual([replayed.expectedDigest, replayed.isDigestEqual], [digest, null])
+  })
+
   it("in which an invariant itself throws is replayed by its file with the parameters and the faults that it had", () => {
     const ran = stormglass("run", fixture("invariantThrows"), "--seed", "4")
     assert.strictEqual(ran.code, 1)
@@ -172,6 +182,7 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["a range of no seeds", () => ["run", "--seeds", "0"], /--seeds|seeds/],
     ["a duration without a unit that is known", () => ["run", "--budget", "5 parsecs"], /--budget/],
     ["a replay without a seed", () => ["replay", "everything"], /--seed/],
+    ["what was struck, of no failure", () => ["replay", "calm", "--seed", "1", "--pinned"], /--pinned needs the file/],
     ["a failure file that is cut short", () => ["replay", fileOf(`{ "format": 1, "scen`)], /is no failure file/],
     ["a plan that is no JSON", () => ["run", "calm", "--plan", fileOf("[")], /is no fault plan/],
     [

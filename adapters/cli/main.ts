@@ -89,6 +89,10 @@ const replay = Command.make(
     strategy,
     mutant,
     plan,
+    pinned: Flag.Boolean("pinned").pipe(
+      Flag.withDescription("Of a saved failure: strike what was struck, by name, whatever the seed would draw by now"),
+      Flag.withDefault(false)
+    ),
     until: Flag.String("until").pipe(Flag.withDescription("Stop at this virtual time: 12.5s"), Flag.optional),
     trace: Flag.String("trace").pipe(Flag.withDescription("Write every fact to this file, as NDJSON"), Flag.optional),
     json
@@ -98,6 +102,7 @@ const replay = Command.make(
   Command.withDescription("Run one case again, exactly"),
   Command.withExamples([
     { command: "stormglass replay failures/everything-7.json", description: "a saved failure" },
+    { command: "stormglass replay failures/everything-7.json --pinned", description: "after the program has changed" },
     { command: "stormglass replay everything --seed 7 --trace facts.ndjson", description: "a seed, with all its facts" }
   ])
 )
@@ -269,6 +274,7 @@ async function replayCommand(options: {
   readonly strategy: StrategyName
   readonly mutant: Option.Option<string>
   readonly plan: Option.Option<string>
+  readonly pinned: boolean
   readonly until: Option.Option<string>
   readonly trace: Option.Option<string>
   readonly json: boolean
@@ -283,7 +289,13 @@ async function replayCommand(options: {
   const edits = named === undefined ? saved?.mutant : Session.findMutant(named)
   const until = Option.getOrUndefined(options.until)
   const planFile = Option.getOrUndefined(options.plan)
-  const chosenPlan = planFile === undefined ? saved?.plan : Session.readPlan(planFile)
+  if (options.pinned && planFile !== undefined) throw new UsageError("--pinned and --plan: give one")
+  if (options.pinned && saved?.pinned === undefined) {
+    throw new UsageError(`replay ${options.target}: --pinned needs the file of a failure whose run came to an end`)
+  }
+  const savedPlan = options.pinned ? saved?.pinned : saved?.plan
+  const chosenPlan = planFile === undefined ? savedPlan : Session.readPlan(planFile)
+  const isSaved = saved !== undefined && until === undefined && planFile === undefined && !options.pinned
   const request: RunRequest = {
     scenario: saved?.scenario ?? options.target,
     seed: seedText,
@@ -297,8 +309,7 @@ async function replayCommand(options: {
     const { facts, result } = await supervisor.run(request, true)
     const trace = Option.getOrUndefined(options.trace)
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
-    const isEqual =
-      saved === undefined || until !== undefined || planFile !== undefined ? undefined : saved.digest === result.digest
+    const isEqual = isSaved ? saved.digest === result.digest : undefined
     state.exitCode = result.verdict._tag === "escaped" ? 3 : isFailure(result.verdict) ? 1 : 0
     if (isEqual === false) state.exitCode = 3
     if (options.json) {
@@ -311,7 +322,7 @@ async function replayCommand(options: {
       const line =
         saved === undefined
           ? Session.replayLine(request, { mutant: named, plan: planFile })
-          : `npx stormglass replay ${options.target}`
+          : `npx stormglass replay ${options.target}${options.pinned ? " --pinned" : ""}`
       print(FailureScreen.render({ result, facts, replay: line, file: undefined, paint }))
     } else {
       for (const envelope of facts.filter((fact) => !Timeline.isFine(fact)).slice(-20)) print(Timeline.line(envelope))

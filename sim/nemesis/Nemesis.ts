@@ -72,6 +72,7 @@ export class Nemesis {
   readonly #plan: FaultPlan
   readonly #kinds = new Map<string, FaultKind>()
   readonly #key: Chance.Key
+  readonly #firstNodes: ReadonlyArray<string>
   /** What is in force: entry to undo. */
   readonly #active = new Map<number, () => void>()
   readonly #acted = new Map<number, Resolved & { readonly atMicros: number }>()
@@ -84,6 +85,7 @@ export class Nemesis {
     this.#plan = plan
     for (const kind of kinds) this.#kinds.set(kind.name, kind)
     this.#key = Chance.derive(world.kernel.key, "nemesis")
+    this.#firstNodes = world.tagged()
   }
 
   /** The nodes that are healed in the liveness phase; undefined means all. */
@@ -126,11 +128,16 @@ export class Nemesis {
         const struck = this.#world.hazards.strikes.filter((strike) => strike.entry === entry)
         return struck.length === 0 ? [] : [{ ...fault, when: { struck: struck.map((strike) => strike.occurrence) } }]
       }
-      const one = acted.targets.length === 1 ? { target: acted.targets[0] as string } : {}
-      const other = acted.others.length === 1 ? { with: acted.others[0] as string } : {}
+      const one = this.#isPinnable(acted.targets) ? { target: acted.targets[0] as string } : {}
+      const other = this.#isPinnable(acted.others) ? { with: acted.others[0] as string } : {}
       return [{ ...fault, ...one, ...other, when: { at: fromMicros(acted.atMicros) } }]
     })
     return { ...this.#plan, faults }
+  }
+
+  /** One node, which a plan may name: it was there when the run began. */
+  #isPinnable(names: ReadonlyArray<string>): boolean {
+    return names.length === 1 && this.#firstNodes.includes(names[0] as string)
   }
 
   /** What stays the same when other entries are added or taken away, or this one lasts longer: the chance of its targets. */

@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { labelled } from "../../core/facts/Label.ts"
 import { faultKinds } from "../nemesis/faultKinds.ts"
+import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import * as Scenario from "./Scenario.ts"
 import { runScenario } from "./Simulation.ts"
 import type { Verdict } from "./Verdict.ts"
@@ -38,6 +39,45 @@ const embrace = Effect.gen(function* () {
 
 const idler = labelled("idles", Effect.flatMap(Deferred.make<void>(), Deferred.await))
 const ticker = labelled("ticks", Effect.forever(Effect.sleep("70 seconds")))
+
+describe("what was struck", () => {
+  it("is pinned by name only where the name is there from the start, so that the pinned plan fits its scenario", () => {
+    const late = Scenario.make({
+      name: "late",
+      story: "",
+      safetyMillis: 10_000,
+      build: (world) => {
+        world.addNode("early", Effect.never, { tags: ["first"] }).start()
+        world.kernel.schedule(
+          1_000_000,
+          () => world.addNode("late", Effect.never, { tags: ["process"] }).start(),
+          undefined
+        )
+      },
+      faults: () => ({
+        version: 1,
+        faults: ["first", "process"].map((tag) => ({
+          when: { at: "2s" },
+          target: `random(${tag})`,
+          fault: "process/kill"
+        }))
+      })
+    })
+    const run = (plan?: FaultPlan) =>
+      runScenario(
+        late,
+        { scenario: "late", seed: "1", strategy: "random", ...(plan === undefined ? {} : { plan }) },
+        { kinds: faultKinds }
+      )
+    const { effects, pinned } = run()
+    assert.deepStrictEqual(
+      pinned?.faults.map(({ target }) => target),
+      ["early", "random(process)"]
+    )
+    assert.deepStrictEqual(run(pinned).effects, effects)
+    assert.deepStrictEqual(effects, { "process/kill": 2 })
+  })
+})
 
 describe("a stall", () => {
   it("as soon as nothing can happen any more is a deadlock: those that had to end come first, with what each waits for", () => {
