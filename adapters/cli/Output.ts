@@ -57,10 +57,10 @@ export const verdictTable = (summary: Summary): string => {
   return [paint("bold", head), ...rows].join("\n")
 }
 
-/** How often each kind of fault changed something; for a sweep of everything, also those that never did. */
-export const effectTable = (effects: Readonly<Record<string, number>>, isWhole: boolean): string =>
+/** How often each kind of fault changed something; of those that were expected to, also that they never did. */
+export const effectTable = (effects: Readonly<Record<string, number>>, isExpected: (kind: string) => boolean): string =>
   faultKinds
-    .filter(({ name }) => isWhole || effects[name] !== undefined)
+    .filter(({ name }) => effects[name] !== undefined || isExpected(name))
     .map(
       ({ name }) =>
         `  ${name.padEnd(36)}${effects[name] === undefined ? paint("dim", "    never") : String(effects[name]).padStart(9)}`

@@ -139,6 +139,21 @@ describe("a run", { timeout: 60_000 }, () => {
   })
 })
 
+describe("a plan that waits for a fact which nobody tells", { timeout: 60_000 }, () => {
+  it("is run, and its fault is said never to have taken effect", () => {
+    const { code, out } = stormglass(
+      "run",
+      "calm",
+      "--seed",
+      "1",
+      "--plan",
+      kill({ when: { on: { fact: "NodeStartd" }, nth: 1 } })
+    )
+    assert.match(out, /Faults that took effect\n {2}process\/kill +never\n/)
+    assert.strictEqual(code, 0)
+  })
+})
+
 describe("a program that leaves the simulation", { timeout: 60_000 }, () => {
   it("ends with 3, and is told what to use instead", () => {
     const { code, out } = stormglass("run", fixture("readsDate"), "--seeds", "1")

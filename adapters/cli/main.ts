@@ -176,10 +176,8 @@ async function sweepCommand(options: {
   const budget = Option.getOrUndefined(options.budget)
   const budgetMillis = budget === undefined ? undefined : durationMicros("--budget", budget) / 1_000
   const planFile = Option.getOrUndefined(options.plan)
-  const requests = Session.requestsOf(scenarios, seeds, {
-    strategy: options.strategy,
-    plan: planFile === undefined ? undefined : Session.readPlan(planFile)
-  })
+  const plan = planFile === undefined ? undefined : Session.readPlan(planFile)
+  const requests = Session.requestsOf(scenarios, seeds, { strategy: options.strategy, plan })
   const how = { mutant: named, plan: planFile }
 
   const supervisor = Session.supervise(edits, jobsOf(options))
@@ -237,7 +235,9 @@ async function sweepCommand(options: {
       return print(paint("red", state.isStopped ? "nothing ran" : `nothing ran within the budget of ${budget}`))
     }
     print(verdictTable(summary))
-    const effects = effectTable(summary.effects, isWhole)
+    // A fact that nobody tells is waited for in vain, and any program may tell its own: that nothing came of it must show.
+    const isPlanned = (kind: string) => plan?.faults.some(({ fault }) => fault === kind) ?? false
+    const effects = effectTable(summary.effects, (kind) => isWhole || isPlanned(kind))
     if (effects !== "") print(`\n${paint("bold", "Faults that took effect")}\n${effects}`)
     if (cold.length > 0) print(`\n${paint(isWhole ? "red" : "bold", "Marks that no run met")}\n  ${cold.join("\n  ")}`)
     if (rare.length > 0) print(`\nless than ${options.minEffects} times: ${rare.join(", ")}`)
