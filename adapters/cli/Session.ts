@@ -1,6 +1,7 @@
 /**
  * What the commands share: scenarios by name, mutants by name or file, failures written and shown.
  */
+import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
@@ -92,14 +93,40 @@ export const replayLine = (
     ...(options.mutant === undefined ? [] : [`--mutant ${options.mutant}`])
   ].join(" ")
 
-/** Writes the failure, and gives the file. */
-export const saveFailure = (result: RunResult, edits: MutantEdits | undefined): string => {
-  const { scenario, seed } = result.request
-  const parts = [scenario.replace(/\.\w+$/, ""), seed, ...(edits === undefined ? [] : [edits.name])]
-  const file = `failures/${parts.map((part) => part.replaceAll(/[^\w]+/g, "-").replace(/^-/, "")).join("-")}.json`
-  mkdirSync("failures", { recursive: true })
-  writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), edits), null, 2)}\n`)
-  return file
+/** Either where it is, or why it is nowhere. */
+export type Saved =
+  | { readonly file: string; readonly problem?: undefined }
+  | { readonly file?: undefined; readonly problem: string }
+
+/** Writes the failure. What was found outlives a directory that cannot be written. */
+export const saveFailure = (result: RunResult, edits: MutantEdits | undefined): Saved => {
+  const file = failurePath(result.request, edits?.name)
+  try {
+    mkdirSync("failures", { recursive: true })
+    writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), edits), null, 2)}\n`)
+    return { file }
+  } catch (error) {
+    return { problem: `${file}: ${reasonOf(error)}` }
+  }
+}
+
+/** Runs that differ in what was typed have files of different names. */
+export const failurePath = (request: RunRequest, mutant: string | undefined): string => {
+  const { plan, scenario, seed, strategy } = request
+  const parts = [
+    scenario.replace(/\.\w+$/, ""),
+    seed,
+    ...(strategy === "random" ? [] : [strategy]),
+    ...(mutant === undefined ? [] : [mutant]),
+    ...(plan === undefined ? [] : [createHash("sha256").update(JSON.stringify(plan)).digest("hex").slice(0, 8)])
+  ]
+  return `failures/${parts.map((part) => part.replaceAll(/[^\w]+/g, "-").replace(/^-/, "")).join("-")}.json`
+}
+
+/** Of an error of the file system, without its code and call: "permission denied". */
+export const reasonOf = (error: unknown): string => {
+  const [, reason] = /^E\w+: ([^,]+),/.exec((error as Error).message) ?? []
+  return reason ?? (error as Error).message
 }
 
 export interface Again {
@@ -112,7 +139,7 @@ export interface Again {
 export const showFailure = async (
   supervisor: Supervisor,
   result: RunResult,
-  how: { readonly mutant: string | undefined; readonly plan: string | undefined; readonly file: string }
+  how: { readonly mutant: string | undefined; readonly plan: string | undefined; readonly file: string | undefined }
 ): Promise<Again> => {
   const again = await supervisor.run(result.request, true)
   const screen = FailureScreen.render({

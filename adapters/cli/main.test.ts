@@ -1,6 +1,7 @@
 /** The command line as a user types it: each case is a process of its own, in an empty directory. */
-import { spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
@@ -154,6 +155,51 @@ describe("a plan that waits for a fact which nobody tells", { timeout: 60_000 },
   })
 })
 
+describe("what was found is not lost", { timeout: 60_000 }, () => {
+  it("when its reader has read enough, which is no error", async () => {
+    const child = spawn(process.execPath, [launcher, "list", "mutants"], { cwd: directory })
+    child.stdout.destroy()
+    let err = ""
+    child.stderr.on("data", (text) => (err += String(text)))
+    const [code] = await once(child, "close")
+    assert.deepStrictEqual([code, err], [0, ""])
+  })
+
+  it("when its file cannot be written: the failure is shown, and then why", () => {
+    writeFileSync(path.join(directory, "failures"), "")
+    const { code, err, out } = stormglass("run", fixture("chargesTwice"), "--seeds", "20")
+    assert.match(out, /charged twice/)
+    assert.match(out, /\d+ failures could not be saved: failures\/\S+: (not a directory|file already exists)/)
+    assert.notMatch(out + err, /\n {4}at |saved as/)
+    assert.strictEqual(code, 1)
+  })
+
+  it("when it is told to stop: what is known by then is reported", async () => {
+    const child = spawn(process.execPath, [launcher, "run", fixture("failsAlways"), "--seeds", "100000"], {
+      cwd: directory
+    })
+    let out = ""
+    child.stdout.on("data", (text) => (out += String(text)))
+    await once(child.stderr, "data")
+    child.kill("SIGTERM")
+    const [code] = await once(child, "close")
+    assert.match(out, /stalled: not converged/)
+    assert.match(out, /0 passed, \d+ failed/)
+    assert.strictEqual(code, 143)
+  })
+
+  it("when the same seed fails under another strategy or another plan", () => {
+    const fails = (...how: ReadonlyArray<string>): string => {
+      const { failures } = JSON.parse(stormglass("run", fixture("failsAlways"), "--seed", "1", "--json", ...how).out)
+      return failures[0].file
+    }
+    const plan = (at: string) => ["--plan", planOf({ when: { at }, target: "*", fault: "process/kill" })]
+    const files = [fails(), fails("--strategy", "fifo"), fails(...plan("1s")), fails(...plan("2s"))]
+    assert.lengthOf([...new Set(files)], 4)
+    for (const file of files) assert.isTrue(existsSync(path.join(directory, file)))
+  })
+})
+
 describe("a program that leaves the simulation", { timeout: 60_000 }, () => {
   it("ends with 3, and is told what to use instead", () => {
     const { code, out } = stormglass("run", fixture("readsDate"), "--seeds", "1")
@@ -198,6 +244,12 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["a duration without a unit that is known", () => ["run", "--budget", "5 parsecs"], /--budget/],
     ["a replay without a seed", () => ["replay", "everything"], /--seed/],
     ["what was struck, of no failure", () => ["replay", "calm", "--seed", "1", "--pinned"], /--pinned needs the file/],
+    [
+      "a trace to nowhere",
+      () => ["replay", "calm", "--seed", "1", "--trace", "nowhere/t"],
+      /--trace.*nowhere\/t: no such/
+    ],
+    ["a trace to a directory", () => ["replay", "calm", "--seed", "1", "--trace", "."], /--trace: cannot write \./],
     ["a failure file that is cut short", () => ["replay", fileOf(`{ "format": 1, "scen`)], /is no failure file/],
     ["a plan that is no JSON", () => ["run", "calm", "--plan", fileOf("[")], /is no fault plan/],
     [

@@ -1,7 +1,8 @@
 /**
  * The command line. Exit codes: 0 all passed; 1 a failure was found; 2 wrong usage; 3 nondeterminism.
  */
-import { writeFileSync } from "node:fs"
+import { closeSync, openSync, writeFileSync } from "node:fs"
+import { constants } from "node:os"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -50,7 +51,7 @@ const seed = Flag.String("seed").pipe(Flag.withDescription("One seed"), Flag.opt
 const jobs = Flag.Int("jobs").pipe(Flag.withDescription("Worker threads"), Flag.withDefault(jobsDefault()))
 
 /** What a command says with its exit code. */
-const state = { exitCode: 0, isStopped: false }
+const state = { exitCode: 0, isStopped: false, stopSignal: undefined as "SIGINT" | "SIGTERM" | undefined }
 
 const run = Command.make(
   "run",
@@ -206,13 +207,14 @@ async function sweepCommand(options: {
     // What ran nothing has shown nothing.
     if (results.length === 0 || failures.length > 0 || rare.length > 0 || lacking > 0) state.exitCode = 1
     if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
-    const files = failures.map((result) => Session.saveFailure(result, edits))
+    const saves = failures.map((result) => Session.saveFailure(result, edits))
     const again: Array<Session.Again> = []
     for (const [index, result] of failures.slice(0, edits === undefined ? screensMax : 1).entries()) {
-      again.push(await Session.showFailure(supervisor, result, { ...how, file: files[index] as string }))
+      again.push(await Session.showFailure(supervisor, result, { ...how, file: saves[index]?.file }))
     }
     if (again.some(({ isSame }) => !isSame)) state.exitCode = 3
 
+    const unsaved = unsavedLine(saves)
     if (options.json) {
       const failed = failures.map((result, index) => ({
         scenario: result.request.scenario,
@@ -221,13 +223,16 @@ async function sweepCommand(options: {
         digest: result.digest,
         /** Null where it was not run again. */
         isDigestEqual: again[index]?.isSame ?? null,
-        file: files[index],
+        /** Null where it could not be written. */
+        file: saves[index]?.file ?? null,
         replay: Session.replayLine(result.request, how)
       }))
       print(JSON.stringify({ ...summary, failed: summary.failed + lacking, rare, cold, failures: failed }, null, 2))
+      if (unsaved !== undefined) process.stderr.write(`${unsaved}\n`)
       return
     }
     for (const { screen } of again) print(`${screen}\n`)
+    if (unsaved !== undefined) print(`${paint("red", unsaved)}\n`)
     if (failures.length > again.length) {
       print(`${failures.length - again.length} more failed; the file of each is in failures/\n`)
     }
@@ -245,6 +250,14 @@ async function sweepCommand(options: {
   } finally {
     await supervisor.close()
   }
+}
+
+/** Said once, whatever the number of failures: they share the reason. */
+function unsavedLine(saves: ReadonlyArray<Session.Saved>): string | undefined {
+  const unsaved = saves.filter(({ file }) => file === undefined)
+  if (unsaved.length === 0) return undefined
+  const which = unsaved.length === 1 ? "the failure" : `${unsaved.length} failures`
+  return `${which} could not be saved: ${unsaved[0]?.problem}; the line above replays it all the same`
 }
 
 function jobsOf({ jobs }: { readonly jobs: number }): number {
@@ -304,10 +317,11 @@ async function replayCommand(options: {
     ...(chosenPlan === undefined ? {} : { plan: chosenPlan }),
     ...(until === undefined ? {} : { untilMicros: durationMicros("--until", until) })
   }
+  const trace = Option.getOrUndefined(options.trace)
+  if (trace !== undefined) requireWritable("--trace", trace)
   const supervisor = Session.supervise(edits, 1)
   try {
     const { facts, result } = await supervisor.run(request, true)
-    const trace = Option.getOrUndefined(options.trace)
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
     const isEqual = isSaved ? saved.digest === result.digest : undefined
     state.exitCode = result.verdict._tag === "escaped" ? 3 : isFailure(result.verdict) ? 1 : 0
@@ -446,10 +460,36 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-process.on("SIGINT", () => {
-  if (state.isStopped) process.exit(130)
-  state.isStopped = true
-})
+/** Known before the run, whose report would be lost with it. The file is empty from then on. */
+function requireWritable(flag: string, path: string): void {
+  try {
+    closeSync(openSync(path, "w"))
+  } catch (error) {
+    throw new UsageError(`${flag}: cannot write ${path}: ${Session.reasonOf(error)}`)
+  }
+}
+
+/** One signal may come twice: to the whole group, and again from the launcher. */
+const signalEchoMillis = 500
+let stopMillis = 0
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (state.stopSignal === undefined) {
+      stopMillis = performance.now()
+      state.stopSignal = signal
+      state.isStopped = true
+    } else if (performance.now() - stopMillis > signalEchoMillis) process.exit(128 + constants.signals[signal])
+  })
+}
+
+// Whoever reads may have read enough: `stormglass list mutants | head`.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error
+    process.exit(state.exitCode)
+  })
+}
 
 state.exitCode = (await runCommand(stormglass)) ?? state.exitCode
-process.exitCode = state.exitCode
+// What was stopped has not shown what it was asked for, whatever it has shown.
+process.exitCode = state.stopSignal === undefined ? state.exitCode : 128 + constants.signals[state.stopSignal]
