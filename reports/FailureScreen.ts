@@ -24,12 +24,16 @@ export const render = ({ facts, file, paint, replay, result }: ScreenOptions): s
   const lines = [
     paint("red", `✗ ${request.scenario}, seed ${request.seed}: ${headline(verdict)}`),
     ...detail(verdict).map((text) => `  ${text}`),
-    "",
-    paint("bold", "Faults that struck"),
-    ...Struck.lines(facts, lastOf(verdict)).map((text) => `  ${text}`),
-    "",
-    paint("bold", "The last events"),
-    ...lastEvents(facts, verdict).map((envelope) => `  ${Timeline.line(envelope)}`.slice(0, 150)),
+    ...(facts.length === 0
+      ? ["", paint("dim", "It gave no facts: nothing is known of its faults and events")]
+      : [
+          "",
+          paint("bold", "Faults that struck"),
+          ...Struck.lines(facts, lastOf(verdict)).map((text) => `  ${text}`),
+          "",
+          paint("bold", "The last events"),
+          ...lastEvents(facts, verdict).map((envelope) => `  ${Timeline.line(envelope)}`.slice(0, 150))
+        ]),
     "",
     paint("bold", "Again, exactly"),
     `  ${replay}`,

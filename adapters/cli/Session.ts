@@ -21,7 +21,7 @@ const catalogueUrl = new URL(
   import.meta.url
 )
 
-/** Host time that one run may take; the longest take a few seconds. */
+/** Host time that one run may take, unless it is told otherwise; the longest take a few seconds. */
 const runMillisMax = 60_000
 
 export const scenarioNames: ReadonlyArray<string> = catalogue.map(({ name }) => name)
@@ -61,8 +61,8 @@ export const findMutant = (nameOrFile: string): MutantEdits => {
   return mutant
 }
 
-export const supervise = (mutant: MutantEdits | undefined, jobs: number): Supervisor =>
-  new Supervisor({ catalogue: catalogueUrl, mutant, jobs, runMillisMax })
+export const supervise = (mutant: MutantEdits | undefined, jobs: number, runMillis = runMillisMax): Supervisor =>
+  new Supervisor({ catalogue: catalogueUrl, mutant, jobs, runMillisMax: runMillis })
 
 export const readText = (path: string, what: string): string => {
   try {
@@ -131,8 +131,8 @@ export const reasonOf = (error: unknown): string => {
 
 export interface Again {
   readonly screen: string
-  /** Whether the second run was the first one. */
-  readonly isSame: boolean
+  /** Whether the second run was the first one; undefined when there was none. */
+  readonly isSame: boolean | undefined
 }
 
 /** Runs the failure again with its facts, and gives the screen. */
@@ -141,7 +141,9 @@ export const showFailure = async (
   result: RunResult,
   how: { readonly mutant: string | undefined; readonly plan: string | undefined; readonly file: string | undefined }
 ): Promise<Again> => {
-  const again = await supervisor.run(result.request, true)
+  // What did not come back, or took its thread with it, gave no result: it would only do so again, and has no facts to show.
+  const isWorthwhile = result.digest !== ""
+  const again = isWorthwhile ? await supervisor.run(result.request, true) : { result, facts: [] }
   const screen = FailureScreen.render({
     result,
     facts: again.facts,
@@ -149,6 +151,7 @@ export const showFailure = async (
     file: how.file,
     paint
   })
+  if (!isWorthwhile) return { screen, isSame: undefined }
   const isSame = again.result.digest === result.digest
   if (isSame) return { screen, isSame }
   const differs = paint("red", "DIGEST DIFFERS when run again: this run is not deterministic")

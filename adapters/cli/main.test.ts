@@ -28,11 +28,13 @@ const stormglassIn = (variables: Readonly<Record<string, string>>, ...args: Read
   return { code: status, out: stdout, err: stderr }
 }
 
-const fileOf = (text: string): string => {
-  const file = path.join(directory, "given.json")
+const fileOf = (text: string, name = "given.json"): string => {
+  const file = path.join(directory, name)
   writeFileSync(file, text)
   return file
 }
+
+const scenarioFile = (text: string): string => fileOf(text, "file.mjs")
 
 /** A fault that would act, but for what is given. */
 const kill = (wrong: object): string => planOf({ when: { at: "1s" }, target: "n1", fault: "process/kill", ...wrong })
@@ -200,11 +202,61 @@ describe("what was found is not lost", { timeout: 60_000 }, () => {
   })
 })
 
+describe("a program that does not come back", { timeout: 60_000 }, () => {
+  it("is ended, its node is named, and it is not run again for the screen", () => {
+    const { code, err, out } = stormglass("run", fixture("hangs"), "--seed", "1", "--patience", "5s")
+    assert.match(out, /stalled: a task of a did not return within 5 s of host time/)
+    assert.match(out, /saved as/)
+    assert.lengthOf(err.match(/built/g) ?? [], 1)
+    assert.strictEqual(code, 1)
+  })
+
+  it("is refused when it is the file of the scenario", () => {
+    const file = fileOf("await new Promise(() => setInterval(() => undefined, 1_000))", "awaits.mjs")
+    const { code, err, out } = stormglass("run", file, "--seed", "1", "--patience", "5s")
+    assert.match(err, /^stormglass: \S+awaits\.mjs did not load within 5 s: does a top-level await never settle\?\n$/)
+    assert.deepStrictEqual([code, out], [2, ""])
+  })
+})
+
+describe("a scenario whose own code throws", { timeout: 60_000 }, () => {
+  it.each([
+    ["build", "the scenario"],
+    ["faults", "the scenario"],
+    ["converged", "the scenario"],
+    ["invariant", "the invariant broken"]
+  ])("in its %s has crashed, with its own frames only", (where, who) => {
+    const file = fileOf(
+      [
+        `const fail = (name) => { if (name === "${where}") throw new Error("broken on purpose") }`,
+        `export const broken = { name: "broken", story: "", safetyMillis: 1_000, parameters: {}, marks: [], faultKinds: [],`,
+        `  build: (world) => { fail("build"); world.kernel.facts.tell(undefined, { _tag: "Told" })`,
+        `    return { converged: () => { fail("converged"); return true } } },`,
+        `  faults: () => { fail("faults"); return { version: 1, faults: [] } },`,
+        `  invariants: [{ name: "broken", states: "", start: () => () => fail("invariant") }],`,
+        `  liveness: { withinMillis: 1_000, quietMillis: 0, noise: () => false } }`
+      ].join("\n"),
+      "broken.mjs"
+    )
+    const { code, out } = stormglass("run", file, "--seed", "1")
+    assert.match(out, new RegExp(`seed 1: ${who} crashed: Error: broken on purpose\n +at fail \\(broken\\.mjs:1:`))
+    assert.notMatch(out, / at .*(node:|Simulation|World\.ts)/)
+    assert.strictEqual(code, 1)
+  })
+})
+
 describe("a program that leaves the simulation", { timeout: 60_000 }, () => {
   it("ends with 3, and is told what to use instead", () => {
     const { code, out } = stormglass("run", fixture("readsDate"), "--seeds", "1")
     assert.match(out, /Date\.now/)
     assert.match(out, /Clock/)
+    assert.strictEqual(code, 3)
+  })
+
+  it("by ending the process has escaped, and ends nothing", () => {
+    const { code, out } = stormglass("run", fixture("leaves"), "--seed", "1")
+    assert.match(out, /escaped: process\.exit is of the host/)
+    assert.match(out, /leaves\.ts:\d+/)
     assert.strictEqual(code, 3)
   })
 
@@ -244,6 +296,25 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["a duration without a unit that is known", () => ["run", "--budget", "5 parsecs"], /--budget/],
     ["a replay without a seed", () => ["replay", "everything"], /--seed/],
     ["what was struck, of no failure", () => ["replay", "calm", "--seed", "1", "--pinned"], /--pinned needs the file/],
+    ["a file that throws", () => ["run", scenarioFile(`\nthrow new Error("not today")`)], /file\.mjs:2: not today/],
+    [
+      "a file that is no program",
+      () => ["replay", scenarioFile("= 3"), "--seed", "1"],
+      /file\.mjs:1: Unexpected token/
+    ],
+    [
+      "a file that misses another",
+      () => ["determinism", scenarioFile(`import "./lost.ts"`)],
+      /lost\.ts.* imported from/
+    ],
+    ["a file that misses a package", () => ["run", scenarioFile(`import "lost"`)], /package 'lost' imported from/],
+    [
+      "a file that misses an export",
+      () => ["run", scenarioFile(`import { lost } from "node:fs"`)],
+      /file\.mjs:1:.*not provide an export named 'lost'/
+    ],
+    ["a file that ends the process", () => ["run", scenarioFile("process.exit(0)")], /does not load: its thread ended/],
+    ["no patience", () => ["run", "calm", "--patience", "0s"], /--patience/],
     [
       "a trace to nowhere",
       () => ["replay", "calm", "--seed", "1", "--trace", "nowhere/t"],

@@ -48,6 +48,10 @@ const plan = Flag.String("plan").pipe(
   Flag.optional
 )
 const seed = Flag.String("seed").pipe(Flag.withDescription("One seed"), Flag.optional)
+const patience = Flag.String("patience").pipe(
+  Flag.withDescription("Host time after which a run that does not come back is ended: 60s, the default"),
+  Flag.optional
+)
 const jobs = Flag.Int("jobs").pipe(Flag.withDescription("Worker threads"), Flag.withDefault(jobsDefault()))
 
 /** What a command says with its exit code. */
@@ -68,6 +72,7 @@ const run = Command.make(
     mutant,
     plan,
     strategy,
+    patience,
     json
   },
   (options) => attempt(() => sweepCommand(options))
@@ -96,6 +101,7 @@ const replay = Command.make(
     ),
     until: Flag.String("until").pipe(Flag.withDescription("Stop at this virtual time: 12.5s"), Flag.optional),
     trace: Flag.String("trace").pipe(Flag.withDescription("Write every fact to this file, as NDJSON"), Flag.optional),
+    patience,
     json
   },
   (options) => attempt(() => replayCommand(options))
@@ -159,6 +165,7 @@ async function sweepCommand(options: {
   readonly mutant: Option.Option<string>
   readonly plan: Option.Option<string>
   readonly strategy: StrategyName
+  readonly patience: Option.Option<string>
   readonly json: boolean
 }): Promise<void> {
   const scenarios = scenariosOf(options)
@@ -181,7 +188,7 @@ async function sweepCommand(options: {
   const requests = Session.requestsOf(scenarios, seeds, { strategy: options.strategy, plan })
   const how = { mutant: named, plan: planFile }
 
-  const supervisor = Session.supervise(edits, jobsOf(options))
+  const supervisor = Session.supervise(edits, jobsOf(options), patienceMillis(options))
   try {
     const progress = new Progress(requests.length)
     const started = performance.now()
@@ -212,7 +219,7 @@ async function sweepCommand(options: {
     for (const [index, result] of failures.slice(0, edits === undefined ? screensMax : 1).entries()) {
       again.push(await Session.showFailure(supervisor, result, { ...how, file: saves[index]?.file }))
     }
-    if (again.some(({ isSame }) => !isSame)) state.exitCode = 3
+    if (again.some(({ isSame }) => isSame === false)) state.exitCode = 3
 
     const unsaved = unsavedLine(saves)
     if (options.json) {
@@ -265,6 +272,15 @@ function jobsOf({ jobs }: { readonly jobs: number }): number {
   return jobs
 }
 
+function patienceMillis(options: { readonly patience: Option.Option<string> }): number | undefined {
+  const text = Option.getOrUndefined(options.patience)
+  if (text === undefined) return undefined
+  const millis = durationMicros("--patience", text) / 1_000
+  // The timers of Node end there, and turn what is longer into nothing.
+  if (millis < 1 || millis > 2 ** 31 - 1) throw new UsageError(`--patience: ${text} is not between 1ms and 24 days`)
+  return millis
+}
+
 function scenariosOf(options: { readonly scenarios: ReadonlyArray<string> }): ReadonlyArray<string> {
   return options.scenarios.length === 0 ? Session.scenarioNames : options.scenarios.map(Session.requireScenario)
 }
@@ -290,6 +306,7 @@ async function replayCommand(options: {
   readonly pinned: boolean
   readonly until: Option.Option<string>
   readonly trace: Option.Option<string>
+  readonly patience: Option.Option<string>
   readonly json: boolean
 }): Promise<void> {
   const isFailureFile = options.target.endsWith(".json")
@@ -319,7 +336,7 @@ async function replayCommand(options: {
   }
   const trace = Option.getOrUndefined(options.trace)
   if (trace !== undefined) requireWritable("--trace", trace)
-  const supervisor = Session.supervise(edits, 1)
+  const supervisor = Session.supervise(edits, 1, patienceMillis(options))
   try {
     const { facts, result } = await supervisor.run(request, true)
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
@@ -345,7 +362,7 @@ async function replayCommand(options: {
       )
     }
     print(
-      `digest ${result.digest}${isEqual === undefined ? "" : isEqual ? ", equal" : `: DIGEST DIFFERS, it was ${saved?.digest}`}`
+      `${result.digest === "" ? "no digest: the run gave no result" : `digest ${result.digest}`}${isEqual === undefined ? "" : isEqual ? ", equal" : `: DIGEST DIFFERS, it was ${saved?.digest}`}`
     )
   } finally {
     await supervisor.close()

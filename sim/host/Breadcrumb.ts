@@ -8,15 +8,23 @@ export interface Place {
   readonly atMicros: number
   /** Undefined between tasks: in the scenario, an invariant, or the simulator itself. */
   readonly node: string | undefined
+  /** True before there is a world: the file of the scenario is being imported. */
+  readonly isLoading: boolean
 }
 
 const nobody = -1
+const loading = -2
 const nodesMax = 256
 const nameBytes = 64
 /** Virtual time and the index of the node, then the nodes' names in order of registration. */
 const headBytes = 16
 
 export const make = (): SharedArrayBuffer => new SharedArrayBuffer(headBytes + nodesMax * nameBytes)
+
+/** The scenario is being loaded, until a world is followed. */
+export const load = (buffer: SharedArrayBuffer): void => {
+  new Float64Array(buffer, 0, 2).set([0, loading])
+}
 
 /** Writes where the world's run is, from now on. */
 export const follow = (world: World, buffer: SharedArrayBuffer): void => {
@@ -36,7 +44,7 @@ export const follow = (world: World, buffer: SharedArrayBuffer): void => {
 
 export const read = (buffer: SharedArrayBuffer): Place => {
   const [atMicros = 0, index = nobody] = new Float64Array(buffer, 0, 2)
-  return { atMicros, node: index === nobody ? undefined : readName(buffer, index) }
+  return { atMicros, node: index < 0 ? undefined : readName(buffer, index), isLoading: index === loading }
 }
 
 function writeName(buffer: SharedArrayBuffer, index: number, name: string): void {

@@ -21,7 +21,7 @@ export interface SupervisorOptions {
   readonly runMillisMax: number
 }
 
-/** A request that names what does not exist, or a mutant that does not fit. */
+/** A request that names what does not exist or does not load, or a mutant that does not fit. */
 export class Refused extends Error {
   override readonly name = "Refused"
 }
@@ -96,7 +96,12 @@ export class Supervisor {
     worker.on("error", (error) => {
       this.#lose(worker, crashed(error instanceof Error ? (error.stack ?? error.message) : String(error)))
     })
-    worker.on("exit", (code) => this.#lose(worker, crashed(`its thread ended with ${code}`)))
+    worker.on("exit", (code) => {
+      const scenario = this.#running.get(worker)?.job.request.scenario
+      const isLoading = Breadcrumb.read(breadcrumb).isLoading && scenario !== undefined
+      const cause = `its thread ended with ${code}`
+      this.#lose(worker, isLoading ? new Refused(`${scenario} does not load: ${cause}`) : crashed(cause))
+    })
     return worker
   }
 
@@ -112,8 +117,15 @@ export class Supervisor {
     const where = await whereIs(worker)
     // It may have come back while it was looked at.
     if (running === undefined || this.#running.get(worker) !== running) return
-    const { atMicros, node } = Breadcrumb.read(this.#breadcrumbs.get(worker) ?? Breadcrumb.make())
+    const { atMicros, isLoading, node } = Breadcrumb.read(this.#breadcrumbs.get(worker) ?? Breadcrumb.make())
     const seconds = this.#options.runMillisMax / 1_000
+    if (isLoading) {
+      const what = where === undefined ? "does a top-level await never settle?" : `it was in ${where}`
+      return this.#lose(
+        worker,
+        new Refused(`${running.job.request.scenario} did not load within ${seconds} s: ${what}`)
+      )
+    }
     const who = node === undefined ? "the scenario, an invariant or the simulator" : `a task of ${node}`
     const reason = `${who} did not return within ${seconds} s of host time${where === undefined ? "" : `: it was in ${where}`}`
     this.#lose(worker, { _tag: "stalled", reason, waiting: [], atMicros })
@@ -129,8 +141,8 @@ export class Supervisor {
     return running.job
   }
 
-  /** The worker is not to be used again; its job, if it had one, ends with this verdict. */
-  #lose(worker: Worker, verdict: Verdict): void {
+  /** The worker is not to be used again; its job, if it had one, ends with this verdict, or is refused. */
+  #lose(worker: Worker, verdict: Verdict | Refused): void {
     // An error is followed by the thread's end.
     if (!this.#workers.delete(worker)) return
     const job = this.#end(worker)
@@ -138,7 +150,8 @@ export class Supervisor {
     const index = this.#idle.indexOf(worker)
     if (index >= 0) this.#idle.splice(index, 1)
     void worker.terminate()
-    if (job !== undefined) job.done({ result: endedEarly(job.request, verdict), facts: [] })
+    if (verdict instanceof Refused) job?.failed(verdict)
+    else if (job !== undefined) job.done({ result: endedEarly(job.request, verdict), facts: [] })
     else if (!this.#isClosed && verdict._tag === "crashed") {
       // No run is to blame for certain, and it must not go unsaid.
       process.emitWarning(`a worker thread ended between two runs, and was replaced: ${verdict.cause}`)

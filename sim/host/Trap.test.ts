@@ -185,6 +185,7 @@ const places: ReadonlyArray<Place> = [
   place("Intl.DateTimeFormat", Intl.DateTimeFormat.prototype, "format", "formatToParts"),
   place("process", process, "hrtime", "nextTick", "uptime", "cpuUsage", "threadCpuUsage", "resourceUsage"),
   place("process", process, "memoryUsage", "availableMemory", "getActiveResourcesInfo"),
+  place("process", process, "exit", "abort", "kill"),
   place("crypto", Crypto.prototype, "getRandomValues", "randomUUID"),
   place(
     "crypto.subtle",

@@ -129,6 +129,7 @@ const networkRemedy = "use HttpClient, HttpServer, Socket or Dial, whose links a
 const diskRemedy = "use FileSystem"
 const outsideRemedy = "use the Provider port for what lives outside"
 const hostRemedy = "what the host is and has spent is no part of a run: take it from configuration"
+const endRemedy = "a node ends when its program does: return from it, or fail"
 const twinRemedy = "it answers from a thread of the host: use its synchronous twin"
 
 /** Every by-reference object hashes to this (see T3). */
@@ -387,6 +388,7 @@ function plan(): ReadonlyArray<Replacement> {
     twinRemedy
   )
   refuse(os, functionsOf(os), (key) => `os.${key}`, hostRemedy)
+  refuse(process, ["exit", "abort", "kill"], (key) => `process.${key}`, endRemedy)
   refuse(
     process,
     [

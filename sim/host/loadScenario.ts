@@ -19,14 +19,14 @@ export class NoScenario extends Error {
 /** "./my/scenario.ts", and not "lease/leader-killed". */
 export const isPath = (name: string): boolean => /\.(ts|mts|js|mjs)$/.test(name)
 
-/** Rejects with `NoScenario`; whatever the file itself throws comes out as it is. */
+/** Rejects with `NoScenario`, also when the file does not load. */
 export const loadScenario = async (name: string, catalogue: ReadonlyArray<Entry>): Promise<Scenario> => {
   const known = catalogue.find((entry) => entry.name === name)
   if (known !== undefined) return known.load()
   if (!isPath(name)) throw new NoScenario(`there is no scenario "${name}"`)
   const file = path.resolve(name)
   if (!existsSync(file)) throw new NoScenario(`there is no file ${name}`)
-  const exported = Object.entries((await import(pathToFileURL(file).href)) as Record<string, unknown>)
+  const exported = Object.entries(await importOf(name, file))
   const scenarios = exported.filter(([, value]) => isScenario(value)) as ReadonlyArray<readonly [string, Scenario]>
   const byDefault = scenarios.find(([key]) => key === "default")
   const [only, another] = scenarios
@@ -37,6 +37,30 @@ export const loadScenario = async (name: string, catalogue: ReadonlyArray<Entry>
   const scenario = (byDefault ?? only)?.[1]
   if (scenario === undefined) throw new NoScenario(`${name} exports no scenario: export what Scenario.make returns`)
   return scenario
+}
+
+async function importOf(name: string, file: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Record<string, unknown>
+  } catch (error) {
+    const place = error instanceof Error ? placeOf(error.stack ?? "") : undefined
+    const message = error instanceof Error ? error.message : `it threw ${JSON.stringify(error)}`
+    const text = relative(message).split("\n").join(" ")
+    throw new NoScenario(`${name} does not load: ${place === undefined ? "" : `${place}: `}${text}`, { cause: error })
+  }
+}
+
+/** "my/scenario.ts:3": what Node writes above an error of syntax, or else the innermost frame that is not Node's. */
+function placeOf(stack: string): string | undefined {
+  const [, above] = /^((?:file:\/\/)?\/.*:\d+)\n/.exec(stack) ?? []
+  const frames = stack.split("\n").filter((line) => /^\s+at /.test(line) && !line.includes("node:"))
+  const [, inside] = /((?:file:\/\/)?\/.*:\d+):\d+\)?$/.exec(frames[0] ?? "") ?? []
+  const place = above ?? inside
+  return place === undefined ? undefined : relative(place)
+}
+
+function relative(text: string): string {
+  return text.replaceAll("file://", "").replaceAll(`${process.cwd()}/`, "")
 }
 
 function isScenario(value: unknown): value is Scenario {

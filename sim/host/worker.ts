@@ -14,6 +14,7 @@ import type * as Simulation from "../run/Simulation.ts"
 import { isFailure, type RunRequest, type RunResult, type Verdict } from "../run/Verdict.ts"
 import type { World } from "../run/World.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
+import { causeOf } from "./causeOf.ts"
 import { installMutant, type MutantEdits, notAppliedOnce, urlOf } from "./installMutant.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { type Entry, loadScenario, NoScenario } from "./loadScenario.ts"
@@ -99,6 +100,7 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
   rejections = []
   try {
     const { PlanProblem, kinds, runScenario, scenarios } = await loading
+    Breadcrumb.load(breadcrumb)
     const scenario = await loadScenario(request.scenario, scenarios)
     try {
       const result = runScenario(scenario, request, {
@@ -162,10 +164,4 @@ function shortened(result: RunResult): RunResult {
 
 function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n").join(" ")
-}
-
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const cause = error.cause === undefined ? "" : `\n  because of ${causeOf(error.cause)}`
-  return `${error.stack ?? error.message}${cause}`
 }

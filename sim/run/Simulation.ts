@@ -2,7 +2,9 @@
  * One run of a scenario: build, safety phase with faults, liveness phase without, verdict. A pure function of the
  * request: same request, same result, digest included.
  */
+import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { Check } from "../../core/invariants/Invariant.ts"
+import { causeOf } from "../host/causeOf.ts"
 import type { Subscriber } from "../kernel/FactStream.ts"
 import type { WaitsOn } from "../kernel/FiberWatch.ts"
 import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
@@ -112,7 +114,15 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
 
 function watch(world: World, invariants: ReadonlyArray<Check>): void {
   for (const invariant of invariants) {
-    const step = invariant.start()
+    const judge = invariant.start()
+    const step = (envelope: Envelope) => {
+      try {
+        return judge(envelope)
+      } catch (error) {
+        // Not a matter of whoever told the fact, into whose fiber it would go.
+        return void world.crash({ node: `the invariant ${invariant.name}`, cause: causeOf(error) })
+      }
+    }
     world.subscribe((envelope) => {
       const violation = step(envelope)
       if (violation === undefined) return

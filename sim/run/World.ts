@@ -244,6 +244,11 @@ export class World {
     this.#end({ _tag: "violated", ...violation })
   }
 
+  /** Ends the run as crashed, unless it has ended already. */
+  crash(crashed: Omit<Extract<Ending, { _tag: "crashed" }>, "_tag">): void {
+    this.#end({ _tag: "crashed", ...crashed })
+  }
+
   /** Ends the run because the program used the host; whatever else ended it was a consequence. */
   escape(escaped: Omit<Extract<Ending, { _tag: "escaped" }>, "_tag">): void {
     if (this.ending?._tag !== "escaped") this.ending = { _tag: "escaped", ...escaped }
