@@ -299,8 +299,8 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["a file that throws", () => ["run", scenarioFile(`\nthrow new Error("not today")`)], /file\.mjs:2: not today/],
     [
       "a file that is no program",
-      () => ["replay", scenarioFile("= 3"), "--seed", "1"],
-      /file\.mjs:1: Unexpected token/
+      () => ["replay", fileOf("const x: = 3", "file.ts"), "--seed", "1"],
+      /file\.ts:1: \S.*`=`/
     ],
     [
       "a file that misses another",
