@@ -3,6 +3,7 @@
  */
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { isDeepStrictEqual } from "node:util"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
@@ -84,14 +85,51 @@ export const readFailure = (path: string): FailureFile.FailureFile => {
 /** The command that runs this again, exactly. */
 export const replayLine = (
   request: RunRequest,
-  options: { readonly mutant: string | undefined; readonly plan: string | undefined }
+  options: {
+    readonly mutant: string | undefined
+    readonly plan: string | undefined
+    readonly until?: string | undefined
+  }
 ): string =>
   [
     `npx stormglass replay ${request.scenario} --seed ${request.seed}`,
     ...(request.strategy === "random" ? [] : [`--strategy ${request.strategy}`]),
     ...(options.plan === undefined ? [] : [`--plan ${options.plan}`]),
-    ...(options.mutant === undefined ? [] : [`--mutant ${options.mutant}`])
+    ...(options.mutant === undefined ? [] : [`--mutant ${options.mutant}`]),
+    ...(options.until === undefined ? [] : [`--until ${options.until}`])
   ].join(" ")
+
+/** The command that runs a saved failure again, with what was typed besides. */
+export const replayFileLine = (
+  file: string,
+  options: {
+    readonly isPinned: boolean
+    readonly mutant: string | undefined
+    readonly plan: string | undefined
+    readonly until: string | undefined
+  }
+): string =>
+  [
+    `npx stormglass replay ${file}`,
+    ...(options.isPinned ? ["--pinned"] : []),
+    ...(options.plan === undefined ? [] : [`--plan ${options.plan}`]),
+    ...(options.mutant === undefined ? [] : [`--mutant ${options.mutant}`]),
+    ...(options.until === undefined ? [] : [`--until ${options.until}`])
+  ].join(" ")
+
+export const isSameMutant = (one: MutantEdits | undefined, other: MutantEdits | undefined): boolean =>
+  isDeepStrictEqual(one?.edits, other?.edits)
+
+/** What may have made a saved failure another run: the versions in its file tell some of it. */
+export const whatMayDiffer = (saved: FailureFile.FailureFile): string => {
+  const now = versions()
+  const names = ["stormglass", "effect", "node", "v8"] as const
+  const changed = names.filter((name) => saved.versions[name] !== now[name])
+  const told = changed.map((name) => `${name} was ${saved.versions[name]} and is ${now[name]}`)
+  return told.length === 0
+    ? "the program or the simulator may have changed since the file was written; the versions in it are those of today"
+    : `the file was written by other versions: ${told.join(", ")}; the program may have changed too`
+}
 
 /** Either where it is, or why it is nowhere. */
 export type Saved =

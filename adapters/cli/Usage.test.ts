@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { nearest } from "../../sim/nemesis/nearest.ts"
-import { parseSeeds } from "./Usage.ts"
+import { parseSeed, parseSeeds } from "./Usage.ts"
 
 describe("wrong usage", () => {
   it.each([
@@ -29,5 +29,13 @@ describe("wrong usage", () => {
 
   it.each(["0", "9..3", "x", "1..", "-4"])("--seeds %s is refused", (text) => {
     assert.throws(() => parseSeeds(text), /--seeds/)
+  })
+
+  it.each(["7", "a1b2", "0007", "2026-11-21", "v1.2:3"])("%s is a seed", (text) => {
+    assert.strictEqual(parseSeed("--seed", text), text)
+  })
+
+  it.each(["", "-5", "+5", "two words", "$(x)"])('"%s" is none', (text) => {
+    assert.throws(() => parseSeed("--seed", text), /--seed/)
   })
 })

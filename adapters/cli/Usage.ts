@@ -14,6 +14,12 @@ export const unknown = (what: string, name: string, known: ReadonlyArray<string>
   return new UsageError(`there is no ${what} "${name}"; ${hint}`)
 }
 
+/** Any word is a seed. Without blanks, quotes or a sign, so that the line that replays it needs no quoting and is no flag. */
+export const parseSeed = (flag: string, text: string): string => {
+  if (/^\w[\w.:-]*$/.test(text)) return text
+  throw new UsageError(`${flag} "${text}": a seed is a number or a word of letters, digits and _ . : -, as 7 or a1b2`)
+}
+
 /** Every request of a sweep is in memory. */
 const seedsMax = 1_000_000
 

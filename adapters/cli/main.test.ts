@@ -36,6 +36,22 @@ const fileOf = (text: string, name = "given.json"): string => {
 
 const scenarioFile = (text: string): string => fileOf(text, "file.mjs")
 
+const savedFile = (wrong: object = {}): string =>
+  fileOf(
+    JSON.stringify({
+      version: 1,
+      scenario: "calm",
+      seed: "1",
+      strategy: "random",
+      storage: "model",
+      parameters: {},
+      versions: { stormglass: "0", effect: "0", node: "0", v8: "0" },
+      digest: "0",
+      verdict: {},
+      ...wrong
+    })
+  )
+
 /** A fault that would act, but for what is given. */
 const kill = (wrong: object): string => planOf({ when: { at: "1s" }, target: "n1", fault: "process/kill", ...wrong })
 
@@ -109,6 +125,49 @@ describe("a run", { timeout: 60_000 }, () => {
     }
   })
 
+  it("names those that it does not show, and where they are", () => {
+    const { out } = stormglass("run", fixture("failsAlways"), "--seeds", "5")
+    assert.match(out, /2 more failed:\n.*, seed 4: stalled: .* failures\/\S+-4\.json\n.*, seed 5: .*-5\.json\n/)
+  })
+
+  it("in which a kind of fault took effect too seldom says so last", () => {
+    const { code, out } = stormglass("run", "calm", "--seed", "1", "--min-effects", "1")
+    assert.match(out, /1 passed, 0 failed.*\nfailed: \d+ kinds of fault took effect less than 1 times\n$/)
+    assert.strictEqual(code, 1)
+  })
+
+  it("that its budget ended says how many runs were not begun", () => {
+    const { out } = stormglass("run", fixture("failsAlways"), "--seeds", "100000", "--budget", "2s")
+    assert.match(out, /\n\d+ runs were not begun: the budget of 2s was over\n$/)
+  })
+
+  it("that was stopped at a virtual time has not passed", () => {
+    const { code, out } = stormglass("replay", fixture("failsAlways"), "--seed", "1", "--until", "500ms")
+    assert.match(out, /stopped at 0\.500 s: .*seed 1, nothing had failed by then/)
+    assert.notInclude(out, "passed")
+    assert.strictEqual(code, 0)
+  })
+
+  it("of a saved failure with another mutant says so in its line, and is not held against the digest of the file", () => {
+    const { failures } = JSON.parse(stormglass("run", fixture("failsAlways"), "--seed", "a1", "--json").out)
+    const { code, out } = stormglass("replay", failures[0].file, "--mutant", "no-brake")
+    assert.include(out, `npx stormglass replay ${failures[0].file} --mutant no-brake\n`)
+    assert.notInclude(out, "DIFFERS")
+    assert.strictEqual(code, 1)
+  })
+
+  it("whose digest differs says which versions do", () => {
+    const { failures } = JSON.parse(stormglass("run", fixture("failsAlways"), "--seed", "1", "--json").out)
+    const saved = JSON.parse(readFileSync(path.join(directory, failures[0].file), "utf8"))
+    const replay = (versions: object) =>
+      stormglass(
+        "replay",
+        fileOf(JSON.stringify({ ...saved, digest: "0", versions: { ...saved.versions, ...versions } }))
+      )
+    assert.match(replay({ effect: "3.9" }).out, /written by other versions: effect was 3\.9 and is \d/)
+    assert.match(replay({}).out, /may have changed since the file was written/)
+  })
+
   it("in which nothing ran, because its time was over, ends with 1", () => {
     const { code, out } = stormglass("run", "calm", "--budget", "0s")
     assert.match(out, /nothing ran within the budget of 0s/)
@@ -123,6 +182,8 @@ describe("a run", { timeout: 60_000 }, () => {
     assert.deepStrictEqual(failed("--seeds", "1..2"), ["1", "2"])
     assert.deepStrictEqual(failed("--seed", "7"), ["7"])
     assert.deepStrictEqual(failed(), ["3"])
+    const replayed = stormglassIn({ STORMGLASS_SEED: "3" }, "replay", fixture("failsAlways"), "--json")
+    assert.strictEqual(JSON.parse(replayed.out).request.seed, "3")
   })
 
   it("names the marks that its scenario declared and no seed met, which is no failure of one scenario", () => {
@@ -314,6 +375,15 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
       /file\.mjs:1:.*not provide an export named 'lost'/
     ],
     ["a file that ends the process", () => ["run", scenarioFile("process.exit(0)")], /does not load: its thread ended/],
+    ["an empty seed", () => ["run", "calm", "--seed="], /--seed "": a seed is/],
+    ["a seed with a sign", () => ["run", "calm", "--seed=-5"], /--seed "-5": a seed is/],
+    ["less than no effects", () => ["run", "calm", "--min-effects=-1"], /--min-effects: -1/],
+    ["a seed for a saved failure", () => ["replay", savedFile(), "--seed", "9"], /--seed is of the saved failure/],
+    [
+      "a strategy for a saved failure",
+      () => ["replay", savedFile(), "--strategy", "fifo"],
+      /--strategy is of the saved/
+    ],
     ["no patience", () => ["run", "calm", "--patience", "0s"], /--patience/],
     [
       "a trace to nowhere",

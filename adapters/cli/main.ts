@@ -22,10 +22,11 @@ import { inFreshProcess } from "./inFreshProcess.ts"
 import { attempt, runCommand } from "./runCommand.ts"
 import * as Session from "./Session.ts"
 import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
-import { parseSeeds, UsageError } from "./Usage.ts"
+import { parseSeed, parseSeeds, UsageError } from "./Usage.ts"
 
 const seedsPerScenarioDefault = 16
 const screensMax = 3
+const othersMax = 30
 
 const json = Flag.Boolean("json").pipe(
   Flag.withDescription("One JSON document on standard output"),
@@ -47,7 +48,10 @@ const plan = Flag.String("plan").pipe(
   Flag.withDescription("A file with the faults of every run, instead of those of the seed: a plan, or a saved failure"),
   Flag.optional
 )
-const seed = Flag.String("seed").pipe(Flag.withDescription("One seed"), Flag.optional)
+const seed = Flag.String("seed").pipe(
+  Flag.withDescription("One seed: a number, or a word of letters, digits and _ . : -"),
+  Flag.optional
+)
 const patience = Flag.String("patience").pipe(
   Flag.withDescription("Host time after which a run that does not come back is ended: 60s, the default"),
   Flag.optional
@@ -92,7 +96,10 @@ const replay = Command.make(
   {
     target: Argument.String("file or scenario"),
     seed,
-    strategy,
+    strategy: Flag.Literals("strategy", ["random", "fifo"]).pipe(
+      Flag.withDescription("Which runnable task goes first; random without it. A saved failure has its own"),
+      Flag.optional
+    ),
     mutant,
     plan,
     pinned: Flag.Boolean("pinned").pipe(
@@ -174,13 +181,13 @@ async function sweepCommand(options: {
   if (Option.isSome(options.seed) && Option.isSome(options.seeds)) throw new UsageError("--seed and --seeds: give one")
   // What was typed comes before the environment, whichever of the two it was.
   const rangeFlag = Option.getOrUndefined(options.seeds)
-  const seedText =
-    Option.getOrUndefined(options.seed) ?? (rangeFlag === undefined ? process.env["STORMGLASS_SEED"] : undefined)
+  const seedText = seedOf(options) ?? (rangeFlag === undefined ? seedOfEnvironment() : undefined)
   const rangeText = rangeFlag ?? process.env["STORMGLASS_SEEDS"]
   const seeds =
     seedText !== undefined
       ? [seedText]
       : parseSeeds(rangeText ?? String(edits === undefined ? seedsPerScenarioDefault : 500))
+  if (options.minEffects < 0) throw new UsageError(`--min-effects: ${options.minEffects} is less than none`)
   const budget = Option.getOrUndefined(options.budget)
   const budgetMillis = budget === undefined ? undefined : durationMicros("--budget", budget) / 1_000
   const planFile = Option.getOrUndefined(options.plan)
@@ -234,14 +241,33 @@ async function sweepCommand(options: {
         file: saves[index]?.file ?? null,
         replay: Session.replayLine(result.request, how)
       }))
-      print(JSON.stringify({ ...summary, failed: summary.failed + lacking, rare, cold, failures: failed }, null, 2))
+      print(
+        JSON.stringify(
+          {
+            ...summary,
+            failed: summary.failed + lacking,
+            notBegun: requests.length - results.length,
+            rare,
+            cold,
+            failures: failed
+          },
+          null,
+          2
+        )
+      )
       if (unsaved !== undefined) process.stderr.write(`${unsaved}\n`)
       return
     }
     for (const { screen } of again) print(`${screen}\n`)
     if (unsaved !== undefined) print(`${paint("red", unsaved)}\n`)
     if (failures.length > again.length) {
-      print(`${failures.length - again.length} more failed; the file of each is in failures/\n`)
+      const others = failures.slice(again.length)
+      print(`${others.length} more failed:`)
+      for (const [index, { request, verdict }] of others.slice(0, othersMax).entries()) {
+        const file = saves[again.length + index]?.file ?? "not saved"
+        print(`  ${request.scenario}, seed ${request.seed}: ${FailureScreen.headline(verdict).slice(0, 80)}  ${file}`)
+      }
+      print(others.length > othersMax ? `  … and ${others.length - othersMax} more, in failures/\n` : "")
     }
     if (results.length === 0) {
       return print(paint("red", state.isStopped ? "nothing ran" : `nothing ran within the budget of ${budget}`))
@@ -253,7 +279,9 @@ async function sweepCommand(options: {
     if (effects !== "") print(`\n${paint("bold", "Faults that took effect")}\n${effects}`)
     if (cold.length > 0) print(`\n${paint(isWhole ? "red" : "bold", "Marks that no run met")}\n  ${cold.join("\n  ")}`)
     if (rare.length > 0) print(`\nless than ${options.minEffects} times: ${rare.join(", ")}`)
-    print(`\n${totals(summary)}`)
+    const notBegun = edits !== undefined && failures.length > 0 ? 0 : requests.length - results.length
+    const all = { cold: lacking, rare: rare.length, minEffects: options.minEffects, notBegun, budget }
+    print(`\n${[totals(summary), ...conclusions(all)].join("\n")}`)
   } finally {
     await supervisor.close()
   }
@@ -265,6 +293,36 @@ function unsavedLine(saves: ReadonlyArray<Session.Saved>): string | undefined {
   if (unsaved.length === 0) return undefined
   const which = unsaved.length === 1 ? "the failure" : `${unsaved.length} failures`
   return `${which} could not be saved: ${unsaved[0]?.problem}; the line above replays it all the same`
+}
+
+function seedOf(options: { readonly seed: Option.Option<string> }): string | undefined {
+  const text = Option.getOrUndefined(options.seed)
+  return text === undefined ? undefined : parseSeed("--seed", text)
+}
+
+function seedOfEnvironment(): string | undefined {
+  const text = process.env["STORMGLASS_SEED"]
+  return text === undefined ? undefined : parseSeed("STORMGLASS_SEED", text)
+}
+
+/** Why the sweep did not pass, if it did not, or what it left out. */
+function conclusions(options: {
+  readonly cold: number
+  readonly rare: number
+  readonly minEffects: number
+  readonly notBegun: number
+  readonly budget: string | undefined
+}): ReadonlyArray<string> {
+  const { budget, cold, minEffects, notBegun, rare } = options
+  const why =
+    state.stopSignal === undefined ? `the budget of ${budget} was over` : `it was told to stop (${state.stopSignal})`
+  return [
+    ...(cold > 0 ? [`failed: no run met ${cold} ${cold === 1 ? "mark" : "marks"}`] : []),
+    ...(rare > 0
+      ? [`failed: ${rare} ${rare === 1 ? "kind" : "kinds"} of fault took effect less than ${minEffects} times`]
+      : []),
+    ...(notBegun > 0 ? [`${notBegun} runs were not begun: ${why}`] : [])
+  ]
 }
 
 function jobsOf({ jobs }: { readonly jobs: number }): number {
@@ -300,7 +358,7 @@ function coldOf(summary: Summary, isWhole: boolean): ReadonlyArray<string> {
 async function replayCommand(options: {
   readonly target: string
   readonly seed: Option.Option<string>
-  readonly strategy: StrategyName
+  readonly strategy: Option.Option<StrategyName>
   readonly mutant: Option.Option<string>
   readonly plan: Option.Option<string>
   readonly pinned: boolean
@@ -313,7 +371,11 @@ async function replayCommand(options: {
   const saved = isFailureFile ? Session.readFailure(options.target) : undefined
   if (!isFailureFile) Session.requireScenario(options.target)
   if (saved !== undefined) Session.requireScenario(saved.scenario)
-  const seedText = saved?.seed ?? Option.getOrUndefined(options.seed) ?? process.env["STORMGLASS_SEED"]
+  const own = Option.isSome(options.seed) ? "--seed" : Option.isSome(options.strategy) ? "--strategy" : undefined
+  if (saved !== undefined && own !== undefined) {
+    throw new UsageError(`replay ${options.target}: ${own} is of the saved failure; give it with a scenario's name`)
+  }
+  const seedText = saved?.seed ?? seedOf(options) ?? seedOfEnvironment()
   if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
   const named = Option.getOrUndefined(options.mutant)
   const edits = named === undefined ? saved?.mutant : Session.findMutant(named)
@@ -325,11 +387,16 @@ async function replayCommand(options: {
   }
   const savedPlan = options.pinned ? saved?.pinned : saved?.plan
   const chosenPlan = planFile === undefined ? savedPlan : Session.readPlan(planFile)
-  const isSaved = saved !== undefined && until === undefined && planFile === undefined && !options.pinned
+  const isSaved =
+    saved !== undefined &&
+    until === undefined &&
+    planFile === undefined &&
+    !options.pinned &&
+    (named === undefined || Session.isSameMutant(edits, saved.mutant))
   const request: RunRequest = {
     scenario: saved?.scenario ?? options.target,
     seed: seedText,
-    strategy: saved?.strategy ?? options.strategy,
+    strategy: saved?.strategy ?? Option.getOrElse(options.strategy, () => "random" as const),
     ...(saved === undefined ? {} : { parameters: saved.parameters }),
     ...(chosenPlan === undefined ? {} : { plan: chosenPlan }),
     ...(until === undefined ? {} : { untilMicros: durationMicros("--until", until) })
@@ -345,28 +412,53 @@ async function replayCommand(options: {
     if (isEqual === false) state.exitCode = 3
     if (options.json) {
       print(
-        JSON.stringify({ ...result, expectedDigest: saved?.digest ?? null, isDigestEqual: isEqual ?? null }, null, 2)
+        JSON.stringify(
+          {
+            ...result,
+            isStopped: isCut(result),
+            expectedDigest: saved?.digest ?? null,
+            isDigestEqual: isEqual ?? null
+          },
+          null,
+          2
+        )
       )
       return
     }
     if (isFailure(result.verdict)) {
+      const how = { mutant: named, plan: planFile, until }
       const line =
         saved === undefined
-          ? Session.replayLine(request, { mutant: named, plan: planFile })
-          : `npx stormglass replay ${options.target}${options.pinned ? " --pinned" : ""}`
+          ? Session.replayLine(request, how)
+          : Session.replayFileLine(options.target, { ...how, isPinned: options.pinned })
       print(FailureScreen.render({ result, facts, replay: line, file: undefined, paint }))
     } else {
       for (const envelope of facts.filter((fact) => !Timeline.isFine(fact)).slice(-20)) print(Timeline.line(envelope))
-      print(
-        `\n${paint("green", "passed")}: ${request.scenario}, seed ${request.seed}, ${(result.virtualMicros / 1_000_000).toFixed(1)} virtual seconds`
-      )
+      const about = `${request.scenario}, seed ${request.seed}`
+      // What was not let come to its end has not passed.
+      if (isCut(result))
+        print(`\n${paint("bold", `stopped at ${seconds(result)} s`)}: ${about}, nothing had failed by then`)
+      else
+        print(
+          `\n${paint("green", "passed")}: ${about}, ${(result.virtualMicros / 1_000_000).toFixed(1)} virtual seconds`
+        )
     }
     print(
       `${result.digest === "" ? "no digest: the run gave no result" : `digest ${result.digest}`}${isEqual === undefined ? "" : isEqual ? ", equal" : `: DIGEST DIFFERS, it was ${saved?.digest}`}`
     )
+    if (isEqual === false && saved !== undefined) print(Session.whatMayDiffer(saved))
   } finally {
     await supervisor.close()
   }
+}
+
+/** Whether the run was ended by `--until`. */
+function isCut({ request, verdict, virtualMicros }: RunResult): boolean {
+  return verdict._tag === "passed" && request.untilMicros !== undefined && virtualMicros >= request.untilMicros
+}
+
+function seconds({ virtualMicros }: RunResult): string {
+  return (virtualMicros / 1_000_000).toFixed(3)
 }
 
 interface Row {
