@@ -57,13 +57,13 @@ export class Digest {
     this.mix(this.hashText(text))
   }
 
-  /** Texts that repeat (names, tags, labels) are short, and hashed once. */
+  /** Texts that repeat (names, tags, labels) are short and few, and hashed once. */
   hashText(text: string): number {
-    if (text.length > 64) return Chance.hashText(text)
+    if (text.length > 24) return Chance.hashText(text)
     let hash = this.#texts.get(text)
     if (hash === undefined) {
       hash = Chance.hashText(text)
-      if (this.#texts.size < 65536) this.#texts.set(text, hash)
+      if (this.#texts.size < 8_192) this.#texts.set(text, hash)
     }
     return hash
   }
