@@ -29,6 +29,9 @@ describe("a failure file", () => {
   it.each([
     ["truncated", JSON.stringify(file).slice(0, 200), /truncated/],
     ["of another version", JSON.stringify({ ...file, version: 2 }), /version 2/],
+    ["that is a list", "[]", /^it is a list, and not an object$/],
+    ["that is nothing", "null", /^it is null, and not an object$/],
+    ["without a version", "{}", /^it has no version, and this is version 1$/],
     ["without a seed", JSON.stringify({ ...file, seed: undefined }), /seed/],
     [
       "with a plan of another shape",
@@ -42,5 +45,21 @@ describe("a failure file", () => {
     } catch (error) {
       assert.notInclude((error as Error).message, "\n")
     }
+  })
+
+  it.each([
+    [{ at: 5 }, `Expected string at ["faults"][0]["when"]["at"]`],
+    [{ until: "2s", rate: 0.1 }, `Missing key at ["faults"][0]["when"]["from"]`],
+    [{ from: "1s", until: "2s", rate: 2 }, `Expected a value between 0 and 1 at ["faults"][0]["when"]["rate"]`],
+    [{ nth: 1 }, `Missing key at ["faults"][0]["when"]["on"]`],
+    [{ when: "1s" }, `Expected one of at, on, from or struck at ["faults"][0]["when"]`]
+  ])("a plan's when of %j is told what is wrong with the kind that it means", (when, expected) => {
+    const plan = JSON.stringify({ version: 1, faults: [{ when, target: "n1", fault: "process/kill" }] })
+    try {
+      FailureFile.parsePlan(plan)
+    } catch (error) {
+      return assert.strictEqual((error as Error).message, expected)
+    }
+    return assert.fail("it was not refused")
   })
 })

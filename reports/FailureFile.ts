@@ -79,11 +79,55 @@ function documentOf(text: string): unknown {
 }
 
 function checked<A>(document: unknown, decodeIt: (document: unknown) => A): A {
-  const version = (document as { readonly version?: unknown } | null)?.version
-  if (version !== 1) throw new Error(`it is of version ${JSON.stringify(version)}, and this is version 1`)
+  if (typeof document !== "object" || document === null || Array.isArray(document)) {
+    throw new Error(`it is ${Array.isArray(document) ? "a list" : JSON.stringify(document)}, and not an object`)
+  }
+  if (!("version" in document)) throw new Error("it has no version, and this is version 1")
+  if (document.version !== 1) {
+    throw new Error(`it is of version ${JSON.stringify(document.version)}, and this is version 1`)
+  }
   try {
     return decodeIt(document)
   } catch (error) {
-    throw new Error((error as Error).message.split("\n").join(" ").trim(), { cause: error })
+    throw new Error(meant((error as Error).message, document), { cause: error })
   }
+}
+
+/** Key of a `when` to the key that all of its kind have. */
+const kindOfWhen: Readonly<Record<string, string>> = {
+  at: "at",
+  on: "on",
+  nth: "on",
+  from: "from",
+  until: "from",
+  rate: "from",
+  struck: "struck"
+}
+
+/**
+ * The message in one line. Of a `when`, which may be one of four kinds, it complains that every other kind's key is missing too:
+ * what is left is said of the kind that the keys show to be meant.
+ */
+function meant(message: string, document: object): string {
+  const issues = message.split(/\n(?! *at )/).map((issue) =>
+    issue
+      .split("\n")
+      .map((line) => line.trim())
+      .join(" ")
+  )
+  const told = issues.map((issue) => {
+    const [, path = "", kind = ""] = /^Missing key at (\[.*\["when"\])\["(at|on|from|struck)"\]$/.exec(issue) ?? []
+    if (path === "") return issue
+    const when = valueAt(document, path)
+    const keys = typeof when === "object" && when !== null ? Object.keys(when) : []
+    const chosen = keys.map((key) => kindOfWhen[key]).find((key) => key !== undefined)
+    if (chosen === undefined) return `Expected one of at, on, from or struck at ${path}`
+    return chosen === kind ? issue : undefined
+  })
+  return [...new Set(told.filter((issue) => issue !== undefined))].join("; ")
+}
+
+function valueAt(document: unknown, path: string): unknown {
+  const keys = [...path.matchAll(/\[("[^"]*"|\d+)\]/g)].map(([, key]) => String(JSON.parse(key as string)))
+  return keys.reduce<unknown>((value, key) => (value as Readonly<Record<string, unknown>> | undefined)?.[key], document)
 }

@@ -2,12 +2,12 @@
  * What the commands share: scenarios by name, mutants by name or file, failures written and shown.
  */
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { isDeepStrictEqual } from "node:util"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
-import { type MutantEdits, misfit, pathOf } from "../../sim/host/installMutant.ts"
+import { type MutantEdits, isInside, misfit, pathOf } from "../../sim/host/installMutant.ts"
 import { isPath } from "../../sim/host/loadScenario.ts"
 import { Supervisor } from "../../sim/host/Supervisor.ts"
 import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
@@ -30,10 +30,20 @@ export const scenarioNames: ReadonlyArray<string> = catalogue.map(({ name }) => 
 /** A name from the catalogue, or the path of a file that exports a scenario. */
 export const requireScenario = (name: string): string => {
   if (scenarioNames.includes(name)) return name
-  if (!isPath(name)) throw unknown("scenario", name, scenarioNames)
+  const there = statSync(name, { throwIfNoEntry: false })
+  if (there?.isDirectory() === true)
+    throw new UsageError(`${name} is a directory: name the file that exports a scenario`)
+  if (!isPath(name) && there !== undefined)
+    throw new UsageError(`${name} is no file of a scenario: .ts, .mts, .js or .mjs`)
+  if (!isPath(name) && !/^\.{0,2}\//.test(name)) throw unknown("scenario", name, scenarioNames)
   if (!existsSync(name)) throw new UsageError(`there is no file ${name} to take a scenario from`)
   return name
 }
+
+/** Any file that is no scenario is taken for a failure: what it lacks is said by name. */
+export const isFailureFile = (target: string): boolean =>
+  target.endsWith(".json") ||
+  (!scenarioNames.includes(target) && !isPath(target) && statSync(target, { throwIfNoEntry: false })?.isFile() === true)
 
 /** A plan by itself, or the one of a failure file. */
 export const readPlan = (path: string): FaultPlan => {
@@ -55,9 +65,18 @@ export const findMutant = (nameOrFile: string): MutantEdits => {
       nameOrFile,
       mutants.map(({ name }) => name)
     )
-  for (const edit of mutant.edits) {
-    const wrong = misfit(readText(pathOf(edit.file), `mutant ${mutant.name}`), edit)
-    if (wrong !== undefined) throw new UsageError(`mutant ${mutant.name}: ${wrong}`)
+  return requireFit(mutant)
+}
+
+/** A mutant that changes nothing would pass, and show nothing. */
+export const requireFit = <Mutant extends MutantEdits | undefined>(mutant: Mutant): Mutant => {
+  if (mutant === undefined) return mutant
+  const { edits, name } = mutant
+  if (edits.length === 0) throw new UsageError(`mutant ${name}: it has no edits`)
+  for (const edit of edits) {
+    if (!isInside(edit.file)) throw new UsageError(`mutant ${name}: ${edit.file} is not inside the repository`)
+    const wrong = misfit(readText(pathOf(edit.file), `mutant ${name}`), edit)
+    if (wrong !== undefined) throw new UsageError(`mutant ${name}: ${wrong}`)
   }
   return mutant
 }

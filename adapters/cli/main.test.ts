@@ -36,6 +36,8 @@ const fileOf = (text: string, name = "given.json"): string => {
 
 const scenarioFile = (text: string): string => fileOf(text, "file.mjs")
 
+const mutantOf = (...edits: ReadonlyArray<object>): string => fileOf(JSON.stringify({ name: "lost", edits }))
+
 const savedFile = (wrong: object = {}): string =>
   fileOf(
     JSON.stringify({
@@ -215,6 +217,19 @@ describe("a plan that waits for a fact which nobody tells", { timeout: 60_000 },
     )
     assert.match(out, /Faults that took effect\n {2}process\/kill +never\n/)
     assert.strictEqual(code, 0)
+  })
+})
+
+describe("the list of faults", { timeout: 60_000 }, () => {
+  it("says of each kind when it can be and what it takes, as a plan must say it", () => {
+    const { out } = stormglass("list", "faults")
+    assert.match(out, /network\/loss +from until rate +a connection breaks/)
+    assert.match(out, /clock\/jump +at or on +.* {2}\{millis: milliseconds\}\n/)
+    const rows = JSON.parse(stormglass("list", "faults", "--json").out) as ReadonlyArray<Record<string, unknown>>
+    assert.deepInclude(
+      rows.find(({ name }) => name === "process/slow-cpu"),
+      { when: ["at", "on"], parameters: { taskMicros: "microseconds" } }
+    )
   })
 })
 
@@ -432,6 +447,40 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
       "a plan whose core is no list of nodes",
       () => ["run", "calm", "--plan", fileOf(JSON.stringify({ version: 1, faults: [], core: ["*"] }))],
       /core: "\*" is no node, there is .*n1/
+    ],
+    ["a plan that is a list", () => ["run", "calm", "--plan", fileOf("[]")], /it is a list, and not an object/],
+    [
+      "a plan whose moment is of no kind",
+      () => ["run", "calm", "--plan", kill({ when: {} })],
+      /no fault plan: Expected one of at, on, from or struck at/
+    ],
+    ["a directory in place of a scenario", () => ["run", "./"], /\.\/ is a directory/],
+    [
+      "a file that is no failure",
+      () => ["replay", fileOf("{}", "given")],
+      /given is no failure file: it has no version/
+    ],
+    ["a path to nothing", () => ["run", "./nowhere"], /there is no file \.\/nowhere/],
+    ["a mutant that changes nothing", () => ["run", "--mutant", mutantOf()], /mutant lost: it has no edits/],
+    [
+      "a mutant that replaces a text by itself",
+      () => ["run", "--mutant", mutantOf({ file: "core/ControlPlane.ts", find: "import", replace: "import" })],
+      /the replacement is the text to find/
+    ],
+    [
+      "a mutant of a file that is not of the repository",
+      () => ["run", "--mutant", mutantOf({ file: "/etc/passwd", find: "root", replace: "toor" })],
+      /\/etc\/passwd is not inside the repository/
+    ],
+    [
+      "a mutant of a file beside the repository",
+      () => ["run", "--mutant", mutantOf({ file: "core/../../x", find: "a", replace: "b" })],
+      /x is not inside the repository/
+    ],
+    [
+      "a saved failure whose mutant does not fit",
+      () => ["replay", savedFile({ mutant: { name: "lost", edits: [] } })],
+      /mutant lost: it has no edits/
     ],
     ["a mutant that is no mutant", () => ["run", "--mutant", fileOf("{}")], /given\.json/],
     [

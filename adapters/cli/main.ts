@@ -367,7 +367,7 @@ async function replayCommand(options: {
   readonly patience: Option.Option<string>
   readonly json: boolean
 }): Promise<void> {
-  const isFailureFile = options.target.endsWith(".json")
+  const isFailureFile = Session.isFailureFile(options.target)
   const saved = isFailureFile ? Session.readFailure(options.target) : undefined
   if (!isFailureFile) Session.requireScenario(options.target)
   if (saved !== undefined) Session.requireScenario(saved.scenario)
@@ -378,7 +378,7 @@ async function replayCommand(options: {
   const seedText = saved?.seed ?? seedOf(options) ?? seedOfEnvironment()
   if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
   const named = Option.getOrUndefined(options.mutant)
-  const edits = named === undefined ? saved?.mutant : Session.findMutant(named)
+  const edits = named === undefined ? Session.requireFit(saved?.mutant) : Session.findMutant(named)
   const until = Option.getOrUndefined(options.until)
   const planFile = Option.getOrUndefined(options.plan)
   if (options.pinned && planFile !== undefined) throw new UsageError("--pinned and --plan: give one")
@@ -466,11 +466,38 @@ interface Row {
   readonly describes: string
 }
 
+interface FaultRow extends Row {
+  /** What its `when` may have. */
+  readonly when: ReadonlyArray<string>
+  /** Name to unit. */
+  readonly parameters: Readonly<Record<string, string>>
+}
+
 async function listCommand(options: { readonly what: string; readonly json: boolean }): Promise<void> {
-  const rows = await rowsOf(options.what)
+  const rows: ReadonlyArray<Row | FaultRow> = options.what === "faults" ? faultRows() : await rowsOf(options.what)
   if (options.json) return print(JSON.stringify(rows, null, 2))
   const width = Math.max(...rows.map(({ name }) => name.length), 0)
-  for (const { describes, name } of rows) print(`${name.padEnd(width)}  ${describes}`)
+  for (const row of rows) {
+    const { describes, name } = row
+    print(`${name.padEnd(width)}  ${isFaultRow(row) ? faultText(row) : describes}`)
+  }
+}
+
+function faultRows(): ReadonlyArray<FaultRow> {
+  return faultKinds.map(({ describes, mode, name, parameters = {} }) => {
+    const when = mode === "event" ? ["at", "on"] : ["from", "until", "rate"]
+    return { name, describes, when, parameters }
+  })
+}
+
+function isFaultRow(row: Row | FaultRow): row is FaultRow {
+  return "when" in row
+}
+
+function faultText({ describes, parameters, when }: FaultRow): string {
+  const given = Object.entries(parameters).map(([name, unit]) => `${name}: ${unit}`)
+  const all = given.length === 0 ? "" : `  {${given.join("; ")}}`
+  return `${when.join(when.length === 2 ? " or " : " ").padEnd(15)}  ${describes}${all}`
 }
 
 async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
@@ -480,8 +507,6 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
       return (await scenarios()).map(({ name, story }) => ({ name, describes: story.split("\n").join(" ") }))
     case "mutants":
       return mutants.map(({ incident, name, why }) => ({ name, describes: `${why} (${incident})` }))
-    case "faults":
-      return faultKinds.map(({ describes, name }) => ({ name, describes }))
     case "invariants": {
       const all = (await scenarios()).flatMap(({ invariants }) => invariants)
       return [...new Map(all.map(({ name, states }) => [name, { name, describes: states }])).values()]

@@ -22,8 +22,12 @@ export interface MutantEdits {
 const root = new URL("../../", import.meta.url)
 const applied = new Map<Edit, number>()
 
+/** Edits are of the repository: nothing else is read for one, and nothing else is loaded. */
+export const isInside = (file: string): boolean => urlOf(file).startsWith(root.href)
+
 /** What is wrong with an edit of this source; undefined when it fits. */
 export const misfit = (source: string, edit: Edit): string | undefined => {
+  if (edit.find === edit.replace) return `${edit.file}: the replacement is the text to find`
   const count = source.split(edit.find).length - 1
   if (count !== 1) return `${edit.file}: the text to find occurs ${count} times, it must occur once`
   const lines = (text: string) => text.split("\n").length

@@ -30,8 +30,8 @@ export type FaultKind = {
   readonly name: string
   /** One line for `list faults`. */
   readonly describes: string
-  /** What a plan may give it besides, by name; without it, nothing. */
-  readonly parameters?: ReadonlyArray<string>
+  /** What a plan may give it besides: name to unit; without it, nothing. */
+  readonly parameters?: Readonly<Record<string, string>>
   /** Zero or more entries for a plan; the swarm leaves the kind out altogether more often than not. */
   readonly draw: (draw: Draw, context: SwarmContext) => ReadonlyArray<Fault>
 } & (

@@ -60,7 +60,8 @@ function momentProblem({ for: lasts, when }: Fault, { mode, name }: FaultKind): 
   return undefined
 }
 
-function parameterProblem({ parameters = {} }: Fault, { name, parameters: known = [] }: FaultKind): string | undefined {
+function parameterProblem({ parameters = {} }: Fault, { name, parameters: units = {} }: FaultKind): string | undefined {
+  const known = Object.keys(units)
   const odd = Object.keys(parameters).find((parameter) => !known.includes(parameter))
   if (odd === undefined) return undefined
   const takes = known.length === 0 ? "none" : known.join(", ")

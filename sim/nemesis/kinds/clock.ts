@@ -11,7 +11,7 @@ export const clockTag = "clock"
 export const skew: FaultKind = {
   name: "clock/skew",
   describes: "a node's wall clock is off by parameters.millis, for good",
-  parameters: ["millis"],
+  parameters: { millis: "milliseconds" },
   mode: "event",
   draw: (draw, { world }) =>
     world.tagged(clockTag).map((target) => ({
@@ -29,7 +29,7 @@ export const skew: FaultKind = {
 export const drift: FaultKind = {
   name: "clock/drift",
   describes: "a node's clock runs at parameters.rate seconds per second; timers too",
-  parameters: ["rate"],
+  parameters: { rate: "seconds of the node in a second" },
   mode: "event",
   draw: (draw, { world }) =>
     world.tagged(clockTag).map((target) => ({
@@ -50,7 +50,7 @@ export const drift: FaultKind = {
 export const jump: FaultKind = {
   name: "clock/jump",
   describes: "a node's wall clock jumps by parameters.millis, and back when undone",
-  parameters: ["millis"],
+  parameters: { millis: "milliseconds" },
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 3, (own) => ({

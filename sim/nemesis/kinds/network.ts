@@ -53,7 +53,7 @@ const partitionOneWay: FaultKind = {
 const partitionGroups: FaultKind = {
   name: "network/partition-groups",
   describes: "all hosts are divided into parameters.groups groups that cannot reach each other",
-  parameters: ["groups", "deal"],
+  parameters: { groups: "groups", deal: "any number: which deal" },
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 1, (own) => ({
@@ -119,7 +119,7 @@ const bridge: FaultKind = {
 const linkLatency: FaultKind = {
   name: "network/link-latency",
   describes: "the links of the target are slower by parameters.millis, for good",
-  parameters: ["millis"],
+  parameters: { millis: "milliseconds" },
   mode: "event",
   draw: (draw, { world }) =>
     draw
@@ -161,7 +161,7 @@ const clog: FaultKind = {
 const swizzle: FaultKind = {
   name: "network/swizzle",
   describes: "half of the hosts are clogged one by one, parameters.stepMillis apart, and released in another order",
-  parameters: ["stepMillis", "deal"],
+  parameters: { stepMillis: "milliseconds", deal: "any number: which deal" },
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 1, (own) => ({

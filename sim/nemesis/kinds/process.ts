@@ -99,7 +99,7 @@ export const pause: FaultKind = {
 export const slowCpu: FaultKind = {
   name: "process/slow-cpu",
   describes: "every task of a process takes time: parameters.taskMicros",
-  parameters: ["taskMicros"],
+  parameters: { taskMicros: "microseconds" },
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 2, (own) => ({
@@ -133,7 +133,7 @@ export const stop: FaultKind = {
 export const rollingRestart: FaultKind = {
   name: "process/rolling-restart",
   describes: "the targets are stopped and started one after the other, parameters.stepMillis apart",
-  parameters: ["stepMillis"],
+  parameters: { stepMillis: "milliseconds" },
   mode: "event",
   draw: (draw, context) =>
     moments(draw, context, 1, (own) => ({
