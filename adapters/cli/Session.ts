@@ -15,7 +15,7 @@ import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
 import { paint } from "./Output.ts"
-import { unknown, UsageError } from "./Usage.ts"
+import { seedsMax, unknown, UsageError } from "./Usage.ts"
 
 const catalogueUrl = new URL(
   import.meta.url.endsWith(".ts") ? "../../scenarios/catalogue.ts" : "../../scenarios/catalogue.js",
@@ -233,6 +233,11 @@ export const requestsOf = (
   how: { readonly strategy: StrategyName; readonly plan?: FaultPlan | undefined }
 ): ReadonlyArray<RunRequest> => {
   const { plan, strategy } = how
+  if (seeds.length * scenarios.length > seedsMax) {
+    throw new UsageError(
+      `${seeds.length} seeds of ${scenarios.length} scenarios are too many: at most ${seedsMax} runs at once`
+    )
+  }
   return seeds.flatMap((seed) =>
     scenarios.map((scenario) => ({ scenario, seed, strategy, ...(plan === undefined ? {} : { plan }) }))
   )

@@ -27,7 +27,16 @@ describe("wrong usage", () => {
     )
   })
 
-  it.each(["0", "9..3", "x", "1..", "-4"])("--seeds %s is refused", (text) => {
+  it.each([
+    "0",
+    "9..3",
+    "x",
+    "1..",
+    "-4",
+    "1..99999999999",
+    "99999999999999999999",
+    "9007199254740993..9007199254740995"
+  ])("--seeds %s is refused", (text) => {
     assert.throws(() => parseSeeds(text), /--seeds/)
   })
 

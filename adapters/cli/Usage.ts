@@ -21,7 +21,7 @@ export const parseSeed = (flag: string, text: string): string => {
 }
 
 /** Every request of a sweep is in memory. */
-const seedsMax = 1_000_000
+export const seedsMax = 1_000_000
 
 /** "20", "5..9": the seeds that are meant. `N` alone means 1 to N. */
 export const parseSeeds = (text: string): ReadonlyArray<string> => {
@@ -30,6 +30,8 @@ export const parseSeeds = (text: string): ReadonlyArray<string> => {
   if (range === null && !/^\d+$/.test(text))
     throw new UsageError(`--seeds "${text}": write a number (20) or a range (5..9)`)
   if (last < first) throw new UsageError(`--seeds "${text}": the range is ${range === null ? "empty" : "backwards"}`)
+  if (!Number.isSafeInteger(last))
+    throw new UsageError(`--seeds "${text}": seeds of a range are at most ${Number.MAX_SAFE_INTEGER}`)
   if (last - first >= seedsMax) throw new UsageError(`--seeds "${text}": at most ${seedsMax} at once`)
   return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
 }

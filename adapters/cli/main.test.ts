@@ -367,6 +367,12 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["no workers for the mutants", () => ["mutants", "--jobs", "0"], /--jobs: 0/],
     ["one seed and many", () => ["run", "calm", "--seed", "1", "--seeds", "2"], /--seed and --seeds/],
     ["more seeds than there is room for", () => ["run", "calm", "--seeds", "99999999999"], /at most 1000000/],
+    ["more runs than there is room for", () => ["run", "--seeds", "1000000"], /at most 1000000 runs at once/],
+    [
+      "more seeds to compare than there is room for",
+      () => ["determinism", "calm", "--seeds", "99999999999"],
+      /at most/
+    ],
     ["a range of seeds that runs backwards", () => ["run", "--seeds", "9..5"], /9\.\.5/],
     ["a range of no seeds", () => ["run", "--seeds", "0"], /--seeds|seeds/],
     ["a duration without a unit that is known", () => ["run", "--budget", "5 parsecs"], /--budget/],

@@ -65,7 +65,10 @@ const run = Command.make(
   "run",
   {
     scenarios,
-    seeds: Flag.String("seeds").pipe(Flag.withDescription("How many, or a range: 20, 5..9"), Flag.optional),
+    seeds: Flag.String("seeds").pipe(
+      Flag.withDescription("How many, or a range: 20, 5..9; at most a million runs"),
+      Flag.optional
+    ),
     seed,
     jobs,
     budget: Flag.String("budget").pipe(Flag.withDescription("No run begins after this: 60s"), Flag.optional),
@@ -97,7 +100,7 @@ const replay = Command.make(
     target: Argument.String("file or scenario"),
     seed,
     strategy: Flag.Literals("strategy", ["random", "fifo"]).pipe(
-      Flag.withDescription("Which runnable task goes first; random without it. A saved failure has its own"),
+      Flag.withDescription("Which runnable task goes first: random, the default, or fifo; a saved failure has its own"),
       Flag.optional
     ),
     mutant,
