@@ -308,7 +308,7 @@ function seedOfEnvironment(): string | undefined {
   return text === undefined ? undefined : parseSeed("STORMGLASS_SEED", text)
 }
 
-/** Why the sweep did not pass, if it did not, or what it left out. */
+/** What the sweep left out, and last why it did not pass, besides the runs that failed. */
 function conclusions(options: {
   readonly cold: number
   readonly rare: number
@@ -320,11 +320,11 @@ function conclusions(options: {
   const why =
     state.stopSignal === undefined ? `the budget of ${budget} was over` : `it was told to stop (${state.stopSignal})`
   return [
+    ...(notBegun > 0 ? [`${notBegun} runs were not begun: ${why}`] : []),
     ...(cold > 0 ? [`failed: no run met ${cold} ${cold === 1 ? "mark" : "marks"}`] : []),
     ...(rare > 0
       ? [`failed: ${rare} ${rare === 1 ? "kind" : "kinds"} of fault took effect less than ${minEffects} times`]
-      : []),
-    ...(notBegun > 0 ? [`${notBegun} runs were not begun: ${why}`] : [])
+      : [])
   ]
 }
 
