@@ -64,9 +64,12 @@ function say(progress: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${progress}`)
 }
 
+/** As the launcher starts the command line: see `adapters/cli/stormglass.js`. */
+const nodeFlags = ["--disable-warning=ExperimentalWarning", "--min-semi-space-size=16", "--max-semi-space-size=16"]
+
 function measure({ group, name }: Figure): Measured {
   const script = new URL("measure.ts", import.meta.url).pathname
-  const output = execFileSync(process.execPath, ["--disable-warning=ExperimentalWarning", script, group, name], {
+  const output = execFileSync(process.execPath, [...nodeFlags, script, group, name], {
     encoding: "utf8"
   })
   return JSON.parse(output) as Measured
