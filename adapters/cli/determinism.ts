@@ -28,6 +28,9 @@ export const determinism = async (scenarios: ReadonlyArray<string>, seeds: numbe
       if (result.verdict._tag === "escaped") {
         differences++
         say("red", `${request.scenario}, seed ${request.seed}: escaped, ${result.verdict.api}\n${result.verdict.stack}`)
+      } else if (digests.includes("")) {
+        differences++
+        say("red", `${request.scenario}, seed ${request.seed}, ${request.strategy}: no digest, it gave no result`)
       } else if (new Set(digests).size > 1) {
         differences++
         say("red", `${request.scenario}, seed ${request.seed}, ${request.strategy}: digests ${digests.join(", ")}`)
@@ -39,7 +42,7 @@ export const determinism = async (scenarios: ReadonlyArray<string>, seeds: numbe
   }
   const runs = `${requests.length} runs, each twice in one process and once in a fresh one`
   if (differences === 0) say("green", `${runs}: every digest equal`)
-  else say("red", `${runs}: ${differences} differ`)
+  else say("red", `${runs}: ${differences} differ, left the simulation or gave no result`)
   return differences === 0
 }
 
