@@ -25,7 +25,7 @@ const isCheckout = existsSync(source)
 const main = isCheckout ? source : built
 /** In a checkout `stormglass/sim/...` leads to the sources. */
 const condition = "--conditions=stormglass-source"
-// A young generation of fixed size, in MB: V8 grows it or not as it likes, which costs up to twice the memory and some speed.
+// A young generation of fixed size, in MB: V8 grows it or not as it likes, which costs half as much memory again.
 const youngGeneration = ["--min-semi-space-size=16", "--max-semi-space-size=16"]
 
 if (isCheckout && existsSync(pinned) && !isPinned()) become(pinned)
