@@ -12,16 +12,25 @@ import { paint } from "./Output.ts"
 import * as Session from "./Session.ts"
 import { parseSeeds } from "./Usage.ts"
 
+export interface Gate {
+  readonly scenarios: ReadonlyArray<string>
+  /** Of each scenario and strategy. */
+  readonly seeds: number
+  /** As it was given, for the fresh process. */
+  readonly patience: string | undefined
+  readonly patienceMillis: number | undefined
+}
+
 /** True when every run was the same every time, and none left the simulation. */
-export const determinism = async (scenarios: ReadonlyArray<string>, seeds: number): Promise<boolean> => {
-  const requests = requestsOf(scenarios, seeds)
-  const here = Session.supervise(undefined, 1)
+export const determinism = async (gate: Gate): Promise<boolean> => {
+  const requests = requestsOf(gate)
+  const here = Session.supervise(undefined, 1, gate.patienceMillis)
   let differences = 0
   try {
     const first = await runAll(here, requests)
     // Backwards, so that no run has the same predecessor twice.
     const second = (await runAll(here, requests.toReversed())).toReversed()
-    const fresh = freshDigests(scenarios, seeds)
+    const fresh = freshDigests(gate)
     for (const [index, request] of requests.entries()) {
       const result = first[index] as RunResult
       const digests = [result.digest, second[index]?.digest, fresh[index]]
@@ -54,15 +63,15 @@ async function runAll(supervisor: Supervisor, requests: ReadonlyArray<RunRequest
   return results
 }
 
-const requestsOf = (scenarios: ReadonlyArray<string>, seeds: number): ReadonlyArray<RunRequest> =>
+const requestsOf = ({ scenarios, seeds }: Gate): ReadonlyArray<RunRequest> =>
   (["random", "fifo"] as const).flatMap((strategy) =>
     Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy })
   )
 
 /** In a fresh process this prints the digests, one a line, instead of comparing them. */
-export const printDigests = async (scenarios: ReadonlyArray<string>, seeds: number): Promise<void> => {
-  const requests = requestsOf(scenarios, seeds)
-  const supervisor = Session.supervise(undefined, 1)
+export const printDigests = async (gate: Gate): Promise<void> => {
+  const requests = requestsOf(gate)
+  const supervisor = Session.supervise(undefined, 1, gate.patienceMillis)
   const results = await runAll(supervisor, requests)
   await supervisor.close()
   process.stdout.write(results.map(({ digest }) => `${digest}\n`).join(""))
@@ -70,8 +79,11 @@ export const printDigests = async (scenarios: ReadonlyArray<string>, seeds: numb
 
 export const isChild = (): boolean => process.env[inChild] !== undefined
 
-function freshDigests(scenarios: ReadonlyArray<string>, seeds: number): ReadonlyArray<string> {
-  const printed = inFreshProcess(["determinism", ...scenarios, "--seeds", String(seeds)], [0], { [inChild]: "1" })
+function freshDigests({ scenarios, seeds, patience }: Gate): ReadonlyArray<string> {
+  const more = patience === undefined ? [] : ["--patience", patience]
+  const printed = inFreshProcess(["determinism", ...scenarios, "--seeds", String(seeds), ...more], [0], {
+    [inChild]: "1"
+  })
   return printed.trim().split("\n")
 }
 

@@ -342,6 +342,12 @@ describe("a program that leaves the simulation", { timeout: 60_000 }, () => {
     assert.match(out, /the first fact that differs is number \d+\n.*fresh process.*"runs":1}.*\n.*"runs":\d/)
   })
 
+  it("is not ruled out by runs that gave no result", () => {
+    const { code, out } = stormglass("determinism", fixture("hangs"), "--seeds", "1", "--patience", "1s")
+    assert.strictEqual(code, 3)
+    assert.match(out, /hangs.*, seed 1, random: no digest, it gave no result/)
+  })
+
   it.each([[], ["--json"]])("in a run that fails another way when it is run again ends with 3 (%s)", (...more) => {
     const { code, out } = stormglass("run", fixture("failsAnew"), "--seed", "1", "--jobs", "1", ...more)
     assert.match(out, /DIGEST DIFFERS|"isDigestEqual": false/)

@@ -134,13 +134,19 @@ const gate = Command.make(
   "determinism",
   {
     scenarios,
-    seeds: Flag.Int("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2))
+    seeds: Flag.Int("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2)),
+    patience
   },
   (options) =>
     attempt(async () => {
-      const scenarios = scenariosOf(options)
-      if (isChild()) await printDigests(scenarios, options.seeds)
-      else if (!(await determinism(scenarios, options.seeds))) state.exitCode = 3
+      const gate = {
+        scenarios: scenariosOf(options),
+        seeds: options.seeds,
+        patience: Option.getOrUndefined(options.patience),
+        patienceMillis: patienceMillis(options)
+      }
+      if (isChild()) await printDigests(gate)
+      else if (!(await determinism(gate))) state.exitCode = 3
     })
 ).pipe(
   Command.withDescription("Run seeds twice in one process and again in a fresh one, and compare"),
