@@ -3,7 +3,12 @@ import { defineConfig } from "vitest/config"
 // Before any worker starts: a process reads its time zone once.
 process.env.TZ = "UTC"
 
+// A planted bug, to see whether the tests find it: a name from `stormglass list mutants`, or a file.
+const mutant = process.env.STORMGLASS_MUTANT
+const plugins = mutant === undefined ? [] : [(await import("./adapters/cli/mutantPlugin.ts")).mutantPlugin(mutant)]
+
 export default defineConfig({
+  plugins,
   // Users' import paths (`stormglass/sim/…`) lead to the sources here.
   resolve: { conditions: ["stormglass-source"] },
   ssr: { resolve: { conditions: ["stormglass-source"] } },

@@ -14,6 +14,7 @@ import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
+import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
 import { paint } from "./Output.ts"
 import { seedsMax, unknown, UsageError } from "./Usage.ts"
 
@@ -57,15 +58,19 @@ export const readPlan = (path: string): FaultPlan => {
 
 /** By name from the catalogue, or from a file. Every edit must fit the present sources. */
 export const findMutant = (nameOrFile: string): MutantEdits => {
-  const known = mutants.find(({ name }) => name === nameOrFile)
-  const mutant = known ?? (/[/.]/.test(nameOrFile) ? readMutant(nameOrFile) : undefined)
-  if (mutant === undefined)
-    throw unknown(
-      "mutant",
-      nameOrFile,
-      mutants.map(({ name }) => name)
-    )
-  return requireFit(mutant)
+  const isKnown = mutants.some(({ name }) => name === nameOrFile)
+  return requireFit(!isKnown && /[/.]/.test(nameOrFile) ? readMutant(nameOrFile) : requireMutant(nameOrFile))
+}
+
+/** One of the catalogue. */
+export const requireMutant = (name: string): Mutant => {
+  const mutant = mutants.find((known) => known.name === name)
+  if (mutant !== undefined) return mutant
+  throw unknown(
+    "mutant",
+    name,
+    mutants.map((known) => known.name)
+  )
 }
 
 /** A mutant that changes nothing would pass, and show nothing. */

@@ -18,8 +18,8 @@ import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdic
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
-import { inFreshProcess } from "./inFreshProcess.ts"
 import { attempt, runCommand } from "./runCommand.ts"
+import { type MutantRow, mutantLine, mutantRow } from "./mutantRow.ts"
 import * as Session from "./Session.ts"
 import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
 import { parseSeed, parseSeeds, UsageError } from "./Usage.ts"
@@ -159,12 +159,19 @@ const gate = Command.make(
 const table = Command.make(
   "mutants",
   {
+    names: Argument.String("mutant").pipe(Argument.variadic()),
     seeds: Flag.Int("seeds").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
     jobs,
     json
   },
   (options) => attempt(() => mutantsCommand(options))
-).pipe(Command.withDescription("For every mutant: its incident, the seeds to find it, what caught it"))
+).pipe(
+  Command.withDescription("For every mutant, or those named: its incident, the seeds to find it, what caught it"),
+  Command.withExamples([
+    { command: "stormglass mutants", description: "all, a few minutes" },
+    { command: "stormglass mutants no-fence no-brake", description: "two of them" }
+  ])
+)
 
 const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
@@ -526,69 +533,23 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
 }
 
 async function mutantsCommand(options: {
+  readonly names: ReadonlyArray<string>
   readonly seeds: number
   readonly jobs: number
   readonly json: boolean
 }): Promise<void> {
-  const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
-  const seeds = parseSeeds(String(Math.ceil(options.seeds / scenarios.length)))
-  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random" }).slice(0, options.seeds)
+  const chosen = options.names.length === 0 ? mutants : options.names.map(Session.requireMutant)
   const rows: Array<MutantRow> = []
-  for (const { incident, name } of mutants) {
-    const supervisor = Session.supervise(Session.findMutant(name), jobsOf(options))
-    try {
-      const results = await sweep({
-        supervisor,
-        requests,
-        budgetMillis: undefined,
-        untilFailure: true,
-        onResult: () => undefined,
-        isStopped: () => state.isStopped
-      })
-      const row = mutantRow(name, incident, results)
-      rows.push(row)
-      if (!options.json) print(mutantLine(row))
-    } finally {
-      await supervisor.close()
-    }
+  const search = { seeds: options.seeds, jobs: jobsOf(options), isStopped: () => state.isStopped }
+  for (const mutant of chosen) {
+    if (state.isStopped) break
+    const row = await mutantRow(mutant, search)
+    rows.push(row)
+    if (!options.json) print(mutantLine(row))
   }
   const found = rows.filter(({ isFound }) => isFound).length
-  if (found < mutants.length) state.exitCode = 1
-  print(options.json ? JSON.stringify(rows, null, 2) : `\n${found} of ${mutants.length} found and replayed`)
-}
-
-interface MutantRow {
-  readonly mutant: string
-  readonly incident: string
-  /** Caught by an invariant or by liveness, and again by its replay line in a fresh process, with the same digest. */
-  readonly isFound: boolean
-  /** How many it took. */
-  readonly seeds: number
-  readonly scenario: string | null
-  readonly caughtBy: string
-}
-
-function mutantRow(mutant: string, incident: string, results: ReadonlyArray<RunResult>): MutantRow {
-  const index = results.findIndex(({ verdict }) => isFailure(verdict))
-  const failure = results[index]
-  if (failure === undefined) {
-    return { mutant, incident, isFound: false, seeds: results.length, scenario: null, caughtBy: "nothing" }
-  }
-  const { request, verdict } = failure
-  const row = { mutant, incident, seeds: index + 1, scenario: request.scenario }
-  if (verdict._tag !== "violated" && verdict._tag !== "stalled") {
-    return { ...row, isFound: false, caughtBy: `no invariant: it ${verdict._tag}` }
-  }
-  const line = ["replay", request.scenario, "--seed", request.seed, "--mutant", mutant, "--json"]
-  const again = JSON.parse(inFreshProcess(line, [0, 1, 3])) as RunResult
-  const caughtBy = verdict._tag === "violated" ? verdict.invariant : "liveness"
-  const isSame = again.digest === failure.digest && again.verdict._tag === verdict._tag
-  return { ...row, isFound: isSame, caughtBy: isSame ? caughtBy : `${caughtBy}, but its replay differs` }
-}
-
-function mutantLine({ caughtBy, incident, isFound, mutant, scenario, seeds }: MutantRow): string {
-  const how = `${String(seeds).padStart(4)} seeds  ${caughtBy}${scenario === null ? "" : ` in ${scenario}`}`
-  return `${mutant.padEnd(44)}${isFound ? how : paint("red", how)}  ${paint("dim", incident)}`
+  if (found < chosen.length) state.exitCode = 1
+  print(options.json ? JSON.stringify(rows, null, 2) : `\n${found} of ${chosen.length} found and replayed`)
 }
 
 function durationMicros(flag: string, text: string): number {

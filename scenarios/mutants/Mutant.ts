@@ -8,4 +8,14 @@ export interface Mutant extends MutantEdits {
   readonly why: string
   /** Where it has happened. */
   readonly incident: string
+  /** What finds it where no scenario can: tests against real things. By default scenarios find it. */
+  readonly suite?: Suite
+}
+
+/** Tests that fail on the mutant and on nothing else. */
+export interface Suite {
+  /** Relative to the root of the repository: "adapters/postgres/PostgresStorage.test.ts". */
+  readonly file: string
+  /** Part of the name of the tests that are run. */
+  readonly test: string
 }

@@ -1,0 +1,120 @@
+/**
+ * One line of the table of mutants: whether it is found, by what, and after how much.
+ *
+ * - A mutant of a scenario is found when an invariant or liveness fails, and its replay line reproduces that in a fresh
+ *   process with the same digest.
+ * - A mutant of a suite is found when the edited sources were loaded and one of the suite's tests failed on them.
+ */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { pathOf } from "../../sim/host/installMutant.ts"
+import type { Mutant, Suite } from "../../scenarios/mutants/Mutant.ts"
+import { type RunResult, isFailure } from "../../sim/run/Verdict.ts"
+import { inFreshProcess } from "./inFreshProcess.ts"
+import { editedLine } from "./mutantPlugin.ts"
+import { paint } from "./Output.ts"
+import * as Session from "./Session.ts"
+import { sweep } from "./Sweep.ts"
+import { parseSeeds } from "./Usage.ts"
+
+export interface MutantRow {
+  readonly mutant: string
+  readonly incident: string
+  /** Caught by what should catch it, and again where it can be replayed. */
+  readonly isFound: boolean
+  /** How many it took; null where tests find it. */
+  readonly seeds: number | null
+  /** The scenario, or the file of the tests. */
+  readonly where: string | null
+  readonly caughtBy: string
+}
+
+export interface Search {
+  /** At most so many. */
+  readonly seeds: number
+  readonly jobs: number
+  readonly isStopped: () => boolean
+}
+
+export const mutantRow = (mutant: Mutant, search: Search): Promise<MutantRow> =>
+  mutant.suite === undefined
+    ? rowOfScenarios(mutant, search)
+    : Promise.resolve(rowOfSuite(Session.requireFit(mutant), mutant.suite))
+
+export const mutantLine = ({ caughtBy, incident, isFound, mutant, seeds, where }: MutantRow): string => {
+  const how = `${seeds === null ? "       suite" : `${String(seeds).padStart(6)} seeds`}  ${caughtBy}${where === null ? "" : ` in ${where}`}`
+  return `${mutant.padEnd(44)}${isFound ? how : paint("red", how)}  ${paint("dim", incident)}`
+}
+
+async function rowOfScenarios(mutant: Mutant, search: Search): Promise<MutantRow> {
+  const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
+  const seeds = parseSeeds(String(Math.ceil(search.seeds / scenarios.length)))
+  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random" }).slice(0, search.seeds)
+  const supervisor = Session.supervise(Session.requireFit(mutant), search.jobs)
+  try {
+    const results = await sweep({
+      supervisor,
+      requests,
+      budgetMillis: undefined,
+      untilFailure: true,
+      onResult: () => undefined,
+      isStopped: search.isStopped
+    })
+    return judged(mutant, results)
+  } finally {
+    await supervisor.close()
+  }
+}
+
+function judged({ incident, name }: Mutant, results: ReadonlyArray<RunResult>): MutantRow {
+  const index = results.findIndex(({ verdict }) => isFailure(verdict))
+  const failure = results[index]
+  if (failure === undefined) {
+    return { mutant: name, incident, isFound: false, seeds: results.length, where: null, caughtBy: "nothing" }
+  }
+  const { request, verdict } = failure
+  const row = { mutant: name, incident, seeds: index + 1, where: request.scenario }
+  if (verdict._tag !== "violated" && verdict._tag !== "stalled") {
+    return { ...row, isFound: false, caughtBy: `no invariant: it ${verdict._tag}` }
+  }
+  const line = ["replay", request.scenario, "--seed", request.seed, "--mutant", name, "--json"]
+  const again = JSON.parse(inFreshProcess(line, [0, 1, 3])) as RunResult
+  const caughtBy = verdict._tag === "violated" ? verdict.invariant : "liveness"
+  const isSame = again.digest === failure.digest && again.verdict._tag === verdict._tag
+  return { ...row, isFound: isSame, caughtBy: isSame ? caughtBy : `${caughtBy}, but its replay differs` }
+}
+
+/** As vitest's JSON reporter writes it. */
+interface Report {
+  readonly testResults: ReadonlyArray<{
+    readonly assertionResults: ReadonlyArray<{ readonly status: string; readonly fullName: string }>
+  }>
+}
+
+function rowOfSuite({ edits, incident, name }: Mutant, suite: Suite): MutantRow {
+  const row = { mutant: name, incident, seeds: null, where: suite.file, isFound: false }
+  const directory = mkdtempSync(join(tmpdir(), "stormglass-"))
+  try {
+    const file = join(directory, "report.json")
+    const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")))
+    const args = ["run", suite.file, "-t", suite.test, "--reporter=json", `--outputFile=${file}`]
+    const { stderr } = spawnSync(process.execPath, [vitest, ...args], {
+      cwd: pathOf("."),
+      env: { ...process.env, STORMGLASS_MUTANT: name },
+      encoding: "utf8",
+      maxBuffer: 1 << 26
+    })
+    const unmade = edits.find((edit) => !stderr.includes(editedLine(name, edit.file)))
+    if (unmade !== undefined) return { ...row, caughtBy: `nothing: the tests never loaded ${unmade.file}` }
+    const tests = (JSON.parse(readFileSync(file, "utf8")) as Report).testResults.flatMap((it) => it.assertionResults)
+    const failed = tests.find(({ status }) => status === "failed")
+    if (failed !== undefined) return { ...row, isFound: true, caughtBy: `"${failed.fullName}"` }
+    const passed = tests.filter(({ status }) => status === "passed").length
+    return { ...row, caughtBy: `nothing: ${passed} tests passed` }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
