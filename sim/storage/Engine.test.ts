@@ -460,10 +460,6 @@ describe("errors", () => {
     assert.strictEqual(all(a.begin("read committed")).text, "1:11 2:20", "the session can be used again")
   })
 
-  it("serializable is refused at begin", () => {
-    assert.throws(() => withAccounts().speaker().begin("serializable"), /serializable is not modelled/)
-  })
-
   it("types, words, nulls and ranges are enforced", () => {
     const things = make("things", {
       columns: {

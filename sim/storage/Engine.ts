@@ -6,8 +6,8 @@
  * - E2 Those who waited are looked at in the order in which what they waited for was released, after the call that
  *   released it has done its own work; nobody waits for a transaction that has ended.
  * - E3 The committed state changes by commits only, each told to `onCommit` once, in order, if it changed a row.
- * Absent on purpose: serializable (refused at begin until it comes with its proof), savepoints, sequences, triggers, foreign
- * keys, timeouts and everything else that a clock or a wire would do (SimDatabase.ts).
+ * Absent on purpose: savepoints, sequences, triggers, foreign keys, timeouts and everything else that a clock or a wire would
+ * do (SimDatabase.ts).
  */
 import type { RowChange } from "../../core/facts/Envelope.ts"
 import { Deadlock, type Fence } from "../../core/ports/Storage.ts"
@@ -17,6 +17,7 @@ import type { StatementClock, StoredRow } from "./Evaluate.ts"
 import type { Execution, Stored } from "./Execute.ts"
 import { blockers, findCycle, grantable, release } from "./Locks.ts"
 import { Relation } from "./Relation.ts"
+import { type ReadTracking, Serializability } from "./Serializability.ts"
 import { type Begin, Session, type SessionHost } from "./Session.ts"
 import { isCommitted } from "./Snapshot.ts"
 import { type RowWait, type Slot, Transaction, type Wait } from "./Transaction.ts"
@@ -44,6 +45,8 @@ export interface EngineOptions {
    * (default).
    */
   readonly deadlockDetection?: "immediate" | "on demand"
+  /** How exactly serializable transactions remember what they read (default `keys`). */
+  readonly readTracking?: ReadTracking
   readonly onCommit?: (commit: Commit) => void
   readonly onWait?: (session: Session, wait: Wait, blockers: ReadonlyArray<Transaction>) => void
   /** `wait.releasedBy` is the transaction whose end let it go on. Not called when the statement was cancelled. */
@@ -59,6 +62,7 @@ export class Engine implements SessionHost {
   readonly #pinned = new Set<Transaction>()
   readonly #prunable: Array<{ readonly slot: Slot; readonly sequence: number }> = []
   readonly #woken: Array<Session> = []
+  readonly #serializability: Serializability
   #depth = 0
   #commitSequence = 0
   #nextSessionId = 1
@@ -66,6 +70,7 @@ export class Engine implements SessionHost {
 
   constructor(options: EngineOptions) {
     this.#options = options
+    this.#serializability = new Serializability(options.readTracking ?? "keys")
     for (const table of options.tables) {
       if (this.#stored.has(table.name)) throw new StatementDefect(`table ${table.name} is declared twice`)
       this.#stored.set(table.name, { relation: new Relation(table), validator: makeValidator(table) })
@@ -125,15 +130,17 @@ export class Engine implements SessionHost {
   }
 
   executionOf(transaction: Transaction): Execution {
-    return { transaction, clock: this.#clock, find: this.#find, left: this.#left }
+    const serializability = transaction.isolation === "serializable" ? this.#serializability : undefined
+    return { transaction, clock: this.#clock, find: this.#find, left: this.#left, serializability }
   }
 
-  /** Read committed sees what is committed when a statement begins, repeatable read when the first one does. */
+  /** Read committed sees what is committed when a statement begins, the others when the first one does. */
   takeSnapshot(transaction: Transaction): void {
     if (transaction.isolation === "read committed") transaction.snapshot = this.#commitSequence
     else if (transaction.snapshot === undefined) {
       transaction.snapshot = this.#commitSequence
       this.#pinned.add(transaction)
+      if (transaction.isolation === "serializable") this.#serializability.begin(transaction)
     }
   }
 
@@ -152,9 +159,16 @@ export class Engine implements SessionHost {
     this.#options.onGranted?.(session, wait)
   }
 
-  commitTransaction(transaction: Transaction): void {
+  /** False when it cannot be serialized: then it is rolled back. */
+  commitTransaction(transaction: Transaction): boolean {
+    const isSerializable = transaction.isolation === "serializable"
+    if (isSerializable && !this.#serializability.mayCommit(transaction)) {
+      this.rollbackTransaction(transaction)
+      return false
+    }
     const changes = changesOf(transaction)
     transaction.commitSequence = ++this.#commitSequence
+    if (isSerializable) this.#serializability.committed(transaction)
     if (changes.length > 0) {
       this.#options.onCommit?.({
         transactionId: transaction.id,
@@ -167,9 +181,11 @@ export class Engine implements SessionHost {
     this.#unpin(transaction)
     for (const slot of transaction.written) this.#retire(slot)
     this.#end(transaction)
+    return true
   }
 
   rollbackTransaction(transaction: Transaction): void {
+    if (transaction.isolation === "serializable") this.#serializability.rolledBack(transaction)
     for (const slot of transaction.written) slot.home.undo(slot, transaction)
     this.#unpin(transaction)
     this.#end(transaction)

@@ -9,6 +9,7 @@
  * - X4 An update locks `for update` when a column of a unique constraint takes another value, else `for no key update`.
  *   When it meets a changed row, and in `on conflict do update`, the columns that are set decide, whatever their values.
  * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate.
+ * - X6 Serializable: as repeatable read, and every look and every write is told before it happens (Serializability.ts).
  */
 import { type Condition, value } from "../../core/ports/Condition.ts"
 import {
@@ -28,6 +29,7 @@ import { type Scope, type StatementClock, type StoredRow, evaluate, order, test 
 import { conflictsWithHolders, hold } from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
 import { hasChangedSince, isCommitted, latest, visible } from "./Snapshot.ts"
+import type { Equalities, Serializability } from "./Serializability.ts"
 import type { RowWait, Slot, Transaction, Version, Wait } from "./Transaction.ts"
 import type { Validator } from "./Validate.ts"
 
@@ -44,6 +46,8 @@ export interface Execution {
   readonly find: (table: string) => Stored
   /** Called when a wait leaves the queue of a row, so that those behind it can move up. */
   readonly left: (wait: RowWait) => void
+  /** Only for a serializable transaction. */
+  readonly serializability: Serializability | undefined
 }
 
 type Waiting<A> = Generator<Wait, A, void>
@@ -74,6 +78,7 @@ function select(execution: Execution, statement: Select): Answer {
   const limit = limitOf(statement)
   const found: Array<StoredRow> = []
   const isOrdered = statement.orderBy.length > 0
+  if (limit === 0) return answer(found)
   for (const { row } of qualifying(execution, statement.table, statement.where)) {
     if (!isOrdered && found.length >= limit) break
     found.push(row)
@@ -87,12 +92,12 @@ function* selectLocking(execution: Execution, statement: Select, lock: RowLock):
   const limit = limitOf(statement)
   const scope = scopeOf(execution, statement.table)
   const locked: Array<StoredRow> = []
+  if (limit === 0) return answer(locked)
   let targets: Iterable<Target> = qualifying(execution, statement.table, statement.where)
   if (statement.orderBy.length > 0) {
     const compare = comparatorOf(statement)
     targets = Array.from(targets).toSorted((left, right) => compare(left.row, right.row))
   }
-  if (limit === 0) return answer(locked)
   for (const { slot, version, row } of targets) {
     const acquired = yield* acquire(execution, slot, lock, version, statement.skipLocked)
     if (acquired === "held") locked.push(row)
@@ -124,6 +129,7 @@ function* update(execution: Execution, statement: Extract<Statement, { readonly 
 }
 
 function* remove(execution: Execution, statement: Extract<Statement, { readonly _tag: "Delete" }>): Waiting<Answer> {
+  const { relation } = execution.find(statement.table)
   const scope = scopeOf(execution, statement.table)
   const removed: Array<StoredRow> = []
   for (const { slot, version } of qualifying(execution, statement.table, statement.where)) {
@@ -131,7 +137,7 @@ function* remove(execution: Execution, statement: Extract<Statement, { readonly 
     const current =
       acquired === "held" ? version : yield* follow(execution, scope, slot, "for update", statement.where, false)
     if (current === undefined) continue
-    write(execution, slot, undefined, { keyChanged: true, reindexed: false })
+    write(execution, relation, slot, undefined, { keyChanged: true, reindexed: false })
     removed.push(current.row!)
   }
   return answer(removed)
@@ -268,7 +274,7 @@ function* updateRow(
     const keyChanged = change.keyColumns.some((column) => before[column] !== after[column])
     const acquired = yield* acquire(execution, slot, keyChanged ? "for update" : "for no key update", basis)
     if (acquired === "held") {
-      write(execution, slot, after, { keyChanged, reindexed: change.indexes.length > 0 })
+      write(execution, stored.relation, slot, after, { keyChanged, reindexed: change.indexes.length > 0 })
       yield* enterIndexes(execution, stored.relation, slot, after, change.indexes)
       return after
     }
@@ -289,7 +295,9 @@ function* qualifying(execution: Execution, table: string, where: Condition): Gen
   const { transaction } = execution
   const { relation } = execution.find(table)
   const scope = scopeOf(execution, table)
-  for (const slot of relation.candidates(equalities(relation, where))) {
+  const fixed = equalities(relation, where)
+  execution.serializability?.read(transaction, relation, fixed)
+  for (const slot of relation.candidates(fixed)) {
     const version = visible(slot, transaction)
     if (version?.row === undefined) continue
     scope.row = version.row
@@ -408,32 +416,39 @@ function* enterIndexes(
   indexes: ReadonlyArray<HashIndex>,
   arbiters: ReadonlyArray<HashIndex> = []
 ): Waiting<boolean> {
-  const { transaction } = execution
+  const { serializability, transaction } = execution
   for (const index of indexes) {
     while (relation.uniques.includes(index)) {
       const found = duplicateIn(index, row, slot, transaction)
       if (found === undefined) break
       if (arbiters.includes(index)) return false
-      if ("slot" in found) throw new UniqueViolation({ table: relation.name, constraint: index.name })
+      if ("slot" in found) {
+        serializability?.requireSound(transaction)
+        throw new UniqueViolation({ table: relation.name, constraint: index.name })
+      }
       yield { _tag: "Transaction", transaction, awaited: found.awaited, constraint: index.name, releasedBy: undefined }
     }
+    serializability?.requireSound(transaction)
     index.add(slot, row)
   }
   return true
 }
 
-function addSlot({ transaction }: Execution, relation: Relation, row: StoredRow): Slot {
+function addSlot({ serializability, transaction }: Execution, relation: Relation, row: StoredRow): Slot {
+  serializability?.write(transaction, relation, undefined, row)
   const slot = relation.insert(row, transaction, transaction.command)
   transaction.written.add(slot)
   return slot
 }
 
 function write(
-  { transaction }: Execution,
+  { serializability, transaction }: Execution,
+  relation: Relation,
   slot: Slot,
   row: StoredRow | undefined,
   change: { readonly keyChanged: boolean; readonly reindexed: boolean }
 ): void {
+  serializability?.write(transaction, relation, slot.head?.row, row)
   slot.head = { row, writer: transaction, command: transaction.command, ...change, previous: slot.head }
   transaction.written.add(slot)
 }
@@ -505,7 +520,7 @@ const comparable: Readonly<Record<ColumnKind, string>> = {
 }
 
 /** The values that the condition fixes columns to, for the indexes; `undefined` when it fixes none. */
-function equalities(relation: Relation, where: Condition): ReadonlyMap<string, ReadonlyArray<unknown>> | undefined {
+function equalities(relation: Relation, where: Condition): Equalities {
   const fixed = new Map<string, ReadonlyArray<unknown>>()
   collectEqualities(relation, where, fixed)
   return fixed.size === 0 ? undefined : fixed

@@ -26,8 +26,8 @@ export type Outcome =
   /** No database would accept the statement: a defect of the caller. */
   | { readonly _tag: "Defect"; readonly defect: StatementDefect }
 
-/** `RolledBack` is how COMMIT ends a doomed transaction. */
-export type CommitOutcome = "Committed" | "RolledBack"
+/** `RolledBack` is how COMMIT ends a doomed transaction; `Refused` how it ends one that cannot be serialized. */
+export type CommitOutcome = "Committed" | "RolledBack" | "Refused"
 
 /** What begins a transaction. */
 export interface Begin {
@@ -43,7 +43,8 @@ export interface SessionHost {
   readonly releaseSnapshot: (transaction: Transaction) => void
   readonly beginWait: (session: Session, wait: Wait) => void
   readonly endWait: (session: Session, wait: Wait) => void
-  readonly commitTransaction: (transaction: Transaction) => void
+  /** False when it was rolled back instead, for it cannot be serialized. */
+  readonly commitTransaction: (transaction: Transaction) => boolean
   readonly rollbackTransaction: (transaction: Transaction) => void
   readonly forget: (session: Session) => void
   /** Bracket every call from outside, so that those who waited go on only when the call has done its work. */
@@ -87,12 +88,8 @@ export class Session {
     return this.#wait
   }
 
-  /** Dies for serializable: it comes together with its proof. */
   begin(options: Begin): Transaction {
     this.#require("idle")
-    if (options.isolation === "serializable") {
-      throw new StatementDefect("serializable is not modelled yet: use read committed or repeatable read")
-    }
     this.#transaction = this.#host.beginTransaction(this, options)
     return this.#transaction
   }
@@ -133,9 +130,9 @@ export class Session {
     const transaction = this.#transaction!
     this.#transaction = undefined
     this.#host.enter()
-    this.#host.commitTransaction(transaction)
+    const isCommitted = this.#host.commitTransaction(transaction)
     this.#host.leave()
-    return "Committed"
+    return isCommitted ? "Committed" : "Refused"
   }
 
   /** Ends the transaction, doomed or not; without one it does nothing. A waiting statement is given up unanswered. */

@@ -328,7 +328,7 @@ class Backend {
     const outcome = this.#session.commit()
     // What the commit told is the cause of its answer.
     this.#cause = this.#facts.cause === before ? this.#cause : this.#facts.cause
-    if (!isCut || outcome === "RolledBack") return this.#next(request, index, outcome)
+    if (!isCut || outcome !== "Committed") return this.#next(request, index, outcome)
     this.#facts.effect("storage/cut-after-commit", this.#database.node)
     this.cut()
   }

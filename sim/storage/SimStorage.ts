@@ -18,6 +18,7 @@ import {
   type Answer,
   type Isolation,
   type Reason,
+  SerializationFailure,
   type Statement,
   Storage,
   StorageError,
@@ -64,10 +65,7 @@ const make = (pool: Pool): Storage["Service"] => ({
         )
       )
     }),
-  transaction: (body, options) =>
-    options.isolation === "serializable"
-      ? Effect.die(new Error("serializable is not modelled yet: use read committed or repeatable read"))
-      : transaction(pool, body, options)
+  transaction: (body, options) => transaction(pool, body, options)
 })
 
 type Answered<A> = Effect.Effect<A, StorageError>
@@ -252,7 +250,8 @@ function answerOf(label: string, settled: Settled, mayHaveCommitted: boolean): A
   const { outcome, commit } = settled
   switch (outcome._tag) {
     case "Answered":
-      return commit === "RolledBack" ? failed(label, new Aborted()) : Effect.succeed(outcome.answer)
+      if (commit === "RolledBack") return failed(label, new Aborted())
+      return commit === "Refused" ? failed(label, new SerializationFailure()) : Effect.succeed(outcome.answer)
     case "Failed":
       return failed(label, outcome.reason)
     case "Defect":
