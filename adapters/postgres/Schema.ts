@@ -1,0 +1,82 @@
+/**
+ * Tables as the SQL that creates them. Pure; the names of constraints and indexes are those that the port reports, which
+ * the simulated database reports too.
+ *
+ * - D1 `text` is ordered by code point (`collate "C"`), whatever the database's own collation.
+ * - D2 Integers and times are within ±(2^53 - 1), so that every value is exact at the port: `<table>_<column>_range`.
+ * - D3 A word list is a check, `<table>_<column>_check`; not-null violations carry no name of their own in Postgres and are
+ *   reported as `<table>_<column>_not_null`.
+ */
+import type { Column, Table } from "../../core/ports/Table.ts"
+import { SqlDefect, fencedFunction, literal, name, sqlTypes, toCheck } from "./Sql.ts"
+
+/** Postgres cuts longer identifiers off, in silence. */
+const identifierBytesMax = 63
+
+/** Everything that the adapter needs in an empty database, in order. */
+export const createSchema = (tables: ReadonlyArray<Table<unknown>>): ReadonlyArray<string> => [
+  fencedFunction,
+  ...tables.flatMap(createTable)
+]
+
+/** The statements that create a table and its indexes, in order. Throws `SqlDefect` for what Postgres would not keep. */
+export const createTable = (table: Table<unknown>): ReadonlyArray<string> => {
+  const columns = Object.entries(table.columns as Readonly<Record<string, Column<unknown>>>)
+  for (const key of table.primaryKey) {
+    if (columns.find(([column]) => column === key)?.[1].nullable !== false) {
+      throw new SqlDefect(`${table.name}: ${key} is of the primary key, so never null`)
+    }
+  }
+  const parts = [
+    ...columns.map(([column, { kind, nullable }]) =>
+      [
+        name(column),
+        sqlTypes[kind],
+        ...(kind === "text" ? ['collate "C"'] : []),
+        ...(nullable ? [] : ["not null"])
+      ].join(" ")
+    ),
+    constraint(`${table.name}_pkey`, `primary key (${names(table.primaryKey)})`),
+    ...table.unique.map((unique) => constraint(unique.name, `unique (${names(unique.columns)})`)),
+    ...columns.flatMap(([column, { kind, literals }]) => [
+      ...(literals === undefined
+        ? []
+        : [
+            constraint(
+              `${table.name}_${column}_check`,
+              `check (${name(column)} = any (${literal("text", literals, true)}))`
+            )
+          ]),
+      ...(kind === "integer" || kind === "timestamp"
+        ? [
+            constraint(
+              `${table.name}_${column}_range`,
+              `check (${name(column)} between ${literal(kind, -Number.MAX_SAFE_INTEGER)} and ${literal(kind, Number.MAX_SAFE_INTEGER)})`
+            )
+          ]
+        : [])
+    ]),
+    ...table.checks.map((check) => constraint(check.name, `check (${toCheck(check.condition, table)})`))
+  ]
+  return [
+    `create table ${name(limited(table.name))} (\n  ${parts.join(",\n  ")}\n)`,
+    ...table.indexes.map(
+      (index) => `create index ${name(limited(index.name))} on ${name(table.name)} (${names(index.columns)})`
+    )
+  ]
+}
+
+function constraint(identifier: string, definition: string): string {
+  return `constraint ${name(limited(identifier))} ${definition}`
+}
+
+function names(columns: ReadonlyArray<string>): string {
+  return columns.map(name).join(", ")
+}
+
+function limited(identifier: string): string {
+  if (new TextEncoder().encode(identifier).length > identifierBytesMax) {
+    throw new SqlDefect(`${identifier}: longer than the ${identifierBytesMax} bytes that Postgres keeps of a name`)
+  }
+  return identifier
+}

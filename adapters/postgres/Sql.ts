@@ -1,0 +1,482 @@
+/**
+ * The port's statements as SQL: one call, one statement. Pure; nothing here knows a connection.
+ *
+ * - Q1 The text depends on the statement's form alone, never on its values, so that the server prepares each form once:
+ *   values are parameters, lists are one array, a limit is a parameter.
+ * - Q2 Times are `timestamptz`, and microseconds since 1970 at the port: expressions are translated by kind, and what is
+ *   converted is never the column where the other side can be, so that indexes on times are used.
+ * - Q3 What Postgres would refuse whatever the data (a text compared with a number, an unknown column) throws
+ *   `SqlDefect`; so does text that it cannot hold. What depends on the data is left to the database, checks included.
+ * - Q4 A number beyond ±(2^53 - 1) reaches a column as the nearest number beyond it, so that the column's own check
+ *   refuses it, in Postgres' order of checks.
+ * - Q5 A gate is a fence inside the statement it guards: an uncorrelated sub-select, which Postgres evaluates once and
+ *   before it looks for a row. It locks the lease `for key share`, compares the newest epoch, and raises `SGF01` when
+ *   it is another one, so that check and write are one atomic thing in one round trip.
+ *
+ * Absent on purpose: json in comparisons, and joins.
+ */
+import type { Condition, Expression, Operator } from "../../core/ports/Condition.ts"
+import { type Assignments, type Fence, type Statement, leases } from "../../core/ports/Storage.ts"
+import type { Column, ColumnKind, Table } from "../../core/ports/Table.ts"
+
+/** A statement of the caller's that is wrong whatever the data. */
+export class SqlDefect extends Error {
+  override readonly name = "SqlDefect"
+}
+
+/** A value with the type that it is sent as: times are microseconds since 1970, json is a document. */
+export interface Parameter {
+  readonly kind: ColumnKind
+  readonly isArray: boolean
+  readonly value: unknown
+}
+
+export interface Sql {
+  readonly text: string
+  readonly parameters: ReadonlyArray<Parameter>
+}
+
+export type Tables = ReadonlyMap<string, Table<unknown>>
+
+/**
+ * One SQL statement for one of the port's. `gate` are fences that the statement carries itself (Q5); a statement of
+ * several fences on their own answers the leases' rows instead. Throws `SqlDefect`.
+ */
+export const toSql = (statement: Statement, tables: Tables, gate: ReadonlyArray<Fence> = []): Sql => {
+  const parameters: Array<Parameter> = []
+  const write: Write = (kind, value, isArray = false) => {
+    parameters.push({ kind, value, isArray })
+    return `$${parameters.length}`
+  }
+  const text = statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, tables, gate, write)
+  return { text, parameters }
+}
+
+/** A condition over the rows of one table as SQL text without parameters, for check constraints. */
+export const toCheck = (condition: Condition, table: Table<unknown>): string =>
+  translate(condition, { table, columns: "row", write: literal })
+
+/** An identifier, quoted. */
+export const name = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
+
+/** A value as SQL text. */
+export const literal: Write = (kind, value, isArray = false) => {
+  if (isArray)
+    return `array[${(value as ReadonlyArray<unknown>).map((item) => literal(kind, item)).join(", ")}]::${sqlTypes[kind]}[]`
+  if (value === null) return `null::${sqlTypes[kind]}`
+  switch (kind) {
+    case "text":
+      return quoted(value as string)
+    case "integer":
+      return `${value as number}::bigint`
+    case "boolean":
+      return String(value)
+    case "timestamp":
+      return `timestamptz ${quoted(isoOf(value as number))}`
+    case "json":
+      return `${quoted(JSON.stringify(value))}::jsonb`
+  }
+}
+
+export const sqlTypes: Readonly<Record<ColumnKind, string>> = {
+  text: "text",
+  integer: "bigint",
+  boolean: "boolean",
+  timestamp: "timestamptz",
+  json: "jsonb"
+}
+
+/** The code of the error that a gate raises; its detail is json: lease, epoch and actual epoch. */
+export const fencedCode = "SGF01"
+
+/** What a gate calls when the epoch is another one; the migrations create it. */
+export const fencedFunction = `create or replace function stormglass_fenced(lease text, epoch bigint, actual bigint)
+returns boolean language plpgsql as $$ begin
+  raise exception 'lease % has epoch %, not %', lease, coalesce(actual::text, 'none'), epoch
+    using errcode = '${fencedCode}',
+      detail = json_build_object('lease', lease, 'epoch', epoch, 'actualEpoch', actual)::text;
+end $$`
+
+/** Puts a value into the text, and says what to write in its place. */
+type Write = (kind: ColumnKind, value: unknown, isArray?: boolean) => string
+
+interface Scope {
+  readonly table: Table<unknown>
+  /** Which rows an expression may take columns from here. */
+  readonly columns: "none" | "row" | "row and excluded"
+  readonly write: Write
+}
+
+type Guarded = Exclude<Statement, { readonly _tag: "Fence" }>
+
+function guarded(statement: Guarded, tables: Tables, gate: ReadonlyArray<Fence>, write: Write): string {
+  const table = tables.get(statement.table)
+  if (table === undefined) throw new SqlDefect(`no table ${statement.table}`)
+  const scope: Scope = { table, columns: "row", write }
+  const gates = gate.map((fence) => gateOf(fence, write))
+  const where = (condition: Condition) => whereOf([...gates, ...conjuncts(condition, scope)])
+  const target = name(table.name)
+  switch (statement._tag) {
+    case "Select":
+      return [
+        `select ${columnList(table)} from ${target}${where(statement.where)}`,
+        orderOf(table, statement.orderBy),
+        limitOf(statement.limit, scope),
+        statement.lock === undefined ? "" : ` ${statement.lock}`,
+        statement.lock !== undefined && statement.skipLocked ? " skip locked" : ""
+      ].join("")
+    case "Count":
+      return `select count(*) from ${target}${where(statement.where)}`
+    case "Update":
+      return `update ${target} set ${setOf(statement.set, scope)}${where(statement.where)} returning ${columnList(table)}`
+    case "Delete":
+      return `delete from ${target}${where(statement.where)} returning ${columnList(table)}`
+    case "Insert":
+      return insert(statement, scope, gates)
+  }
+}
+
+function insert(
+  statement: Extract<Statement, { readonly _tag: "Insert" }>,
+  scope: Scope,
+  gates: ReadonlyArray<string>
+) {
+  const { table, write } = scope
+  const target = name(table.name)
+  // Nothing to insert is a statement all the same: its fences hold.
+  if (statement.rows.length === 0) return `select ${columnList(table)} from ${target}${whereOf([...gates, "false"])}`
+  const columns = columnsOf(table)
+  const proposed: Scope = { ...scope, columns: "none" }
+  const rows = statement.rows.map((row) => {
+    requireColumns(table, row)
+    const values = Object.entries(columns).map(([column, { kind }]) => {
+      const expression = row[column]
+      return expression === undefined ? write(kind, null) : assigned(table, column, expression, proposed)
+    })
+    return `(${values.join(", ")})`
+  })
+  const values = `values ${rows.join(", ")}`
+  const source = gates.length === 0 ? values : `select * from (${values}) as proposed${whereOf(gates)}`
+  return `insert into ${target} (${columnList(table)}) ${source}${conflictOf(statement, scope)} returning ${columnList(table)}`
+}
+
+function conflictOf({ onConflict }: Extract<Statement, { readonly _tag: "Insert" }>, scope: Scope): string {
+  if (onConflict === undefined) return ""
+  const { table } = scope
+  for (const column of onConflict.target) columnOf(table, column)
+  const target = onConflict.target.length === 0 ? "" : ` (${onConflict.target.map(name).join(", ")})`
+  if (onConflict._tag === "Nothing") return ` on conflict${target} do nothing`
+  const both: Scope = { ...scope, columns: "row and excluded" }
+  const set = setOf(onConflict.set, both)
+  return ` on conflict${target} do update set ${set}${whereOf(conjuncts(onConflict.where, both))}`
+}
+
+/** The rows of the leases, locked, for a comparison of their epochs: the lock waits, and shows the newest version. */
+function fence(fences: ReadonlyArray<Fence>, write: Write): string {
+  const keys = write("text", [...new Set(fences.map(({ lease }) => lease))].toSorted(), true)
+  return `select "key", "epoch" from ${name(leases.name)} where "key" = any(${keys}) order by "key" for key share`
+}
+
+function gateOf({ epoch, lease }: Fence, write: Write): string {
+  const key = write("text", accepted("leases.key", columnOf(leases, "key"), lease))
+  const wanted = write("integer", accepted("leases.epoch", columnOf(leases, "epoch"), epoch))
+  const row = `(select "epoch" from ${name(leases.name)} where "key" = ${key} for key share) as lease`
+  const compared = `case when "epoch" = ${wanted} then true else stormglass_fenced(${key}, ${wanted}, "epoch") end`
+  return `(select coalesce((select ${compared} from ${row}), stormglass_fenced(${key}, ${wanted}, null)))`
+}
+
+function whereOf(conditions: ReadonlyArray<string>): string {
+  return conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`
+}
+
+function orderOf(table: Table<unknown>, orderBy: Extract<Statement, { readonly _tag: "Select" }>["orderBy"]): string {
+  if (orderBy.length === 0) return ""
+  return ` order by ${orderBy
+    .map(({ column, direction }) => {
+      if (columnOf(table, column).kind === "json") throw new SqlDefect(`${table.name}.${column}: json has no order`)
+      return `${name(column)} ${direction === "desc" ? "desc" : "asc"}`
+    })
+    .join(", ")}`
+}
+
+function limitOf(limit: number | undefined, { table, write }: Scope): string {
+  if (limit === undefined) return ""
+  if (!Number.isSafeInteger(limit) || limit < 0) throw new SqlDefect(`${table.name}: limit ${limit}`)
+  return ` limit ${write("integer", limit)}`
+}
+
+function setOf(set: Assignments, scope: Scope): string {
+  const { table } = scope
+  requireColumns(table, set)
+  const assignments = Object.entries(set).flatMap(([column, expression]) =>
+    expression === undefined ? [] : [`${name(column)} = ${assigned(table, column, expression, scope)}`]
+  )
+  if (assignments.length > 0) return assignments.join(", ")
+  // A new version of the row all the same, with no key touched where there is another column.
+  const keys = new Set([...table.primaryKey, ...table.unique.flatMap(({ columns }) => columns)])
+  const columns = Object.keys(columnsOf(table))
+  const unchanged = columns.find((column) => !keys.has(column)) ?? columns[0]!
+  return `${name(unchanged)} = ${name(table.name)}.${name(unchanged)}`
+}
+
+/** An expression as the new value of a column. */
+function assigned(table: Table<unknown>, name: string, expression: Expression<unknown>, scope: Scope): string {
+  const column = columnOf(table, name)
+  const where = `${table.name}.${name}`
+  if (expression._tag === "Value") return scope.write(column.kind, accepted(where, column, expression.value))
+  const translated = expressionOf(expression, scope)
+  if (translated.kind !== column.kind && !(isNumeric(translated.kind) && isNumeric(column.kind))) {
+    throw new SqlDefect(`${where} is ${column.kind}, not ${translated.kind}`)
+  }
+  return as(column.kind, translated)
+}
+
+/** The parts of a conjunction, for a `where` that reads as one. */
+function conjuncts(condition: Condition, scope: Scope): ReadonlyArray<string> {
+  return condition._tag === "And"
+    ? condition.conditions.flatMap((part) => conjuncts(part, scope))
+    : [translate(condition, scope)]
+}
+
+function translate(condition: Condition, scope: Scope): string {
+  switch (condition._tag) {
+    case "Compare":
+      return compare(condition.operator, condition.left, condition.right, scope)
+    case "And":
+    case "Or": {
+      const parts = condition.conditions.map((part) => translate(part, scope))
+      if (parts.length === 0) return condition._tag === "And" ? "true" : "false"
+      return parts.length === 1 ? parts[0]! : `(${parts.join(condition._tag === "And" ? " and " : " or ")})`
+    }
+    case "Not":
+      return `not (${translate(condition.condition, scope)})`
+    case "In": {
+      const { expression, values } = condition
+      const example = values.find((value) => value !== null && value !== undefined)
+      const left = operandOf(expression, expression._tag === "Value" ? kindOfValue(example) : undefined, scope)
+      const items = values.map((value) => compared(value, left.kind, scope))
+      return `${left.text} = any(${scope.write(left.kind, items, true)})`
+    }
+    case "IsNull":
+      return `${operandOf(condition.expression, undefined, scope).text} is null`
+  }
+}
+
+function compare(operator: Operator, left: Expression<unknown>, right: Expression<unknown>, scope: Scope): string {
+  const leftOperand = operandOf(left, kindOf(right, scope), scope)
+  const rightOperand = operandOf(right, kindOf(left, scope), scope)
+  const kind = commonKind(leftOperand.kind, rightOperand.kind, scope)
+  // Between two values there is no column to say how they are ordered.
+  const collation = kind === "text" && left._tag === "Value" && right._tag === "Value" ? ' collate "C"' : ""
+  return `${as(kind, leftOperand)} ${operator} ${as(kind, rightOperand)}${collation}`
+}
+
+/** What two sides are compared as: times with numbers as times. */
+function commonKind(left: ColumnKind, right: ColumnKind, { table }: Scope): ColumnKind {
+  if (left === "json" || right === "json") throw new SqlDefect(`${table.name}: json cannot be compared`)
+  if (left === right) return left
+  if (isNumeric(left) && isNumeric(right)) return "timestamp"
+  throw new SqlDefect(`${table.name}: ${left} cannot be compared with ${right}`)
+}
+
+interface Translated {
+  readonly kind: ColumnKind
+  readonly text: string
+}
+
+/** A plain value takes the kind of what it stands beside, where it can. */
+function operandOf(expression: Expression<unknown>, beside: ColumnKind | undefined, scope: Scope): Translated {
+  if (expression._tag !== "Value") return expressionOf(expression, scope)
+  const own = kindOfValue(expression.value)
+  const kind = own === undefined ? (beside ?? "text") : isNumeric(own) && isNumeric(beside) ? beside! : own
+  return { kind, text: scope.write(kind, compared(expression.value, kind, scope)) }
+}
+
+function expressionOf(expression: Expression<unknown>, scope: Scope): Translated {
+  switch (expression._tag) {
+    case "Value":
+      return operandOf(expression, undefined, scope)
+    case "Column":
+      return columnReference(expression.name, expression.from, scope)
+    case "Now":
+      return { kind: "timestamp", text: "now()" }
+    case "ClockTimestamp":
+      return { kind: "timestamp", text: "clock_timestamp()" }
+    case "Arithmetic":
+      return arithmetic(expression.operator, expression.left, expression.right, scope)
+  }
+}
+
+function columnReference(column: string, from: "row" | "excluded", { columns, table }: Scope): Translated {
+  if (columns === "none" || (from === "excluded" && columns !== "row and excluded")) {
+    throw new SqlDefect(`${table.name}: no ${from} to take columns from here`)
+  }
+  const { kind } = columnOf(table, column)
+  return { kind, text: `${from === "row" ? name(table.name) : "excluded"}.${name(column)}` }
+}
+
+function arithmetic(
+  operator: "+" | "-" | "*",
+  left: Expression<number>,
+  right: Expression<number>,
+  scope: Scope
+): Translated {
+  const operands = [left, right].map((operand) => operandOf(operand, "integer", scope))
+  for (const { kind } of operands) {
+    if (!isNumeric(kind)) throw new SqlDefect(`${scope.table.name}: ${kind} in arithmetic`)
+  }
+  const [first, second] = operands as [Translated, Translated]
+  if (first.kind === "timestamp" && second.kind === "integer" && operator !== "*") {
+    return { kind: "timestamp", text: `(${first.text} ${operator} ${second.text} * interval '1 microsecond')` }
+  }
+  if (first.kind === "integer" && second.kind === "timestamp" && operator === "+") {
+    return { kind: "timestamp", text: `(${second.text} + ${first.text} * interval '1 microsecond')` }
+  }
+  return { kind: "integer", text: `(${as("integer", first)} ${operator} ${as("integer", second)})` }
+}
+
+/** Between times and numbers; exact, for the seconds of `extract` are numeric. */
+function as(kind: ColumnKind, { kind: from, text }: Translated): string {
+  if (from === kind) return text
+  return kind === "integer"
+    ? `(extract(epoch from ${text}) * 1000000)::bigint`
+    : `(timestamptz 'epoch' + ${text} * interval '1 microsecond')`
+}
+
+function kindOf(expression: Expression<unknown>, scope: Scope): ColumnKind | undefined {
+  switch (expression._tag) {
+    case "Value":
+      return kindOfValue(expression.value)
+    case "Column":
+      return columnOf(scope.table, expression.name).kind
+    case "Now":
+    case "ClockTimestamp":
+      return "timestamp"
+    case "Arithmetic": {
+      const left = kindOf(expression.left, scope)
+      const right = kindOf(expression.right, scope)
+      const times = [left, right].filter((kind) => kind === "timestamp").length
+      if (times !== 1 || expression.operator === "*") return "integer"
+      return right === "timestamp" && expression.operator === "-" ? "integer" : "timestamp"
+    }
+  }
+}
+
+/** A number alone is an integer; null has no kind of its own. */
+function kindOfValue(value: unknown): ColumnKind | undefined {
+  switch (typeof value) {
+    case "string":
+      return "text"
+    case "number":
+      return "integer"
+    case "boolean":
+      return "boolean"
+    default:
+      return value === null || value === undefined ? undefined : "json"
+  }
+}
+
+function isNumeric(kind: ColumnKind | undefined): boolean {
+  return kind === "integer" || kind === "timestamp"
+}
+
+/** A value as it may stand in a comparison with this kind. */
+function compared(value: unknown, kind: ColumnKind, { table }: Scope): unknown {
+  if (value === null || value === undefined) return null
+  const own = kindOfValue(value)!
+  if (own === "json") throw new SqlDefect(`${table.name}: json cannot be compared`)
+  if (own !== kind && !(isNumeric(own) && isNumeric(kind))) {
+    throw new SqlDefect(`${table.name}: ${kind} cannot be compared with ${own}`)
+  }
+  if (own === "text") return wellFormed(value as string, `${table.name}, in a condition`)
+  if (own === "integer" && !Number.isSafeInteger(value)) {
+    throw new SqlDefect(`${table.name}: ${String(value)} in a condition is not an integer within ±(2^53 - 1)`)
+  }
+  return value
+}
+
+/** A value as a column takes it (Q3, Q4). */
+function accepted(where: string, { kind }: Column<unknown>, value: unknown): unknown {
+  if (value === null || value === undefined) return null
+  switch (kind) {
+    case "text":
+      if (typeof value !== "string") throw mistyped(where, kind, value)
+      return wellFormed(value, where)
+    case "integer":
+    case "timestamp": {
+      if (typeof value !== "number" || !(Number.isInteger(value) || Math.abs(value) === Infinity)) {
+        throw mistyped(where, kind, value)
+      }
+      return Number.isSafeInteger(value) ? value : Math.sign(value) * beyond
+    }
+    case "boolean":
+      if (typeof value !== "boolean") throw mistyped(where, kind, value)
+      return value
+    case "json":
+      return jsonDocument(value, where)
+  }
+}
+
+/** 2^53, the first integer that no column accepts. */
+const beyond = Number.MAX_SAFE_INTEGER + 1
+
+function wellFormed(value: string, where: string): string {
+  if (value.includes("\u0000") || !value.isWellFormed()) {
+    throw new SqlDefect(`${where}: text is valid Unicode without NUL`)
+  }
+  return value
+}
+
+/** Refuses what json would silently change or drop; properties that are undefined are not there. */
+function jsonDocument(value: unknown, where: string): unknown {
+  if (value === null || typeof value === "boolean") return value
+  if (typeof value === "string") return wellFormed(value, where)
+  if (typeof value === "number" && Number.isFinite(value)) return value + 0
+  if (Array.isArray(value)) return value.map((item) => jsonDocument(item, where))
+  if (typeof value === "object") {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype === Object.prototype || prototype === null) {
+      return Object.fromEntries(
+        Object.entries(value)
+          .filter(([, item]) => item !== undefined)
+          .map(([key, item]) => [wellFormed(key, where), jsonDocument(item, where)])
+      )
+    }
+  }
+  throw new SqlDefect(`${where}: not a json document`)
+}
+
+function mistyped(where: string, kind: ColumnKind, value: unknown): SqlDefect {
+  return new SqlDefect(`${where} is ${kind}, not ${typeof value} ${String(value)}`)
+}
+
+function columnList(table: Table<unknown>): string {
+  return Object.keys(columnsOf(table)).map(name).join(", ")
+}
+
+function columnsOf(table: Table<unknown>): Readonly<Record<string, Column<unknown>>> {
+  return table.columns as Readonly<Record<string, Column<unknown>>>
+}
+
+function columnOf(table: Table<unknown>, column: string): Column<unknown> {
+  const columns = columnsOf(table)
+  if (!Object.hasOwn(columns, column)) throw new SqlDefect(`${table.name}: no column ${column}`)
+  return columns[column]!
+}
+
+function requireColumns(table: Table<unknown>, assignments: Assignments): void {
+  for (const column of Object.keys(assignments)) columnOf(table, column)
+}
+
+function quoted(text: string): string {
+  return text.includes("\\")
+    ? `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`
+    : `'${text.replaceAll("'", "''")}'`
+}
+
+/** A time of microseconds since 1970 as text, in UTC. */
+function isoOf(micros: number): string {
+  const millis = Math.floor(micros / 1_000)
+  const rest = String(micros - millis * 1_000).padStart(3, "0")
+  return new Date(millis).toISOString().replace("Z", `${rest}Z`)
+}
