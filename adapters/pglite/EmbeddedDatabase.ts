@@ -1,0 +1,116 @@
+/**
+ * The embedded default: PGlite in a directory of this process, reached by the production driver through streams.
+ *
+ *   const { connection } = yield* EmbeddedDatabase.make({ directory: "./data" })
+ *   PgClient.layer({ ...connection, maxConnections: 10 })
+ *
+ * - E1 What was committed survives the end of the process, however it ends. The loss of power it may not: PGlite does not
+ *   wait for the disk.
+ * - E2 Whoever connects is in the same process: nobody is asked for a password.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import crypto from "node:crypto"
+import fs from "node:fs"
+import path from "node:path"
+import { Duplex } from "node:stream"
+import * as DataDirectory from "./DataDirectory.ts"
+import { Multiplexer, type Session, superuser } from "./Multiplexer.ts"
+import * as Pglite from "./Pglite.ts"
+
+export interface EmbeddedDatabase {
+  /** What the driver needs to connect. */
+  readonly connection: { readonly stream: () => Duplex; readonly username: string; readonly database: string }
+}
+
+/** Opens the database of a directory, which is made when there is none, or one in memory; closes it with the scope. */
+export const make = (
+  options: { readonly directory?: string } = {}
+): Effect.Effect<EmbeddedDatabase, DataDirectory.DataDirectoryRefused, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { directory } = options
+    if (directory !== undefined && (yield* DataDirectory.acquire(directory)) === "nothing yet") {
+      yield* initialize(directory)
+    }
+    const pglite = yield* Effect.acquireRelease(
+      Effect.promise(() => Pglite.open(directory)),
+      (pglite) => Effect.promise(() => pglite.close())
+    )
+    const multiplexer = yield* Effect.acquireRelease(
+      Effect.sync(() => new Multiplexer({ execute: pglite.execute, after, secret })),
+      (multiplexer) =>
+        Effect.sync(() =>
+          multiplexer.shutDown({ code: "57P01", message: "terminating connection due to administrator command" })
+        )
+    )
+    return {
+      connection: { stream: () => new Pipe(multiplexer), username: superuser, database: "postgres" }
+    }
+  })
+
+/** Under another name first: a process that dies meanwhile leaves nothing that looks like a database. */
+function initialize(directory: string): Effect.Effect<void> {
+  return Effect.promise(async () => {
+    const target = path.resolve(directory)
+    const draft = `${target}.new`
+    fs.rmSync(draft, { recursive: true, force: true })
+    const pglite = await Pglite.open(draft)
+    await pglite.close()
+    if (fs.existsSync(target)) fs.rmdirSync(target)
+    fs.renameSync(draft, target)
+  })
+}
+
+/** The driver's end of a connection. */
+class Pipe extends Duplex {
+  readonly #session: Session
+
+  constructor(multiplexer: Multiplexer) {
+    // As sockets are: when the other end says goodbye, so does this one.
+    super({ allowHalfOpen: false })
+    this.#session = multiplexer.connect({
+      send: (bytes) => {
+        this.push(bytes)
+      },
+      end: () => {
+        this.push(null)
+        // Also noticed by who does not read, as with sockets.
+        this.read(0)
+      }
+    })
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
+    try {
+      this.#session.receive(chunk)
+      done()
+    } catch (error) {
+      // PGlite is beyond repair; every session has been told.
+      done(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Answers are pushed when they are there. */
+  override _read(): void {
+    return
+  }
+
+  override _final(done: (error?: Error) => void): void {
+    this.#session.left()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#session.left()
+    done(error)
+  }
+}
+
+function after(millis: number, run: () => void): () => void {
+  const timer = setTimeout(run, millis)
+  return () => clearTimeout(timer)
+}
+
+function secret(): number {
+  return crypto.randomInt(-0x8000_0000, 0x8000_0000)
+}

@@ -1,0 +1,657 @@
+/**
+ * Several connections on the one session that PGlite has. Whatever talks the Postgres protocol may be at the other end:
+ * the production driver through a stream in the process, or through simulated links.
+ *
+ * - M1 The session belongs to one connection from the first statement of a transaction to its end. The others wait in order of
+ *   arrival, no longer than their own lock and statement timeouts, which then end the statement as Postgres would.
+ * - M2 A connection that goes away inside a transaction is rolled back; so is one that is silent for longer than its
+ *   idle-in-transaction limit, and it is told why.
+ * - M3 Prepared statements and settings belong to their connection. Notifications go to those who listen.
+ * - M4 Nothing here waits: an answer is there when the call returns, or comes from a timer of the host.
+ *
+ * Absent on purpose: deadlocks and waits for single rows (one open transaction owns the database), a timeout that ends a
+ * statement while it runs (nobody else runs then), COPY, and PREPARE as SQL, whose names are shared by all.
+ */
+import {
+  type Problem,
+  type Status,
+  channelOf,
+  errorResponse,
+  fieldsOf,
+  notEncrypted,
+  readyForQuery,
+  statusOf,
+  tagOf,
+  textsOf,
+  welcome
+} from "./Backend.ts"
+import { BadFrame, type Frame, Frames, concat, framesOf } from "./Frames.ts"
+import * as Frontend from "./Frontend.ts"
+
+/** The other end of a connection. */
+export interface Peer {
+  readonly send: (bytes: Uint8Array) => void
+  /** In order, after what was sent. */
+  readonly end: () => void
+}
+
+/** What the multiplexer needs of whoever runs it. */
+export interface Host {
+  /** Gives messages to PGlite and takes its answer. Throws when PGlite is beyond repair. */
+  readonly execute: (messages: Uint8Array) => Uint8Array
+  /** Runs after so many milliseconds, unless the function returned is called. */
+  readonly after: (millis: number, run: () => void) => () => void
+  /** 32 bits that nobody can guess: what entitles to cancel. */
+  readonly secret: () => number
+  /** Asked about each turn before it may run; `go` lets it, now or later, as it is or with other messages in its place. */
+  readonly admit?: (turn: Turn, go: (instead?: Uint8Array) => void) => void
+  /** Told what a turn did, before its answer is sent; false keeps the answer back. */
+  readonly ran?: (turn: Turn, done: Done) => boolean
+}
+
+/** What a connection sent up to the point at which it waits for an answer. */
+export interface Turn {
+  readonly session: Session
+  /** Counts the turns of the connection from 0. */
+  readonly nth: number
+  /** The SQL that it runs. */
+  readonly texts: ReadonlyArray<string>
+}
+
+export interface Done {
+  /** Of the statements that completed: "UPDATE 1". */
+  readonly tags: ReadonlyArray<string>
+  /** The state of the session before and after. */
+  readonly before: Status
+  readonly after: Status
+  readonly problem: Problem | undefined
+}
+
+/** The longest waits that a connection asked for, in milliseconds; 0 is for ever, as in Postgres. */
+export interface Limits {
+  readonly statement_timeout: number
+  readonly lock_timeout: number
+  readonly idle_in_transaction_session_timeout: number
+}
+
+const sessionsMax = 100
+
+const noLimits: Limits = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 }
+
+/** Limits that PGlite must not know: it would enforce them by timers of its own, against whoever has the session then. */
+const limitNames: ReadonlyArray<string> = [...Object.keys(noLimits), "idle_session_timeout", "transaction_timeout"]
+
+/** What a startup says that is no setting of the session. */
+const notSettings: ReadonlyArray<string> = ["user", "database", "replication", "client_encoding", "options"]
+
+/** The user that PGlite runs as. */
+export const superuser = "postgres"
+
+const reported: ReadonlyArray<string> = [
+  "server_version",
+  "server_encoding",
+  "client_encoding",
+  "DateStyle",
+  "IntervalStyle",
+  "TimeZone",
+  "integer_datetimes",
+  "standard_conforming_strings"
+]
+
+interface Waiting extends Turn {
+  readonly frames: ReadonlyArray<Frame>
+  /** Runs in the place of the frames. */
+  instead: Uint8Array | undefined
+  isAdmitted: boolean
+  stopTimer: (() => void) | undefined
+}
+
+type Settings = ReadonlyMap<string, string>
+const none: Settings = new Map()
+
+export class Multiplexer {
+  readonly host: Host
+  readonly #sessions = new Map<number, Session>()
+  readonly #parameters: Readonly<Record<string, string>>
+  /** Whose transaction is open. */
+  #owner: Session | undefined
+  /** Connections whose next turn may run, in order of arrival. */
+  readonly #queue: Array<Session> = []
+  #isPumping = false
+  #ids = 0
+  /** The settings in force. */
+  #applied: Settings = none
+  /** Whose unnamed statement PGlite knows. */
+  #unnamedBy: Session | undefined
+  #broken: Problem | undefined
+
+  constructor(host: Host) {
+    this.host = host
+    const { rows } = this.ask(
+      `select name, setting from pg_settings where name in (${reported.map(literal).join(", ")})`
+    )
+    this.#parameters = Object.fromEntries(rows as ReadonlyArray<[string, string]>)
+  }
+
+  /** A new connection; what its client sends goes to `receive`, and its end to `left`. */
+  connect(peer: Peer): Session {
+    return new Session(this, peer, ++this.#ids)
+  }
+
+  get sessions(): Iterable<Session> {
+    return this.#sessions.values()
+  }
+
+  /** Runs SQL of the multiplexer's own; only while no transaction is open. Throws what PGlite reports. */
+  ask(text: string): { readonly rows: ReadonlyArray<ReadonlyArray<string | null>> } {
+    this.#unnamedBy = undefined
+    const frames = framesOf(this.#execute(Frontend.query(text)))
+    const error = frames.find(({ type }) => type === "E")
+    if (error !== undefined) throw new Refused(problemOf(error))
+    return { rows: frames.filter(({ type }) => type === "D").map(textsOf) }
+  }
+
+  /** Ends every connection with this word. */
+  shutDown(problem: Problem): void {
+    for (const session of Array.from(this.#sessions.values())) session.fatal(problem)
+  }
+
+  // ------------------------------------------------------------------------------------------------ for sessions
+
+  welcome(session: Session, parameters: Readonly<Record<string, string>>): void {
+    if (this.#broken !== undefined) return session.fatal(this.#broken)
+    if (this.#sessions.size >= sessionsMax) {
+      return session.fatal({ code: "53300", message: "sorry, too many clients already" })
+    }
+    session.configure(parameters)
+    // Inside another's transaction its settings can only be tried later, at its first turn.
+    const refusal = this.#owner === undefined ? this.#apply(session.settings) : undefined
+    if (refusal !== undefined) return session.fatal(refusal)
+    this.#sessions.set(session.id, session)
+    session.begin({ processId: session.id, secret: this.host.secret(), parameters: this.#parameters })
+  }
+
+  cancel(processId: number, secret: number): void {
+    const session = this.#sessions.get(processId)
+    if (session?.secret === secret) this.#giveUp(session, canceled("user request"))
+  }
+
+  /** The session has a turn, or another one. */
+  offer(session: Session): void {
+    const turn = session.turns[0]
+    if (turn === undefined || turn.isAdmitted || session.isAsking) return
+    session.isAsking = true
+    const go = (instead?: Uint8Array): void => {
+      session.isAsking = false
+      if (session.turns[0] !== turn) return
+      turn.isAdmitted = true
+      turn.instead = instead
+      this.#queue.push(session)
+      if (this.#owner !== undefined && this.#owner !== session) this.#watch(session, turn)
+      this.#pump()
+    }
+    if (this.host.admit === undefined) go()
+    else this.host.admit(turn, go)
+  }
+
+  leave(session: Session): void {
+    if (!this.#sessions.delete(session.id)) return
+    const position = this.#queue.indexOf(session)
+    if (position >= 0) this.#queue.splice(position, 1)
+    for (const turn of session.turns) turn.stopTimer?.()
+    if (this.#broken !== undefined) return
+    if (this.#owner === session) {
+      this.#owner = undefined
+      // COMMIT was not among what was received, or it would have run.
+      this.#execute(concat([Frontend.sync(), Frontend.query("rollback")]))
+    }
+    if (this.#unnamedBy === session) this.#unnamedBy = undefined
+    if (this.#owner === undefined) this.#forget(session)
+    else this.#left.push(session)
+    this.#pump()
+  }
+
+  /** Those who left while another's transaction was open: what they left behind is cleared when it ends. */
+  readonly #left: Array<Session> = []
+
+  #forget(session: Session): void {
+    if (session.statements.size > 0) {
+      const closes = [...session.statements.keys()].map((name) => Frontend.closeStatement(session.named(name)))
+      this.#execute(concat([...closes, Frontend.sync()]))
+    }
+    if (session.channels.size > 0) this.#listen()
+  }
+
+  /** A turn that cannot run yet is given up when its connection's patience ends. */
+  #watch(session: Session, turn: Waiting): void {
+    const { lock_timeout: lock, statement_timeout: statement } = session.limits
+    const isLock = lock > 0 && (statement === 0 || lock <= statement)
+    const millis = isLock ? lock : statement
+    if (millis === 0) return
+    const problem = isLock
+      ? { code: "55P03", message: "canceling statement due to lock timeout" }
+      : canceled("statement timeout")
+    turn.stopTimer = this.host.after(millis, () => this.#giveUp(session, problem))
+  }
+
+  /** The turn of a connection that waits for the session ends with this problem; one that does not wait goes on. */
+  #giveUp(session: Session, problem: Problem): void {
+    const position = this.#queue.indexOf(session)
+    if (position < 0 || this.#owner === session) return
+    this.#queue.splice(position, 1)
+    session.endTurn()
+    session.peer.send(concat([errorResponse("ERROR", problem), readyForQuery("I")]))
+    this.offer(session)
+  }
+
+  #pump(): void {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    try {
+      for (;;) {
+        const owner = this.#owner
+        const position = owner === undefined ? 0 : this.#queue.indexOf(owner)
+        const [session] = position < 0 ? [] : this.#queue.splice(position, 1)
+        if (session === undefined) return
+        this.#run(session)
+      }
+    } catch (error) {
+      this.#break(error)
+    } finally {
+      this.#isPumping = false
+    }
+  }
+
+  #run(session: Session): void {
+    const turn = session.endTurn()
+    session.stopIdleTimer()
+    if (this.#owner === undefined) {
+      const refusal = this.#apply(session.settings)
+      if (refusal !== undefined) return session.fatal(refusal)
+    }
+    const before = session.status
+    if (turn.instead === undefined) this.#restoreUnnamed(session, turn)
+    const frames = framesOf(this.#execute(turn.instead ?? concat(turn.frames.map(({ bytes }) => bytes))))
+    const done = outcomeOf(frames, before)
+    session.status = done.after
+    // Without a word of readiness the turn goes on with what the connection sends next.
+    const isOver = done.after === "I" && frames.some(({ type }) => type === "Z")
+    this.#owner = isOver ? undefined : session
+    session.notes(turn, done)
+    const answer = frames.filter((frame) => frame.type !== "A" || session.channels.has(channelOf(frame)))
+    const isAnswered = this.host.ran?.(turn, done) ?? true
+    if (isOver) this.#settle(session)
+    else session.watchIdle()
+    if (isAnswered) session.peer.send(concat(answer.map(({ bytes }) => bytes)))
+    for (const frame of frames) if (frame.type === "A") this.#notify(frame, session)
+    this.offer(session)
+  }
+
+  /** A transaction has ended: what had to wait for that is done now. */
+  #settle(session: Session): void {
+    if (session.hasChangedSettings) {
+      const { rows } = this.ask("select name, setting from pg_settings where source = 'session'")
+      session.keepSettings(rows as ReadonlyArray<[string, string]>)
+      const limits = rows.map(([name]) => name as string).filter((name) => limitNames.includes(name))
+      if (limits.length > 0) this.ask(limits.map((name) => `reset ${name}`).join("; "))
+      this.#applied = session.settings
+    }
+    const hadListened = session.channels.size
+    if (session.keepChannels() || hadListened !== session.channels.size) this.#listen()
+    for (const gone of this.#left.splice(0)) this.#forget(gone)
+  }
+
+  /** PGlite's session listens to what any connection listens to. */
+  #listen(): void {
+    const wanted = new Set([...this.#sessions.values()].flatMap(({ channels }) => [...channels]))
+    const heard = new Set(this.ask("select pg_listening_channels()").rows.map(([channel]) => channel as string))
+    const changes = [
+      ...[...wanted].filter((channel) => !heard.has(channel)).map((channel) => `listen ${identifier(channel)}`),
+      ...[...heard].filter((channel) => !wanted.has(channel)).map((channel) => `unlisten ${identifier(channel)}`)
+    ]
+    if (changes.length > 0) this.ask(changes.join("; "))
+  }
+
+  #notify(notification: Frame, by: Session): void {
+    const channel = channelOf(notification)
+    for (const session of this.#sessions.values()) {
+      if (session !== by && session.channels.has(channel)) session.peer.send(notification.bytes)
+    }
+  }
+
+  /** Brings the settings of a connection into force; what it asked for may be refused. */
+  #apply(settings: Settings): Problem | undefined {
+    if (settings === this.#applied || (settings.size === 0 && this.#applied.size === 0)) return undefined
+    const role = settings.get("role")
+    const changes = [...settings].filter(([name]) => name !== "role")
+    const calls = changes.map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`)
+    this.#applied = none
+    try {
+      this.ask("reset all; set role none")
+      if (calls.length > 0) this.ask(`select ${calls.join(", ")}`)
+      if (role !== undefined && role !== "none") this.ask(`set role ${identifier(role)}`)
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      this.ask("reset all; set role none")
+      return error.problem
+    }
+    this.#applied = settings
+    return undefined
+  }
+
+  /** Something else may have taken the place of this connection's unnamed statement, which then is parsed again, unseen. */
+  #restoreUnnamed(session: Session, { frames }: Waiting): void {
+    const use = frames.find((frame) => Frontend.statementName(frame) === "")
+    if (use !== undefined) {
+      if (use.type !== "P" && this.#unnamedBy !== session && session.unnamed !== undefined) {
+        this.#execute(concat([session.unnamed.bytes, Frontend.sync()]))
+      }
+      this.#unnamedBy = session
+      session.unnamed = frames.findLast(isUnnamedParse) ?? session.unnamed
+    }
+    if (frames.some(({ type }) => type === "Q")) {
+      this.#unnamedBy = undefined
+      session.unnamed = undefined
+    }
+  }
+
+  #execute(messages: Uint8Array): Uint8Array {
+    return this.host.execute(messages)
+  }
+
+  /** PGlite itself has failed: nobody can be served any more. */
+  #break(error: unknown): never {
+    this.#broken = { code: "57P02", message: `the embedded database has failed: ${String(error)}` }
+    this.#owner = undefined
+    this.shutDown(this.#broken)
+    throw error
+  }
+}
+
+/** One connection: a session of its own, as far as its client can tell. */
+export class Session {
+  readonly id: number
+  readonly peer: Peer
+  readonly #multiplexer: Multiplexer
+  readonly #frames = new Frames()
+  #phase: "opening" | "open" | "closed" = "opening"
+  secret = 0
+  status: Status = "I"
+  /** Sent and not yet run, in order. */
+  readonly turns: Array<Waiting> = []
+  /** The host has been asked about the first of them. */
+  isAsking = false
+  #turnCount = 0
+  /** What was sent since the last turn. */
+  #sent: Array<Frame> = []
+  /** Name to text of what it has prepared. */
+  readonly statements = new Map<string, string>()
+  unnamed: Frame | undefined
+  settings: Settings = none
+  limits: Limits = noLimits
+  #startupLimits: Limits = noLimits
+  hasChangedSettings = false
+  channels: ReadonlySet<string> = new Set()
+  /** LISTEN and UNLISTEN of the present transaction. */
+  #listens: Array<{ readonly isOn: boolean; readonly channel: string }> = []
+  #isRolledBack = false
+  #stopIdleTimer: (() => void) | undefined
+
+  constructor(multiplexer: Multiplexer, peer: Peer, id: number) {
+    this.#multiplexer = multiplexer
+    this.peer = peer
+    this.id = id
+  }
+
+  /** Bytes of the client, in pieces of any size. */
+  receive(piece: Uint8Array): void {
+    try {
+      for (const frame of this.#frames.push(piece, () => this.#phase !== "opening")) {
+        if (this.#phase === "closed") return
+        this.#take(frame)
+      }
+    } catch (error) {
+      if (!(error instanceof BadFrame)) throw error
+      this.fatal({ code: "08P01", message: `invalid message: ${error.message}` })
+    }
+  }
+
+  /** The client is gone, in order or not. */
+  left(): void {
+    if (this.#phase === "closed") return
+    this.#phase = "closed"
+    this.stopIdleTimer()
+    this.#multiplexer.leave(this)
+  }
+
+  /** Ends the connection and says why; what was not committed is rolled back. */
+  fatal(problem: Problem): void {
+    if (this.#phase === "closed") return
+    this.peer.send(errorResponse("FATAL", problem))
+    this.left()
+    this.peer.end()
+  }
+
+  /** The name by which PGlite knows a statement of this connection. */
+  named(name: string): string {
+    return `c${this.id}_${name}`
+  }
+
+  // --------------------------------------------------------------------------------------------- for the multiplexer
+
+  /** Takes over what its startup asks for. */
+  configure(startup: Readonly<Record<string, string>>): void {
+    const asked = new Map([...Object.entries(startup), ...optionsOf(startup["options"] ?? "")])
+    const limits = { ...noLimits }
+    for (const name of Object.keys(noLimits) as Array<keyof Limits>) limits[name] = millisOf(asked.get(name) ?? "0")
+    const settings = [...asked].filter(([name]) => !notSettings.includes(name) && !limitNames.includes(name))
+    const { user = superuser } = startup
+    if (user !== superuser) settings.push(["role", user])
+    this.settings = new Map(settings)
+    this.limits = limits
+    this.#startupLimits = limits
+  }
+
+  begin(greeting: {
+    readonly processId: number
+    readonly secret: number
+    readonly parameters: Readonly<Record<string, string>>
+  }): void {
+    this.secret = greeting.secret
+    this.peer.send(welcome(greeting))
+  }
+
+  endTurn(): Waiting {
+    const turn = this.turns.shift() as Waiting
+    turn.stopTimer?.()
+    return turn
+  }
+
+  /** Remembers what a turn changed for this connection. */
+  notes({ texts }: Turn, { after, problem, tags }: Done): void {
+    for (const tag of tags) {
+      if (tag === "SET" || tag === "RESET" || tag === "DISCARD ALL") this.hasChangedSettings = true
+      if (tag === "DISCARD ALL" || tag === "DEALLOCATE ALL") this.statements.clear()
+    }
+    for (const text of texts) {
+      if (/\bset_config\s*\(/i.test(text)) this.hasChangedSettings = true
+      for (const [, name = ""] of text.matchAll(/\breset\s+(\w+)/gi)) this.#resetLimit(name.toLowerCase())
+      if (/\bdiscard\s+all\b/i.test(text)) this.#resetLimit("all")
+      if (problem !== undefined) continue
+      for (const [, un = "", channel = ""] of text.matchAll(/\b(un)?listen\s+("(?:[^"]|"")+"|\w+|\*)/gi)) {
+        this.#listens.push({ isOn: un === "", channel: nameOf(channel) })
+      }
+    }
+    if (after === "I") this.#isRolledBack = problem !== undefined || tags.at(-1) === "ROLLBACK"
+  }
+
+  keepSettings(found: ReadonlyArray<readonly [string, string]>): void {
+    const limits = { ...this.limits }
+    for (const [name, value] of found) if (name in limits) limits[name as keyof Limits] = Number(value)
+    this.limits = limits
+    const role = this.settings.get("role")
+    const kept = found.filter(([name]) => !limitNames.includes(name))
+    this.settings = new Map(
+      role === undefined || kept.some(([name]) => name === "role") ? kept : [...kept, ["role", role]]
+    )
+    this.hasChangedSettings = false
+  }
+
+  /** True when the channels may differ from before. */
+  keepChannels(): boolean {
+    const changes = this.#listens
+    this.#listens = []
+    if (changes.length === 0 || this.#isRolledBack) return false
+    const channels = new Set(this.channels)
+    for (const { channel, isOn } of changes) {
+      if (channel === "*") channels.clear()
+      else if (isOn) channels.add(channel)
+      else channels.delete(channel)
+    }
+    this.channels = channels
+    return true
+  }
+
+  watchIdle(): void {
+    const millis = this.limits.idle_in_transaction_session_timeout
+    if (millis === 0 || this.turns.length > 0) return
+    this.#stopIdleTimer = this.#multiplexer.host.after(millis, () =>
+      this.fatal({ code: "25P03", message: "terminating connection due to idle-in-transaction timeout" })
+    )
+  }
+
+  stopIdleTimer(): void {
+    this.#stopIdleTimer?.()
+    this.#stopIdleTimer = undefined
+  }
+
+  #take(frame: Frame): void {
+    if (this.#phase === "opening") return this.#open(frame)
+    if (frame.type === "X") {
+      this.left()
+      return this.peer.end()
+    }
+    this.#sent.push(this.#renamed(frame))
+    if (!Frontend.endsTurn(frame)) return
+    const frames = this.#sent
+    this.#sent = []
+    this.stopIdleTimer()
+    this.turns.push({
+      session: this,
+      nth: this.#turnCount++,
+      frames,
+      texts: this.#textsOf(frames),
+      instead: undefined,
+      isAdmitted: false,
+      stopTimer: undefined
+    })
+    this.#multiplexer.offer(this)
+  }
+
+  #open(frame: Frame): void {
+    const said = Frontend.opening(frame)
+    switch (said._tag) {
+      case "Encryption":
+        return this.peer.send(notEncrypted())
+      case "Cancel":
+        this.#phase = "closed"
+        this.#multiplexer.cancel(said.processId, said.secret)
+        return this.peer.end()
+      case "Startup":
+        this.#phase = "open"
+        return this.#multiplexer.welcome(this, said.parameters)
+    }
+  }
+
+  #renamed(frame: Frame): Frame {
+    if (frame.type === "P") {
+      const { name, text } = Frontend.parseOf(frame)
+      this.statements.set(name, text)
+    }
+    const renamed = Frontend.renamed(frame, (name) => this.named(name))
+    if (frame.type === "C") {
+      const name = Frontend.statementName(frame)
+      if (name !== undefined) this.statements.delete(name)
+    }
+    return renamed
+  }
+
+  /** The statements of the turn: those that are bound, and simple queries. */
+  #textsOf(frames: ReadonlyArray<Frame>): ReadonlyArray<string> {
+    return frames.flatMap((frame) => {
+      if (frame.type === "Q") return [Frontend.queryText(frame)]
+      if (frame.type !== "B") return []
+      const name = Frontend.statementName(frame) as string
+      return [this.statements.get(name.slice(name === "" ? 0 : this.named("").length)) ?? ""]
+    })
+  }
+
+  #resetLimit(name: string): void {
+    if (name === "all") this.limits = this.#startupLimits
+    else if (name in noLimits) {
+      this.limits = { ...this.limits, [name]: this.#startupLimits[name as keyof Limits] }
+    }
+  }
+}
+
+/** PGlite refused what the multiplexer asked for in a connection's name. */
+class Refused extends Error {
+  override readonly name = "Refused"
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.message)
+    this.problem = problem
+  }
+}
+
+function isUnnamedParse(frame: Frame): boolean {
+  return frame.type === "P" && Frontend.statementName(frame) === ""
+}
+
+function outcomeOf(frames: ReadonlyArray<Frame>, before: Status): Done {
+  const ready = frames.findLast(({ type }) => type === "Z")
+  const error = frames.find(({ type }) => type === "E")
+  return {
+    tags: frames.filter(({ type }) => type === "C").map(tagOf),
+    before,
+    after: ready === undefined ? before : statusOf(ready),
+    problem: error === undefined ? undefined : problemOf(error)
+  }
+}
+
+function problemOf(error: Frame): Problem {
+  const { C: code = "XX000", M: message = "unknown error" } = fieldsOf(error)
+  return { code, message }
+}
+
+function canceled(why: string): Problem {
+  return { code: "57014", message: `canceling statement due to ${why}` }
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** What an identifier in SQL names. */
+function nameOf(written: string): string {
+  return written.startsWith('"') ? written.slice(1, -1).replaceAll('""', '"') : written.toLowerCase()
+}
+
+/** The settings of "-c name=value -c …". */
+function optionsOf(options: string): ReadonlyArray<readonly [string, string]> {
+  return [...options.matchAll(/(?:-c\s*|--)([\w.-]+)=((?:\\.|\S)*)/g)].map(([, name = "", value = ""]) => [
+    name.toLowerCase().replaceAll("-", "_"),
+    value.replaceAll(/\\(.)/g, "$1")
+  ])
+}
+
+/** "750", "750ms", "1s", "2min" as milliseconds. */
+function millisOf(text: string): number {
+  const [, amount = "0", unit = "ms"] = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?\s*$/.exec(text) ?? []
+  return Math.round(Number(amount) * { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 }[unit]!)
+}
