@@ -72,6 +72,12 @@ export const orphanSweepIntervalMillis = 30_000
 /** Several rounds of the leader's work in turn may not take longer than this each. */
 export const leaderRoundTimeoutMillis = 5_000
 
+/** Sessions on WebSockets: one message, how long an upgrade may take, and when a silent end is lost. */
+export const socketFrameBytesMax = 4 * 1_024 * 1_024
+export const socketOpenTimeoutMillis = 5_000
+export const socketPingIntervalMillis = 4_000
+export const socketSilentIntervalsMax = 3
+
 /** Requests. */
 export const fleetDesiredMax = 1_000
 export const nameCharsMax = 63
@@ -96,3 +102,8 @@ assert(
 assert(idempotencyRetentionMillis > 10 * idempotencyClaimMillis, "a key never expires while it is executed")
 assert(reconcileTimeoutMillis > providerCallTimeoutMillis, "a reconcile survives one provider call that times out")
 assert(reconcileProgressMillis >= reconcilePollMillis, "looking again is not faster than asking what is due")
+assert(
+  (socketSilentIntervalsMax + 1) * socketPingIntervalMillis + socketOpenTimeoutMillis < heartbeatStaleMillis,
+  "a session that went dead is noticed and opened anew before its agent is stale"
+)
+assert(socketSilentIntervalsMax >= 2, "one look that comes too soon, after a pause, loses nobody")

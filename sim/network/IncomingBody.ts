@@ -3,6 +3,8 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as Stream from "effect/Stream"
 
 type State =
@@ -10,6 +12,14 @@ type State =
   | { readonly _tag: "Ended" }
   /** The connection broke before the end. */
   | { readonly _tag: "Broken"; readonly cause: Error }
+
+export class BodyTooLarge extends Error {
+  override readonly name = "BodyTooLarge"
+
+  constructor(limit: number) {
+    super(`the body is larger than ${limit} bytes`)
+  }
+}
 
 export class IncomingBody {
   #chunks: Array<Uint8Array> = []
@@ -42,8 +52,11 @@ export class IncomingBody {
     this.#notify()
   }
 
-  /** Everything, once the end is there; may be asked for again. */
+  /** Everything, once the end is there; may be asked for again. Fails with `BodyTooLarge` above Effect's `MaxBodySize`. */
   readonly bytes: Effect.Effect<Uint8Array, Error> = Effect.suspend(() => {
+    // Not by an effect of its own, which would move every preemption that counts operations.
+    const limit = Fiber.getCurrent()?.getRef(HttpIncomingMessage.MaxBodySize)
+    if (limit !== undefined && this.#size() > Number(limit)) return Effect.fail(new BodyTooLarge(Number(limit)))
     switch (this.#state._tag) {
       case "Ended":
         this.#whole ??= concat(this.#take())
@@ -77,6 +90,10 @@ export class IncomingBody {
       this.#wake = undefined
     })
   })
+
+  #size(): number {
+    return this.#whole?.length ?? this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  }
 
   #take(): Array<Uint8Array> {
     const chunks = this.#chunks

@@ -92,6 +92,10 @@ class Pool {
       const description = "a body of this kind cannot travel on the simulated network"
       return Effect.fail(new HttpClientError({ reason: new EncodeError({ request, description }) }))
     }
+    if (request.headers["upgrade"] !== undefined) {
+      const description = "the simulated network upgrades to WebSockets only, through Dial or a WebSocketConstructor"
+      return Effect.fail(new HttpClientError({ reason: new InvalidUrlError({ request, description }) }))
+    }
     const port = url.port === "" ? 80 : Number(url.port)
     const whole = "whole" in body ? body.whole : undefined
     const frame: HttpFrame = {
@@ -280,7 +284,7 @@ class SimClientResponse extends Inspectable.Class implements HttpClientResponse.
   }
 
   get upgrade(): Effect.Effect<Socket.Socket, HttpClientError> {
-    return Effect.fail(this.#unreadable(new Error("the simulated network does not carry HTTP upgrades")))
+    return Effect.fail(this.#unreadable(new Error("the simulated network upgrades to WebSockets only, through Dial")))
   }
 
   pipe() {

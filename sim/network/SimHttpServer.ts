@@ -1,8 +1,10 @@
 /**
- * Effect's `HttpServer` on simulated connections: what `NodeHttpServer` is in production.
+ * Effect's `HttpServer` on simulated connections: what `adapters/node/HttpServing.ts` is in production.
  *
  * A request's fiber is interrupted as aborted by its client when the connection closes before the answer was sent. Shutting down stops
- * accepting and waits for the requests under way.
+ * accepting, interrupts those who have upgraded (their peers hear 1001), and waits for the requests under way.
+ *
+ * A request that was upgraded to a WebSocket runs on: its handler learns by the socket that the connection is over.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -34,20 +36,25 @@ import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import type * as Socket from "effect/socket/Socket"
+import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
+import * as LiveSocket from "../../core/socket/LiveSocket.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { addressOf } from "./addressOf.ts"
-import { type End, listen } from "./Connection.ts"
+import { type CloseReason, type End, listen } from "./Connection.ts"
 import { CurrentNetwork } from "./CurrentNetwork.ts"
 import { bodyOf, type HttpFrame, sendFrame, sendStream } from "./HttpFrame.ts"
-import { IncomingBody } from "./IncomingBody.ts"
+import { BodyTooLarge, IncomingBody } from "./IncomingBody.ts"
 import type { Network } from "./Network.ts"
+import { SimWebSocket } from "./SimWebSocket.ts"
+import type { WebSocketFrame } from "./WebSocketFrame.ts"
 
 export interface Options {
   readonly port: number
   /** How long requests under way may take when the server shuts down. Default 20 s, as Node's adapter. */
   readonly gracefulShutdownMillis?: number
+  /** Replaces single limits of `core/Limits.ts` for those who upgrade. */
+  readonly socketLimits?: Partial<LiveSocket.Limits>
 }
 
 export const layer = (
@@ -77,7 +84,9 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
     serve: Effect.fnUntraced(function* (httpEffect, middleware) {
       const serveScope = yield* Effect.scope
       const scope = Scope.forkUnsafe(serveScope, "parallel")
-      const underWay = new Set<Fiber.Fiber<unknown, unknown>>()
+      const limits = { ...LiveSocket.defaultLimits, ...options.socketLimits }
+      const underWay = new Map<Fiber.Fiber<unknown, unknown>, Exchange>()
+      const server: Serving = { limits, isStopping: false }
       const handled = HttpEffect.toHandled(httpEffect, respond, middleware as never)
       const services = yield* Effect.context<never>()
       const parent = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.id))
@@ -87,19 +96,23 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
         // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
         const fiber = Fiber.runIn(Effect.runForkWith(context)(handled as Effect.Effect<unknown>), scope)
         if (fiber.pollUnsafe() !== undefined) return
-        underWay.add(fiber)
+        underWay.set(fiber, request.exchange)
         request.exchange.abort = () => fiber.interruptUnsafe(parent, ClientAbort.annotation)
         fiber.addObserver(() => {
           underWay.delete(fiber)
           request.exchange.abort = undefined
         })
       }
-      const stopListening = yield* Effect.sync(() => listen(network, node, options.port, (end) => accept(end, start)))
+      const stopListening = yield* Effect.sync(() =>
+        listen(network, node, options.port, (end) => accept(end, server, start))
+      )
       yield* Scope.addFinalizer(
         serveScope,
         Effect.suspend(() => {
           stopListening()
-          return Effect.forEach([...underWay], (fiber) => Fiber.await(fiber), {
+          server.isStopping = true
+          for (const [fiber, { session }] of underWay) if (session !== undefined) fiber.interruptUnsafe(parent)
+          return Effect.forEach([...underWay.keys()], (fiber) => Fiber.await(fiber), {
             concurrency: "unbounded",
             discard: true
           })
@@ -107,6 +120,12 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
       )
     })
   })
+}
+
+/** What the exchanges of a server share. */
+interface Serving {
+  readonly limits: LiveSocket.Limits
+  isStopping: boolean
 }
 
 /** One request and its answer on a connection. */
@@ -117,19 +136,31 @@ interface Exchange {
   readonly nth: number
   abort: (() => void) | undefined
   isAnswered: boolean
+  readonly server: Serving
+  /** What the connection has become. */
+  session: SimWebSocket | undefined
 }
 
-function accept(end: End, start: (request: SimServerRequest) => void) {
+function accept(end: End, server: Serving, start: (request: SimServerRequest) => void) {
   let exchange: Exchange | undefined
   let exchanges = 0
   return {
-    onMessage: (frame: HttpFrame) => {
+    onMessage: (frame: HttpFrame | WebSocketFrame) => {
+      if (exchange?.session !== undefined) return exchange.session.receive(frame)
       switch (frame._tag) {
         case "Request": {
           const body = new IncomingBody((bytes) => end.consumed(bytes))
           if (frame.body !== undefined) body.push(frame.body)
           if (!frame.hasMore) body.end()
-          exchange = { end, body, nth: exchanges++, abort: undefined, isAnswered: false }
+          exchange = {
+            end,
+            body,
+            nth: exchanges++,
+            abort: undefined,
+            isAnswered: false,
+            server,
+            session: undefined
+          }
           start(new SimServerRequest(exchange, frame))
           return
         }
@@ -137,11 +168,12 @@ function accept(end: End, start: (request: SimServerRequest) => void) {
           return exchange?.body.push(frame.bytes)
         case "EndOfBody":
           return exchange?.body.end()
-        case "Response":
+        default:
           return end.abort()
       }
     },
-    onClose: () => {
+    onClose: (reason: CloseReason) => {
+      if (exchange?.session !== undefined) return exchange.session.onClose(reason)
       exchange?.body.fail(new Error("the client closed the connection"))
       if (exchange?.isAnswered === false) exchange.abort?.()
     }
@@ -155,6 +187,8 @@ const respond = (
   Effect.suspend(() => {
     const { exchange } = request as SimServerRequest
     const { end } = exchange
+    // The 101 was the answer.
+    if (exchange.session !== undefined) return Effect.void
     const headers = headersOf(response)
     const body =
       request.method === "HEAD" || HttpServerResponse.omitsBody(response) ? { whole: undefined } : bodyOf(response.body)
@@ -201,6 +235,37 @@ function isAnswerLost({ end, nth }: Exchange): boolean {
   end.network.kernel.facts.effect("network/answer-lost")
   end.kill()
   return true
+}
+
+/** The socket of a request that asks for a WebSocket; the 101 is sent when its reader is acquired. */
+function upgraded(exchange: Exchange): Effect.Effect<Socket.Socket> {
+  const { end, server } = exchange
+  const { limits } = server
+  const handshake = Effect.suspend(() => {
+    if (end.state !== "open" || exchange.isAnswered || server.isStopping) {
+      const cause = new Error("The socket closed before the upgrade")
+      return Effect.fail(new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) }))
+    }
+    exchange.isAnswered = true
+    if (!isAnswerLost(exchange)) sendFrame(end, switching)
+    const session = SimWebSocket.accept(end, limits.frameBytesMax)
+    exchange.session = session
+    return Effect.succeed(session)
+  })
+  const acquire = Effect.acquireRelease(handshake, (session, exit) =>
+    Effect.sync(() => session.close(LiveSocket.closeCodeOf(exit)))
+  )
+  return Effect.map(Socket.fromWebSocket(acquire), (socket) =>
+    LiveSocket.make(socket, () => exchange.session as SimWebSocket, limits)
+  )
+}
+
+const switching: HttpFrame = {
+  _tag: "Response",
+  status: 101,
+  headers: { connection: "Upgrade", upgrade: "websocket" },
+  body: undefined,
+  hasMore: false
 }
 
 function headersOf(response: HttpServerResponse.HttpServerResponse): Record<string, string | Array<string>> {
@@ -291,9 +356,28 @@ class SimServerRequest extends Inspectable.Class implements HttpServerRequest.Ht
     return this.upgradeWith()
   }
 
-  upgradeWith(): Effect.Effect<Socket.Socket, HttpServerError> {
-    const description = "the simulated network does not carry HTTP upgrades"
-    return Effect.fail(new HttpServerError({ reason: new InternalError({ request: this, description }) }))
+  #unfitForUpgrade(headers: Headers.Headers): HttpServerError | undefined {
+    const protocol = this.headers["upgrade"]
+    if (protocol === undefined) {
+      const description = "not an upgradeable ServerRequest"
+      return new HttpServerError({ reason: new RequestParseError({ request: this, description }) })
+    }
+    const description =
+      protocol.toLowerCase() !== "websocket"
+        ? `the simulated network carries WebSockets, and no upgrade to ${protocol}`
+        : Object.keys(headers).length > 0
+          ? "WebSocket upgrades do not support custom response headers"
+          : undefined
+    return description === undefined
+      ? undefined
+      : new HttpServerError({ reason: new InternalError({ request: this, description }) })
+  }
+
+  upgradeWith(
+    options: { readonly headers?: Headers.Input | undefined } = {}
+  ): Effect.Effect<Socket.Socket, HttpServerError> {
+    const problem = this.#unfitForUpgrade(Headers.fromInput(options.headers))
+    return problem === undefined ? upgraded(this.exchange) : Effect.fail(problem)
   }
 
   modify(options: Parameters<HttpServerRequest.HttpServerRequest["modify"]>[0]): HttpServerRequest.HttpServerRequest {
@@ -316,6 +400,7 @@ class SimServerRequest extends Inspectable.Class implements HttpServerRequest.Ht
   }
 
   #unreadable(cause: unknown): HttpServerError {
-    return new HttpServerError({ reason: new RequestParseError({ request: this, cause }) })
+    const reason = cause instanceof BodyTooLarge ? "BodyTooLarge" : "Parse"
+    return new HttpServerError({ reason: new RequestParseError({ request: this, reason, cause }) })
   }
 }

@@ -1,0 +1,303 @@
+/**
+ * A WebSocket on a simulated connection, as `ws` is one on Node: the same events, states and close codes.
+ *
+ * - K1 Whatever ends the connection without a close frame, at this end or on the way, is the code 1006.
+ * - K2 Both ends see the code of the first close frame. Whoever receives it answers with the same and hangs up; who has sent it
+ *   waits for the answer for a while, and hangs up then.
+ * - K3 Paused, it takes nothing from the connection, not even a ping, and after a window's worth the other end waits.
+ * - K4 A message above the limit is answered with 1009 and is an error here; nothing is read after it.
+ */
+import type * as Socket from "effect/socket/Socket"
+import type { Transport } from "../../core/socket/LiveSocket.ts"
+import * as Dial from "../../core/ports/Dial.ts"
+import type { Event } from "../kernel/EventHeap.ts"
+import type { SimNode } from "../kernel/SimNode.ts"
+import { type CloseReason, connect, type End } from "./Connection.ts"
+import { type HttpFrame, sendFrame } from "./HttpFrame.ts"
+import type { Network } from "./Network.ts"
+import { sendWebSocketFrame, sizeOf, type WebSocketFrame } from "./WebSocketFrame.ts"
+
+type Type = "open" | "message" | "error" | "close"
+type Listener = (event: Socket.WebSocketEvent) => void
+
+/** How long the answer to a close frame is waited for. */
+const closeLimitMicros = 5_000_000
+
+const connecting = 0
+const open = 1
+const closing = 2
+const closed = 3
+
+export class SimWebSocket implements Transport {
+  readyState: number
+  isPaused = false
+  heard = 0
+  /** Why it did not open. */
+  failure: Dial.Reason | undefined
+  readonly #node: SimNode
+  readonly #frameBytesMax: number
+  #end: End | undefined
+  readonly #listeners: Array<{ readonly type: Type; readonly listener: Listener; readonly isOnce: boolean }> = []
+  /** What has come and was not taken; the end of the connection comes last. */
+  #inbox: Array<WebSocketFrame | "closed"> = []
+  #isTaking = false
+  /** The code and reason of the close frame that came. */
+  #goodbye: { readonly code: number; readonly reason: string } | undefined
+  #closeTimer: Event | undefined
+  /** Reads no more, as something came that must not. */
+  #isDeaf = false
+  #waiting: Array<() => void> = []
+
+  private constructor(node: SimNode, frameBytesMax: number, readyState: number) {
+    this.#node = node
+    this.#frameBytesMax = frameBytesMax
+    this.readyState = readyState
+  }
+
+  /** The serving end; the 101 was sent. */
+  static accept(end: End, frameBytesMax: number): SimWebSocket {
+    const socket = new SimWebSocket(end.node, frameBytesMax, open)
+    socket.#attach(end)
+    return socket
+  }
+
+  /** The calling end: "open", or "error" and "close" follow. */
+  static connect(
+    network: Network,
+    node: SimNode,
+    options: {
+      readonly url: URL
+      readonly headers: Readonly<Record<string, string>>
+      readonly frameBytesMax: number
+    }
+  ): SimWebSocket {
+    const { headers, url } = options
+    const socket = new SimWebSocket(node, options.frameBytesMax, connecting)
+    const port = url.port === "" ? 80 : Number(url.port)
+    node.waits(`an upgrade by ${url.host}`)
+    const end = connect(network, node, url.hostname, port, {
+      onOpen: () =>
+        sendFrame(end, {
+          _tag: "Request",
+          method: "GET",
+          url: url.pathname + url.search,
+          headers: { ...headers, host: url.host, connection: "Upgrade", upgrade: "websocket", ...offered },
+          body: undefined,
+          hasMore: false
+        }),
+      onMessage: (frame: HttpFrame | WebSocketFrame) => socket.receive(frame),
+      onClose: (reason) => socket.onClose(reason)
+    })
+    socket.#attach(end)
+    return socket
+  }
+
+  get isFull(): boolean {
+    return this.readyState === open && this.#end?.isWindowFull === true
+  }
+
+  onRoom(callback: () => void): () => void {
+    const end = this.#end as End
+    this.#node.waits(`room to write to ${end.link.target}:${end.port}`)
+    this.#waiting.push(callback)
+    return () => {
+      this.#waiting = this.#waiting.filter((other) => other !== callback)
+    }
+  }
+
+  addEventListener(type: Type, listener: Listener, options?: { readonly once?: boolean }): void {
+    this.#listeners.push({ type, listener, isOnce: options?.once === true })
+  }
+
+  removeEventListener(type: Type, listener: Listener): void {
+    const index = this.#listeners.findIndex((other) => other.type === type && other.listener === listener)
+    if (index >= 0) this.#listeners.splice(index, 1)
+  }
+
+  send(data: string | Uint8Array): void {
+    if (this.readyState === connecting) throw new Error("WebSocket is not open: readyState 0 (CONNECTING)")
+    // A copy: the sender may use its bytes again.
+    const copy = typeof data === "string" ? data : data.slice()
+    this.#say({ _tag: "Message", data: copy, bytes: typeof copy === "string" ? bytesOf(copy) : copy.length })
+  }
+
+  ping(): void {
+    this.#say({ _tag: "Ping" })
+  }
+
+  close(code?: number, reason = ""): void {
+    if (code !== undefined && !isSayable(code)) {
+      throw new TypeError("First argument must be a valid error code number")
+    }
+    if (this.readyState === connecting) {
+      this.failure ??= new Dial.Unreachable({ detail: "closed before the connection was established" })
+      this.#end?.abort()
+      this.#fail(new Error("WebSocket was closed before the connection was established"))
+      return
+    }
+    if (this.readyState !== open) return
+    this.#say({ _tag: "Close", code: code ?? 1005, reason })
+    this.readyState = closing
+    this.#release()
+    this.#closeTimer = this.#node.setTimer(closeLimitMicros, () => this.#hangUp())
+  }
+
+  terminate(): void {
+    if (this.readyState === closed) return
+    if (this.readyState === connecting) return this.close()
+    this.readyState = closing
+    this.#hangUp()
+  }
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    this.isPaused = false
+    if (this.#inbox.length === 0 || this.#isTaking) return
+    this.#isTaking = true
+    // Not in the stack of whoever resumes: what comes of it is for him, too.
+    this.#node.enqueue(() => {
+      this.#isTaking = false
+      this.#take()
+    }, undefined)
+  }
+
+  /** Something has come on the connection. */
+  receive(frame: HttpFrame | WebSocketFrame): void {
+    switch (frame._tag) {
+      case "Message":
+      case "Ping":
+      case "Pong":
+      case "Close":
+        this.#inbox.push(frame)
+        return this.#take()
+      case "Response":
+        return this.#answered(frame.status)
+      case "Chunk":
+      case "EndOfBody":
+        // The rest of a refusal.
+        return
+      case "Request":
+        return this.terminate()
+    }
+  }
+
+  /** The connection is over: in order, behind what came before; or broken, and what was not taken is lost. */
+  onClose(reason: CloseReason): void {
+    if (this.readyState === connecting) {
+      this.failure ??=
+        reason === "refused" ? new Dial.Refused() : new Dial.Unreachable({ detail: `connection ${reason}` })
+      this.#fail(new Error(`connection ${reason}`))
+    } else if (reason === "closed") {
+      this.#inbox.push("closed")
+      this.#take()
+    } else {
+      this.#inbox = []
+      this.#finish()
+    }
+  }
+
+  #attach(end: End): void {
+    this.#end = end
+    end.onDrain = () => this.#release()
+  }
+
+  #answered(status: number): void {
+    if (this.readyState !== connecting) return this.terminate()
+    if (status === 101) {
+      this.readyState = open
+      return this.#emit("open", {})
+    }
+    this.failure = Dial.refusalOf(status)
+    this.#end?.close()
+    this.#fail(new Error(`Unexpected server response: ${status}`))
+  }
+
+  #say(frame: WebSocketFrame): void {
+    if (this.readyState === open) sendWebSocketFrame(this.#end as End, frame)
+  }
+
+  #take(): void {
+    while (!this.isPaused && this.readyState !== closed) {
+      const frame = this.#inbox.shift()
+      if (frame === undefined) return
+      if (frame === "closed") return this.#hangUp()
+      this.#end?.consumed(sizeOf(frame))
+      this.heard++
+      if (!this.#isDeaf) this.#hear(frame)
+    }
+  }
+
+  #hear(frame: WebSocketFrame): void {
+    switch (frame._tag) {
+      case "Message": {
+        if (frame.bytes <= this.#frameBytesMax) return this.#emit("message", { data: frame.data })
+        this.#isDeaf = true
+        this.close(1009)
+        const message = `Max payload size exceeded: ${frame.bytes} of ${this.#frameBytesMax} bytes`
+        return this.#emit("error", { error: new RangeError(message) } as Socket.WebSocketEvent)
+      }
+      case "Ping":
+        return this.#say({ _tag: "Pong" })
+      case "Pong":
+        return
+      case "Close":
+        this.#goodbye = { code: frame.code, reason: frame.reason }
+        this.#say(frame)
+        return this.#hangUp()
+    }
+  }
+
+  /** Ends the connection after what was said on it, and tells. */
+  #hangUp(): void {
+    if (this.readyState === closed) return
+    if (this.#goodbye === undefined) this.#end?.abort()
+    else this.#end?.close()
+    this.#finish()
+  }
+
+  #finish(): void {
+    if (this.readyState === closed) return
+    this.readyState = closed
+    if (this.#closeTimer !== undefined) this.#closeTimer.cancelled = true
+    this.#release()
+    this.#emit("close", this.#goodbye ?? { code: 1006, reason: "" })
+  }
+
+  #fail(error: Error): void {
+    if (this.readyState === closed) return
+    this.#emit("error", { error } as Socket.WebSocketEvent)
+    this.#finish()
+  }
+
+  #release(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const callback of waiting) callback()
+  }
+
+  #emit(type: Type, event: Socket.WebSocketEvent): void {
+    for (const entry of this.#listeners.slice()) {
+      if (entry.type !== type) continue
+      if (entry.isOnce) this.removeEventListener(type, entry.listener)
+      entry.listener({ type, ...event })
+    }
+  }
+}
+
+/** What every handshake offers; the key says nothing here, but a server may ask whether there is one. */
+const offered = { "sec-websocket-version": "13", "sec-websocket-key": "c2ltdWxhdGVkIG5vbmNlIQ==" } as const
+
+/** The codes that a program may send (RFC 6455, 7.4). */
+function isSayable(code: number): boolean {
+  if (code >= 3000 && code <= 4999) return true
+  return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006
+}
+
+const encoder = new TextEncoder()
+
+function bytesOf(text: string): number {
+  return encoder.encode(text).length
+}
