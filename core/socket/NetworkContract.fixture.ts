@@ -2,8 +2,12 @@
  * The laws of the network ports: what holds for `Dial`, `HttpServerRequest.upgrade`, `HttpServer` and `HttpClient`, on simulated links
  * and between processes on real sockets. A law steers a world and looks at nothing but what the programs in it say.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { type CallerName, flood, type Input, serverLimits } from "./NetworkPrograms.fixture.ts"
+
+/** What was to hold did not; or a world could not do what was asked of it. */
+export class LawBroken extends Data.TaggedError("LawBroken")<{ readonly message: string }> {}
 
 /** A program as a process of its own. */
 export interface Process {
@@ -23,11 +27,11 @@ export interface Process {
 
 export interface NetworkWorld {
   /** Starts the server; after the former one has ended, at the same address. */
-  readonly serve: Effect.Effect<Process, Error>
+  readonly serve: Effect.Effect<Process, LawBroken>
   /** The server's host is there, and nobody listens. */
-  readonly vacant: Effect.Effect<void, Error>
+  readonly vacant: Effect.Effect<void, LawBroken>
   /** Starts a caller of the server's address. */
-  readonly call: (caller: CallerName, input: Omit<Input, "at">) => Effect.Effect<Process, Error>
+  readonly call: (caller: CallerName, input: Omit<Input, "at">) => Effect.Effect<Process, LawBroken>
   /** Nothing passes between callers and server any more, and nobody is told. */
   readonly cut: Effect.Effect<void>
   /** What passes between callers and server is kept from now on; the returned effect lets it go. */
@@ -37,28 +41,32 @@ export interface NetworkWorld {
   /** How many connections callers have opened. */
   readonly connections: () => number
   /** Goes on until it holds; fails when it does not within the world's patience. */
-  readonly until: (what: string, holds: () => boolean) => Effect.Effect<void, Error>
+  readonly until: (what: string, holds: () => boolean) => Effect.Effect<void, LawBroken>
 }
 
 export interface Law {
   readonly name: string
-  readonly holds: (world: NetworkWorld) => Effect.Effect<void, Error>
+  readonly holds: (world: NetworkWorld) => Effect.Effect<void, LawBroken>
 }
 
-const says = (world: NetworkWorld, process: Process, line: string, times = 1): Effect.Effect<void, Error> =>
+const says = (world: NetworkWorld, process: Process, line: string, times = 1): Effect.Effect<void, LawBroken> =>
   world
     .until(`${process.name} says "${line}"`, () => process.said().filter((said) => said === line).length >= times)
     .pipe(
-      Effect.mapError(({ message }) => new Error(`${message}; it said: ${JSON.stringify(process.said().slice(-20))}`))
+      Effect.mapError(
+        ({ message }) => new LawBroken({ message: `${message}; it said: ${JSON.stringify(process.said().slice(-20))}` })
+      )
     )
 
-const hasSaid = (process: Process, expected: ReadonlyArray<string>): Effect.Effect<void, Error> => {
+const hasSaid = (process: Process, expected: ReadonlyArray<string>): Effect.Effect<void, LawBroken> => {
   const [said, wanted] = [JSON.stringify(process.said()), JSON.stringify(expected)]
-  return said === wanted ? Effect.void : Effect.fail(new Error(`${process.name} said ${said} instead of ${wanted}`))
+  return said === wanted
+    ? Effect.void
+    : Effect.fail(new LawBroken({ message: `${process.name} said ${said} instead of ${wanted}` }))
 }
 
-const isTrue = (holds: boolean, otherwise: string): Effect.Effect<void, Error> =>
-  holds ? Effect.void : Effect.fail(new Error(otherwise))
+const isTrue = (holds: boolean, otherwise: string): Effect.Effect<void, LawBroken> =>
+  holds ? Effect.void : Effect.fail(new LawBroken({ message: otherwise }))
 
 /** Both ends of a session that is open and silent. */
 const open = (world: NetworkWorld) =>

@@ -181,7 +181,7 @@ export const server: Layer.Layer<never, never, HttpServer.HttpServer | Say> = La
             Effect.gen(function* () {
               const { write } = yield* socket.writer
               yield* write("welcome")
-              yield* drain(pull)
+              return yield* drain(pull)
             })
           )
         case "/elsewhere":
@@ -196,7 +196,7 @@ export const server: Layer.Layer<never, never, HttpServer.HttpServer | Say> = La
               const { write } = yield* socket.writer
               yield* write("last words")
               yield* write(new Socket.CloseEvent(Number(searchParams.get("code")), "go elsewhere"))
-              yield* drain(pull)
+              return yield* drain(pull)
             })
           )
         case "/done":
@@ -319,7 +319,7 @@ const callers = {
           yield* Effect.catchTag(write(message), "SocketError", (error) => say(describe(error)))
         }
         yield* write("small")
-        yield* hear(pull)
+        return yield* hear(pull)
       })
     ),
 
@@ -329,7 +329,7 @@ const callers = {
       Effect.gen(function* () {
         const { write } = yield* socket.writer
         yield* write(new Socket.CloseEvent(input.code ?? 1000, "bye"))
-        yield* hear(pull)
+        return yield* hear(pull)
       })
     ),
 

@@ -3,6 +3,7 @@
  * simulator.
  */
 import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -20,9 +21,8 @@ class AccountRpcs extends RpcGroup.make(
   Rpc.make("countDown", { payload: { from: Schema.Int }, success: Schema.Int, stream: true })
 ) {}
 
-/** Serves the account on whatever `SocketServer` is provided; the balance outlives the server. */
-export const serve = (balance: { value: number }) => {
-  const handlers = AccountRpcs.toLayer({
+const handle = (balance: { value: number }) =>
+  AccountRpcs.toLayer({
     deposit: ({ amount }) =>
       Effect.sync(() => {
         balance.value += amount
@@ -36,12 +36,23 @@ export const serve = (balance: { value: number }) => {
       }),
     countDown: ({ from }) => Stream.map(Stream.range(1, from), (nth) => from - nth)
   })
-  return RpcServer.layer(AccountRpcs).pipe(
-    Layer.provide(handlers),
+
+/** Serves the account on whatever `SocketServer` is provided; the balance outlives the server. */
+export const serve = (balance: { value: number }) =>
+  RpcServer.layer(AccountRpcs).pipe(
+    Layer.provide(handle(balance)),
     Layer.provide(RpcServer.layerProtocolSocketServer),
     Layer.provide(RpcSerialization.layerNdjson)
   )
-}
+
+/** Serves the account at /account to those who upgrade, on whatever `HttpServer` is provided. */
+export const serveUpgraded = (balance: { value: number }) =>
+  RpcServer.layer(AccountRpcs).pipe(
+    Layer.provide(handle(balance)),
+    Layer.provide(RpcServer.layerProtocolWebsocket({ path: "/account" })),
+    Layer.provide(RpcSerialization.layerNdjson),
+    (routes) => HttpRouter.serve(routes, { disableListenLog: true, disableLogger: true })
+  )
 
 export const client = RpcClient.make(AccountRpcs)
 

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { emit } from "../../core/facts/Facts.ts"
-import { laws, type NetworkWorld, type Process } from "../../core/socket/NetworkContract.fixture.ts"
+import { LawBroken, laws, type NetworkWorld, type Process } from "../../core/socket/NetworkContract.fixture.ts"
 import * as Programs from "../../core/socket/NetworkPrograms.fixture.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import { World } from "../run/World.ts"
@@ -76,7 +76,7 @@ const simulated = (seed: string): NetworkWorld => {
     until: (what, holds) =>
       Effect.suspend(() => {
         for (let step = 0; step < 2_400 && !holds(); step++) world.run("25ms")
-        return holds() ? Effect.void : Effect.fail(new Error(`${what}: not within a minute`))
+        return holds() ? Effect.void : Effect.fail(new LawBroken({ message: `${what}: not within a minute` }))
       })
   }
 }
