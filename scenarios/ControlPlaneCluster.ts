@@ -20,8 +20,7 @@ import * as SimHttpServer from "../sim/network/SimHttpServer.ts"
 import * as SimNodeExit from "../sim/node/SimNodeExit.ts"
 import { SimProvider } from "../sim/provider/SimProvider.ts"
 import type { World } from "../sim/run/World.ts"
-import { SimDatabase } from "../sim/storage/SimDatabase.ts"
-import * as SimStorage from "../sim/storage/SimStorage.ts"
+import type { Database } from "../sim/storage/Databases.ts"
 
 export const databaseName = "database"
 export const apiPort = 8081
@@ -37,7 +36,7 @@ export interface ClusterOptions {
 }
 
 export interface ControlPlaneCluster {
-  readonly database: SimDatabase
+  readonly database: Database
   readonly provider: SimProvider
   /** "n1", "n2", … */
   readonly nodes: ReadonlyArray<string>
@@ -72,7 +71,7 @@ const flapMillisMax = 40_000
 /** Builds and starts everything. */
 export const build = (world: World, options: ClusterOptions): ControlPlaneCluster => {
   const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
-  const database = new SimDatabase(world, { tables })
+  const database = world.databases.make(world, { tables })
   const provider = new SimProvider(world)
   const { holders, isCurrent, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)
@@ -90,7 +89,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
       keyRetentionMillis
     }).pipe(
       Layer.provide([
-        SimStorage.layer({ database: databaseName }),
+        world.databases.layer({ database: databaseName }),
         SimHttpServer.layer({ port: apiPort, gracefulShutdownMillis: 3_000 }),
         SimNodeExit.layer,
         provider.layer

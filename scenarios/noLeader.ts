@@ -1,5 +1,4 @@
 import * as Leader from "../core/Leader.ts"
-import { value } from "../core/ports/Condition.ts"
 import { leases } from "../core/ports/Storage.ts"
 import { epochMicros } from "../sim/kernel/NodeClock.ts"
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
@@ -11,20 +10,15 @@ export const noLeader = make({
   story: `Nobody can lead: the leader's lease is held, for a century, by somebody who is not there. Work on buckets does not need a
 leader: what is wanted is started all the same, through kills and restarts.`,
   direct: (_world, { database }) => {
-    const session = database.engine.open()
-    session.begin({ label: "squatter", isolation: "read committed" })
-    const row = {
-      key: value(Leader.lease),
-      holder: value("nobody/1"),
-      epoch: value(1),
-      acquiredAt: value(epochMicros),
-      renewedAt: value(epochMicros),
-      expiresAt: value(epochMicros + centuryMicros),
-      releasedAt: value(null)
-    }
-    session.execute({ _tag: "Insert", table: leases.name, rows: [row], onConflict: undefined }, () => undefined)
-    session.commit()
-    session.terminate()
+    database.place("squatter", leases, {
+      key: Leader.lease,
+      holder: "nobody/1",
+      epoch: 1,
+      acquiredAt: epochMicros,
+      renewedAt: epochMicros,
+      expiresAt: epochMicros + centuryMicros,
+      releasedAt: null
+    })
   },
   // Without a leader nobody is counted, and nobody is given up for silence.
   converged:

@@ -13,6 +13,7 @@ import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import { Nemesis, problem } from "../nemesis/Nemesis.ts"
 import { armFaultPoints } from "../nemesis/kinds/process.ts"
+import { type Databases, model } from "../storage/Databases.ts"
 import type { Built, Parameters, Scenario } from "./Scenario.ts"
 import type { RunRequest, RunResult, Verdict, Waiting } from "./Verdict.ts"
 import { World } from "./World.ts"
@@ -25,6 +26,8 @@ export interface RunOptions {
   /** Hears every fact, down to each send and timer. */
   readonly onFact?: Subscriber
   readonly limits?: Limits
+  /** What the world's database is made of, where the request asks for another than the model. */
+  readonly databases?: Databases
   /** Sees the world before anything runs. */
   readonly onWorld?: (world: World) => void
   /** Hears what was drawn, before the first event: known also of a run that gives no result. */
@@ -73,9 +76,16 @@ function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, i
     seed: request.seed,
     strategy: strategies[request.strategy],
     isTracking,
-    limits: options.limits ?? defaultLimits
+    limits: options.limits ?? defaultLimits,
+    databases: databasesOf(request, options)
   })
   return world.trapped(() => inside(scenario, request, options, world))
+}
+
+/** Dies when the caller brought others than the request asks for. */
+function databasesOf({ storage = "model" }: RunRequest, { databases = model }: RunOptions): Databases {
+  if (databases.name !== storage) throw new Error(`the run asks for ${storage} and was given ${databases.name}`)
+  return databases
 }
 
 function inside(scenario: Scenario, request: RunRequest, options: RunOptions, world: World): RunResult {

@@ -5,6 +5,7 @@
 import type { Strike } from "../nemesis/Hazards.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import type { WaitingFiber } from "../kernel/FiberWatch.ts"
+import type { DatabaseName } from "../storage/Databases.ts"
 import type { StrategyName } from "../kernel/Schedule.ts"
 
 /** A fiber that waits, and the node on which it lives. */
@@ -54,6 +55,8 @@ export interface RunRequest {
   readonly scenario: string
   readonly seed: string
   readonly strategy: StrategyName
+  /** What the world's database is. Default: the model. */
+  readonly storage?: DatabaseName
   /** Instead of those drawn from the seed. */
   readonly parameters?: Readonly<Record<string, number>>
   readonly plan?: FaultPlan

@@ -21,6 +21,7 @@ import { fromMicros, toMicros } from "../nemesis/FaultPlan.ts"
 import { Hazards } from "../nemesis/Hazards.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
 import { Network } from "../network/Network.ts"
+import { type Databases, model } from "../storage/Databases.ts"
 import type { MarkCount } from "./Verdict.ts"
 
 /** The first thing that ended the run early; the verdict is made of it. */
@@ -56,6 +57,8 @@ export interface WorldOptions {
   /** Default: random. */
   readonly strategy?: Schedule.Strategy
   readonly isTracking?: boolean
+  /** Default: the model. */
+  readonly databases?: Databases
   readonly limits?: Limits
   /** Another one in place of the usual: for measuring what it costs. */
   readonly digest?: Digest
@@ -75,6 +78,8 @@ export class World {
   readonly marks = new Map<string, MarkCount>()
   ending: Ending | undefined
   readonly isTracking: boolean
+  /** What scenarios build their database with. */
+  readonly databases: Databases
   readonly #strategy: Schedule.Strategy
   /** What packages draw that may read chance of the host. */
   readonly #hostChance: ReturnType<typeof Chance.generator>
@@ -96,6 +101,7 @@ export class World {
     this.#hostChance = Chance.generator(Chance.derive(this.kernel.key, "host"))
     this.draw = new Draw(Chance.derive(this.kernel.key, "scenario"))
     this.isTracking = options.isTracking ?? false
+    this.databases = options.databases ?? model
     this.#strategy = options.strategy ?? Schedule.random
   }
 

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type { Committed } from "../../core/facts/Envelope.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import { idleInTransactionTimeoutMillis, lockTimeoutMillis, statementTimeoutMillis } from "../../core/Limits.ts"
+import { value } from "../../core/ports/Condition.ts"
 import {
   Deadlock,
   type Reason,
@@ -115,6 +116,16 @@ export class SimDatabase {
   /** What is committed, for those who inspect a run. */
   committed(table: string): ReadonlyArray<StoredRow> {
     return this.engine.committed(table)
+  }
+
+  /** Commits a row before the story begins. */
+  place(label: string, { name }: Table<unknown>, row: StoredRow): void {
+    const session = this.engine.open()
+    session.begin({ label, isolation: "read committed" })
+    const values = Object.fromEntries(Object.entries(row).map(([column, of]) => [column, value(of)]))
+    session.execute({ _tag: "Insert", table: name, rows: [values], onConflict: undefined }, () => undefined)
+    session.commit()
+    session.terminate()
   }
 
   #boot(node: SimNode): void {

@@ -1,0 +1,38 @@
+/**
+ * Which database a world has: the model of Postgres, or another that nodes reach through the same port and that says what
+ * it commits in the same facts.
+ */
+import type * as Layer from "effect/Layer"
+import type { Storage } from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import type { Program, SimNode } from "../kernel/SimNode.ts"
+import type { StoredRow } from "./Evaluate.ts"
+import type { PoolOptions } from "./Pool.ts"
+import { type DatabaseOptions, type DatabaseWorld, SimDatabase } from "./SimDatabase.ts"
+import * as SimStorage from "./SimStorage.ts"
+
+export const databaseNames = ["model", "pglite"] as const
+export type DatabaseName = (typeof databaseNames)[number]
+
+/** A database as scenarios build it: what its node runs, and what is in it. */
+export interface Database {
+  readonly program: Program
+  /** What is committed, for those who inspect a run. */
+  readonly committed: (table: string) => ReadonlyArray<StoredRow>
+  /** Commits a row before the story begins: whoever sets the scene needs no node. */
+  readonly place: (label: string, table: Table<unknown>, row: StoredRow) => void
+}
+
+/** How a world's databases and the nodes' way to them are made. */
+export interface Databases {
+  readonly name: DatabaseName
+  readonly make: (world: DatabaseWorld, options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">) => Database
+  /** The port, for a program on a simulated node. */
+  readonly layer: (options?: Partial<PoolOptions>) => Layer.Layer<Storage, never, SimNode>
+}
+
+export const model: Databases = {
+  name: "model",
+  make: (world, options) => new SimDatabase(world, options),
+  layer: SimStorage.layer
+}
