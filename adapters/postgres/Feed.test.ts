@@ -1,0 +1,357 @@
+/** The change feed on real Postgres: the stories that other orders fail, and concurrent writers whatever they do. */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as PgConnection from "@effect/sql-pg/PgConnection"
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import * as fc from "fast-check"
+import { type Change, type Cursor, Feed } from "../../core/ports/Feed.ts"
+import { Replica } from "../../core/ports/Replica.fixture.ts"
+import { integer, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
+import { database, skipped } from "./Database.fixture.ts"
+import { type Connection, make as makeServer } from "./EmbeddedPostgres.ts"
+import * as PostgresFeed from "./Feed.ts"
+import { changesTable, createFeed, recordChangesOf } from "./FeedSchema.ts"
+
+const things = make("things", { columns: { id: integer, value: integer }, primaryKey: ["id"] })
+const moments = make("moments", {
+  columns: { place: text, at: timestamp, note: nullable(text) },
+  primaryKey: ["place", "at"]
+})
+const tables = [things, moments]
+
+const schema = [
+  "create table things (id bigint primary key, value bigint not null)",
+  "create table moments (place text, at timestamptz, note text, primary key (place, at))",
+  ...createFeed,
+  ...tables.flatMap(recordChangesOf)
+]
+
+/** Says a statement and gives its rows. */
+type Say = (statement: string) => Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>>
+
+interface Stage {
+  readonly connection: Connection
+  readonly feed: typeof Feed.Service
+  /** A new session. */
+  readonly session: Effect.Effect<Say>
+}
+
+const sessionOn = (connection: Connection): Effect.Effect<Say, never, Scope.Scope> =>
+  Effect.map(
+    Effect.orDie(PgConnection.make(connection)),
+    (session) => (statement) => Effect.orDie(Effect.map(session.query(statement, [], false), ({ rows }) => rows))
+  )
+
+const feedOn = (connection: Connection) =>
+  Effect.map(
+    Layer.build(
+      PostgresFeed.layer({ tables }).pipe(Layer.provide(PgClient.layer({ ...connection, maxConnections: 3 })))
+    ),
+    (context) => Context.get(context, Feed)
+  )
+
+const stageOn = (connection: Connection) =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const session = Effect.provideService(sessionOn(connection), Scope.Scope, scope)
+    const say = yield* session
+    for (const statement of schema) yield* say(statement)
+    return { connection, session, feed: yield* feedOn(connection) } satisfies Stage
+  })
+
+const story = <A, E>(tell: (stage: Stage) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.gen(function* () {
+    return yield* tell(yield* stageOn(yield* database))
+  })
+
+const valuesOf = (changes: ReadonlyArray<Change>) =>
+  changes.map(({ after, key }) => `${key}:${after === null ? "-" : String(after["value"])}`)
+
+/** Everything from the cursor on, in batches of this size. */
+const drain = (feed: typeof Feed.Service, cursor: Cursor, changesMax: number, replica: Replica) =>
+  Effect.gen(function* () {
+    let at = cursor
+    while (true) {
+      const batch = yield* feed.poll(at, { changesMax })
+      replica.apply(batch.changes)
+      at = batch.cursor
+      if (batch.isComplete) return at
+    }
+  })
+
+describe.skipIf(skipped())("the change feed of Postgres", () => {
+  it.live("gives what was committed, as it was stored, and nothing else", () =>
+    story(({ feed, session }) =>
+      Effect.gen(function* () {
+        const say = yield* session
+        yield* say("insert into things values (1, 10)")
+        const listing = yield* feed.list(tables)
+        assert.deepStrictEqual(listing.rows, [{ table: "things", row: { id: 1, value: 10 } }])
+        yield* say("begin")
+        yield* say("set local stormglass.label = 'lease/renew'")
+        yield* say(`set local stormglass.fences = '[{"lease":"leader","epoch":3}]'`)
+        yield* say("update things set value = 11")
+        yield* say("insert into moments values ('here', '2026-11-21 10:00:00.000001+02', null)")
+        yield* say("commit")
+        yield* say("begin")
+        yield* say("update things set value = 99")
+        yield* say("rollback")
+        yield* say("delete from things")
+        const batch = yield* feed.poll(listing.cursor)
+        const [renewed, inserted, deleted] = batch.changes
+        assert.strictEqual(batch.changes.length, 3)
+        const fences = [{ lease: "leader", epoch: 3 }]
+        assert.deepInclude(renewed, { key: "1", before: { id: 1, value: 10 }, after: { id: 1, value: 11 }, fences })
+        assert.strictEqual(renewed!.label, "lease/renew")
+        const at = Date.UTC(2026, 10, 21, 8) * 1_000 + 1
+        assert.deepInclude(inserted, { table: "moments", key: `here/${at}`, before: null })
+        assert.deepStrictEqual(inserted!.after, { place: "here", at, note: null })
+        assert.strictEqual(inserted!.transactionId, renewed!.transactionId)
+        assert.deepInclude(deleted, { before: { id: 1, value: 11 }, after: null, label: "", fences: [] })
+        assert.isAbove(deleted!.atMicros, renewed!.atMicros)
+        assert.deepStrictEqual((yield* feed.poll(batch.cursor)).changes, [])
+      })
+    )
+  )
+
+  it.live("is not misled by a sequence: who drew first may commit last", () =>
+    story(({ feed, session }) =>
+      Effect.gen(function* () {
+        const [first, second, reader] = [yield* session, yield* session, yield* session]
+        const { cursor } = yield* feed.list(tables)
+        yield* first("begin")
+        yield* first("insert into things values (1, 41)")
+        yield* second("insert into things values (2, 42)")
+        const batch = yield* feed.poll(cursor)
+        const [{ last }] = (yield* reader(`select max(position)::int as last from ${changesTable}`)) as [
+          { last: number }
+        ]
+        yield* first("commit")
+        const missed = yield* reader(`select 1 from ${changesTable} where position > ${last}`)
+        assert.deepStrictEqual(missed, [], "who asks for higher positions never sees it")
+        const next = yield* feed.poll(batch.cursor)
+        assert.deepStrictEqual([valuesOf(batch.changes), valuesOf(next.changes)], [["2:42"], ["1:41"]])
+      })
+    )
+  )
+
+  it.live("is not misled by the ids of transactions: an older one may write a row after a younger one", () =>
+    story(({ feed, session }) =>
+      Effect.gen(function* () {
+        const [older, between, younger, reader] = [yield* session, yield* session, yield* session, yield* session]
+        yield* reader("insert into things values (1, 0), (2, 0)")
+        const { cursor } = yield* feed.list(tables)
+        const window = (from: string) =>
+          Effect.map(
+            reader(
+              `select pg_snapshot_xmin(pg_current_snapshot())::text as watermark, (
+                 select array_agg(c.after->>'value' order by position)::text from ${changesTable} c
+                 where c.after->>'id' = '1' and xid >= '${from}' and xid < pg_snapshot_xmin(pg_current_snapshot())
+               ) as given`
+            ),
+            ([row]) => row as { readonly watermark: string; readonly given: string | null }
+          )
+        const start = yield* window("3")
+        yield* older("begin")
+        yield* older("update things set value = 1 where id = 2")
+        yield* between("begin")
+        yield* between("select pg_current_xact_id()::text")
+        yield* younger("update things set value = 10 where id = 1")
+        yield* older("update things set value = 20 where id = 1")
+        yield* older("commit")
+        const first = yield* window(start.watermark)
+        const batch = yield* feed.poll(cursor)
+        yield* between("commit")
+        const second = yield* window(first.watermark)
+        assert.deepStrictEqual([first.given, second.given], ["{20}", "{10}"], "the table holds 20")
+        assert.deepStrictEqual(valuesOf(batch.changes), ["2:1", "1:10", "1:20"])
+        assert.deepStrictEqual((yield* feed.poll(batch.cursor)).changes, [])
+      })
+    )
+  )
+
+  it.live(
+    "tells a primary key that changes as a deletion and an insertion, and truncate as the deletion of every row",
+    () =>
+      story(({ feed, session }) =>
+        Effect.gen(function* () {
+          const say = yield* session
+          const { cursor } = yield* feed.list(tables)
+          yield* say("insert into things select id, id from generate_series(3, 1, -1) id")
+          yield* say("update things set id = id + 1")
+          const batch = yield* feed.poll(cursor)
+          const replica = new Replica()
+          replica.apply(batch.changes)
+          assert.deepStrictEqual(Array.from(replica.rows.keys()).toSorted(), ["things 2", "things 3", "things 4"])
+          yield* say("truncate things")
+          replica.apply((yield* feed.poll(batch.cursor)).changes)
+          assert.deepStrictEqual(replica.sorted, [])
+        })
+      )
+  )
+
+  it.live("forgets what is old: an older cursor is told to list again, the newest goes on", () =>
+    story(({ feed, session }) =>
+      Effect.gen(function* () {
+        const say = yield* session
+        const old = (yield* feed.list(tables)).cursor
+        yield* say("insert into things values (1, 1), (2, 2)")
+        const { cursor } = yield* feed.poll(old)
+        const [held] = [yield* session]
+        yield* held("begin")
+        yield* held("update things set value = 3 where id = 1")
+        assert.strictEqual(yield* feed.compact({ olderThanMillis: 3_600_000 }), 0)
+        assert.strictEqual(yield* feed.compact({ olderThanMillis: -1_000 }), 2)
+        assert.strictEqual((yield* Effect.flip(feed.poll(old))).reason._tag, "Compacted")
+        yield* held("commit")
+        assert.deepStrictEqual(valuesOf((yield* feed.poll(cursor)).changes), ["1:3"])
+        const again = yield* feed.list(tables)
+        assert.deepStrictEqual(again.rows.length, 2)
+        assert.deepStrictEqual((yield* feed.poll(again.cursor)).changes, [])
+      })
+    )
+  )
+
+  it.live("refuses a cursor of another database, and what is no cursor", () =>
+    story(({ feed }) =>
+      Effect.gen(function* () {
+        const other = yield* Effect.flatMap(makeServer(), ({ connection }) => stageOn(connection))
+        const { cursor } = yield* other.feed.list(tables)
+        for (const foreign of [cursor, "", "abc", Buffer.from(`{"version":1}`).toString("base64url")]) {
+          assert.strictEqual((yield* Effect.flip(feed.poll(foreign))).reason._tag, "ForeignCursor")
+        }
+      })
+    )
+  )
+
+  it.live("listens, and listens again after its session has died", () =>
+    story(({ feed, session }) =>
+      Effect.gen(function* () {
+        const say = yield* session
+        const hints = yield* feed.hints
+        yield* Queue.take(hints)
+        yield* say(`notify ${PostgresFeed.channel}`)
+        yield* Queue.take(hints)
+        yield* say("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'")
+        // Says so by itself: something may have been lost meanwhile.
+        yield* Queue.take(hints)
+        yield* say(`notify ${PostgresFeed.channel}`)
+        yield* Queue.take(hints)
+      })
+    )
+  )
+
+  it.live(
+    "gives every row's changes in the order of their commits, once, to readers of all paces",
+    () =>
+      Effect.flatMap(database, (connection) =>
+        Effect.gen(function* () {
+          const stage = yield* stageOn(connection)
+          yield* Effect.promise(() =>
+            fc.assert(
+              fc.asyncProperty(workloads, (workload) =>
+                Effect.runPromise(Effect.scoped(concurrently(stage, workload)))
+              ),
+              { numRuns: 12, endOnFailure: true }
+            )
+          )
+        })
+      ),
+    120_000
+  )
+})
+
+describe.skipIf(skipped({ isControlled: true }))("the change feed of Postgres, across a crash", () => {
+  it.live("gives what a transaction wrote whose id was given out before, to one that left no trace", () =>
+    Effect.gen(function* () {
+      // Nothing but a commit reaches the disk.
+      const server = yield* makeServer({ settings: { wal_writer_delay: "10s", bgwriter_delay: "10s" } })
+      const before = yield* Scope.make()
+      const stage = yield* Scope.provide(stageOn(server.connection), before)
+      const lost = yield* stage.session
+      yield* lost("insert into things values (1, 0)")
+      yield* lost("begin")
+      yield* lost("update things set value = 1")
+      const [{ id }] = (yield* lost("select pg_current_xact_id()::text as id")) as [{ readonly id: string }]
+      yield* lost("rollback")
+      const { cursor } = yield* stage.feed.list(tables)
+      yield* server.kill
+      yield* Scope.close(before, Exit.void)
+      yield* server.start
+      const say = yield* sessionOn(server.connection)
+      const [again] = yield* say("update things set value = 2 returning pg_current_xact_id()::text as id")
+      assert.strictEqual(again!["id"], id, "the id was given out again")
+      const feed = yield* feedOn(server.connection)
+      assert.deepStrictEqual(valuesOf((yield* feed.poll(cursor)).changes), ["1:2"])
+    })
+  )
+})
+
+const ids = fc.integer({ min: 1, max: 4 })
+
+/** Statements over four rows that several writers want at once. */
+const statements = fc.oneof(
+  ids.map((id) => `update things set value = value + 1 where id = ${id}`),
+  ids.map((id) => `delete from things where id = ${id}`),
+  ids.map((id) => `insert into things values (${id}, 0) on conflict (id) do update set value = things.value + 100`),
+  ids.map((id) => `insert into things values (${id}, 1) on conflict do nothing`),
+  fc.tuple(ids, ids).map(([from, to]) => `update things set id = ${to} where id = ${from}`),
+  fc.constant("update things set value = value + 1"),
+  fc.constant("savepoint s"),
+  fc.constant("select pg_current_xact_id()::text"),
+  fc.integer({ min: 1, max: 6 }).map((millis) => `select pg_sleep(${millis / 1_000})::text`)
+)
+const transactions = fc.record({
+  statements: fc.array(statements, { minLength: 1, maxLength: 5 }),
+  ends: fc.constantFrom("commit", "commit", "commit", "rollback")
+})
+const workloads = fc.array(fc.array(transactions, { minLength: 5, maxLength: 12 }), { minLength: 5, maxLength: 8 })
+
+/** All writers at once, with three readers who follow meanwhile; in the end each of these knows the table. */
+const concurrently = (
+  { connection, feed, session }: Stage,
+  workload: ReadonlyArray<ReadonlyArray<{ readonly statements: ReadonlyArray<string>; readonly ends: string }>>
+) =>
+  Effect.gen(function* () {
+    const say = yield* session
+    yield* say("truncate things")
+    yield* say("insert into things values (1, 0), (2, 0)")
+    const listing = yield* feed.list(tables)
+    let isOver = false
+    const reader = (changesMax: number) =>
+      Effect.gen(function* () {
+        const replica = new Replica()
+        replica.list(listing, tables)
+        let { cursor } = listing
+        while (!isOver) cursor = yield* drain(feed, cursor, changesMax, replica)
+        yield* drain(feed, cursor, changesMax, replica)
+        return replica
+      })
+    const writer = (transactions: (typeof workload)[number]) =>
+      Effect.gen(function* () {
+        const writes = yield* Effect.orDie(PgConnection.make(connection))
+        yield* writes.query("set deadlock_timeout = '10ms'", [], false)
+        for (const { ends, statements } of transactions) {
+          yield* writes.query("begin", [], false)
+          // A duplicate, a deadlock: the transaction ends there.
+          const outcome = yield* Effect.exit(Effect.forEach(statements, (it) => writes.query(it, [], false)))
+          yield* writes.query(Exit.isSuccess(outcome) ? ends : "rollback", [], false)
+        }
+      })
+    const writers = Effect.ensuring(
+      Effect.forEach(workload, writer, { concurrency: "unbounded" }),
+      Effect.sync(() => (isOver = true))
+    )
+    const [, ...replicas] = yield* Effect.all([writers, reader(1), reader(3), reader(1_000)], {
+      concurrency: "unbounded"
+    })
+    const truth = new Replica()
+    truth.list(yield* feed.list(tables), tables)
+    for (const replica of replicas) assert.deepStrictEqual(replica.sorted, truth.sorted)
+    assert.strictEqual(new Set(replicas.map(({ changes }) => changes)).size, 1, "all were given as much")
+  })

@@ -1,0 +1,290 @@
+/**
+ * The change feed on Postgres.
+ *
+ * What gives the order: a cursor is a snapshot, and a batch is what the snapshot of now sees and that of the cursor did not.
+ * Whoever writes a row waits until all that wrote it before have ended, so a snapshot that sees a transaction also sees those
+ * that wrote its rows earlier: no later batch holds an earlier write of a row. Within a batch the position does: it is drawn
+ * from a sequence while the row's lock is held.
+ *
+ * What would not: the sequence alone (41 and 42 commit in the other order, and who has read 42 asks for more than 42); and
+ * windows of transaction ids below the oldest one under way (of a younger transaction that wrote a row first and an older one
+ * that wrote it afterwards, the older one's window comes first). `Feed.test.ts` shows both.
+ *
+ * What it costs: for every row written, one more insert with two index entries, in the writer's transaction; a poll reads
+ * the changes of all transactions since the oldest that was under way at the cursor. A long-running writer holds nothing
+ * back, but makes every poll while it lasts read again, without giving, what was committed since it began.
+ *
+ * - P1 A transaction that was aborted leaves nothing. Ids are 64 bits. A primary key that changes is told as a deletion and an
+ *   insertion.
+ * - P2 A crash of the server loses nothing that was given, provided that `synchronous_commit` is on: without it, what others
+ *   see may not be on disk.
+ * - P3 After a failover to another timeline, and on another server, a cursor is refused as `ForeignCursor`. A replica
+ *   refuses to serve: its snapshots do not say which transactions are under way.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import type { SqlError } from "effect/sql/SqlError"
+import { feedChangesMax } from "../../core/Limits.ts"
+import {
+  type Batch,
+  type Change,
+  Compacted,
+  Feed,
+  FeedError,
+  ForeignCursor,
+  type Listing
+} from "../../core/ports/Feed.ts"
+import { type Fence, Timeout, Unavailable } from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import { type FeedCursor, type Snapshot, cut, decode, encode, ofSnapshot, toSnapshot } from "./FeedCursor.ts"
+import { changesTable, floorTable } from "./FeedSchema.ts"
+import { name } from "./Sql.ts"
+
+export const channel = "stormglass_changes"
+
+export interface FeedOptions {
+  /** Whose changes are understood: those of other tables are passed over. */
+  readonly tables: ReadonlyArray<Table<unknown>>
+}
+
+export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.PgClient> =>
+  Layer.effect(
+    Feed,
+    Effect.map(PgClient.PgClient, (client) => make(client, options))
+  )
+
+const make = (client: PgClient.PgClient, { tables }: FeedOptions): typeof Feed.Service => {
+  const known = new Map(tables.map((table) => [table.name, table]))
+  const ask = <Row extends object>(
+    text: string,
+    parameters: ReadonlyArray<unknown>
+  ): Effect.Effect<ReadonlyArray<Row>, FeedError> => Effect.catch(client.unsafe<Row>(text, parameters), failed)
+
+  const list = (asked: ReadonlyArray<Table<unknown>>): Effect.Effect<Listing, FeedError> =>
+    Effect.gen(function* () {
+      const found = yield* ask<Head & Listed>(listing(asked), [])
+      const { history, seen } = yield* headOf(found[0])
+      const rows = found.flatMap(({ row, table }) =>
+        row === null
+          ? []
+          : [
+              {
+                table: table!,
+                row: rowOf(
+                  asked.find(({ name }) => name === table)!,
+                  row
+                )
+              }
+            ]
+      )
+      return { rows, cursor: encode({ history, seen, upTo: undefined }) }
+    })
+
+  const poll = (text: string, options: { readonly changesMax?: number } = {}): Effect.Effect<Batch, FeedError> =>
+    Effect.gen(function* () {
+      const cursor = decode(text)
+      if (cursor === undefined) return yield* refuse("it was not given by this feed")
+      const { seen, upTo } = cursor
+      const changesMax = options.changesMax ?? feedChangesMax
+      const found = yield* ask<Head & Recorded>(polling, [
+        ofSnapshot(seen),
+        String(seen.xmin),
+        upTo === undefined ? null : ofSnapshot(upTo.snapshot),
+        String(upTo?.position ?? 0n),
+        changesMax
+      ])
+      const head = yield* headOf(found[0], cursor)
+      const recorded = found.filter(({ position }) => position !== null)
+      const changes = recorded.flatMap((entry) => changesOf(entry, known.get(entry.table)))
+      const snapshot = upTo?.snapshot ?? head.seen
+      const isComplete = recorded.length < changesMax
+      const next: FeedCursor = isComplete
+        ? { history: head.history, seen: snapshot, upTo: undefined }
+        : { history: head.history, seen, upTo: { snapshot, position: BigInt(recorded.at(-1)!.position!) } }
+      return { changes, cursor: encode(next), isComplete }
+    })
+
+  const compact = ({ olderThanMillis }: { readonly olderThanMillis: number }): Effect.Effect<number, FeedError> =>
+    Effect.map(ask<{ readonly forgotten: string }>(compacting, [olderThanMillis, compactedMax]), ([answer]) =>
+      Number(answer!.forgotten)
+    )
+
+  const hints = Effect.gen(function* () {
+    const queue = yield* Queue.sliding<void>(1)
+    const listening = Effect.gen(function* () {
+      const notifications = yield* client.listen(channel)
+      // Whatever was said before this session listened is lost.
+      yield* Queue.offer(queue, undefined)
+      return yield* Effect.forever(Effect.andThen(Queue.take(notifications), Queue.offer(queue, undefined)))
+    })
+    yield* listening.pipe(Effect.scoped, Effect.retry(listenAgain), Effect.forkScoped)
+    return queue as Queue.Dequeue<void>
+  })
+
+  return { list, poll, compact, hints }
+}
+
+const listenAgain = Schedule.spaced("500 millis")
+
+/** How many changes one statement looks at to forget them. */
+const compactedMax = 10_000
+
+/** What every answer begins with. */
+interface Head {
+  readonly snapshot: string
+  /** Null on a replica. */
+  readonly history: string | null
+  /** The transactions up to this one were forgotten. */
+  readonly floor: string
+  /** The newest that wrote a change; null when all were forgotten. */
+  readonly newest: string | null
+}
+
+interface Listed {
+  readonly table: string | null
+  readonly row: Record<string, unknown> | null
+}
+
+interface Recorded {
+  /** Null in the one row of an answer that has no changes. */
+  readonly position: string | null
+  readonly xid: string
+  readonly atMicros: string
+  readonly table: string
+  readonly before: Record<string, unknown> | null
+  readonly after: Record<string, unknown> | null
+  readonly label: string | null
+  readonly fences: string | null
+}
+
+/** In the statement's own snapshot, as is everything that is selected beside it. */
+const head = `select
+    pg_current_snapshot()::text as snapshot,
+    case when not pg_is_in_recovery() then
+      (select system_identifier::text from pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+    end as history,
+    (select xid::text from ${floorTable}) as floor,
+    (select c.xid::text from ${changesTable} c order by c.xid desc limit 1) as newest`
+
+/** Snapshots are parsed once, not once a row. */
+const polling = `with head as (${head}),
+  cursor as materialized (
+    select $1::text::pg_snapshot as seen, $2::text::xid8 as xmin, $3::text::pg_snapshot as target, $4::text::bigint as after
+  )
+  select head.*, c.* from head left join lateral (
+    select position::text, xid::text, (extract(epoch from at) * 1000000)::bigint::text as "atMicros", "table",
+      before, after, label, fences
+    from ${changesTable}
+    where xid >= (select xmin from cursor) and position > (select after from cursor)
+      and not pg_visible_in_snapshot(xid, (select seen from cursor))
+      and coalesce(pg_visible_in_snapshot(xid, (select target from cursor)), true)
+    order by ${changesTable}.position
+    limit $5::integer
+  ) c on true order by c.position::bigint`
+
+const compacting = `with bound as (
+    select max(xid::text::numeric)::text::xid8 as xid
+    from (select xid, at from ${changesTable} order by xid limit $2::integer) oldest
+    where at < clock_timestamp() - $1::double precision * interval '1 millisecond'
+      and xid < pg_snapshot_xmin(pg_current_snapshot())
+  ),
+  forgotten as (delete from ${changesTable} using bound where ${changesTable}.xid <= bound.xid returning 1),
+  raised as (update ${floorTable} set xid = bound.xid from bound where ${floorTable}.xid < bound.xid)
+  select count(*)::text as forgotten from forgotten`
+
+function listing(tables: ReadonlyArray<Table<unknown>>): string {
+  const rows = tables.map(
+    (table) => `select '${table.name}'::text as "table", row_to_json(t) as row from ${name(table.name)} t`
+  )
+  return `with head as (${head})
+    select head.*, listed.* from head left join lateral (${rows.join(" union all ")}) listed on true`
+}
+
+/** The moment of an answer as a cursor's, after looking whether the cursor before may go on here. */
+function headOf(
+  found: Head | undefined,
+  before?: FeedCursor
+): Effect.Effect<{ readonly history: string; readonly seen: Snapshot }, FeedError> {
+  const { floor, history, newest, snapshot } = found!
+  if (history === null) {
+    return Effect.fail(new FeedError({ reason: new Unavailable({ detail: "a replica cannot serve the change feed" }) }))
+  }
+  const now = toSnapshot(snapshot)
+  if (before !== undefined) {
+    if (before.history !== history) return refuse(`it is of ${before.history}, this is ${history}`)
+    if (before.seen.xmax > now.xmax) return refuse("it has seen transactions that this database has lost")
+    if (before.seen.xmin <= BigInt(floor)) return Effect.fail(new FeedError({ reason: new Compacted() }))
+  }
+  const ends = [BigInt(newest ?? 0) + 1n, BigInt(floor) + 1n, before?.seen.xmax ?? 0n]
+  return Effect.succeed({
+    history,
+    seen: cut(
+      now,
+      ends.reduce((a, b) => (a > b ? a : b))
+    )
+  })
+}
+
+function refuse(detail: string): Effect.Effect<never, FeedError> {
+  return Effect.fail(new FeedError({ reason: new ForeignCursor({ detail }) }))
+}
+
+function changesOf(entry: Recorded, table: Table<unknown> | undefined): ReadonlyArray<Change> {
+  if (table === undefined) return []
+  const { after, atMicros, before, fences, label, xid } = entry
+  const said = {
+    table: table.name,
+    transactionId: Number(xid),
+    atMicros: Number(atMicros),
+    label: label ?? "",
+    fences: fences === null ? [] : (JSON.parse(fences) as ReadonlyArray<Fence>)
+  }
+  const rows = { before: before && rowOf(table, before), after: after && rowOf(table, after) }
+  const [keyBefore, keyAfter] = [rows.before && keyOf(table, rows.before), rows.after && keyOf(table, rows.after)]
+  if (keyBefore === null || keyAfter === null || keyBefore === keyAfter) {
+    return [{ ...said, key: (keyAfter ?? keyBefore)!, ...rows }]
+  }
+  return [
+    { ...said, key: keyBefore, before: rows.before, after: null },
+    { ...said, key: keyAfter, before: null, after: rows.after }
+  ]
+}
+
+function keyOf({ primaryKey }: Table<unknown>, row: Readonly<Record<string, unknown>>): string {
+  return primaryKey.map((column) => String(row[column])).join("/")
+}
+
+/** The columns that this version knows, as the port stores them: times as integers of microseconds. */
+function rowOf(table: Table<unknown>, row: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const columns = table.columns as Readonly<Record<string, { readonly kind: string }>>
+  return Object.fromEntries(
+    Object.entries(columns).map(([column, { kind }]) => {
+      const value = row[column] ?? null
+      return [column, kind === "timestamp" && value !== null ? microsOf(value as string) : value]
+    })
+  )
+}
+
+/** `2026-11-21T10:00:00.000001+00:00` as microseconds since 1970. */
+function microsOf(iso: string): number {
+  const [, seconds, fraction, zone] = /^(.*?:\d\d:\d\d)(?:\.(\d+))?([+-].*|Z)$/.exec(iso)!
+  return (
+    Date.parse(`${seconds}${zone!.length === 3 ? `${zone}:00` : zone}`) * 1_000 +
+    Number((fraction ?? "").padEnd(6, "0"))
+  )
+}
+
+function failed({ reason }: SqlError): Effect.Effect<never, FeedError> {
+  switch (reason._tag) {
+    case "SqlSyntaxError":
+    case "AuthorizationError":
+      return Effect.die(new Error(`change feed: ${reason.message}`, { cause: reason.cause }))
+    case "StatementTimeoutError":
+      return Effect.fail(new FeedError({ reason: new Timeout({ limit: "statement" }) }))
+    default:
+      return Effect.fail(new FeedError({ reason: new Unavailable({ detail: reason.message || reason._tag }) }))
+  }
+}
