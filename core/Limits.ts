@@ -77,10 +77,9 @@ export const socketFrameBytesMax = 4 * 1_024 * 1_024
 export const socketOpenTimeoutMillis = 5_000
 export const socketPingIntervalMillis = 4_000
 export const socketSilentIntervalsMax = 3
-/** The change feed: how many changes come at once, how long they are kept, and what a lost hint can cost. */
+
+/** The change feed: how many changes come at once. */
 export const feedChangesMax = 1_000
-export const feedRetentionMillis = 24 * 3_600_000
-export const feedPollMillis = 1_000
 
 /** Requests. */
 export const fleetDesiredMax = 1_000

@@ -252,11 +252,10 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
       Effect.flatMap(database, (connection) =>
         Effect.gen(function* () {
           const stage = yield* stageOn(connection)
+          const run = Effect.runPromiseWith(yield* Effect.context<never>())
           yield* Effect.promise(() =>
             fc.assert(
-              fc.asyncProperty(workloads, (workload) =>
-                Effect.runPromise(Effect.scoped(concurrently(stage, workload)))
-              ),
+              fc.asyncProperty(workloads, (workload) => run(Effect.scoped(concurrently(stage, workload)))),
               { numRuns: 12, endOnFailure: true }
             )
           )
@@ -322,13 +321,13 @@ const concurrently = (
     yield* say("truncate things")
     yield* say("insert into things values (1, 0), (2, 0)")
     const listing = yield* feed.list(tables)
-    let isOver = false
+    const writers = { areDone: false }
     const reader = (changesMax: number) =>
       Effect.gen(function* () {
         const replica = new Replica()
         replica.list(listing, tables)
         let { cursor } = listing
-        while (!isOver) cursor = yield* drain(feed, cursor, changesMax, replica)
+        while (!writers.areDone) cursor = yield* drain(feed, cursor, changesMax, replica)
         yield* drain(feed, cursor, changesMax, replica)
         return replica
       })
@@ -343,11 +342,11 @@ const concurrently = (
           yield* writes.query(Exit.isSuccess(outcome) ? ends : "rollback", [], false)
         }
       })
-    const writers = Effect.ensuring(
+    const writing = Effect.ensuring(
       Effect.forEach(workload, writer, { concurrency: "unbounded" }),
-      Effect.sync(() => (isOver = true))
+      Effect.sync(() => (writers.areDone = true))
     )
-    const [, ...replicas] = yield* Effect.all([writers, reader(1), reader(3), reader(1_000)], {
+    const [, ...replicas] = yield* Effect.all([writing, reader(1), reader(3), reader(1_000)], {
       concurrency: "unbounded"
     })
     const truth = new Replica()

@@ -61,7 +61,8 @@ const make = (client: PgClient.PgClient, { tables }: FeedOptions): typeof Feed.S
   const ask = <Row extends object>(
     text: string,
     parameters: ReadonlyArray<unknown>
-  ): Effect.Effect<ReadonlyArray<Row>, FeedError> => Effect.catch(client.unsafe<Row>(text, parameters), failed)
+  ): Effect.Effect<ReadonlyArray<Row>, FeedError> =>
+    Effect.catchTag(client.unsafe<Row>(text, parameters), "SqlError", failed)
 
   const list = (asked: ReadonlyArray<Table<unknown>>): Effect.Effect<Listing, FeedError> =>
     Effect.gen(function* () {
