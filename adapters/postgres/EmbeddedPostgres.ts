@@ -259,6 +259,8 @@ class Server implements EmbeddedPostgres {
       shared_buffers: "32MB",
       max_connections: "100",
       timezone: "UTC",
+      // Below the lock timeout, or a deadlock would never be told as one.
+      deadlock_timeout: "200ms",
       // In the data directory, so that a killed server leaves nothing elsewhere.
       dynamic_shared_memory_type: "mmap",
       ...this.#options.settings

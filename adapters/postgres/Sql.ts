@@ -9,9 +9,11 @@
  *   `SqlDefect`; so does text that it cannot hold. What depends on the data is left to the database, checks included.
  * - Q4 A number beyond ±(2^53 - 1) reaches a column as the nearest number beyond it, so that the column's own check
  *   refuses it, in Postgres' order of checks.
- * - Q5 A gate is a fence inside the statement it guards: an uncorrelated sub-select, which Postgres evaluates once and
- *   before it looks for a row. It locks the lease `for key share`, compares the newest epoch, and raises `SGF01` when
- *   it is another one, so that check and write are one atomic thing in one round trip.
+ * - Q5 A gate is a fence around the statement it guards, which becomes a common table expression: Postgres runs the
+ *   uncorrelated sub-select first, once, and whatever the rest is (in the statement's own `where` it would be dropped
+ *   together with a condition that is false from the start). It locks the lease `for key share`, compares the newest
+ *   epoch, and raises `SGF01` when it is another one, so that check and write are one atomic thing in one round trip. A
+ *   statement that had to wait for its gate sees rows as they were before, and those it changes as they are.
  *
  * Absent on purpose: json in comparisons, and joins.
  */
@@ -48,7 +50,8 @@ export const toSql = (statement: Statement, tables: Tables, gate: ReadonlyArray<
     parameters.push({ kind, value, isArray })
     return `$${parameters.length}`
   }
-  const text = statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, tables, gate, write)
+  const text =
+    statement._tag === "Fence" ? fence(statement.fences, write) : guarded(plain(statement, tables, write), gate, write)
   return { text, parameters }
 }
 
@@ -107,44 +110,45 @@ interface Scope {
   readonly write: Write
 }
 
-type Guarded = Exclude<Statement, { readonly _tag: "Fence" }>
+type Plain = Exclude<Statement, { readonly _tag: "Fence" }>
 
-function guarded(statement: Guarded, tables: Tables, gate: ReadonlyArray<Fence>, write: Write): string {
+function guarded(statement: string, gate: ReadonlyArray<Fence>, write: Write): string {
+  if (gate.length === 0) return statement
+  const isRead = statement.startsWith("select")
+  const gates = gate.map((fence) => gateOf(fence, write)).join(" and ")
+  return `with answer as ${isRead ? "materialized " : ""}(${statement}) select * from answer where ${gates}`
+}
+
+function plain(statement: Plain, tables: Tables, write: Write): string {
   const table = tables.get(statement.table)
   if (table === undefined) throw new SqlDefect(`no table ${statement.table}`)
   const scope: Scope = { table, columns: "row", write }
-  const gates = gate.map((fence) => gateOf(fence, write))
-  const where = (condition: Condition) => whereOf([...gates, ...conjuncts(condition, scope)])
   const target = name(table.name)
   switch (statement._tag) {
     case "Select":
       return [
-        `select ${columnList(table)} from ${target}${where(statement.where)}`,
+        `select ${columnList(table)} from ${target}${whereOf(statement.where, scope)}`,
         orderOf(table, statement.orderBy),
         limitOf(statement.limit, scope),
         statement.lock === undefined ? "" : ` ${statement.lock}`,
         statement.lock !== undefined && statement.skipLocked ? " skip locked" : ""
       ].join("")
     case "Count":
-      return `select count(*) from ${target}${where(statement.where)}`
+      return `select count(*) from ${target}${whereOf(statement.where, scope)}`
     case "Update":
-      return `update ${target} set ${setOf(statement.set, scope)}${where(statement.where)} returning ${columnList(table)}`
+      return `update ${target} set ${setOf(statement.set, scope)}${whereOf(statement.where, scope)}${returning(table)}`
     case "Delete":
-      return `delete from ${target}${where(statement.where)} returning ${columnList(table)}`
+      return `delete from ${target}${whereOf(statement.where, scope)}${returning(table)}`
     case "Insert":
-      return insert(statement, scope, gates)
+      return insert(statement, scope)
   }
 }
 
-function insert(
-  statement: Extract<Statement, { readonly _tag: "Insert" }>,
-  scope: Scope,
-  gates: ReadonlyArray<string>
-) {
+function insert(statement: Extract<Statement, { readonly _tag: "Insert" }>, scope: Scope): string {
   const { table, write } = scope
   const target = name(table.name)
   // Nothing to insert is a statement all the same: its fences hold.
-  if (statement.rows.length === 0) return `select ${columnList(table)} from ${target}${whereOf([...gates, "false"])}`
+  if (statement.rows.length === 0) return `select ${columnList(table)} from ${target} where false`
   const columns = columnsOf(table)
   const proposed: Scope = { ...scope, columns: "none" }
   const rows = statement.rows.map((row) => {
@@ -155,9 +159,8 @@ function insert(
     })
     return `(${values.join(", ")})`
   })
-  const values = `values ${rows.join(", ")}`
-  const source = gates.length === 0 ? values : `select * from (${values}) as proposed${whereOf(gates)}`
-  return `insert into ${target} (${columnList(table)}) ${source}${conflictOf(statement, scope)} returning ${columnList(table)}`
+  const conflict = conflictOf(statement, scope)
+  return `insert into ${target} (${columnList(table)}) values ${rows.join(", ")}${conflict}${returning(table)}`
 }
 
 function conflictOf({ onConflict }: Extract<Statement, { readonly _tag: "Insert" }>, scope: Scope): string {
@@ -168,7 +171,7 @@ function conflictOf({ onConflict }: Extract<Statement, { readonly _tag: "Insert"
   if (onConflict._tag === "Nothing") return ` on conflict${target} do nothing`
   const both: Scope = { ...scope, columns: "row and excluded" }
   const set = setOf(onConflict.set, both)
-  return ` on conflict${target} do update set ${set}${whereOf(conjuncts(onConflict.where, both))}`
+  return ` on conflict${target} do update set ${set}${whereOf(onConflict.where, both)}`
 }
 
 /** The rows of the leases, locked, for a comparison of their epochs: the lock waits, and shows the newest version. */
@@ -185,8 +188,13 @@ function gateOf({ epoch, lease }: Fence, write: Write): string {
   return `(select coalesce((select ${compared} from ${row}), stormglass_fenced(${key}, ${wanted}, null)))`
 }
 
-function whereOf(conditions: ReadonlyArray<string>): string {
-  return conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`
+function whereOf(condition: Condition, scope: Scope): string {
+  const parts = conjuncts(condition, scope)
+  return parts.length === 0 ? "" : ` where ${parts.join(" and ")}`
+}
+
+function returning(table: Table<unknown>): string {
+  return ` returning ${columnList(table)}`
 }
 
 function orderOf(table: Table<unknown>, orderBy: Extract<Statement, { readonly _tag: "Select" }>["orderBy"]): string {

@@ -88,17 +88,34 @@ export const evaluate = (expression: Expression<unknown>, scope: Scope): unknown
       const left = evaluate(expression.left, scope)
       const right = evaluate(expression.right, scope)
       if (left === null || right === null) return null
-      if (typeof left !== "number" || typeof right !== "number") {
-        throw new StatementDefect(`${scope.table}: ${typeof left} ${expression.operator} ${typeof right}`)
+      const { operator } = expression
+      if (typeof left === "number" && typeof right === "number") {
+        const result = operator === "+" ? left + right : operator === "-" ? left - right : left * right
+        if (Number.isSafeInteger(result)) return result + 0
       }
-      const result =
-        expression.operator === "+" ? left + right : expression.operator === "-" ? left - right : left * right
-      if (!Number.isSafeInteger(result)) {
-        throw new CheckViolation({ table: scope.table, constraint: "integer out of range" })
-      }
-      return result + 0
+      return computeBig(operator, left, right, scope.table)
     }
   }
+}
+
+/**
+ * Arithmetic that left what a number holds exactly: Postgres counts on to 2^63, and the range of a column refuses what it
+ * cannot hold. A bigint is always beyond ±(2^53 - 1), so that it equals no number.
+ */
+function computeBig(operator: "+" | "-" | "*", left: unknown, right: unknown, table: string): number | bigint {
+  if (!isInteger(left) || !isInteger(right)) {
+    throw new StatementDefect(`${table}: ${String(left)} ${operator} ${String(right)} is not of integers`)
+  }
+  const [first, second] = [BigInt(left), BigInt(right)]
+  const result = operator === "+" ? first + second : operator === "-" ? first - second : first * second
+  if (result !== BigInt.asIntN(64, result)) {
+    throw new CheckViolation({ table, constraint: "integer out of range" })
+  }
+  return Number.isSafeInteger(Number(result)) ? Number(result) : result
+}
+
+function isInteger(value: unknown): value is number | bigint {
+  return typeof value === "bigint" || Number.isInteger(value)
 }
 
 /** Orders two values of one column for `order by`: nulls are greater than everything, as in Postgres. */
@@ -157,13 +174,19 @@ function equals(left: unknown, right: unknown): boolean {
 function compareValues(left: unknown, right: unknown): number {
   requireSameType(left, right)
   if (typeof left === "string") return compareText(left, right as string)
-  return Number(left) - Number(right)
+  // Between a number and a bigint as well, exactly.
+  return (left as number) < (right as number) ? -1 : (left as number) > (right as number) ? 1 : 0
 }
 
 function requireSameType(left: unknown, right: unknown): void {
-  if (typeof left !== typeof right || typeof left === "object") {
-    throw new StatementDefect(`a ${typeof left} cannot be compared with a ${typeof right}`)
+  const [leftType, rightType] = [typeOf(left), typeOf(right)]
+  if (leftType !== rightType || leftType === "object") {
+    throw new StatementDefect(`a ${leftType} cannot be compared with a ${rightType}`)
   }
+}
+
+function typeOf(value: unknown): string {
+  return typeof value === "bigint" ? "number" : typeof value
 }
 
 function isSurrogate(unit: number): boolean {

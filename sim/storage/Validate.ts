@@ -53,6 +53,8 @@ function acceptKind(table: string, name: string, column: Column<unknown>, value:
       return value
     case "integer":
     case "timestamp":
+      // Computed, and beyond what a column holds.
+      if (typeof value === "bigint") throw new CheckViolation({ table, constraint: `${table}_${name}_range` })
       if (typeof value !== "number" || !(Number.isInteger(value) || Math.abs(value) === Infinity)) {
         throw mistyped(table, name, column, value)
       }

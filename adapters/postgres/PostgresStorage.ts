@@ -1,0 +1,469 @@
+/**
+ * The storage port on real Postgres, behaving as its model does (`sim/storage/SimStorage.ts`):
+ *
+ * - S1 A call is one statement and one round trip. `once` is one statement with its fences inside (`Sql.ts`, Q5), its own
+ *   transaction at the server; a transaction adds BEGIN, its fences if it has any, and COMMIT.
+ * - S2 A commit that was sent and not answered is `UnknownOutcome`, unless the transaction wrote nothing; so is a write of
+ *   `once`. Whatever else is lost is `Unavailable`, for then nothing has happened.
+ * - S3 Interrupting a call asks the server to give it up and dooms its transaction. Interrupting COMMIT changes nothing: it
+ *   goes on at the server.
+ * - S4 A rollback after a failure is awaited; one after an interruption is not, so that whoever interrupts need not wait
+ *   for the network.
+ * - S5 Every session bounds its statements, its waits for locks and its idleness in a transaction, by its startup parameters;
+ *   an answer that does not come in time ends the connection.
+ * - S6 A connection about which anything is doubtful (an interrupted statement, an answer that did not come) is closed
+ *   and never lent again: a late cancellation must not hit somebody else's statement.
+ *
+ * Labels travel as a comment before BEGIN, and before the statement of `once`: `/* lease/renew *\/ begin …`. They show in
+ * `pg_stat_activity` and in the server's log. On the wire the text is in the Parse message, which a connection sends once for
+ * each form and refers to by name afterwards: whoever listens remembers names.
+ *
+ * Guarantees are divided: atomicity, isolation, locks and durability are Postgres'; this file adds the fences' epochs,
+ * the one error with its reasons, and what an ended connection means.
+ */
+import type * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as PgPool from "@effect/sql-pg/PgPool"
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { SqlError } from "effect/sql/SqlError"
+import { idleInTransactionTimeoutMillis, lockTimeoutMillis, statementTimeoutMillis } from "../../core/Limits.ts"
+import {
+  Aborted,
+  type Answer,
+  type Fence,
+  Fenced,
+  type Reason,
+  type Statement,
+  Storage,
+  StorageError,
+  type Transaction,
+  type TransactionOptions,
+  Unavailable,
+  UnknownOutcome,
+  makeTransaction
+} from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import { bind, makeCodecs } from "./Codecs.ts"
+import { failureOf } from "./Errors.ts"
+import { type Sql, type Tables, toSql } from "./Sql.ts"
+
+/** Where the server is and who comes: the driver's own settings, those of the session apart. */
+export type ConnectionSettings = Omit<
+  PgConnection.Config,
+  "types" | "multiplex" | "prepare" | "preparedStatementCacheSize" | "startupParameters" | "startupOptions"
+>
+
+export interface PostgresOptions {
+  readonly connection: ConnectionSettings
+  readonly tables: ReadonlyArray<Table<unknown>>
+  /** Default 10. Each node of a deployment has as many; the sum stays below the server's `max_connections`. */
+  readonly connectionsMax?: number
+  /** How long a transaction waits for a connection. Default 1 s. */
+  readonly acquireTimeoutMillis?: number
+  /** A statement without an answer by then is given up, and its connection with it. Default 3 s. */
+  readonly answerTimeoutMillis?: number
+  /** Of each session; the defaults are those of `core/Limits.ts`, which lie below the lease's margin. */
+  readonly statementTimeoutMillis?: number
+  readonly lockTimeoutMillis?: number
+  readonly idleInTransactionTimeoutMillis?: number
+}
+
+/** The port. Opens no connection before the first transaction. */
+export const layer = (options: PostgresOptions): Layer.Layer<Storage> =>
+  Layer.effect(
+    Storage,
+    Effect.gen(function* () {
+      const sessions = yield* Sessions.make(options)
+      return {
+        once: (call, of) =>
+          Effect.suspend(() => {
+            let statements = 0
+            return call(
+              makeTransaction((statement) =>
+                statements++ === 0
+                  ? once(sessions, statement, of)
+                  : Effect.die(new Error(`${of.label}: once is one statement; use a transaction for more`))
+              )
+            )
+          }),
+        transaction: (body, of) => transaction(sessions, body, of)
+      }
+    })
+  )
+
+type Answered<A> = Effect.Effect<A, StorageError>
+
+/** How a statement ended that was given to a connection. */
+type Settled = Exit.Exit<PgConnection.Result, SqlError | "no answer">
+
+const defaults = {
+  connectionsMax: 10,
+  acquireTimeoutMillis: 1_000,
+  answerTimeoutMillis: 3_000,
+  statementTimeoutMillis,
+  lockTimeoutMillis,
+  idleInTransactionTimeoutMillis
+}
+
+/** The pool, and what is common to all that use it. */
+class Sessions {
+  readonly tables: Tables
+  readonly answerTimeout: Duration.Input
+  readonly #pool: PgPool.PgPool
+  readonly #acquireTimeoutMillis: number
+  /** Runs what goes on after whoever wanted it has gone; it ends with the pool. */
+  readonly fork: (effect: Effect.Effect<unknown>) => void
+  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+
+  static make(options: PostgresOptions): Effect.Effect<Sessions, never, Scope.Scope> {
+    return Effect.gen(function* () {
+      const all = { ...defaults, ...options }
+      const pool = yield* PgPool.make({
+        applicationName: "stormglass",
+        connectTimeout: all.acquireTimeoutMillis,
+        ...options.connection,
+        types: makeCodecs(),
+        maxConnections: all.connectionsMax,
+        preparedStatementCacheSize: 256,
+        startupParameters: {
+          statement_timeout: String(all.statementTimeoutMillis),
+          lock_timeout: String(all.lockTimeoutMillis),
+          idle_in_transaction_session_timeout: String(all.idleInTransactionTimeoutMillis),
+          default_transaction_isolation: "read committed",
+          timezone: "UTC"
+        }
+      }).pipe(Effect.orDie)
+      const run = Effect.runForkWith(yield* Effect.context<never>())
+      return new Sessions(options.tables, pool, run, all)
+    })
+  }
+
+  constructor(
+    tables: ReadonlyArray<Table<unknown>>,
+    pool: PgPool.PgPool,
+    run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
+    options: typeof defaults
+  ) {
+    this.tables = new Map(tables.map((table) => [table.name, table]))
+    this.#pool = pool
+    this.run = run
+    this.fork = (effect) => void run(effect)
+    this.#acquireTimeoutMillis = options.acquireTimeoutMillis
+    this.answerTimeout = options.answerTimeoutMillis
+  }
+
+  acquire(label: string): Answered<Session> {
+    return Effect.suspend(() => {
+      const scope = Scope.makeUnsafe()
+      return this.#pool.get.pipe(
+        Scope.provide(scope),
+        Effect.mapError((error) => {
+          const failure = failureOf(error, "connecting")
+          return failure._tag === "Defect" ? new Unavailable({ detail: failure.defect.message }) : failure.reason
+        }),
+        Effect.timeoutOrElse({
+          duration: this.#acquireTimeoutMillis,
+          orElse: () => Effect.fail(new Unavailable({ detail: "no connection could be had in time" }))
+        }),
+        Effect.mapError((reason) => new StorageError({ label, reason })),
+        Effect.map((connection) => new Session(this, connection, scope)),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+    })
+  }
+
+  invalidate(connection: PgConnection.PgConnection): Effect.Effect<void> {
+    return this.#pool.invalidate(connection)
+  }
+}
+
+/** A connection lent to one transaction. */
+class Session {
+  readonly #sessions: Sessions
+  readonly #connection: PgConnection.PgConnection
+  readonly #scope: Scope.Closeable
+  #isReturned = false
+
+  constructor(sessions: Sessions, connection: PgConnection.PgConnection, scope: Scope.Closeable) {
+    this.#sessions = sessions
+    this.#connection = connection
+    this.#scope = scope
+  }
+
+  /**
+   * Sends a statement and waits for its answer, in a fiber of its own: whoever waits may leave at once. Left or
+   * unanswered, the statement is cancelled and the connection closed (S6).
+   */
+  run({ parameters, text }: Sql): Effect.Effect<Settled> {
+    return Effect.callback<Settled>((resume) => {
+      const fiber = this.#sessions.run(this.#connection.query(text, parameters.map(bind)))
+      fiber.addObserver((exit) => resume(Effect.succeed(exit)))
+      return Effect.sync(() => this.#abandon(fiber))
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: this.#sessions.answerTimeout,
+        orElse: () => Effect.succeed<Settled>(Exit.fail("no answer"))
+      })
+    )
+  }
+
+  /** Gives the connection back. */
+  release(): void {
+    if (this.#isReturned) return
+    this.#isReturned = true
+    this.#sessions.fork(Scope.close(this.#scope, Exit.void))
+  }
+
+  /** Closes the connection, which also ends whatever transaction it is in. */
+  discard(after: Effect.Effect<unknown> = Effect.void): void {
+    if (this.#isReturned) return
+    this.#isReturned = true
+    this.#sessions.fork(
+      after.pipe(
+        Effect.andThen(this.#sessions.invalidate(this.#connection)),
+        Effect.andThen(Scope.close(this.#scope, Exit.void))
+      )
+    )
+  }
+
+  /** The driver cancels at the server and waits for its word, as long as that may take; only then is the connection closed. */
+  #abandon(fiber: Fiber.Fiber<PgConnection.Result, SqlError>): void {
+    fiber.interruptUnsafe()
+    this.discard(
+      Effect.callback<void>((resume) => {
+        fiber.addObserver(() => resume(Effect.void))
+      })
+    )
+  }
+}
+
+function once(
+  sessions: Sessions,
+  statement: Statement,
+  options: Omit<TransactionOptions, "isolation">
+): Answered<Answer> {
+  const { fences, label } = options
+  return Effect.suspend(() => {
+    const { parameters, text } = toSql(statement, sessions.tables, fences)
+    return Effect.flatMap(sessions.acquire(label), (session) =>
+      Effect.flatMap(session.run({ parameters, text: `${commentOf(label)}${text}` }), (settled) => {
+        const answered = answerOf(label, settled, statement, writes(statement))
+        if (answered.isLost) session.discard()
+        else session.release()
+        return answered.answer
+      })
+    )
+  })
+}
+
+function transaction<A, E, R>(
+  sessions: Sessions,
+  body: (transaction: Transaction) => Effect.Effect<A, E, R>,
+  options: TransactionOptions
+): Effect.Effect<A, E | StorageError, R> {
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const running = new Running(sessions, options)
+      return restore(
+        Effect.andThen(
+          running.start,
+          Effect.suspend(() => body(running.transaction))
+        )
+      ).pipe(
+        Effect.exit,
+        Effect.flatMap((exit): Effect.Effect<A, E | StorageError> => {
+          if (Exit.isSuccess(exit)) {
+            // Interrupted before COMMIT was sent, the transaction ends as if its body had been.
+            return Effect.as(restore(running.commit), exit.value).pipe(Effect.onInterrupt(() => running.abandonUnsent))
+          }
+          if (Cause.hasInterrupts(exit.cause)) {
+            running.abandon()
+            return Effect.failCause(exit.cause)
+          }
+          return Effect.andThen(running.rollback, Effect.failCause(exit.cause))
+        })
+      )
+    })
+  )
+}
+
+/** One transaction from BEGIN to its end. */
+class Running {
+  readonly #sessions: Sessions
+  readonly #options: TransactionOptions
+  readonly transaction: Transaction
+  readonly #turn = Semaphore.makeUnsafe(1)
+  #session: Session | undefined
+  #hasWritten = false
+  /** A call was interrupted or lost, so that nobody knows what it did. */
+  #doom: Reason | undefined
+  /** COMMIT or ROLLBACK was sent: no call may follow. */
+  #isOver = false
+
+  constructor(sessions: Sessions, options: TransactionOptions) {
+    this.#sessions = sessions
+    this.#options = options
+    this.transaction = makeTransaction((statement) => this.#execute(statement))
+  }
+
+  /** Takes a connection and begins, with the fences. */
+  get start(): Answered<void> {
+    const { fences = [], isolation = "read committed", label } = this.#options
+    return Effect.gen({ self: this }, function* () {
+      this.#session = yield* this.#sessions.acquire(label)
+      yield* this.#call(control(`${commentOf(label)}begin isolation level ${isolation}`), undefined)
+      if (fences.length === 0) return
+      const { rows } = yield* this.#call(toSql({ _tag: "Fence", fences }, this.#sessions.tables), undefined)
+      const stale = staleAmong(fences, rows)
+      if (stale !== undefined) return yield* failed(label, stale)
+    })
+  }
+
+  /** Sends COMMIT, which goes on when whoever waits for it is interrupted. */
+  get commit(): Answered<void> {
+    return Effect.callback<void, StorageError>((resume) => {
+      const { label } = this.#options
+      const session = this.#session!
+      if (this.#doom !== undefined) {
+        this.abandon()
+        return resume(failed(label, this.#doom))
+      }
+      this.#isOver = true
+      const sent = this.#sessions.run(
+        Effect.map(session.run(control("commit")), (settled): Answered<void> => {
+          const { answer, isLost } = answerOf(label, settled, undefined, this.#hasWritten)
+          if (isLost) session.discard()
+          else session.release()
+          // What Postgres answers to COMMIT when the transaction was doomed.
+          const isRolledBack = Exit.isSuccess(settled) && settled.value.command === "ROLLBACK"
+          return isRolledBack ? failed(label, new Aborted()) : Effect.asVoid(answer)
+        })
+      )
+      sent.addObserver((exit) => resume(Exit.isSuccess(exit) ? exit.value : Effect.failCause(exit.cause)))
+    })
+  }
+
+  /** Ends the transaction at the server, and waits for that. Never fails: a lost connection rolls back too. */
+  get rollback(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const session = this.#session
+      this.#isOver = true
+      if (session === undefined) return Effect.void
+      if (this.#doom !== undefined) return Effect.sync(() => session.discard())
+      return Effect.map(session.run(control("rollback")), (settled) => {
+        if (Exit.isSuccess(settled)) session.release()
+        else session.discard()
+      })
+    })
+  }
+
+  /** The same, without waiting. */
+  abandon(): void {
+    this.#isOver = true
+    this.#sessions.fork(this.rollback)
+  }
+
+  get abandonUnsent(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (!this.#isOver) this.abandon()
+    })
+  }
+
+  #execute(statement: Statement): Answered<Answer> {
+    return Effect.suspend(() => {
+      const sql = toSql(statement, this.#sessions.tables)
+      return this.#turn.withPermit(
+        Effect.suspend(() => {
+          if (this.#isOver) {
+            return Effect.die(new Error(`${this.#options.label}: a call after the end of its transaction`))
+          }
+          if (this.#doom !== undefined) return failed(this.#options.label, this.#doom)
+          this.#hasWritten ||= writes(statement)
+          return this.#call(sql, statement)
+        })
+      )
+    })
+  }
+
+  #call(sql: Sql, statement: Statement | undefined): Answered<Answer> {
+    const { label } = this.#options
+    return this.#session!.run(sql).pipe(
+      Effect.onInterrupt(() =>
+        Effect.sync(() => {
+          this.#doom = new Aborted()
+        })
+      ),
+      Effect.flatMap((settled) => {
+        const { answer, isLost } = answerOf(label, settled, statement, false)
+        if (isLost) this.#doom = new Unavailable({ detail: "the connection is closed" })
+        return answer
+      })
+    )
+  }
+}
+
+/** `mayHaveCommitted`: whether what was sent would commit something. */
+function answerOf(
+  label: string,
+  settled: Settled,
+  statement: Statement | undefined,
+  mayHaveCommitted: boolean
+): { readonly answer: Answered<Answer>; readonly isLost: boolean } {
+  if (Exit.isSuccess(settled)) {
+    return { answer: Effect.succeed(decode(statement, settled.value)), isLost: false }
+  }
+  const error = Cause.findErrorOption(settled.cause)
+  if (error._tag === "None") return { answer: Effect.failCause(settled.cause as Cause.Cause<never>), isLost: true }
+  const table = statement !== undefined && "table" in statement ? statement.table : "transaction"
+  const failure =
+    error.value === "no answer"
+      ? ({ _tag: "Lost", reason: new Unavailable({ detail: "no answer in time" }) } as const)
+      : failureOf(error.value, table)
+  switch (failure._tag) {
+    case "Lost":
+      return { answer: failed(label, mayHaveCommitted ? new UnknownOutcome() : failure.reason), isLost: true }
+    case "Refused":
+      return { answer: failed(label, failure.reason), isLost: isLastWord(failure.reason) }
+    case "Defect":
+      return { answer: Effect.die(failure.defect), isLost: true }
+  }
+}
+
+/** The server says this and ends the session. */
+function isLastWord(reason: Reason): boolean {
+  return reason._tag === "Timeout" && reason.limit === "idle-in-transaction"
+}
+
+function decode(statement: Statement | undefined, result: PgConnection.Result): Answer {
+  if (statement?._tag === "Count") return { rows: [], count: result.rows[0]!["count"] as number }
+  return { rows: result.rows, count: result.rows.length }
+}
+
+function staleAmong(fences: ReadonlyArray<Fence>, rows: Answer["rows"]): Fenced | undefined {
+  const epochs = new Map(rows.map((row) => [row["key"] as string, row["epoch"] as number]))
+  const stale = fences.find(({ epoch, lease }) => epochs.get(lease) !== epoch)
+  if (stale === undefined) return undefined
+  return new Fenced({ ...stale, actualEpoch: epochs.get(stale.lease) ?? null })
+}
+
+function control(text: string): Sql {
+  return { text, parameters: [] }
+}
+
+function commentOf(label: string): string {
+  return `/* ${label.replaceAll(/[^\w./: -]/g, "_")} */ `
+}
+
+function failed(label: string, reason: Reason): Effect.Effect<never, StorageError> {
+  return Effect.fail(new StorageError({ label, reason }))
+}
+
+function writes(statement: Statement): boolean {
+  return statement._tag === "Insert" || statement._tag === "Update" || statement._tag === "Delete"
+}
