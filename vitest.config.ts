@@ -3,9 +3,11 @@ import { defineConfig } from "vitest/config"
 // Before any worker starts: a process reads its time zone once.
 process.env.TZ = "UTC"
 
-// A planted bug, to see whether the tests find it: a name from `stormglass list mutants`, or a file.
+// A planted bug, to see whether the tests find it: a name from `stormglass list mutants`, or a file. The module is named by its
+// URL so that it is no part of this configuration, which is bundled whenever tests start.
 const mutant = process.env.STORMGLASS_MUTANT
-const plugins = mutant === undefined ? [] : [(await import("./adapters/cli/mutantPlugin.ts")).mutantPlugin(mutant)]
+const { href } = new URL("adapters/cli/mutantPlugin.ts", import.meta.url)
+const plugins = mutant === undefined ? [] : [(await import(href)).mutantPlugin(mutant)]
 
 export default defineConfig({
   plugins,
@@ -13,6 +15,8 @@ export default defineConfig({
   resolve: { conditions: ["stormglass-source"] },
   ssr: { resolve: { conditions: ["stormglass-source"] } },
   test: {
+    // What was transformed without the mutant must not stand in for it, nor the other way round.
+    fsModuleCache: mutant === undefined,
     // Whatever is called a test, a user's own folders included.
     include: ["**/*.test.ts"],
     setupFiles: ["./scenarios/propertySeed.ts"],

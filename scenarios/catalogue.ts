@@ -21,6 +21,7 @@ export const catalogue: ReadonlyArray<Entry> = [
   { name: "calm", load: async () => (await import("./calm.ts")).calm },
   { name: "clocks/skewed-and-drifting", load: async () => (await import("./clocksAstray.ts")).clocksAstray },
   { name: "everything", load: async () => (await import("./everything.ts")).everything },
+  { name: "example/journal", load: async () => (await import("./examples/journal.ts")).journal },
   { name: "example/payments", load: async () => (await import("./examples/payments.ts")).payments },
   {
     name: "fleet/scaled-10-to-3-to-2-under-leader-changes",

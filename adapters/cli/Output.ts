@@ -59,10 +59,11 @@ export const verdictTable = (summary: Summary): string => {
 
 /** How often each kind of fault changed something; of those that were expected to, also that they never did. */
 export const effectTable = (effects: Readonly<Record<string, number>>, isExpected: (kind: string) => boolean): string =>
-  faultKinds
-    .filter(({ name }) => effects[name] !== undefined || isExpected(name))
+  // Those that a scenario brings come after those that come with the simulator.
+  [...new Set([...faultKinds.map(({ name }) => name), ...Object.keys(effects).toSorted()])]
+    .filter((name) => effects[name] !== undefined || isExpected(name))
     .map(
-      ({ name }) =>
+      (name) =>
         `  ${name.padEnd(36)}${effects[name] === undefined ? paint("dim", "    never") : String(effects[name]).padStart(9)}`
     )
     .join("\n")

@@ -13,6 +13,7 @@ import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
+import { diskKinds } from "../../sim/nemesis/kinds/disk.ts"
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { declaredMarks } from "./declaredMarks.ts"
@@ -500,7 +501,7 @@ async function listCommand(options: { readonly what: string; readonly json: bool
 }
 
 function faultRows(): ReadonlyArray<FaultRow> {
-  return faultKinds.map(({ describes, mode, name, parameters = {} }) => {
+  return [...faultKinds, ...diskKinds].map(({ describes, mode, name, parameters = {} }) => {
     const when = mode === "event" ? ["at", "on"] : ["from", "until", "rate"]
     return { name, describes, when, parameters }
   })
