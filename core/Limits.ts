@@ -77,6 +77,20 @@ export const socketFrameBytesMax = 4 * 1_024 * 1_024
 export const socketOpenTimeoutMillis = 5_000
 export const socketPingIntervalMillis = 4_000
 export const socketSilentIntervalsMax = 3
+/** What a writer may have waiting in its own process before it waits itself. */
+export const socketBufferBytesMax = 262_144
+/** How long the answer to a close frame is waited for. */
+export const socketCloseTimeoutMillis = 5_000
+
+/** HTTP: the phases of a request, connections, and how a server stops. */
+export const httpHeadersTimeoutMillis = 10_000
+export const httpRequestTimeoutMillis = 30_000
+export const httpBodyBytesMax = 1_048_576
+export const httpConnectTimeoutMillis = 3_000
+export const httpConnectionsPerServerMax = 64
+export const httpClientKeepAliveMillis = 4_000
+export const httpServerKeepAliveMillis = 10_000
+export const httpStopDeadlineMillis = 15_000
 
 /** The change feed: how many changes come at once. */
 export const feedChangesMax = 1_000
@@ -110,3 +124,9 @@ assert(
   "a session that went dead is noticed and opened anew before its agent is stale"
 )
 assert(socketSilentIntervalsMax >= 2, "one look that comes too soon, after a pause, loses nobody")
+assert(httpHeadersTimeoutMillis <= httpRequestTimeoutMillis, "headers are a part of a request")
+assert(
+  httpClientKeepAliveMillis < httpServerKeepAliveMillis,
+  "a client never sends on a connection that its server is about to close"
+)
+assert(socketCloseTimeoutMillis < httpStopDeadlineMillis, "a session can say goodbye before a stop ends it")

@@ -4,7 +4,7 @@
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import { type CallerName, flood, type Input, serverLimits } from "./NetworkPrograms.fixture.ts"
+import { type CallerName, type Input, serverLimits } from "./NetworkPrograms.fixture.ts"
 
 /** What was to hold did not; or a world could not do what was asked of it. */
 export class LawBroken extends Data.TaggedError("LawBroken")<{ readonly message: string }> {}
@@ -38,6 +38,8 @@ export interface NetworkWorld {
   readonly clog: Effect.Effect<Effect.Effect<void>>
   /** The next thing that passes is answered by a reset at both ends. */
   readonly reset: Effect.Effect<void>
+  /** So many messages of 64 KiB are several times what the way between two programs holds. */
+  readonly messagesMany: number
   /** How many connections callers have opened. */
   readonly connections: () => number
   /** Goes on until it holds; fails when it does not within the world's patience. */
@@ -46,6 +48,8 @@ export interface NetworkWorld {
 
 export interface Law {
   readonly name: string
+  /** It cuts, clogs, resets or counts what passes between callers and server. */
+  readonly isOnTheWay?: true
   readonly holds: (world: NetworkWorld) => Effect.Effect<void, LawBroken>
 }
 
@@ -174,6 +178,7 @@ export const laws: ReadonlyArray<Law> = [
   },
   {
     name: "a reset is 1006 at both ends",
+    isOnTheWay: true,
     holds: (world) =>
       Effect.gen(function* () {
         const { client, server } = yield* open(world)
@@ -184,6 +189,7 @@ export const laws: ReadonlyArray<Law> = [
   },
   {
     name: "a connection that was cut is noticed at both ends, though nobody speaks",
+    isOnTheWay: true,
     holds: (world) =>
       Effect.gen(function* () {
         const { client, server } = yield* open(world)
@@ -195,6 +201,7 @@ export const laws: ReadonlyArray<Law> = [
   },
   {
     name: "a clog shorter than the patience of both ends costs time, and nothing else",
+    isOnTheWay: true,
     holds: (world) =>
       Effect.gen(function* () {
         yield* world.serve
@@ -251,13 +258,14 @@ export const laws: ReadonlyArray<Law> = [
     name: "a caller waits while the server reads nothing, is not given up for it, and holds no more; then everything comes, in order",
     holds: (world) =>
       Effect.gen(function* () {
+        const messages = world.messagesMany
         const server = yield* world.serve
-        const client = yield* world.call("pour", { path: "/late" })
+        const client = yield* world.call("pour", { path: `/late?messages=${messages}`, messages })
         const waits = () => client.said().find((line) => line.startsWith("client waits after"))
         yield* world.until("the caller waits", () => waits() !== undefined)
         const written = Number(/\d+/.exec(waits() ?? "")?.[0])
         const millis = serverLimits.silentIntervalsMax * serverLimits.pingIntervalMillis
-        yield* isTrue(written < (flood.messages * 3) / 4, `the caller has written ${written} messages`)
+        yield* isTrue(written < (messages * 3) / 4, `the caller has written ${written} messages`)
         // A clock in the world: a request that takes longer than silence is borne.
         const clock = yield* world.call("ask", { path: "/never", timeoutMillis: millis * 2 })
         yield* says(world, clock, "TimeoutError")
@@ -265,7 +273,7 @@ export const laws: ReadonlyArray<Law> = [
         const memoryMiB = client.memoryMiB()
         yield* isTrue(memoryMiB === undefined || memoryMiB < 200, `the caller holds ${memoryMiB} MiB`)
         yield* world.call("ask", { path: "/read" })
-        yield* says(world, server, `late took ${flood.messages} in order`)
+        yield* says(world, server, `late took ${messages} in order`)
         yield* says(world, client, "client wrote all")
         yield* says(world, client, "closed 1000")
       })
@@ -274,10 +282,11 @@ export const laws: ReadonlyArray<Law> = [
     name: "a server waits while a caller reads nothing, holds no more, and goes on when it does",
     holds: (world) =>
       Effect.gen(function* () {
+        const messages = world.messagesMany
         const server = yield* world.serve
-        const client = yield* world.call("sip", { path: "/pour" })
+        const client = yield* world.call("sip", { path: `/pour?messages=${messages}`, messages })
         yield* world.until("the server waits", () => server.said().some((line) => line.startsWith("pour waits after")))
-        yield* says(world, client, `client took ${flood.messages} in order`)
+        yield* says(world, client, `client took ${messages} in order`)
         yield* says(world, server, "pour wrote all")
       })
   },
@@ -337,14 +346,16 @@ export const laws: ReadonlyArray<Law> = [
   },
   {
     name: "HTTP: requests one after the other share a connection",
+    isOnTheWay: true,
     holds: (world) =>
       Effect.gen(function* () {
         yield* world.serve
         const before = world.connections()
-        const client = yield* world.call("askThrice", { path: "/hello" })
-        yield* says(world, client, "200 hello", 3)
+        const client = yield* world.call("askMany", { path: "/hello", messages: 10 })
+        yield* says(world, client, "200 hello", 10)
         const opened = world.connections() - before
-        yield* isTrue(opened === 1, `three requests opened ${opened} connections`)
+        // A pool may open a second one while it puts the first one back.
+        yield* isTrue(opened <= 2, `ten requests opened ${opened} connections`)
       })
   }
 ]

@@ -113,8 +113,8 @@ const takeNumbered = (
     let taken = 0
     while (taken < options.messages) {
       for (const message of yield* pull) {
-        const expected = numbered(taken, options.bytes)
-        if (!isSame(message, expected)) return yield* say(`${options.as} took another message instead of ${taken}`)
+        if (!isNumbered(message, taken, options.bytes))
+          return yield* say(`${options.as} took another message instead of ${taken}`)
         taken++
       }
     }
@@ -125,6 +125,13 @@ const numbered = (nth: number, bytes: number): Uint8Array => {
   const message = new Uint8Array(bytes).fill(nth % 251)
   new DataView(message.buffer).setUint32(0, nth)
   return message
+}
+
+/** Compared by what tells one from another, as there are many. */
+const isNumbered = (message: Uint8Array | string, nth: number, bytes: number): boolean => {
+  if (typeof message === "string" || message.length !== bytes) return false
+  const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
+  return view.getUint32(0) === nth && message.at(-1) === nth % 251
 }
 
 const isSame = (left: Uint8Array | string, right: Uint8Array | string): boolean => {
@@ -148,8 +155,8 @@ export const describe = (error: Socket.SocketError): string => {
   }
 }
 
-/** More than any buffers on the way hold. */
-export const flood = { messages: 512, bytes: 65_536 }
+const floodBytes = 65_536
+const flood = (parameters: URLSearchParams) => ({ messages: Number(parameters.get("messages")), bytes: floodBytes })
 
 /** The server of every law. */
 export const server: Layer.Layer<never, never, HttpServer.HttpServer | Say> = Layer.unwrap(
@@ -205,11 +212,11 @@ export const server: Layer.Layer<never, never, HttpServer.HttpServer | Say> = La
           return yield* session("fail", () => Effect.fail("failed"))
         case "/late":
           return yield* session("late", (_socket, pull) =>
-            Deferred.await(mayRead).pipe(Effect.andThen(takeNumbered(pull, { ...flood, as: "late" })))
+            Deferred.await(mayRead).pipe(Effect.andThen(takeNumbered(pull, { ...flood(searchParams), as: "late" })))
           )
         case "/pour":
           return yield* session("pour", (socket, pull) =>
-            Effect.andThen(pour(socket, { ...flood, as: "pour" }), drain(pull))
+            Effect.andThen(pour(socket, { ...flood(searchParams), as: "pour" }), drain(pull))
           )
         default:
           return HttpServerResponse.empty({ status: 404 })
@@ -335,13 +342,15 @@ const callers = {
 
   /** Writes more than fits, and listens to the end. */
   pour: (input) =>
-    calling(input, (socket, pull) => Effect.andThen(pour(socket, { ...flood, as: "client" }), hear(pull))),
+    calling(input, (socket, pull) =>
+      Effect.andThen(pour(socket, { messages: input.messages ?? 0, bytes: floodBytes, as: "client" }), hear(pull))
+    ),
 
   /** Reads nothing for a while, and then everything. */
   sip: (input) =>
     calling(input, (_socket, pull) =>
       Effect.sleep("4 seconds").pipe(
-        Effect.andThen(takeNumbered(pull, { ...flood, as: "client" })),
+        Effect.andThen(takeNumbered(pull, { messages: input.messages ?? 0, bytes: floodBytes, as: "client" })),
         Effect.andThen(Effect.never)
       )
     ),
@@ -357,8 +366,8 @@ const callers = {
 
   ask,
 
-  /** Asks three times, one after the other. */
-  askThrice: (input) => ask(input).pipe(Effect.andThen(ask(input)), Effect.andThen(ask(input)))
+  /** Asks as often as `messages` says, one after the other. */
+  askMany: (input) => Effect.forEach(Array.from({ length: input.messages ?? 0 }), () => ask(input), { discard: true })
 } satisfies Readonly<Record<string, Caller>>
 
 export type CallerName = keyof typeof callers

@@ -72,6 +72,7 @@ const simulated = (seed: string): NetworkWorld => {
       })
     }),
     reset: Effect.sync(() => void rule(reset)),
+    messagesMany: 256,
     connections: () => callers.reduce((count, caller) => count + world.network.link(caller, "server").connections, 0),
     until: (what, holds) =>
       Effect.suspend(() => {

@@ -8,6 +8,7 @@
  * - K4 A message above the limit is answered with 1009 and is an error here; nothing is read after it.
  */
 import type * as Socket from "effect/socket/Socket"
+import { socketCloseTimeoutMillis } from "../../core/Limits.ts"
 import type { Transport } from "../../core/socket/LiveSocket.ts"
 import * as Dial from "../../core/ports/Dial.ts"
 import type { Event } from "../kernel/EventHeap.ts"
@@ -19,9 +20,6 @@ import { sendWebSocketFrame, sizeOf, type WebSocketFrame } from "./WebSocketFram
 
 type Type = "open" | "message" | "error" | "close"
 type Listener = (event: Socket.WebSocketEvent) => void
-
-/** How long the answer to a close frame is waited for. */
-const closeLimitMicros = 5_000_000
 
 const connecting = 0
 const open = 1
@@ -139,7 +137,7 @@ export class SimWebSocket implements Transport {
     this.#say({ _tag: "Close", code: code ?? 1005, reason })
     this.readyState = closing
     this.#release()
-    this.#closeTimer = this.#node.setTimer(closeLimitMicros, () => this.#hangUp())
+    this.#closeTimer = this.#node.setTimer(socketCloseTimeoutMillis * 1_000, () => this.#hangUp())
   }
 
   terminate(): void {

@@ -1,0 +1,16 @@
+/** A process that ends itself while it holds something that it would release. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { NodeExit } from "../../core/ports/NodeExit.ts"
+import * as ProcessExit from "./ProcessExit.ts"
+
+const program = Effect.gen(function* () {
+  const { exit } = yield* NodeExit
+  yield* Effect.addFinalizer(() => Console.log("released"))
+  yield* Console.log("holding")
+  yield* exit("its lease is over")
+  yield* Console.log("still here")
+}).pipe(Effect.scoped, Effect.provide(ProcessExit.layer))
+
+NodeRuntime.runMain(program)

@@ -1,0 +1,70 @@
+/**
+ * The `Dial` port on real WebSockets.
+ */
+import * as NodeWS from "@effect/platform-node/NodeWS"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { socketCloseTimeoutMillis } from "../../core/Limits.ts"
+import * as Dial from "../../core/ports/Dial.ts"
+import * as LiveSocket from "../../core/socket/LiveSocket.ts"
+import { WsTransport } from "./WsTransport.ts"
+
+/** `limits` replaces single limits of `core/Limits.ts`. */
+export const layer = (limits: Partial<LiveSocket.Limits> = {}): Layer.Layer<Dial.Dial> => {
+  const all = { ...LiveSocket.defaultLimits, ...limits }
+  return Layer.succeed(
+    Dial.Dial,
+    Dial.Dial.of({
+      dial: (address, { headers }) =>
+        LiveSocket.dial({
+          address,
+          limits: all,
+          connect: connect(address, headers, all),
+          reasonOf: ({ failure }) => failure
+        })
+    })
+  )
+}
+
+const connect = (
+  address: string,
+  headers: Dial.Options["headers"],
+  limits: LiveSocket.Limits
+): Effect.Effect<WsTransport, Dial.Reason> =>
+  Effect.suspend(() => {
+    const url = Dial.parseAddress(address)
+    if (!(url instanceof URL)) return Effect.fail(url)
+    return Effect.try({
+      try: () => open(url, headers, limits),
+      // Headers that are none.
+      catch: (cause) => new Dial.Malformed({ detail: cause instanceof Error ? cause.message : String(cause) })
+    })
+  })
+
+function open(url: URL, headers: Dial.Options["headers"], limits: LiveSocket.Limits): WsTransport {
+  const options: NodeWS.ClientOptions & { readonly closeTimeout: number } = {
+    headers,
+    maxPayload: limits.frameBytesMax,
+    closeTimeout: socketCloseTimeoutMillis,
+    // Compression costs memory for each connection, and time for each message.
+    perMessageDeflate: false,
+    finishRequest: (request) => {
+      request.on("response", ({ statusCode }) => {
+        transport.failure = Dial.refusalOf(statusCode ?? 0)
+      })
+      request.end()
+    }
+  }
+  const ws = new NodeWS.WebSocket(url, options)
+  const transport = new WsTransport(ws)
+  ws.on("error", (error) => {
+    transport.failure ??= reasonOf(error)
+  })
+  return transport
+}
+
+function reasonOf(error: Error): Dial.Reason {
+  const { code } = error as { readonly code?: string }
+  if (code === "ECONNREFUSED") return new Dial.Refused()
+  return new Dial.Unreachable({ detail: code === undefined ? error.message : `${code}: ${error.message}` })
+}
