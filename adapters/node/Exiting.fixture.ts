@@ -9,8 +9,7 @@ const program = Effect.gen(function* () {
   const { exit } = yield* NodeExit
   yield* Effect.addFinalizer(() => Console.log("released"))
   yield* Console.log("holding")
-  yield* exit("its lease is over")
-  yield* Console.log("still here")
-}).pipe(Effect.scoped, Effect.provide(ProcessExit.layer))
+  return yield* exit("its lease is over")
+}).pipe(Effect.ensuring(Console.log("still here")), Effect.scoped, Effect.provide(ProcessExit.layer))
 
 NodeRuntime.runMain(program)
