@@ -100,7 +100,11 @@ export const layer = (options: PostgresOptions): Layer.Layer<Storage> =>
 type Answered<A> = Effect.Effect<A, StorageError>
 
 /** How a statement ended that was given to a connection. */
-type Settled = Exit.Exit<PgConnection.Result, SqlError | "no answer">
+interface Settled {
+  readonly exit: Exit.Exit<PgConnection.Result, SqlError | "no answer">
+  /** False when the connection was found dead before anything was written to it. */
+  readonly wasSent: boolean
+}
 
 const defaults = {
   connectionsMax: 10,
@@ -203,12 +207,14 @@ class Session {
   run({ parameters, text }: Sql): Effect.Effect<Settled> {
     return Effect.callback<Settled>((resume) => {
       const fiber = this.#sessions.run(this.#connection.query(text, parameters.map(bind)))
-      fiber.addObserver((exit) => resume(Effect.succeed(exit)))
+      // The driver writes, or refuses to, in the stack of its caller.
+      const wasSent = fiber.pollUnsafe() === undefined
+      fiber.addObserver((exit) => resume(Effect.succeed({ exit, wasSent })))
       return Effect.sync(() => this.#abandon(fiber))
     }).pipe(
       Effect.timeoutOrElse({
         duration: this.#sessions.answerTimeout,
-        orElse: () => Effect.succeed<Settled>(Exit.fail("no answer"))
+        orElse: () => Effect.succeed<Settled>({ exit: Exit.fail("no answer"), wasSent: true })
       })
     )
   }
@@ -341,7 +347,8 @@ class Running {
           if (isLost) session.discard()
           else session.release()
           // What Postgres answers to COMMIT when the transaction was doomed.
-          const isRolledBack = Exit.isSuccess(settled) && settled.value.command === "ROLLBACK"
+          const { exit } = settled
+          const isRolledBack = Exit.isSuccess(exit) && exit.value.command === "ROLLBACK"
           return isRolledBack ? failed(label, new Aborted()) : Effect.asVoid(answer)
         })
       )
@@ -356,8 +363,8 @@ class Running {
       this.#isOver = true
       if (session === undefined) return Effect.void
       if (this.#doom !== undefined) return Effect.sync(() => session.discard())
-      return Effect.map(session.run(control("rollback")), (settled) => {
-        if (Exit.isSuccess(settled)) session.release()
+      return Effect.map(session.run(control("rollback")), ({ exit }) => {
+        if (Exit.isSuccess(exit)) session.release()
         else session.discard()
       })
     })
@@ -411,23 +418,25 @@ class Running {
 /** `mayHaveCommitted`: whether what was sent would commit something. */
 function answerOf(
   label: string,
-  settled: Settled,
+  { exit, wasSent }: Settled,
   statement: Statement | undefined,
   mayHaveCommitted: boolean
 ): { readonly answer: Answered<Answer>; readonly isLost: boolean } {
-  if (Exit.isSuccess(settled)) {
-    return { answer: Effect.succeed(decode(statement, settled.value)), isLost: false }
+  if (Exit.isSuccess(exit)) {
+    return { answer: Effect.succeed(decode(statement, exit.value)), isLost: false }
   }
-  const error = Cause.findErrorOption(settled.cause)
-  if (error._tag === "None") return { answer: Effect.failCause(settled.cause as Cause.Cause<never>), isLost: true }
+  const error = Cause.findErrorOption(exit.cause)
+  if (error._tag === "None") return { answer: Effect.failCause(exit.cause as Cause.Cause<never>), isLost: true }
   const table = statement !== undefined && "table" in statement ? statement.table : "transaction"
   const failure =
     error.value === "no answer"
       ? ({ _tag: "Lost", reason: new Unavailable({ detail: "no answer in time" }) } as const)
       : failureOf(error.value, table)
   switch (failure._tag) {
-    case "Lost":
-      return { answer: failed(label, mayHaveCommitted ? new UnknownOutcome() : failure.reason), isLost: true }
+    case "Lost": {
+      const isUnknown = mayHaveCommitted && wasSent
+      return { answer: failed(label, isUnknown ? new UnknownOutcome() : failure.reason), isLost: true }
+    }
     case "Refused":
       return { answer: failed(label, failure.reason), isLost: isLastWord(failure.reason) }
     case "Defect":

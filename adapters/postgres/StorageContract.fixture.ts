@@ -79,15 +79,20 @@ export const tables = [things, rules, leases] as unknown as ReadonlyArray<Table<
 
 type Program = Effect.Effect<void, unknown, Storage>
 
+/** The laws of timeouts run with those of `core/Limits.ts`, all others with such that no busy machine runs into. */
+export type Patience = "short" | "long"
+
 /** Declares the suite. `run` empties the tables, then runs the program with a storage over them. */
 export const storageContract = (
   implementation: string,
-  run: (program: Program) => Effect.Effect<void, unknown>
+  run: (program: Program, patience: Patience) => Effect.Effect<void, unknown>
 ): void => {
   describe(`the storage port on ${implementation}`, () => {
     for (const [group, laws] of Object.entries(groups)) {
       describe(group, () => {
-        for (const [law, program] of Object.entries(laws)) it.live(law, () => run(program))
+        for (const [law, program] of Object.entries(laws)) {
+          it.live(law, () => run(program, group === "limits" ? "short" : "long"))
+        }
       })
     }
   })
@@ -734,25 +739,6 @@ const isolation: Readonly<Record<string, Program>> = {
     assert.deepStrictEqual(waits.join(""), ["---x", "--xx", "-xxx", "xxxx"].join(""))
   }),
 
-  "who waits for a lock too long is told so": Effect.gen(function* () {
-    yield* insertThings([{}])
-    const set = (t: Transaction) => t.update(things, { where: () => and(), set: () => ({ integer: 1 }) })
-    const holder = yield* held((t) => Effect.andThen(set(t), Effect.void))
-    const reason = yield* reasonOf(once(set))
-    assert.deepInclude(reason, { _tag: "Timeout", limit: "lock" })
-    yield* holder.end
-  }),
-
-  "who is silent in a transaction loses it": Effect.gen(function* () {
-    yield* insertThings([{ integer: 0 }])
-    const set = (t: Transaction, integer: number) => t.update(things, { where: () => and(), set: () => ({ integer }) })
-    const silent = transact((t) =>
-      set(t, 1).pipe(Effect.andThen(Effect.sleep("1500 millis")), Effect.andThen(set(t, 2)))
-    )
-    assert.deepInclude(yield* reasonOf(silent), { _tag: "Timeout", limit: "idle-in-transaction" })
-    assert.strictEqual((yield* once((t) => t.get(things, { id: 1 })))?.integer, 0)
-  }),
-
   "of two that wait for each other one is ended, and nobody waits for ever": Effect.gen(function* () {
     yield* insertThings([{}, {}])
     const lock = (t: Transaction, id: number) => t.get(things, { id }, { lock: "for update" })
@@ -773,6 +759,27 @@ const isolation: Readonly<Record<string, Program>> = {
       const reason = yield* reasonOf(end)
       assert.isTrue(reason._tag === "Deadlock" || (reason._tag === "Timeout" && reason.limit === "lock"), reason._tag)
     }
+  })
+}
+
+const limits: Readonly<Record<string, Program>> = {
+  "who waits for a lock too long is told so": Effect.gen(function* () {
+    yield* insertThings([{}])
+    const set = (t: Transaction) => t.update(things, { where: () => and(), set: () => ({ integer: 1 }) })
+    const holder = yield* held((t) => Effect.andThen(set(t), Effect.void))
+    const reason = yield* reasonOf(once(set))
+    assert.deepInclude(reason, { _tag: "Timeout", limit: "lock" })
+    yield* holder.end
+  }),
+
+  "who is silent in a transaction loses it": Effect.gen(function* () {
+    yield* insertThings([{ integer: 0 }])
+    const set = (t: Transaction, integer: number) => t.update(things, { where: () => and(), set: () => ({ integer }) })
+    const silent = transact((t) =>
+      set(t, 1).pipe(Effect.andThen(Effect.sleep("1500 millis")), Effect.andThen(set(t, 2)))
+    )
+    assert.deepInclude(yield* reasonOf(silent), { _tag: "Timeout", limit: "idle-in-transaction" })
+    assert.strictEqual((yield* once((t) => t.get(things, { id: 1 })))?.integer, 0)
   })
 }
 
@@ -897,4 +904,4 @@ const fencing: Readonly<Record<string, Program>> = {
   })
 }
 
-const groups = { kinds, questions, writes, transactions, isolation, fencing } as const
+const groups = { kinds, questions, writes, transactions, isolation, limits, fencing } as const
