@@ -92,8 +92,11 @@ export const httpClientKeepAliveMillis = 4_000
 export const httpServerKeepAliveMillis = 10_000
 export const httpStopDeadlineMillis = 15_000
 
-/** The change feed: how many changes come at once. */
+/** The change feed: how many changes come at once, and how often it is asked without a hint: what a lost one can cost. */
 export const feedChangesMax = 1_000
+export const feedPollMillis = 1_000
+/** At most one hint is sent in so long by each process, whatever it commits. */
+export const feedHintMillis = 10
 
 /** Requests. */
 export const fleetDesiredMax = 1_000

@@ -7,15 +7,20 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as fc from "fast-check"
+import { follow } from "../../core/feed/follow.ts"
 import { type Change, type Cursor, Feed } from "../../core/ports/Feed.ts"
 import { Replica } from "../../core/ports/Replica.fixture.ts"
+import { Storage } from "../../core/ports/Storage.ts"
 import { integer, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
 import { database, skipped } from "./Database.fixture.ts"
 import { type Connection, make as makeServer } from "./EmbeddedPostgres.ts"
 import * as PostgresFeed from "./Feed.ts"
+import * as FeedHints from "./FeedHints.ts"
 import { changesTable, createFeed, recordChangesOf } from "./FeedSchema.ts"
+import * as PostgresStorage from "./PostgresStorage.ts"
 
 const things = make("things", { columns: { id: integer, value: integer }, primaryKey: ["id"] })
 const moments = make("moments", {
@@ -247,6 +252,46 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
   )
 
   it.live(
+    "is followed across dead listeners and forgotten changes, with hints from whoever writes through the port",
+    () =>
+      story(({ connection, feed, session }) =>
+        Effect.gen(function* () {
+          const say = yield* session
+          const replica = new Replica()
+          const told = { listings: 0, batches: 0 }
+          const following = follow({
+            tables,
+            onListing: (listing) => Effect.sync(() => (told.listings++, replica.list(listing, tables))),
+            onBatch: ({ changes }) => Effect.sync(() => (told.batches++, replica.apply(changes)))
+          })
+          yield* Effect.forkScoped(Effect.provideService(following, Feed, feed))
+          const storage = FeedHints.layer.pipe(
+            Layer.provide(PostgresStorage.layer({ connection, tables })),
+            Layer.provide(PgClient.layer({ ...connection, maxConnections: 2 }))
+          )
+          const { once, transaction } = Context.get(yield* Layer.build(storage), Storage)
+          const insert = (id: number) => once((t) => t.insert(things, { id, value: 0 }), { label: "insert" })
+          const knows = (rows: number) => until(() => replica.rows.size === rows)
+          yield* insert(1)
+          yield* knows(1)
+          yield* say("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'")
+          yield* transaction((t) => Effect.andThen(t.insert(things, { id: 2, value: 0 }), t.get(things, { id: 1 })), {
+            label: "insert"
+          })
+          yield* knows(2)
+          assert.strictEqual(told.listings, 1)
+          // As if nobody had followed for as long as changes are kept.
+          yield* say("begin")
+          yield* say("update stormglass_changes_floor set xid = pg_current_xact_id()")
+          yield* say("commit")
+          yield* insert(3)
+          yield* knows(3)
+          assert.strictEqual(told.listings, 2)
+        })
+      )
+  )
+
+  it.live(
     "gives every row's changes in the order of their commits, once, to readers of all paces",
     () =>
       Effect.flatMap(database, (connection) =>
@@ -290,6 +335,15 @@ describe.skipIf(skipped({ isControlled: true }))("the change feed of Postgres, a
     })
   )
 })
+
+/** For what another fiber, or the server, does in its own time. */
+function until(condition: () => boolean) {
+  return Effect.sync(condition).pipe(
+    Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (holds) => holds }),
+    Effect.timeout("20 seconds"),
+    Effect.orDie
+  )
+}
 
 const ids = fc.integer({ min: 1, max: 4 })
 

@@ -8,7 +8,7 @@
  * - T3 `truncate` is told as the deletion of every row.
  *
  * Absent on purpose: a notification in the trigger. Postgres commits transactions that notify one at a time, the wait for
- * the disk included.
+ * the disk included: sixteen writers who committed 3,600 updates a second committed 500. See `FeedHints.ts`.
  */
 import type { Table } from "../../core/ports/Table.ts"
 import { name } from "./Sql.ts"

@@ -1,0 +1,56 @@
+/**
+ * Hints for the readers of the change feed: a notification soon after a transaction of this process has committed a write,
+ * sent apart from it and for many at once, so that no writer waits for it. Lost with its session, and not repeated.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import { feedHintMillis } from "../../core/Limits.ts"
+import { Storage, type Transaction } from "../../core/ports/Storage.ts"
+import { channel } from "./Feed.ts"
+
+/** The storage below, telling readers of what it has written. */
+export const layer: Layer.Layer<Storage, never, Storage | PgClient.PgClient> = Layer.effect(
+  Storage,
+  Effect.gen(function* () {
+    const storage = yield* Storage
+    const client = yield* PgClient.PgClient
+    const told = yield* Queue.sliding<void>(1)
+    const notify = Effect.andThen(Queue.take(told), Effect.ignore(client.notify(channel, "")))
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(notify, Effect.sleep(feedHintMillis))))
+    const tell = Effect.asVoid(Queue.offer(told, undefined))
+    return {
+      transaction: (body, options) => {
+        const written = { isAny: false }
+        const after = Effect.suspend(() => (written.isAny ? tell : Effect.void))
+        return Effect.tap(
+          storage.transaction((transaction) => body(noting(transaction, written)), options),
+          after
+        )
+      },
+      once: (call, options) => {
+        const written = { isAny: false }
+        const after = Effect.suspend(() => (written.isAny ? tell : Effect.void))
+        return Effect.tap(
+          storage.once((transaction) => call(noting(transaction, written)), options),
+          after
+        )
+      }
+    }
+  })
+)
+
+/** The same calls, and whether one of them wrote. */
+function noting(transaction: Transaction, written: { isAny: boolean }): Transaction {
+  const note = <A>(effect: A): A => {
+    written.isAny = true
+    return effect
+  }
+  return {
+    ...transaction,
+    insert: (table, rows, options) => note(transaction.insert(table, rows, options)),
+    update: (table, options) => note(transaction.update(table, options)),
+    delete: (table, options) => note(transaction.delete(table, options))
+  }
+}
