@@ -117,6 +117,23 @@ describe("a server", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.live("notices who leaves before it has decided to let him in", () =>
+    Effect.gen(function* () {
+      const asked = yield* Deferred.make<void>()
+      const interrupted = yield* Deferred.make<void>()
+      const undecided: App = Deferred.succeed(asked, undefined).pipe(
+        Effect.andThen(Effect.never),
+        Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined)),
+        Effect.interruptible
+      )
+      const port = yield* serve(undecided)
+      const caller = yield* Effect.forkChild(converse(port, upgrade()))
+      yield* Deferred.await(asked)
+      yield* Fiber.interrupt(caller)
+      yield* Effect.timeout(Deferred.await(interrupted), "10 seconds")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("cuts off who says much before he was let in", () =>
     Effect.gen(function* () {
       const interrupted = yield* Deferred.make<void>()

@@ -2,6 +2,7 @@ import * as Net from "node:net"
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Socket from "effect/socket/Socket"
 import * as Dial from "../../core/ports/Dial.ts"
 import * as WebSocketDial from "./WebSocketDial.ts"
@@ -76,6 +77,34 @@ describe("dialling", () => {
       assert.match(why(yield* readAll(`ws://127.0.0.1:${busy}`)), /no upgrade: status 503$/)
       const moved = yield* listen((socket) => void socket.end("HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"))
       assert.match(why(yield* readAll(`ws://127.0.0.1:${moved}`)), /no upgrade: status 302$/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a peer that takes nothing keeps its writer waiting, and its buffer small", () =>
+    Effect.gen(function* () {
+      const peers: Array<Net.Socket> = []
+      const port = yield* listen((socket) => {
+        peers.push(socket)
+        upgrading([], [])(socket)
+        socket.once("data", () => setImmediate(() => socket.pause()))
+      })
+      let written = 0
+      const writing = Effect.gen(function* () {
+        const socket = yield* Dial.dial(`ws://127.0.0.1:${port}`, { headers: {} })
+        yield* socket.reader
+        const { write } = yield* socket.writer
+        for (; written < 1_024; written++) yield* write(new Uint8Array(65_536))
+      }).pipe(Effect.scoped, Effect.provide(WebSocketDial.layer()))
+      const fiber = yield* Effect.forkScoped(writing)
+      // Nothing more is written for a while: it waits, or it is done.
+      for (let still = 0, before = -1; still < 20; still = written === before && written > 0 ? still + 1 : 0) {
+        before = written
+        yield* Effect.sleep(10)
+      }
+      assert.isBelow(written, 512, "as much as the kernel takes")
+      peers[0]?.resume()
+      yield* Fiber.join(fiber)
+      assert.strictEqual(written, 1_024)
     }).pipe(Effect.scoped)
   )
 

@@ -6,6 +6,7 @@ import { bucketDiffersWhereStored } from "./bucketDiffersWhereStored.ts"
 import { cachingOnlyBelow400 } from "./cachingOnlyBelow400.ts"
 import { checkThenInsert } from "./checkThenInsert.ts"
 import { claimedAndNeverDone } from "./claimedAndNeverDone.ts"
+import { deafWhileItDecides } from "./deafWhileItDecides.ts"
 import { deletionByName } from "./deletionByName.ts"
 import { deletionPanics } from "./deletionPanics.ts"
 import { desiredTrustedInMemory } from "./desiredTrustedInMemory.ts"
@@ -21,23 +22,30 @@ import { incarnationStays } from "./incarnationStays.ts"
 import { leaderGateOnShardWork } from "./leaderGateOnShardWork.ts"
 import { leaderNeverTold } from "./leaderNeverTold.ts"
 import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
+import { limitInCharacters } from "./limitInCharacters.ts"
 import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
 import { orphansLeft } from "./orphansLeft.ts"
 import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
-import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { readsFromMemory } from "./readsFromMemory.ts"
+import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
 import { removedUnconfirmed } from "./removedUnconfirmed.ts"
 import { removedWithoutStopping } from "./removedWithoutStopping.ts"
 import { retentionTooShort } from "./retentionTooShort.ts"
+import { sentIsGone } from "./sentIsGone.ts"
 import { settledLooksAgain } from "./settledLooksAgain.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
+import { silenceIsLife } from "./silenceIsLife.ts"
+import { slowReaderIsSilent } from "./slowReaderIsSilent.ts"
+import { slowReaderJudges } from "./slowReaderJudges.ts"
 import { stopByName } from "./stopByName.ts"
+import { stoppedSaysDone } from "./stoppedSaysDone.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
 import { workOutlivesItsLease } from "./workOutlivesItsLease.ts"
+import { writerNeverWaits } from "./writerNeverWaits.ts"
 import { zombieCompletesAnothersAttempt } from "./zombieCompletesAnothersAttempt.ts"
 import type { Mutant } from "./Mutant.ts"
 
@@ -47,6 +55,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   cachingOnlyBelow400,
   checkThenInsert,
   claimedAndNeverDone,
+  deafWhileItDecides,
   deletionByName,
   deletionPanics,
   desiredTrustedInMemory,
@@ -62,22 +71,29 @@ export const mutants: ReadonlyArray<Mutant> = [
   leaderGateOnShardWork,
   leaderNeverTold,
   leaseMeasuredFromTheAnswer,
+  limitInCharacters,
   noBrake,
   noFence,
   orphansLeft,
   purgeOfWhatStillExecutes,
-  readThenCreateLock,
   readsFromMemory,
+  readThenCreateLock,
   releaseWithoutOwnerCheck,
   removedUnconfirmed,
   removedWithoutStopping,
   retentionTooShort,
+  sentIsGone,
   settledLooksAgain,
   shardCountIntoClusterCounter,
+  silenceIsLife,
+  slowReaderIsSilent,
+  slowReaderJudges,
   stopByName,
+  stoppedSaysDone,
   surplusCountsOnlyRunning,
   sweepPanics,
   takeOverKeepsTheEpoch,
   workOutlivesItsLease,
+  writerNeverWaits,
   zombieCompletesAnothersAttempt
 ]

@@ -132,6 +132,30 @@ describe("an upgrade", () => {
   })
 })
 
+describe("a write that waits for room", () => {
+  it("fails when the connection ends, though nothing comes after it", () => {
+    const { said, server, world } = makeWorld()
+    server.start()
+    world.run("10ms")
+    const writing = Effect.gen(function* () {
+      const socket = yield* Dial.dial("ws://server:8080/late?messages=1", { headers: {} })
+      yield* socket.reader
+      const { write } = yield* socket.writer
+      yield* write("first")
+      world.network.partition(["client"], ["server"])
+      yield* write(new Uint8Array(1_000_000))
+      yield* emit({ _tag: "Said", what: "written" })
+    }).pipe(
+      Effect.scoped,
+      Effect.catchTag("SocketError", ({ reason }) => emit({ _tag: "Said", what: reason._tag }))
+    )
+    world.addNode("client", Effect.provide(writing, SimDial.layer(Programs.clientLimits))).start()
+    world.run("1m")
+    assert.include(said, "client: SocketWriteError")
+    assert.notInclude(said, "client: written")
+  })
+})
+
 describe("a session under every fault of the network", () => {
   const kinds = ["loss", "reset", "half-open", "latency-tail", "reordering", "refused", "answer-lost"] as const
   const faults = fc.record({
