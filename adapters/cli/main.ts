@@ -20,6 +20,7 @@ import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
 import { attempt, runCommand } from "./runCommand.ts"
+import { migrateCommand } from "./migrateCommand.ts"
 import { type MutantRow, mutantLine, mutantRow } from "./mutantRow.ts"
 import * as Session from "./Session.ts"
 import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
@@ -174,9 +175,36 @@ const table = Command.make(
   ])
 )
 
+const migrate = Command.make(
+  "migrate",
+  {
+    runtimeRole: Flag.String("runtime-role").pipe(
+      Flag.withDescription("The role that programs run as: it may read and write rows, and nothing else"),
+      Flag.optional
+    ),
+    check: Flag.Boolean("check").pipe(
+      Flag.withDescription("Alter nothing: only say whether this program can run on the schema"),
+      Flag.withDefault(false)
+    )
+  },
+  ({ check, runtimeRole }) =>
+    attempt(async () =>
+      console.log(await migrateCommand({ isCheck: check, runtimeRole: Option.getOrUndefined(runtimeRole) }))
+    )
+).pipe(
+  Command.withDescription("Bring the database that DATABASE_URL names to this version of the schema, as its owner"),
+  Command.withExamples([
+    {
+      command: "stormglass migrate --runtime-role app",
+      description: "before the first start, and before each upgrade"
+    },
+    { command: "stormglass migrate --check", description: "whether that is due" }
+  ])
+)
+
 const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
-  Command.withSubcommands([run, replay, list, gate, table])
+  Command.withSubcommands([run, replay, list, gate, table, migrate])
 )
 
 async function sweepCommand(options: {

@@ -54,7 +54,7 @@ export const failureOf = (error: SqlError, table: string): Failure => {
 }
 
 /** What went wrong, in one line. */
-const describe = (error: SqlError): string => {
+export const describe = (error: SqlError): string => {
   const { code, message } = fieldsOf(error)
   const text = code === undefined ? `${error.message}: ${message ?? ""}` : `${message ?? error.message} (${code})`
   return text
@@ -62,6 +62,9 @@ const describe = (error: SqlError): string => {
     .replaceAll(/\s+/g, " ")
     .replace(/: $/, "")
 }
+
+/** The SQLSTATE; undefined when the server did not say it. */
+export const codeOf = (error: SqlError): string | undefined => fieldsOf(error).code
 
 function fieldsOf({ reason }: SqlError): Fields {
   const cause: unknown = reason.cause

@@ -62,7 +62,7 @@ end $do$`
 ]
 
 /** The triggers of one table. */
-export const recordChangesOf = (table: Table<unknown>): ReadonlyArray<string> => [
+export const recordChangesOf = (table: Pick<Table<unknown>, "name">): ReadonlyArray<string> => [
   `create or replace trigger ${record} after insert or update or delete on ${name(table.name)}
    for each row execute function ${record}()`,
   `create or replace trigger ${record}_truncate before truncate on ${name(table.name)}

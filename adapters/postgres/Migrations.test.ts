@@ -1,0 +1,350 @@
+/** From an empty database to this version, by several at once, with other versions beside it; and what is refused, in one line. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import fs from "node:fs"
+import path from "node:path"
+import { tables as declared } from "../../core/ControlPlane.ts"
+import { and } from "../../core/ports/Condition.ts"
+import { Storage, leases } from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import { database, databaseOn, run, skipped } from "./Database.fixture.ts"
+import { type Connection, make } from "./EmbeddedPostgres.ts"
+import { createFeed, recordChangesOf } from "./FeedSchema.ts"
+import { type DatabaseRefused, migrate, requireReady } from "./migrate.ts"
+import { type Facts, differences, schemaProblem, serverProblem } from "./Migrations.ts"
+import { migrations } from "./migrations/all.ts"
+import type { Migration } from "./migrations/Migration.ts"
+import * as PostgresStorage from "./PostgresStorage.ts"
+import { createSchema } from "./Schema.ts"
+
+const tables = declared as unknown as ReadonlyArray<Table<unknown>>
+
+const healthy: Facts = {
+  serverVersion: 180_004,
+  encoding: "UTF8",
+  isInRecovery: false,
+  isReadOnly: false,
+  recorded: { version: 1, oldestProgram: 1, serverMajor: 18, description: { "column a.b": "bigint not null" } },
+  description: { "column a.b": "bigint not null" }
+}
+
+describe("a server", () => {
+  it("of version 14 or newer will do", () => {
+    assert.strictEqual(serverProblem({ ...healthy, serverVersion: 140_000 }), undefined)
+    assert.deepStrictEqual(serverProblem({ ...healthy, serverVersion: 130_021 }), {
+      reason: "too-old",
+      detail: "it is Postgres 13; version 14 or newer is needed"
+    })
+  })
+
+  it("of another encoding will not", () => {
+    assert.strictEqual(serverProblem({ ...healthy, encoding: "LATIN1" })?.reason, "encoding")
+  })
+
+  it("of another major version may word the same schema in another way", () => {
+    const reworded = { ...healthy, description: { "column a.b": "int8 not null" } }
+    assert.deepStrictEqual(differences(reworded), ["column a.b was changed"])
+    assert.deepStrictEqual(differences({ ...reworded, serverVersion: 190_000 }), [])
+    assert.deepStrictEqual(differences({ ...healthy, serverVersion: 190_000, description: {} }), [
+      "column a.b is missing"
+    ])
+  })
+})
+
+describe("a program", () => {
+  const on = (version: number, oldestProgram: number, known: number) =>
+    schemaProblem({ ...healthy, recorded: { ...healthy.recorded!, version, oldestProgram } }, known)?.reason
+
+  it("runs on its own version, and on newer ones that admit it", () => {
+    assert.deepStrictEqual(
+      [on(2, 1, 2), on(2, 2, 2), on(3, 2, 2), on(3, 3, 2), on(1, 1, 2)],
+      [undefined, undefined, undefined, "newer", "older"]
+    )
+  })
+
+  it("knows versions without gaps, each admitting itself", () => {
+    for (const [index, { oldestProgram, version }] of migrations.entries()) {
+      assert.strictEqual(version, index + 1)
+      assert.isAtMost(oldestProgram, version)
+    }
+  })
+})
+
+const expand: Migration = {
+  version: 2,
+  name: "expand",
+  oldestProgram: 1,
+  tables: ["notes"],
+  statements: ["create table notes (id bigint primary key)", "alter table agents add column zone text"]
+}
+
+const contract: Migration = {
+  version: 3,
+  name: "contract",
+  oldestProgram: 3,
+  tables: [],
+  statements: ["drop table notes"]
+}
+
+describe.skipIf(skipped())("a database", () => {
+  const scope = Scope.makeUnsafe()
+  let server: Connection
+
+  beforeAll(async () => {
+    server = await Effect.runPromise(Scope.provide(database, scope))
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+  const fresh = Effect.suspend(() => databaseOn(server))
+
+  const refused = <A>(effect: Effect.Effect<A, DatabaseRefused>): Effect.Effect<DatabaseRefused> =>
+    Effect.map(Effect.orDie(Effect.flip(effect)), (error) => {
+      assert.notInclude(error.message, "\n")
+      assert.notInclude(error.message, Redacted.value(server.password) as string)
+      return error
+    })
+
+  /** Everything that the database holds, by name and content of our tables' records. */
+  const everything = (connection: Connection) =>
+    run(
+      connection,
+      `select relname::text, relkind::text, pg_get_userbyid(relowner) as owner, relacl::text from pg_class
+       where relnamespace = 'public'::regnamespace order by 1`
+    )
+
+  it.live("has afterwards what core declares, and nothing is due any more", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      assert.deepStrictEqual(yield* migrate({ connection }), { from: 0, to: migrations.length })
+      assert.deepStrictEqual(yield* migrate({ connection }), { from: migrations.length, to: migrations.length })
+      yield* requireReady({ connection })
+
+      const other = yield* fresh
+      const derived: Migration = {
+        version: 1,
+        name: "derived",
+        oldestProgram: 1,
+        tables: migrations.flatMap((migration) => migration.tables),
+        statements: [...createSchema(tables), ...createFeed, ...tables.flatMap(recordChangesOf)]
+      }
+      yield* migrate({ connection: other, migrations: [derived] })
+      const described = (of: Connection) =>
+        Effect.map(
+          run(of, "select description::text from stormglass_migrations order by version desc limit 1"),
+          ([row]) => JSON.parse(row!["description"] as string) as object
+        )
+      assert.deepStrictEqual(yield* described(connection), yield* described(other))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is brought there once, however many begin together", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      const ends = yield* Effect.all(
+        Array.from({ length: 8 }, () => migrate({ connection })),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(ends.filter(({ from }) => from === 0).length, 1)
+      assert.strictEqual(ends.filter(({ from }) => from === migrations.length).length, 7)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that was expanded serves the program before, and one that was contracted does not", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      yield* migrate({ connection })
+      assert.deepInclude(yield* refused(requireReady({ connection, migrations: [...migrations, expand] })), {
+        reason: "older"
+      })
+      const expanded = [...migrations, expand]
+      assert.deepStrictEqual(yield* migrate({ connection, migrations: expanded }), { from: 1, to: 2 })
+      for (const known of [migrations, expanded]) yield* requireReady({ connection, migrations: known })
+      // The older program also finds nothing to migrate, rather than going back.
+      assert.deepStrictEqual(yield* migrate({ connection }), { from: 2, to: 2 })
+
+      const contracted = [...expanded, contract]
+      yield* migrate({ connection, migrations: contracted })
+      yield* requireReady({ connection, migrations: contracted })
+      const before = yield* everything(connection)
+      for (const known of [migrations, expanded]) {
+        assert.deepInclude(yield* refused(requireReady({ connection, migrations: known })), { reason: "newer" })
+        const error = yield* refused(migrate({ connection, migrations: known }))
+        assert.match(
+          error.message,
+          /version 3, which needs a program that knows version 3; this one knows \d: upgrade it/
+        )
+      }
+      assert.deepStrictEqual(yield* everything(connection), before)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is left as it was by a migration that fails in the middle", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      yield* migrate({ connection })
+      const before = yield* everything(connection)
+      const broken = { ...expand, statements: [...expand.statements, "create table fleets (id int)"] }
+      const error = yield* refused(migrate({ connection, migrations: [...migrations, broken] }))
+      assert.match(error.message, /tables that are not ours/)
+      assert.deepStrictEqual(yield* everything(connection), before)
+      yield* requireReady({ connection })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("lets the runtime role read and write rows, and do nothing else", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      const role = `runtime_${connection.database}`
+      const runtime = { ...connection, username: role }
+      yield* Effect.acquireRelease(
+        run(connection, `create role ${role} login password '${Redacted.value(connection.password) as string}'`),
+        () => run(connection, `drop owned by ${role}`, `drop role ${role}`)
+      )
+      yield* migrate({ connection, runtimeRole: role })
+      yield* requireReady({ connection: runtime })
+      const works = Effect.gen(function* () {
+        const { once } = yield* Storage
+        const row = { key: "k", holder: "h", epoch: 1, acquiredAt: 0, renewedAt: 0, expiresAt: 0, releasedAt: null }
+        yield* once((t) => t.insert(leases, row), { label: "insert" })
+        const fences = [{ lease: "k", epoch: 1 }]
+        yield* once((t) => t.update(leases, { where: () => and(), set: () => ({ holder: "g" }) }), {
+          label: "u",
+          fences
+        })
+        assert.strictEqual(
+          (yield* once((t) => t.delete(leases, { where: () => and() }), { label: "delete" })).length,
+          1
+        )
+      })
+      yield* Effect.provide(works, PostgresStorage.layer({ connection: runtime, tables }))
+      for (const statement of [
+        "drop table leases",
+        "truncate leases",
+        "alter table leases add column x int",
+        "create index on leases (holder)",
+        "delete from stormglass_migrations",
+        "drop function stormglass_fenced"
+      ]) {
+        const exit = yield* Effect.exit(run(runtime, statement))
+        assert.isTrue(Exit.isFailure(exit), statement)
+      }
+      const error = yield* refused(migrate({ connection: runtime, migrations: [...migrations, expand] }))
+      assert.match(error.message, /connect as the owner of the schema$/)
+    }).pipe(Effect.scoped)
+  )
+
+  describe("that was changed by hand is refused, and told what was changed", () => {
+    const changes: ReadonlyArray<readonly [string, string]> = [
+      ["alter table agents add column extra int", "column agents.extra was added"],
+      ["alter table members drop column weight", "column members.weight is missing"],
+      ["alter table fleets alter desired drop not null", "column fleets.desired was changed"],
+      [
+        "alter table instances drop constraint instances_isPlaced",
+        "constraint instances.instances_isPlaced is missing"
+      ],
+      ["alter table leases drop constraint leases_key_key_epoch", "constraint leases.leases_key_key_epoch is missing"],
+      ["drop index members_idx_seenAt", "index members_idx_seenAt is missing"],
+      ["create unique index mine on agents (incarnation)", "unique index mine was added"],
+      ["drop trigger stormglass_record_change on leases", "trigger leases.stormglass_record_change is missing"],
+      [
+        "alter table leases disable trigger stormglass_record_change",
+        "trigger leases.stormglass_record_change was changed"
+      ],
+      ["drop table agents", "table agents is missing"],
+      [
+        "create or replace function stormglass_fenced(lease text, epoch bigint, actual bigint) returns boolean language sql as 'select true'",
+        "function stormglass_fenced(text,bigint,bigint) was changed"
+      ]
+    ]
+    it.live(`${changes.length} ways`, () =>
+      Effect.gen(function* () {
+        const connection = yield* fresh
+        yield* migrate({ connection })
+        const template = connection.database
+        for (const [change, told] of changes) {
+          const changed = yield* Effect.acquireRelease(
+            Effect.as(run(server, `create database ${template}_changed template ${template}`), {
+              ...server,
+              database: `${template}_changed`
+            }),
+            ({ database }) => run(server, `drop database ${database} with (force)`)
+          ).pipe(
+            Effect.tap((of) =>
+              Effect.gen(function* () {
+                // Names with capitals are quoted in the list above only where they must be.
+                yield* run(of, change.replaceAll(/\b(instances_isPlaced|members_idx_seenAt)\b/g, '"$1"'))
+                const before = yield* everything(of)
+                for (const way of [
+                  requireReady({ connection: of }),
+                  migrate({ connection: of, migrations: [...migrations, expand] })
+                ]) {
+                  const error = yield* refused(way)
+                  assert.deepInclude(error, { reason: "changed" })
+                  assert.include(error.message, told)
+                }
+                assert.deepStrictEqual(yield* everything(of), before)
+              })
+            ),
+            Effect.scoped
+          )
+          assert.isString(changed.database)
+        }
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("but not when an operator adds an index", () =>
+      Effect.gen(function* () {
+        const connection = yield* fresh
+        yield* migrate({ connection })
+        yield* run(connection, "create index mine on agents (incarnation)")
+        yield* requireReady({ connection })
+      }).pipe(Effect.scoped)
+    )
+  })
+
+  it.live("that cannot be used is refused with what to do", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      const password = Redacted.make("wrong")
+      const taken = yield* fresh
+      yield* run(taken, "create table agents (id int)")
+      const readonly = yield* fresh
+      yield* run(readonly, `alter database ${readonly.database} set default_transaction_read_only = on`)
+      const cases: ReadonlyArray<readonly [Connection, string, RegExp]> = [
+        [{ ...connection, port: 1 }, "unreachable", /no connection: .*ECONNREFUSED.*; check host and port/],
+        [{ ...connection, host: "no.such.host.invalid" }, "unreachable", /no connection: .*; check host and port/],
+        [{ ...connection, password }, "credentials", /check user and password$/],
+        [{ ...connection, username: "nobody_here" }, "credentials", /check user and password$/],
+        [{ ...connection, database: "no_such_database" }, "no-database", /there is no such database: .*; create it$/],
+        [readonly, "read-only", /its transactions are read-only; unset default_transaction_read_only$/]
+      ]
+      for (const [wrong, reason, message] of cases) {
+        for (const way of [requireReady({ connection: wrong }), migrate({ connection: wrong })]) {
+          const error = yield* refused(way)
+          assert.strictEqual(error.reason, reason)
+          assert.match(error.message, message)
+        }
+      }
+      assert.match((yield* refused(requireReady({ connection }))).message, /it has no schema; run `stormglass migrate`/)
+      assert.match((yield* refused(migrate({ connection: taken }))).message, /holds tables that are not ours/)
+      assert.deepStrictEqual(yield* everything(connection), [])
+      assert.strictEqual((yield* everything(taken)).length, 1)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe.skipIf(skipped({ isControlled: true }))("a standby", () => {
+  it.live("is refused", () =>
+    Effect.gen(function* () {
+      const { connection } = yield* make({
+        prepare: (directory) => Effect.sync(() => fs.writeFileSync(path.join(directory, "standby.signal"), ""))
+      })
+      for (const way of [requireReady({ connection }), migrate({ connection })]) {
+        assert.match((yield* Effect.flip(way)).message, /it is a standby; connect to the primary$/)
+      }
+    }).pipe(Effect.scoped)
+  )
+})

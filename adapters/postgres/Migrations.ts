@@ -1,0 +1,120 @@
+/**
+ * The versions of the schema, and what may run on which. Pure: decisions over what was read from a database.
+ *
+ * - M1 Forward only. A migration that has run somewhere never changes; each runs once, in order, in one transaction with
+ *   the record of itself.
+ * - M2 Expand, then contract. A migration states the oldest program that can run on its result: as long as it only adds what an
+ *   older program need not know, programs N and N - 1 run side by side. What removes something comes a version later,
+ *   when no program needs it, and states a newer one.
+ * - M3 A program runs on its own version or on a newer one that admits it. It never migrates on its way: that is the
+ *   owner's command, the program's role has no right to.
+ * - M4 What the schema looked like after the last migration is recorded in the words of the database. What looks different
+ *   later was changed by hand. Further indexes that are not unique are the operator's own business.
+ */
+export const migrationsTable = "stormglass_migrations"
+
+export const createMigrationsTable = `create table if not exists ${migrationsTable} (
+  version integer primary key,
+  name text not null,
+  oldest_program integer not null,
+  applied_at timestamptz not null default clock_timestamp(),
+  server_major integer not null,
+  tables jsonb not null,
+  description jsonb not null
+)`
+
+/** Each object of the schema by its name, with its definition as the server words it. */
+export type Description = Readonly<Record<string, string>>
+
+/** The latest record of a migration in a database. */
+export interface Recorded {
+  readonly version: number
+  readonly oldestProgram: number
+  /** Another major version may word the same definition in another way. */
+  readonly serverMajor: number
+  readonly description: Description
+}
+
+/** What is known of a server before anything is done with it. */
+export interface Facts {
+  readonly serverVersion: number
+  readonly encoding: string
+  readonly isInRecovery: boolean
+  readonly isReadOnly: boolean
+  readonly recorded: Recorded | undefined
+  /** Of the tables that were recorded, as they are now. */
+  readonly description: Description
+}
+
+/** Why a database is refused, and what to do about it; undefined when it is not. */
+export interface Problem {
+  readonly reason: "too-old" | "encoding" | "read-only" | "not-migrated" | "older" | "newer" | "changed"
+  readonly detail: string
+}
+
+const oldestServer = 140_000
+
+/** What keeps anybody from working with this server. */
+export const serverProblem = ({ encoding, isInRecovery, isReadOnly, serverVersion }: Facts): Problem | undefined => {
+  if (serverVersion < oldestServer) {
+    const major = Math.floor(serverVersion / 10_000)
+    return { reason: "too-old", detail: `it is Postgres ${major}; version 14 or newer is needed` }
+  }
+  if (encoding !== "UTF8") {
+    return { reason: "encoding", detail: `its encoding is ${encoding}; create the database with encoding 'UTF8'` }
+  }
+  if (isInRecovery) return { reason: "read-only", detail: "it is a standby; connect to the primary" }
+  if (isReadOnly) {
+    return { reason: "read-only", detail: "its transactions are read-only; unset default_transaction_read_only" }
+  }
+  return undefined
+}
+
+/** What keeps this program from running on this schema. `known` is the newest version that the program knows. */
+export const schemaProblem = (facts: Facts, known: number): Problem | undefined => {
+  const { recorded } = facts
+  if (recorded === undefined) {
+    return { reason: "not-migrated", detail: "it has no schema; run `stormglass migrate` as its owner" }
+  }
+  if (recorded.version < known) {
+    const detail = `its schema is version ${recorded.version}, this program needs ${known}; run \`stormglass migrate\` as its owner`
+    return { reason: "older", detail }
+  }
+  return newerProblem(recorded, known) ?? driftProblem(facts)
+}
+
+/** What keeps the owner from migrating: it is further than this program knows, or not what it was left as. */
+export const migrationProblem = (facts: Facts, known: number): Problem | undefined =>
+  facts.recorded === undefined ? undefined : (newerProblem(facts.recorded, known) ?? driftProblem(facts))
+
+function newerProblem({ oldestProgram, version }: Recorded, known: number): Problem | undefined {
+  if (oldestProgram <= known) return undefined
+  const detail = `its schema is version ${version}, which needs a program that knows version ${oldestProgram}; this one knows ${known}: upgrade it`
+  return { reason: "newer", detail }
+}
+
+const differencesShown = 3
+
+function driftProblem(facts: Facts): Problem | undefined {
+  const found = differences(facts)
+  if (found.length === 0) return undefined
+  const shown = found.slice(0, differencesShown).join(", ")
+  const more = found.length > differencesShown ? ` and ${found.length - differencesShown} more` : ""
+  return { reason: "changed", detail: `its schema was changed by hand: ${shown}${more}; undo that, then start again` }
+}
+
+/** What is not as it was recorded, by name. */
+export const differences = ({ description, recorded, serverVersion }: Facts): ReadonlyArray<string> => {
+  if (recorded === undefined) return []
+  const isSameWording = recorded.serverMajor === Math.floor(serverVersion / 10_000)
+  const names = new Set([...Object.keys(recorded.description), ...Object.keys(description)])
+  // Of a table that is missing, everything is.
+  const tables = [...names].filter((name) => name.startsWith("table ") && description[name] === undefined)
+  if (tables.length > 0) return tables.map((name) => `${name} is missing`)
+  return [...names].toSorted().flatMap((name) => {
+    const [before, now] = [recorded.description[name], description[name]]
+    if (before === undefined) return name.startsWith("index ") ? [] : [`${name} was added`]
+    if (now === undefined) return [`${name} is missing`]
+    return before !== now && isSameWording ? [`${name} was changed`] : []
+  })
+}

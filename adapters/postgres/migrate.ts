@@ -1,0 +1,284 @@
+/**
+ * Brings a database to this program's version, or says in one line why not; and refuses to run on one that is not there.
+ *
+ * Several nodes may begin at once: an advisory lock lets one after the other look, and the later ones find it done. All
+ * that is due is one transaction: whatever fails, nothing was altered.
+ */
+import * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { SqlError } from "effect/sql/SqlError"
+import { codeOf, describe } from "./Errors.ts"
+import {
+  type Description,
+  type Facts,
+  type Problem,
+  type Recorded,
+  createMigrationsTable,
+  migrationProblem,
+  migrationsTable,
+  schemaProblem,
+  serverProblem
+} from "./Migrations.ts"
+import { migrations as allMigrations } from "./migrations/all.ts"
+import type { Migration } from "./migrations/Migration.ts"
+import type { ConnectionSettings } from "./PostgresStorage.ts"
+import { literal, name } from "./Sql.ts"
+
+/** A database that cannot be used. One line: where, what, what to do. */
+export class DatabaseRefused extends Schema.TaggedError<DatabaseRefused>()("DatabaseRefused", {
+  database: Schema.String,
+  reason: Schema.Literals([
+    "unreachable",
+    "credentials",
+    "no-database",
+    "too-old",
+    "encoding",
+    "read-only",
+    "not-migrated",
+    "older",
+    "newer",
+    "changed",
+    "failed"
+  ]),
+  detail: Schema.String
+}) {
+  override get message() {
+    return `database ${this.database}: ${this.detail}`
+  }
+}
+
+export interface MigrateOptions {
+  /** As the owner of the schema. */
+  readonly connection: ConnectionSettings
+  /** The role that programs run as: it gets the right to read and write rows, and no other. */
+  readonly runtimeRole?: string
+  readonly migrations?: ReadonlyArray<Migration>
+}
+
+/** Between what versions the database went; equal when nothing was due. */
+export interface Migrated {
+  readonly from: number
+  readonly to: number
+}
+
+export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, DatabaseRefused> => {
+  const { connection, migrations = allMigrations, runtimeRole } = options
+  const known = migrations.length
+  return Effect.gen(function* () {
+    const session = yield* open(connection)
+    const ask = asking(session, connection)
+    yield* refuse(connection, serverProblem(yield* factsOf(ask)))
+    yield* ask("begin")
+    yield* ask(`set local lock_timeout = '${advisoryTimeout}'`)
+    yield* ask(`select pg_advisory_xact_lock(${advisoryLock})`)
+    yield* ask(`set local lock_timeout = '${lockTimeout}'`)
+    const facts = yield* factsOf(ask)
+    yield* refuse(connection, migrationProblem(facts, known))
+    const from = facts.recorded?.version ?? 0
+    const due = migrations.slice(from)
+    if (due.length > 0) {
+      yield* ask(createMigrationsTable)
+      for (const migration of due) {
+        for (const statement of migration.statements) yield* ask(statement)
+        const tables = migrations.slice(0, migration.version).flatMap((earlier) => earlier.tables)
+        const existing = yield* existingOf(ask, tables)
+        yield* ask(recordOf(migration, facts.serverVersion, existing, yield* describeTables(ask, existing)))
+      }
+    }
+    if (runtimeRole !== undefined) yield* grant(ask, runtimeRole)
+    yield* ask("commit")
+    return { from, to: Math.max(from, known) }
+  }).pipe(Effect.scoped)
+}
+
+/** Succeeds when this program may run on the database; alters nothing. */
+export const requireReady = (options: Omit<MigrateOptions, "runtimeRole">): Effect.Effect<void, DatabaseRefused> => {
+  const { connection, migrations = allMigrations } = options
+  return Effect.gen(function* () {
+    const ask = asking(yield* open(connection), connection)
+    const facts = yield* factsOf(ask)
+    yield* refuse(connection, serverProblem(facts) ?? schemaProblem(facts, migrations.length))
+  }).pipe(Effect.scoped)
+}
+
+type Ask = (text: string) => Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>, DatabaseRefused>
+
+/** A number of our own among those that the applications of a server choose. */
+const advisoryLock = 5_271_044_918
+const advisoryTimeout = "60s"
+/** A table in use is waited for so long; those who come after wait behind us. */
+const lockTimeout = "5s"
+
+function open(connection: ConnectionSettings): Effect.Effect<PgConnection.PgConnection, DatabaseRefused, Scope.Scope> {
+  const settings = {
+    applicationName: "stormglass migrate",
+    ...connection,
+    startupParameters: { timezone: "UTC", default_transaction_isolation: "read committed" }
+  }
+  return PgConnection.make(settings).pipe(Effect.mapError((error) => refusedBy(connection, error)))
+}
+
+function asking(session: PgConnection.PgConnection, connection: ConnectionSettings): Ask {
+  return (text) =>
+    session.query(text, [], false).pipe(
+      Effect.map(({ rows }) => rows),
+      Effect.mapError((error) => refusedBy(connection, error))
+    )
+}
+
+function refuse(connection: ConnectionSettings, problem: Problem | undefined): Effect.Effect<void, DatabaseRefused> {
+  return problem === undefined
+    ? Effect.void
+    : Effect.fail(new DatabaseRefused({ database: whereOf(connection), ...problem }))
+}
+
+function refusedBy(connection: ConnectionSettings, error: SqlError): DatabaseRefused {
+  const refused = (reason: DatabaseRefused["reason"], detail: string) =>
+    new DatabaseRefused({ database: whereOf(connection), reason, detail })
+  const said = describe(error)
+  const code = codeOf(error)
+  switch (code) {
+    case undefined:
+      return error.reason._tag === "AuthenticationError"
+        ? refused("credentials", `the server does not let us in: ${said}; check user and password`)
+        : refused("unreachable", `no connection: ${said}; check host and port, and that the server runs`)
+    case "28P01":
+    case "28000":
+      return refused("credentials", `the server does not let us in: ${said}; check user and password`)
+    case "3D000":
+      return refused("no-database", `there is no such database: ${said}; create it`)
+    case "53300":
+    case "57P03":
+      return refused("unreachable", `the server takes no connection now: ${said}; try again later`)
+    case "25006":
+      return refused("read-only", `it cannot be written to: ${said}; connect to the primary`)
+    case "42501":
+      return refused("failed", `the role may not do this: ${said}; connect as the owner of the schema`)
+    case "42P07":
+      return refused("failed", `it holds tables that are not ours: ${said}; use an empty database or schema`)
+    case "55P03":
+      return refused("failed", `somebody holds a lock for too long: ${said}; try again when the server is less busy`)
+    default:
+      return refused("failed", `${said}; nothing was altered`)
+  }
+}
+
+/** Never with a password. */
+function whereOf({ database, host, path, port, url, username }: ConnectionSettings): string {
+  if (url !== undefined) {
+    const { host, pathname, username } = new URL(Redacted.value(url) as string)
+    return `${pathname.slice(1)} on ${host} as ${username}`
+  }
+  const server = path ?? `${host ?? "localhost"}:${port ?? 5432}`
+  return `${database ?? username ?? "postgres"} on ${server} as ${username ?? "postgres"}`
+}
+
+/** Asks the catalog, not `to_regclass`: within a transaction that answers from a cache of what was not there before. */
+const factsOf = (ask: Ask): Effect.Effect<Facts, DatabaseRefused> =>
+  Effect.gen(function* () {
+    const [server] = yield* ask(`select current_setting('server_version_num')::int as version,
+      current_setting('server_encoding') as encoding, pg_is_in_recovery() as recovery,
+      current_setting('transaction_read_only')::bool as readonly,
+      exists (select from pg_class where relname = '${migrationsTable}'
+        and relnamespace = current_schema()::regnamespace) as recorded`)
+    const [latest] =
+      server!["recorded"] === true
+        ? yield* ask(`select version, oldest_program, server_major, tables::text, description::text
+            from ${migrationsTable} order by version desc limit 1`)
+        : []
+    const recorded: Recorded | undefined =
+      latest === undefined
+        ? undefined
+        : {
+            version: latest["version"] as number,
+            oldestProgram: latest["oldest_program"] as number,
+            serverMajor: latest["server_major"] as number,
+            description: JSON.parse(latest["description"] as string) as Description
+          }
+    const tables = latest === undefined ? [] : (JSON.parse(latest["tables"] as string) as ReadonlyArray<string>)
+    return {
+      serverVersion: server!["version"] as number,
+      encoding: server!["encoding"] as string,
+      isInRecovery: server!["recovery"] as boolean,
+      isReadOnly: server!["readonly"] as boolean,
+      recorded,
+      description: yield* describeTables(ask, tables)
+    }
+  })
+
+/** Those of these tables that there are: a later migration may have removed one. */
+const existingOf = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, DatabaseRefused> =>
+  Effect.map(
+    ask(
+      `select t from unnest(${literal("text", tables, true)}) t where to_regclass(quote_ident(t)) is not null order by t`
+    ),
+    (rows) => rows.map(({ t }) => t as string)
+  )
+
+/** Columns, constraints, indexes, triggers and our functions, each with what the server says of it. */
+const describeTables = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<Description, DatabaseRefused> =>
+  Effect.map(
+    ask(`with ours as (
+      select c.oid, c.relname as t from pg_class c
+      where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
+        and c.relname::text = any(${literal("text", tables, true)})
+    )
+    select 'table ' || t as name, '' as definition from ours
+    union all
+    select 'column ' || t || '.' || attname,
+      concat_ws(' ', format_type(atttypid, atttypmod), collname, case when attnotnull then 'not null' end, attidentity,
+        attgenerated, pg_get_expr(adbin, adrelid))
+    from ours join pg_attribute on attrelid = ours.oid and attnum > 0 and not attisdropped
+      left join pg_collation on pg_collation.oid = attcollation
+      left join pg_attrdef on adrelid = ours.oid and adnum = attnum
+    union all
+    select 'constraint ' || t || '.' || conname, pg_get_constraintdef(pg_constraint.oid)
+      || case when convalidated then '' else ' not valid' end
+    from ours join pg_constraint on conrelid = ours.oid where contype <> 'n'
+    union all
+    select case when indisunique then 'unique index ' else 'index ' end || i.relname, pg_get_indexdef(indexrelid)
+      || case when indisvalid then '' else ' invalid' end
+    from ours join pg_index on indrelid = ours.oid join pg_class i on i.oid = indexrelid
+    where not exists (select from pg_constraint where conindid = indexrelid)
+    union all
+    select 'trigger ' || t || '.' || tgname, pg_get_triggerdef(pg_trigger.oid) || ' ' || tgenabled::text
+    from ours join pg_trigger on tgrelid = ours.oid where not tgisinternal
+    union all
+    select 'function ' || p.oid::regprocedure, md5(prosrc) || ' ' || prosecdef
+    from pg_proc p where pronamespace = current_schema()::regnamespace and proname like 'stormglass\\_%'
+      and exists (select from ours)`),
+    (rows) => Object.fromEntries(rows.map(({ definition, name }) => [name as string, definition as string]))
+  )
+
+function recordOf(
+  { name, oldestProgram, version }: Migration,
+  serverVersion: number,
+  tables: ReadonlyArray<string>,
+  description: Description
+): string {
+  const values = [
+    String(version),
+    literal("text", name),
+    String(oldestProgram),
+    String(Math.floor(serverVersion / 10_000)),
+    literal("json", tables),
+    literal("json", description)
+  ]
+  return `insert into ${migrationsTable} (version, name, oldest_program, server_major, tables, description)
+    values (${values.join(", ")})`
+}
+
+/** Rows, not tables: no right to create, alter, truncate or drop anything. */
+const grant = (ask: Ask, role: string): Effect.Effect<void, DatabaseRefused> =>
+  Effect.gen(function* () {
+    const [latest] = yield* ask(`select tables::text, current_schema()::text as schema from ${migrationsTable}
+      order by version desc limit 1`)
+    const tables = JSON.parse(latest!["tables"] as string) as ReadonlyArray<string>
+    const schema = name(latest!["schema"] as string)
+    yield* ask(`grant usage on schema ${schema} to ${name(role)}`)
+    yield* ask(`grant select, insert, update, delete on ${tables.map(name).join(", ")} to ${name(role)}`)
+    yield* ask(`grant select on ${migrationsTable} to ${name(role)}`)
+  })

@@ -1,0 +1,5 @@
+/** Every migration, in order. What has run somewhere is never changed: add another one. */
+import { initial } from "./initial.ts"
+import type { Migration } from "./Migration.ts"
+
+export const migrations: ReadonlyArray<Migration> = [initial]
