@@ -90,7 +90,7 @@ function judged({ incident, name }: Mutant, results: ReadonlyArray<RunResult>): 
 /** As vitest's JSON reporter writes it. */
 interface Report {
   readonly testResults: ReadonlyArray<{
-    readonly assertionResults: ReadonlyArray<{ readonly status: string; readonly fullName: string }>
+    readonly assertionResults: ReadonlyArray<{ readonly status: string; readonly title: string }>
   }>
 }
 
@@ -111,7 +111,7 @@ function rowOfSuite({ edits, incident, name }: Mutant, suite: Suite): MutantRow 
     if (unmade !== undefined) return { ...row, caughtBy: `nothing: the tests never loaded ${unmade.file}` }
     const tests = (JSON.parse(readFileSync(file, "utf8")) as Report).testResults.flatMap((it) => it.assertionResults)
     const failed = tests.find(({ status }) => status === "failed")
-    if (failed !== undefined) return { ...row, isFound: true, caughtBy: `"${failed.fullName}"` }
+    if (failed !== undefined) return { ...row, isFound: true, caughtBy: `"${failed.title}"` }
     const passed = tests.filter(({ status }) => status === "passed").length
     return { ...row, caughtBy: `nothing: ${passed} tests passed` }
   } finally {

@@ -13,7 +13,10 @@ import { desiredTrustedInMemory } from "./desiredTrustedInMemory.ts"
 import { edgeTriggeredReconcile } from "./edgeTriggeredReconcile.ts"
 import { effectBeforeIntent } from "./effectBeforeIntent.ts"
 import { expiryByApplicationClock } from "./expiryByApplicationClock.ts"
+import { feedOrderedByTransaction } from "./feedOrderedByTransaction.ts"
+import { feedTrustsPositions } from "./feedTrustsPositions.ts"
 import { fenceByUnlockedRead } from "./fenceByUnlockedRead.ts"
+import { fenceWithoutLock } from "./fenceWithoutLock.ts"
 import { heartbeatByAnotherClock } from "./heartbeatByAnotherClock.ts"
 import { heartbeatByTheSendersClock } from "./heartbeatByTheSendersClock.ts"
 import { heartbeatOfAnyAgent } from "./heartbeatOfAnyAgent.ts"
@@ -23,6 +26,8 @@ import { leaderGateOnShardWork } from "./leaderGateOnShardWork.ts"
 import { leaderNeverTold } from "./leaderNeverTold.ts"
 import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
 import { limitInCharacters } from "./limitInCharacters.ts"
+import { lockWithoutTimeout } from "./lockWithoutTimeout.ts"
+import { lostCommitIsRetried } from "./lostCommitIsRetried.ts"
 import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
 import { orphansLeft } from "./orphansLeft.ts"
@@ -32,6 +37,7 @@ import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
 import { removedUnconfirmed } from "./removedUnconfirmed.ts"
 import { removedWithoutStopping } from "./removedWithoutStopping.ts"
+import { renewalSetsTheEpoch } from "./renewalSetsTheEpoch.ts"
 import { retentionTooShort } from "./retentionTooShort.ts"
 import { sentIsGone } from "./sentIsGone.ts"
 import { settledLooksAgain } from "./settledLooksAgain.ts"
@@ -62,7 +68,10 @@ export const mutants: ReadonlyArray<Mutant> = [
   edgeTriggeredReconcile,
   effectBeforeIntent,
   expiryByApplicationClock,
+  feedOrderedByTransaction,
+  feedTrustsPositions,
   fenceByUnlockedRead,
+  fenceWithoutLock,
   heartbeatByAnotherClock,
   heartbeatByTheSendersClock,
   heartbeatOfAnyAgent,
@@ -72,6 +81,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   leaderNeverTold,
   leaseMeasuredFromTheAnswer,
   limitInCharacters,
+  lockWithoutTimeout,
+  lostCommitIsRetried,
   noBrake,
   noFence,
   orphansLeft,
@@ -81,6 +92,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   releaseWithoutOwnerCheck,
   removedUnconfirmed,
   removedWithoutStopping,
+  renewalSetsTheEpoch,
   retentionTooShort,
   sentIsGone,
   settledLooksAgain,

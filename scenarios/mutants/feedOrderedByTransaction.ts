@@ -1,0 +1,20 @@
+import type { Mutant } from "./Mutant.ts"
+
+export const feedOrderedByTransaction: Mutant = {
+  name: "feed-ordered-by-transaction",
+  why: "Changes are given by the ids of their transactions: an older one that wrote a row after a younger one is given first, and its value is lost.",
+  incident: "measured: the order of transaction ids under the watermark of the oldest one is not the order of commits",
+  edits: [
+    {
+      file: "adapters/postgres/Feed.ts",
+      find: "order by ${changesTable}.position\n",
+      replace: "order by ${changesTable}.xid, ${changesTable}.position\n"
+    },
+    {
+      file: "adapters/postgres/Feed.ts",
+      find: "on true order by c.position::bigint`",
+      replace: "on true order by c.xid::bigint, c.position::bigint`"
+    }
+  ],
+  suite: { file: "adapters/postgres/Feed.test.ts", test: "misled by the ids" }
+}
