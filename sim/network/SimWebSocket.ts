@@ -2,8 +2,8 @@
  * A WebSocket on a simulated connection, as `ws` is one on Node: the same events, states and close codes.
  *
  * - K1 Whatever ends the connection without a close frame, at this end or on the way, is the code 1006.
- * - K2 Both ends see the code of the first close frame. Whoever receives it answers with the same and hangs up; who has sent it
- *   waits for the answer for a while, and hangs up then.
+ * - K2 Each end sees the code of the close frame that came to it. Whoever receives one answers with the same, if it has not sent its
+ *   own; the connection is over when both have sent and received one, or after a while.
  * - K3 Paused, it takes nothing from the connection, not even a ping, and after a window's worth the other end waits.
  * - K4 A message above the limit is answered with 1009 and is an error here; nothing is read after it.
  */
@@ -20,6 +20,12 @@ import { sendWebSocketFrame, sizeOf, type WebSocketFrame } from "./WebSocketFram
 
 type Type = "open" | "message" | "error" | "close"
 type Listener = (event: Socket.WebSocketEvent) => void
+
+/** What a control frame has room for besides the code. */
+const reasonBytesMax = 123
+
+/** How far Node reads a stream that nobody takes anything from. */
+const readAheadBytes = 65_536
 
 const connecting = 0
 const open = 1
@@ -45,6 +51,7 @@ export class SimWebSocket implements Transport {
   /** Reads no more, as something came that must not. */
   #isDeaf = false
   #waiting: Array<() => void> = []
+  #isReset = false
 
   private constructor(node: SimNode, frameBytesMax: number, readyState: number) {
     this.#node = node
@@ -124,9 +131,6 @@ export class SimWebSocket implements Transport {
   }
 
   close(code?: number, reason = ""): void {
-    if (code !== undefined && !isSayable(code)) {
-      throw new TypeError("First argument must be a valid error code number")
-    }
     if (this.readyState === connecting) {
       this.failure ??= new Dial.Unreachable({ detail: "closed before the connection was established" })
       this.#end?.abort()
@@ -134,16 +138,19 @@ export class SimWebSocket implements Transport {
       return
     }
     if (this.readyState !== open) return
-    this.#say({ _tag: "Close", code: code ?? 1005, reason })
-    this.readyState = closing
-    this.#release()
-    this.#closeTimer = this.#node.setTimer(socketCloseTimeoutMillis * 1_000, () => this.#hangUp())
+    if (code !== undefined && !isSayable(code)) {
+      throw new TypeError("First argument must be a valid error code number")
+    }
+    if (code !== undefined && bytesOf(reason) > reasonBytesMax) {
+      throw new RangeError("The message must not be greater than 123 bytes")
+    }
+    this.#farewell({ _tag: "Close", code: code ?? 1005, reason: code === undefined ? "" : reason })
   }
 
   terminate(): void {
     if (this.readyState === closed) return
     if (this.readyState === connecting) return this.close()
-    this.readyState = closing
+    // As a descriptor that is closed: the other end finds the end of the stream, behind all that was sent before.
     this.#hangUp()
   }
 
@@ -169,6 +176,7 @@ export class SimWebSocket implements Transport {
       case "Ping":
       case "Pong":
       case "Close":
+      case "Fin":
         this.#inbox.push(frame)
         return this.#take()
       case "Response":
@@ -182,7 +190,7 @@ export class SimWebSocket implements Transport {
     }
   }
 
-  /** The connection is over: in order, behind what came before; or broken, and what was not taken is lost. */
+  /** The connection is over: in order, behind what came before; or broken. */
   onClose(reason: CloseReason): void {
     if (this.readyState === connecting) {
       this.failure ??=
@@ -191,10 +199,7 @@ export class SimWebSocket implements Transport {
     } else if (reason === "closed") {
       this.#inbox.push("closed")
       this.#take()
-    } else {
-      this.#inbox = []
-      this.#finish()
-    }
+    } else this.#finish()
   }
 
   #attach(end: End): void {
@@ -214,17 +219,57 @@ export class SimWebSocket implements Transport {
   }
 
   #say(frame: WebSocketFrame): void {
-    if (this.readyState === open) sendWebSocketFrame(this.#end as End, frame)
+    if (this.readyState === open) this.#transmit(frame)
+  }
+
+  #transmit(frame: WebSocketFrame): void {
+    sendWebSocketFrame(this.#end as End, frame)
+    if (this.#inbox.includes("closed")) this.#writeToNobody()
+  }
+
+  /** The other end is gone, and this one has not read as far. A write is answered by a reset, which the next one meets. */
+  #writeToNobody(): void {
+    if (this.#isReset) this.#node.enqueue(() => this.#finish(), undefined)
+    const { network } = this.#end as End
+    this.#node.setTimer(2 * network.latency.maximumMicros, () => {
+      this.#isReset = true
+    })
+  }
+
+  /** Says the last thing, once. */
+  #farewell(frame: WebSocketFrame): void {
+    if (this.readyState !== open) return
+    this.#transmit(frame)
+    this.readyState = closing
+    this.#release()
+    this.#closeTimer = this.#node.setTimer(socketCloseTimeoutMillis * 1_000, () => this.terminate())
   }
 
   #take(): void {
-    while (!this.isPaused && this.readyState !== closed) {
+    while (this.readyState !== closed) {
+      const [next] = this.#inbox
+      // The end of the stream is seen by whoever reads nothing, too, unless something is before it.
+      if (this.isPaused && next !== "closed" && next?._tag !== "Fin") return
       const frame = this.#inbox.shift()
       if (frame === undefined) return
-      if (frame === "closed") return this.#hangUp()
+      if (frame === "closed") return this.#finish()
       this.#end?.consumed(sizeOf(frame))
       this.heard++
+      if (frame._tag === "Fin") return this.#hangUp()
       if (!this.#isDeaf) this.#hear(frame)
+    }
+  }
+
+  /** What was read from the connection while nobody took it is still heard; what is behind it is lost with the connection. */
+  #takeReadAhead(): void {
+    const inbox = this.#inbox
+    this.#inbox = []
+    let bytes = 0
+    for (const frame of inbox) {
+      if (frame === "closed" || frame._tag === "Fin" || this.#isDeaf) return
+      bytes += sizeOf(frame)
+      if (bytes > readAheadBytes) return
+      this.#hear(frame)
     }
   }
 
@@ -234,6 +279,7 @@ export class SimWebSocket implements Transport {
         if (frame.bytes <= this.#frameBytesMax) return this.#emit("message", { data: frame.data })
         this.#isDeaf = true
         this.close(1009)
+        this.#transmit({ _tag: "Fin" })
         const message = `Max payload size exceeded: ${frame.bytes} of ${this.#frameBytesMax} bytes`
         return this.#emit("error", { error: new RangeError(message) } as Socket.WebSocketEvent)
       }
@@ -243,21 +289,23 @@ export class SimWebSocket implements Transport {
         return
       case "Close":
         this.#goodbye = { code: frame.code, reason: frame.reason }
-        this.#say(frame)
-        return this.#hangUp()
+        this.#isDeaf = true
+        this.#farewell(frame)
+        return this.#transmit({ _tag: "Fin" })
     }
   }
 
-  /** Ends the connection after what was said on it, and tells. */
+  /** Both have said all that they had to say. */
   #hangUp(): void {
-    if (this.readyState === closed) return
-    if (this.#goodbye === undefined) this.#end?.abort()
-    else this.#end?.close()
+    this.#end?.close()
     this.#finish()
   }
 
   #finish(): void {
     if (this.readyState === closed) return
+    this.readyState = closing
+    this.#takeReadAhead()
+    if ((this.readyState as number) === closed) return
     this.readyState = closed
     if (this.#closeTimer !== undefined) this.#closeTimer.cancelled = true
     this.#release()

@@ -9,6 +9,8 @@ export type WebSocketFrame =
   | { readonly _tag: "Pong" }
   /** 1005 stands for a close frame that says no code. */
   | { readonly _tag: "Close"; readonly code: number; readonly reason: string }
+  /** Nothing follows, as TCP says it: the connection itself ends once both have said so. */
+  | { readonly _tag: "Fin" }
 
 /** The head of a frame, roughly. */
 const headBytes = 6
@@ -23,6 +25,7 @@ export const sendWebSocketFrame = (end: End, frame: WebSocketFrame): void => {
       return end.send(frame, sizeOf(frame), frame.data, { http: `message of ${frame.bytes} bytes` })
     case "Ping":
     case "Pong":
+    case "Fin":
       return end.send(frame, sizeOf(frame), frame._tag, { http: frame._tag.toLowerCase() })
     case "Close":
       end.send(frame, sizeOf(frame), frame.reason, { http: `close ${frame.code}` })
