@@ -1,7 +1,7 @@
 /** The change feed on real Postgres: the stories that other orders fail, and concurrent writers whatever they do. */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,12 +15,14 @@ import { type Change, type Cursor, Feed } from "../../core/ports/Feed.ts"
 import { Replica } from "../../core/ports/Replica.fixture.ts"
 import { Storage } from "../../core/ports/Storage.ts"
 import { integer, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
-import { database, skipped } from "./Database.fixture.ts"
+import { database, databaseOn, run, skipped } from "./Database.fixture.ts"
 import { type Connection, make as makeServer } from "./EmbeddedPostgres.ts"
 import * as PostgresFeed from "./Feed.ts"
+import * as FeedContract from "./FeedContract.fixture.ts"
 import * as FeedHints from "./FeedHints.ts"
 import { changesTable, createFeed, recordChangesOf } from "./FeedSchema.ts"
 import * as PostgresStorage from "./PostgresStorage.ts"
+import { createSchema } from "./Schema.ts"
 
 const things = make("things", { columns: { id: integer, value: integer }, primaryKey: ["id"] })
 const moments = make("moments", {
@@ -69,9 +71,13 @@ const stageOn = (connection: Connection) =>
     return { connection, session, feed: yield* feedOn(connection) } satisfies Stage
   })
 
+/** Of all stories here, each of which has a database of its own. */
+let server: Connection
+const serverScope = Scope.makeUnsafe()
+
 const story = <A, E>(tell: (stage: Stage) => Effect.Effect<A, E, Scope.Scope>) =>
   Effect.gen(function* () {
-    return yield* tell(yield* stageOn(yield* database))
+    return yield* tell(yield* stageOn(yield* databaseOn(server)))
   })
 
 const valuesOf = (changes: ReadonlyArray<Change>) =>
@@ -89,7 +95,37 @@ const drain = (feed: typeof Feed.Service, cursor: Cursor, changesMax: number, re
     }
   })
 
+describe.skipIf(skipped())("on a real server", () => {
+  const scope = Scope.makeUnsafe()
+  let connection: Connection
+
+  beforeAll(async () => {
+    connection = await Effect.runPromise(Scope.provide(database, scope))
+    const recorded = FeedContract.tables.flatMap(recordChangesOf)
+    await Effect.runPromise(run(connection, ...createSchema(FeedContract.tables), ...createFeed, ...recorded))
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+  FeedContract.feedContract("real Postgres", (program) =>
+    Effect.gen(function* () {
+      yield* run(connection, `truncate ${FeedContract.tables.map(({ name }) => name).join(", ")}`)
+      const client = PgClient.layer({ ...connection, maxConnections: 8 })
+      const storage = PostgresStorage.layer({ connection, tables: FeedContract.tables })
+      const both = Layer.merge(
+        PostgresFeed.layer({ tables: FeedContract.tables }),
+        FeedHints.layer.pipe(Layer.provide(storage))
+      )
+      yield* Effect.provide(Effect.scoped(program), Layer.provide(both, client))
+    })
+  )
+})
+
 describe.skipIf(skipped())("the change feed of Postgres", () => {
+  beforeAll(async () => {
+    server = await Effect.runPromise(Scope.provide(database, serverScope))
+  })
+  afterAll(() => Effect.runPromise(Scope.close(serverScope, Exit.void)))
+
   it.live("gives what was committed, as it was stored, and nothing else", () =>
     story(({ feed, session }) =>
       Effect.gen(function* () {
@@ -225,7 +261,7 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
   it.live("refuses a cursor of another database, and what is no cursor", () =>
     story(({ feed }) =>
       Effect.gen(function* () {
-        const other = yield* Effect.flatMap(makeServer(), ({ connection }) => stageOn(connection))
+        const other = yield* Effect.flatMap(databaseOn(server), stageOn)
         const { cursor } = yield* other.feed.list(tables)
         for (const foreign of [cursor, "", "abc", Buffer.from(`{"version":1}`).toString("base64url")]) {
           assert.strictEqual((yield* Effect.flip(feed.poll(foreign))).reason._tag, "ForeignCursor")
@@ -294,13 +330,12 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
   it.live(
     "gives every row's changes in the order of their commits, once, to readers of all paces",
     () =>
-      Effect.flatMap(database, (connection) =>
+      story((stage) =>
         Effect.gen(function* () {
-          const stage = yield* stageOn(connection)
-          const run = Effect.runPromiseWith(yield* Effect.context<never>())
+          const promise = Effect.runPromiseWith(yield* Effect.context<never>())
           yield* Effect.promise(() =>
             fc.assert(
-              fc.asyncProperty(workloads, (workload) => run(Effect.scoped(concurrently(stage, workload)))),
+              fc.asyncProperty(workloads, (workload) => promise(Effect.scoped(concurrently(stage, workload)))),
               { numRuns: 12, endOnFailure: true }
             )
           )

@@ -16,7 +16,7 @@ export interface Snapshot {
 }
 
 export interface FeedCursor {
-  /** The database's system identifier and its timeline. */
+  /** The server's system identifier and its timeline, and which of its databases it is. */
   readonly history: string
   /** All of these were given. */
   readonly seen: Snapshot

@@ -7,7 +7,7 @@
  * - D3 A client that fell silent keeps its locks until a timeout ends its transaction. A backend that is busy or waits does
  *   not notice that its client is gone: it finishes what it has received, and then ends.
  * - D4 Every fault strikes by (connection, nth request), so that taking one away changes no other.
- * Absent on purpose: failover, a full disk, notifications (the port has none).
+ * Absent on purpose: failover, a full disk.
  */
 import * as Effect from "effect/Effect"
 import type { Committed } from "../../core/facts/Envelope.ts"
@@ -32,6 +32,7 @@ import { type End, type Handlers, listen } from "../network/Connection.ts"
 import type { Network } from "../network/Network.ts"
 import { type Commit, Engine } from "./Engine.ts"
 import type { StoredRow } from "./Evaluate.ts"
+import { FeedServer } from "./FeedServer.ts"
 import type { CommitOutcome, Outcome, Session } from "./Session.ts"
 import type { Wait } from "./Transaction.ts"
 import {
@@ -83,12 +84,14 @@ export class SimDatabase {
   /** What its node runs. */
   readonly program: Program
   readonly backends = new Map<Session, Backend>()
+  readonly feed: FeedServer
   #node: SimNode | undefined
   #stopListening: (() => void) | undefined
 
   constructor(world: DatabaseWorld, options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">) {
     this.world = world
     this.options = { ...defaultOptions, ...options }
+    this.feed = new FeedServer(this)
     this.engine = new Engine({
       tables: this.options.tables,
       // What is written before the first start is written by whoever sets the scene, at the world's time.
@@ -138,6 +141,7 @@ export class SimDatabase {
   #listen(node: SimNode): void {
     this.#stopListening?.()
     this.#stopListening = listen(this.world.network, node, databasePort, (end) => this.#accept(end))
+    this.feed.open(node)
   }
 
   #accept(end: End): Handlers {
@@ -149,9 +153,11 @@ export class SimDatabase {
   }
 
   /** What follows, locks set free included, happens because of this commit. */
-  #committed({ transactionId, label, fences, changes }: Commit): void {
+  #committed(commit: Commit): void {
+    const { changes, fences, label, transactionId } = commit
     const { facts } = this.world.network.kernel
     facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", label, transactionId, fences, changes })
+    this.feed.committed(commit)
   }
 }
 
