@@ -1,6 +1,5 @@
 /**
- * Faults of the database and of the way to it. Failover and a full disk are not among them yet, nor are lost
- * notifications: the storage port has none.
+ * Faults of the database and of the way to it. Failover and a full disk are not among them yet.
  */
 import type { Draw } from "../Draw.ts"
 import type { FaultKind, SwarmContext } from "../FaultKind.ts"
@@ -52,5 +51,6 @@ export const all: ReadonlyArray<FaultKind> = [
     0.002,
     0.05
   ),
+  hazard("lost-notification", "a hint of the change feed is lost", 0.05, 0.9),
   serverRestart
 ]
