@@ -5,6 +5,7 @@
 import * as Schema from "effect/Schema"
 import { FaultPlan } from "../sim/nemesis/FaultPlan.ts"
 import type { RunResult } from "../sim/run/Verdict.ts"
+import { databaseNames } from "../sim/storage/Databases.ts"
 
 export const MutantEdits = Schema.Struct({
   name: Schema.String,
@@ -16,7 +17,7 @@ export const FailureFile = Schema.Struct({
   scenario: Schema.String,
   seed: Schema.String,
   strategy: Schema.Literals(["fifo", "random"]),
-  storage: Schema.Literal("model"),
+  storage: Schema.Literals(databaseNames),
   parameters: Schema.Record(Schema.String, Schema.Int),
   /** What was executed; left out by a run that did not live to say it (hung, or its thread ended): the seed draws it again. */
   plan: Schema.optionalKey(FaultPlan),
@@ -41,7 +42,7 @@ export const make = (
   scenario: result.request.scenario,
   seed: result.request.seed,
   strategy: result.request.strategy,
-  storage: "model",
+  storage: result.request.storage ?? "model",
   parameters: result.parameters,
   ...(result.plan === undefined ? {} : { plan: result.plan }),
   ...(result.pinned === undefined ? {} : { pinned: result.pinned }),

@@ -13,6 +13,7 @@ import { Supervisor } from "../../sim/host/Supervisor.ts"
 import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
+import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
 import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
 import { paint } from "./Output.ts"
@@ -22,6 +23,8 @@ const catalogueUrl = new URL(
   import.meta.url.endsWith(".ts") ? "../../scenarios/catalogue.ts" : "../../scenarios/catalogue.js",
   import.meta.url
 )
+
+const databasesUrl = new URL(import.meta.url.endsWith(".ts") ? "./bootPglite.ts" : "./bootPglite.js", import.meta.url)
 
 /** Host time that one run may take, unless it is told otherwise; the longest take a few seconds. */
 const runMillisMax = 60_000
@@ -87,7 +90,7 @@ export const requireFit = <Mutant extends MutantEdits | undefined>(mutant: Mutan
 }
 
 export const supervise = (mutant: MutantEdits | undefined, jobs: number, runMillis = runMillisMax): Supervisor =>
-  new Supervisor({ catalogue: catalogueUrl, mutant, jobs, runMillisMax: runMillis })
+  new Supervisor({ catalogue: catalogueUrl, databases: databasesUrl, mutant, jobs, runMillisMax: runMillis })
 
 export const readText = (path: string, what: string): string => {
   try {
@@ -118,6 +121,7 @@ export const replayLine = (
   [
     `npx stormglass replay ${request.scenario} --seed ${request.seed}`,
     ...(request.strategy === "random" ? [] : [`--strategy ${request.strategy}`]),
+    ...(request.storage === undefined ? [] : [`--storage ${request.storage}`]),
     ...(options.plan === undefined ? [] : [`--plan ${options.plan}`]),
     ...(options.mutant === undefined ? [] : [`--mutant ${options.mutant}`]),
     ...(options.until === undefined ? [] : [`--until ${options.until}`])
@@ -174,11 +178,12 @@ export const saveFailure = (result: RunResult, edits: MutantEdits | undefined): 
 
 /** Runs that differ in what was typed have files of different names. */
 export const failurePath = (request: RunRequest, mutant: string | undefined): string => {
-  const { plan, scenario, seed, strategy } = request
+  const { plan, scenario, seed, storage, strategy } = request
   const parts = [
     scenario.replace(/\.\w+$/, ""),
     seed,
     ...(strategy === "random" ? [] : [strategy]),
+    ...(storage === undefined ? [] : [storage]),
     ...(mutant === undefined ? [] : [mutant]),
     ...(plan === undefined ? [] : [createHash("sha256").update(JSON.stringify(plan)).digest("hex").slice(0, 8)])
   ]
@@ -235,18 +240,32 @@ export const versions = (): FailureFile.FailureFile["versions"] => {
 export const requestsOf = (
   scenarios: ReadonlyArray<string>,
   seeds: ReadonlyArray<string>,
-  how: { readonly strategy: StrategyName; readonly plan?: FaultPlan | undefined }
+  how: {
+    readonly strategy: StrategyName
+    readonly storage?: DatabaseName | undefined
+    readonly plan?: FaultPlan | undefined
+  }
 ): ReadonlyArray<RunRequest> => {
-  const { plan, strategy } = how
+  const { plan, storage, strategy } = how
   if (seeds.length * scenarios.length > seedsMax) {
     throw new UsageError(
       `${seeds.length} seeds of ${scenarios.length} scenarios are too many: at most ${seedsMax} runs at once`
     )
   }
   return seeds.flatMap((seed) =>
-    scenarios.map((scenario) => ({ scenario, seed, strategy, ...(plan === undefined ? {} : { plan }) }))
+    scenarios.map((scenario) => ({
+      scenario,
+      seed,
+      strategy,
+      ...storageOf(storage),
+      ...(plan === undefined ? {} : { plan })
+    }))
   )
 }
+
+/** Of a request, where the model goes without saying. */
+export const storageOf = (name: DatabaseName | undefined): Pick<RunRequest, "storage"> =>
+  name === undefined || name === "model" ? {} : { storage: name }
 
 function readMutant(path: string): MutantEdits {
   let document: unknown

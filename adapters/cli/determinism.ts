@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import type { Supervisor } from "../../sim/host/Supervisor.ts"
+import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { inFreshProcess } from "./inFreshProcess.ts"
 import { paint } from "./Output.ts"
 import * as Session from "./Session.ts"
@@ -16,6 +17,7 @@ export interface Gate {
   readonly scenarios: ReadonlyArray<string>
   /** Of each scenario and strategy. */
   readonly seeds: number
+  readonly storage: DatabaseName
   /** As it was given, for the fresh process. */
   readonly patience: string | undefined
   readonly patienceMillis: number | undefined
@@ -63,9 +65,9 @@ async function runAll(supervisor: Supervisor, requests: ReadonlyArray<RunRequest
   return results
 }
 
-const requestsOf = ({ scenarios, seeds }: Gate): ReadonlyArray<RunRequest> =>
+const requestsOf = ({ scenarios, seeds, storage }: Gate): ReadonlyArray<RunRequest> =>
   (["random", "fifo"] as const).flatMap((strategy) =>
-    Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy })
+    Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy, storage })
   )
 
 /** In a fresh process this prints the digests, one a line, instead of comparing them. */
@@ -79,22 +81,28 @@ export const printDigests = async (gate: Gate): Promise<void> => {
 
 export const isChild = (): boolean => process.env[inChild] !== undefined
 
-function freshDigests({ scenarios, seeds, patience }: Gate): ReadonlyArray<string> {
+function freshDigests({ scenarios, seeds, storage, patience }: Gate): ReadonlyArray<string> {
   const more = patience === undefined ? [] : ["--patience", patience]
-  const printed = inFreshProcess(["determinism", ...scenarios, "--seeds", String(seeds), ...more], [0], {
-    [inChild]: "1"
-  })
+  const printed = inFreshProcess(
+    ["determinism", ...scenarios, "--seeds", String(seeds), "--storage", storage, ...more],
+    [0],
+    {
+      [inChild]: "1"
+    }
+  )
   return printed.trim().split("\n")
 }
 
 /** Compares what the worker that has run everything else tells of the run with what a fresh process tells of it. */
-async function firstDifference(worker: Supervisor, { scenario, seed, strategy }: RunRequest): Promise<string> {
+async function firstDifference(worker: Supervisor, request: RunRequest): Promise<string> {
+  const { scenario, seed, storage = "model", strategy } = request
   const directory = mkdtempSync(join(tmpdir(), "stormglass-"))
   try {
     const trace = join(directory, "facts.ndjson")
-    inFreshProcess(["replay", scenario, "--seed", seed, "--strategy", strategy, "--trace", trace], [0, 1])
+    const how = ["--seed", seed, "--strategy", strategy, "--storage", storage, "--trace", trace]
+    inFreshProcess(["replay", scenario, ...how], [0, 1])
     const fresh = readFileSync(trace, "utf8").split("\n").slice(0, -1)
-    const { facts } = await worker.run({ scenario, seed, strategy }, true)
+    const { facts } = await worker.run(request, true)
     const used = facts.map((fact) => JSON.stringify(fact))
     const length = Math.max(fresh.length, used.length)
     const index = Array.from({ length }, (_, at) => at).find((at) => fresh[at] !== used[at])

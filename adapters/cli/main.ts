@@ -15,6 +15,7 @@ import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { diskKinds } from "../../sim/nemesis/kinds/disk.ts"
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
+import { type DatabaseName, databaseNames } from "../../sim/storage/Databases.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
@@ -42,6 +43,9 @@ const strategy = Flag.Literals("strategy", ["random", "fifo"]).pipe(
   Flag.withDescription("Which runnable task goes first, and where fibers are preempted"),
   Flag.withDefault("random" as const)
 )
+const storageFlag = Flag.Literals("storage", databaseNames)
+const storageDescription = "What the database is: the model, or production SQL on PGlite"
+const storage = storageFlag.pipe(Flag.withDescription(storageDescription), Flag.withDefault("model" as const))
 const mutant = Flag.String("mutant").pipe(
   Flag.withDescription("Plant a bug: a name from `list mutants`, or a file"),
   Flag.optional
@@ -81,6 +85,7 @@ const run = Command.make(
     mutant,
     plan,
     strategy,
+    storage,
     patience,
     json
   },
@@ -92,6 +97,7 @@ const run = Command.make(
     { command: "stormglass run everything --seeds 1000", description: "one scenario, a thousand seeds" },
     { command: "stormglass run ./my/scenario.ts --seeds 100", description: "a scenario of your own" },
     { command: "stormglass run --mutant no-fence", description: "with a planted bug, until it is found" },
+    { command: "stormglass run everything --storage pglite", description: "on production SQL, under virtual time" },
     { command: "stormglass run everything --plan plan.json", description: "with these faults, whatever the seed" }
   ])
 )
@@ -103,6 +109,10 @@ const replay = Command.make(
     seed,
     strategy: Flag.Literals("strategy", ["random", "fifo"]).pipe(
       Flag.withDescription("Which runnable task goes first: random, the default, or fifo; a saved failure has its own"),
+      Flag.optional
+    ),
+    storage: storageFlag.pipe(
+      Flag.withDescription(`${storageDescription}; a saved failure has its own`),
       Flag.optional
     ),
     mutant,
@@ -137,6 +147,7 @@ const gate = Command.make(
   {
     scenarios,
     seeds: Flag.Int("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2)),
+    storage,
     patience
   },
   (options) =>
@@ -144,6 +155,7 @@ const gate = Command.make(
       const gate = {
         scenarios: scenariosOf(options),
         seeds: options.seeds,
+        storage: options.storage,
         patience: Option.getOrUndefined(options.patience),
         patienceMillis: patienceMillis(options)
       }
@@ -163,6 +175,7 @@ const table = Command.make(
   {
     names: Argument.String("mutant").pipe(Argument.variadic()),
     seeds: Flag.Int("seeds").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
+    storage,
     jobs,
     json
   },
@@ -217,6 +230,7 @@ async function sweepCommand(options: {
   readonly mutant: Option.Option<string>
   readonly plan: Option.Option<string>
   readonly strategy: StrategyName
+  readonly storage: DatabaseName
   readonly patience: Option.Option<string>
   readonly json: boolean
 }): Promise<void> {
@@ -237,7 +251,7 @@ async function sweepCommand(options: {
   const budgetMillis = budget === undefined ? undefined : durationMicros("--budget", budget) / 1_000
   const planFile = Option.getOrUndefined(options.plan)
   const plan = planFile === undefined ? undefined : Session.readPlan(planFile)
-  const requests = Session.requestsOf(scenarios, seeds, { strategy: options.strategy, plan })
+  const requests = Session.requestsOf(scenarios, seeds, { strategy: options.strategy, storage: options.storage, plan })
   const how = { mutant: named, plan: planFile }
 
   const supervisor = Session.supervise(edits, jobsOf(options), patienceMillis(options))
@@ -404,6 +418,7 @@ async function replayCommand(options: {
   readonly target: string
   readonly seed: Option.Option<string>
   readonly strategy: Option.Option<StrategyName>
+  readonly storage: Option.Option<DatabaseName>
   readonly mutant: Option.Option<string>
   readonly plan: Option.Option<string>
   readonly pinned: boolean
@@ -416,9 +431,9 @@ async function replayCommand(options: {
   const saved = isFailureFile ? Session.readFailure(options.target) : undefined
   if (!isFailureFile) Session.requireScenario(options.target)
   if (saved !== undefined) Session.requireScenario(saved.scenario)
-  const own = Option.isSome(options.seed) ? "--seed" : Option.isSome(options.strategy) ? "--strategy" : undefined
+  const own = (["seed", "strategy", "storage"] as const).find((flag) => Option.isSome(options[flag]))
   if (saved !== undefined && own !== undefined) {
-    throw new UsageError(`replay ${options.target}: ${own} is of the saved failure; give it with a scenario's name`)
+    throw new UsageError(`replay ${options.target}: --${own} is of the saved failure; give it with a scenario's name`)
   }
   const seedText = saved?.seed ?? seedOf(options) ?? seedOfEnvironment()
   if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
@@ -442,6 +457,7 @@ async function replayCommand(options: {
     scenario: saved?.scenario ?? options.target,
     seed: seedText,
     strategy: saved?.strategy ?? Option.getOrElse(options.strategy, () => "random" as const),
+    ...Session.storageOf(saved?.storage ?? Option.getOrUndefined(options.storage)),
     ...(saved === undefined ? {} : { parameters: saved.parameters }),
     ...(chosenPlan === undefined ? {} : { plan: chosenPlan }),
     ...(until === undefined ? {} : { untilMicros: durationMicros("--until", until) })
@@ -564,12 +580,14 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
 async function mutantsCommand(options: {
   readonly names: ReadonlyArray<string>
   readonly seeds: number
+  readonly storage: DatabaseName
   readonly jobs: number
   readonly json: boolean
 }): Promise<void> {
   const chosen = options.names.length === 0 ? mutants : options.names.map(Session.requireMutant)
   const rows: Array<MutantRow> = []
-  const search = { seeds: options.seeds, jobs: jobsOf(options), isStopped: () => state.isStopped }
+  const { storage } = options
+  const search = { seeds: options.seeds, storage, jobs: jobsOf(options), isStopped: () => state.isStopped }
   for (const mutant of chosen) {
     if (state.isStopped) break
     const row = await mutantRow(mutant, search)

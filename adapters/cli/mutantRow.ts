@@ -12,6 +12,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { pathOf } from "../../sim/host/installMutant.ts"
 import type { Mutant, Suite } from "../../scenarios/mutants/Mutant.ts"
+import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { type RunResult, isFailure } from "../../sim/run/Verdict.ts"
 import { inFreshProcess } from "./inFreshProcess.ts"
 import { editedLine } from "./mutantPlugin.ts"
@@ -35,6 +36,7 @@ export interface MutantRow {
 export interface Search {
   /** At most so many. */
   readonly seeds: number
+  readonly storage: DatabaseName
   readonly jobs: number
   readonly isStopped: () => boolean
 }
@@ -52,7 +54,10 @@ export const mutantLine = ({ caughtBy, incident, isFound, mutant, seeds, where }
 async function rowOfScenarios(mutant: Mutant, search: Search): Promise<MutantRow> {
   const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
   const seeds = parseSeeds(String(Math.ceil(search.seeds / scenarios.length)))
-  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random" }).slice(0, search.seeds)
+  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random", storage: search.storage }).slice(
+    0,
+    search.seeds
+  )
   const supervisor = Session.supervise(Session.requireFit(mutant), search.jobs)
   try {
     const results = await sweep({
@@ -80,7 +85,17 @@ function judged({ incident, name }: Mutant, results: ReadonlyArray<RunResult>): 
   if (verdict._tag !== "violated" && verdict._tag !== "stalled") {
     return { ...row, isFound: false, caughtBy: `no invariant: it ${verdict._tag}` }
   }
-  const line = ["replay", request.scenario, "--seed", request.seed, "--mutant", name, "--json"]
+  const line = [
+    "replay",
+    request.scenario,
+    "--seed",
+    request.seed,
+    "--storage",
+    request.storage ?? "model",
+    "--mutant",
+    name,
+    "--json"
+  ]
   const again = JSON.parse(inFreshProcess(line, [0, 1, 3])) as RunResult
   const caughtBy = verdict._tag === "violated" ? verdict.invariant : "liveness"
   const isSame = again.digest === failure.digest && again.verdict._tag === verdict._tag

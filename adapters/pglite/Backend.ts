@@ -14,6 +14,20 @@ export const tagOf = (complete: Frame): string => readCstring(complete.bytes, bo
 /** The channel of a notification. */
 export const channelOf = (notification: Frame): string => readCstring(notification.bytes, 9)[0]
 
+/** A description of rows that does not say which tables they are of: those numbers differ from one creation to the next. */
+export const withoutTableIds = (description: Frame): Frame => {
+  const bytes = description.bytes.slice()
+  const view = viewOf(bytes)
+  let offset = 7
+  for (let left = view.getInt16(5); left > 0; left--) {
+    const [, next] = readCstring(bytes, offset)
+    view.setInt32(next, 0)
+    // Table, column, type, its size, its modifier, the format.
+    offset = next + 4 + 2 + 4 + 2 + 4 + 2
+  }
+  return { type: description.type, bytes }
+}
+
 /** The columns of a row in text form, as a simple query gives them. */
 export const textsOf = (row: Frame): ReadonlyArray<string | null> => {
   const { bytes } = row

@@ -65,6 +65,8 @@ export interface Done {
   readonly before: Status
   readonly after: Status
   readonly problem: Problem | undefined
+  /** Everything that PGlite answered. */
+  readonly frames: ReadonlyArray<Frame>
 }
 
 /** The longest waits that a connection asked for, in milliseconds; 0 is for ever, as in Postgres. */
@@ -321,7 +323,7 @@ export class Multiplexer {
 
   /** Brings the settings of a connection into force; what it asked for may be refused. */
   #apply(settings: Settings): Problem | undefined {
-    if (settings === this.#applied || (settings.size === 0 && this.#applied.size === 0)) return undefined
+    if (isSame(settings, this.#applied)) return undefined
     const role = settings.get("role")
     const changes = [...settings].filter(([name]) => name !== "role")
     const calls = changes.map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`)
@@ -605,6 +607,11 @@ class Refused extends Error {
   }
 }
 
+function isSame(some: Settings, others: Settings): boolean {
+  if (some === others) return true
+  return some.size === others.size && [...some].every(([name, value]) => others.get(name) === value)
+}
+
 function isUnnamedParse(frame: Frame): boolean {
   return frame.type === "P" && Frontend.statementName(frame) === ""
 }
@@ -616,7 +623,8 @@ function outcomeOf(frames: ReadonlyArray<Frame>, before: Status): Done {
     tags: frames.filter(({ type }) => type === "C").map(tagOf),
     before,
     after: ready === undefined ? before : statusOf(ready),
-    problem: error === undefined ? undefined : problemOf(error)
+    problem: error === undefined ? undefined : problemOf(error),
+    frames
   }
 }
 

@@ -16,6 +16,8 @@ import type { WorkerData, WorkerRequest, WorkerResponse } from "./worker.ts"
 export interface SupervisorOptions {
   readonly catalogue: URL
   readonly mutant: MutantEdits | undefined
+  /** The module whose `boot` gives the databases of runs that ask for another than the model. */
+  readonly databases?: URL
   readonly jobs: number
   /** Host time for one run. */
   readonly runMillisMax: number
@@ -80,9 +82,9 @@ export class Supervisor {
   }
 
   #spawn(): Worker {
-    const { catalogue, mutant } = this.#options
+    const { catalogue, databases, mutant } = this.#options
     const breadcrumb = Breadcrumb.make()
-    const data: WorkerData = { catalogue: catalogue.href, mutant, breadcrumb }
+    const data: WorkerData = { catalogue: catalogue.href, databases: databases?.href, mutant, breadcrumb }
     const worker = new Worker(workerUrl, { workerData: data })
     this.#workers.add(worker)
     this.#breadcrumbs.set(worker, breadcrumb)

@@ -20,10 +20,20 @@ import zlib from "node:zlib"
 import { assert, describe, it } from "vitest"
 import * as Trap from "./Trap.ts"
 
+/** The timers of nodes that programs have set. */
+const timersSet: Array<{ readonly millis: number; readonly run: () => void; isCancelled: boolean }> = []
+
 const options: Trap.TrapOptions = {
   wallMicros: () => 1_767_225_600_250_000,
   monotonicMicros: () => 250_000,
-  fraction: () => 0.25
+  fraction: () => 0.25,
+  timer: (millis, run) => {
+    timersSet.push({ millis, run, isCancelled: false })
+    const timer = timersSet.at(-1)!
+    return () => {
+      timer.isCancelled = true
+    }
+  }
 }
 
 /** What a program that does this is told, while a run is on. */
@@ -249,8 +259,9 @@ describe("every trap", () => {
     })
   }
 
-  it("is named above; what prints is replaced too, to be let through", () => {
+  it("is named above; what prints or takes back a timer is replaced too, to be let through", () => {
     const expected = new Map<object, Set<string>>([[console, new Set(functionsOf(console))]])
+    for (const owner of [globalThis, timers]) expected.set(owner, new Set(["clearTimeout"]))
     for (const { keys, owner } of places) expected.set(owner, new Set([...(expected.get(owner) ?? []), ...keys]))
     const descriptors = (owner: object): Record<string, PropertyDescriptor> => Object.getOwnPropertyDescriptors(owner)
     const before = new Map([...expected.keys()].map((owner) => [owner, descriptors(owner)]))
@@ -276,6 +287,7 @@ describe("the two policies", () => {
     "Math.random": ["Math.random()", 0.25],
     "crypto.getRandomValues": ["[...crypto.getRandomValues(new Uint8Array(2))]", [64, 64]],
     "crypto.randomUUID": ["crypto.randomUUID()", "40404040-4040-4040-8040-404040404040"],
+    setTimeout: ["typeof setTimeout(() => undefined, 250)", "object"],
     "crypto.randomBytes": ["process.getBuiltinModule('crypto').randomBytes(2).toString('hex')", "4040"]
   } as const satisfies Record<Trap.VirtualApi, readonly [expression: string, answer: unknown]>
   const apis = Object.keys(all) as ReadonlyArray<Trap.VirtualApi>
@@ -293,6 +305,40 @@ describe("the two policies", () => {
       assert.strictEqual(escapeOf(ask)?.api, api)
     })
   }
+
+  it("a timer of a listed package is one of the running node, and can be taken back", () => {
+    const trap = Trap.enter({ ...options, virtual: { driver: ["setTimeout"] } })
+    try {
+      timersSet.length = 0
+      inPackage("driver", "clearTimeout(setTimeout(() => undefined, 5_000).unref())")()
+      inPackage("driver", "setTimeout(() => undefined, 10)")()
+      assert.deepStrictEqual(
+        timersSet.map(({ isCancelled, millis }) => [millis, isCancelled]),
+        [
+          [5_000, true],
+          [10, false]
+        ]
+      )
+    } finally {
+      trap.leave()
+    }
+  })
+
+  it("who is lent the host reads the time it is lent, to the microsecond, and may do what else it likes", () => {
+    const trap = Trap.enter(options)
+    try {
+      const read = Trap.lend(1_735_689_600_000_001, () => [
+        Date.now(),
+        new Date().getTime(),
+        Math.random(),
+        fs.existsSync(import.meta.filename)
+      ])
+      assert.deepStrictEqual(read, [1_735_689_600_000.001, 1_735_689_600_000, 0.25, true])
+      assert.throws(() => Date.now(), Trap.Escaped)
+    } finally {
+      trap.leave()
+    }
+  })
 
   it("Effect draws span ids from the run's chance, unless told otherwise", () => {
     const draw = inPackage("effect", "Math.random()")

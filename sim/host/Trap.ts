@@ -41,12 +41,19 @@ export type VirtualApi =
   | "crypto.getRandomValues"
   | "crypto.randomUUID"
   | "crypto.randomBytes"
+  | "setTimeout"
 
 /** Package name to what it may read of the simulation as if of the host. */
 export type VirtualPackages = Readonly<Record<string, ReadonlyArray<VirtualApi>>>
 
-/** Effect draws span ids and hashes from `Math.random`; its own time and chance come through `Clock` and `Random`. */
-export const defaultVirtual: VirtualPackages = { effect: ["Math.random"] }
+/**
+ * Effect draws span ids and hashes from `Math.random`; its own time and chance come through `Clock` and `Random`. The
+ * Postgres driver names its statements by chance and gives up an abandoned one by a timer.
+ */
+export const defaultVirtual: VirtualPackages = {
+  effect: ["Math.random"],
+  "@effect/sql-pg": ["crypto.randomBytes", "setTimeout"]
+}
 
 export interface TrapOptions {
   /** The running node's wall clock, in microseconds. */
@@ -55,6 +62,8 @@ export interface TrapOptions {
   readonly monotonicMicros: () => number
   /** Uniform in [0, 1): a stream of this run. */
   readonly fraction: () => number
+  /** A timer of the running node; the function returned takes it back. */
+  readonly timer: (millis: number, run: () => void) => () => void
   readonly virtual?: VirtualPackages
   /** Told of each escape before it is thrown into the program. */
   readonly onEscape?: (escaped: Escaped) => void
@@ -111,6 +120,22 @@ export const enter = (options: TrapOptions): Trapped => {
   }
 }
 
+/**
+ * Runs something of the host on behalf of a node: it may do as it likes, but what it reads of time and chance is that
+ * node's clock, to the microsecond, and the run's own chance. For code that cannot know whom it serves: PGlite.
+ */
+export const lend = <A>(wallMicros: number, body: () => A): A => {
+  const [wasLent, wasSuspended] = [lentMicros, isSuspended]
+  lentMicros = wallMicros
+  isSuspended = true
+  try {
+    return body()
+  } finally {
+    lentMicros = wasLent
+    isSuspended = wasSuspended
+  }
+}
+
 /** Makes by-reference hashes equal also before the first run (see T3): for threads and processes that only run seeds. */
 export const pinHashes = (): void => {
   const { random } = Math
@@ -143,6 +168,23 @@ interface Run {
 
 /** The runs that are on, outermost first. */
 const runs: Array<Run> = []
+
+/** The time for whoever is lent the host; undefined while nobody is. */
+let lentMicros: number | undefined
+
+/** A timer that a listed package has set. */
+class VirtualTimer {
+  readonly cancel: () => void
+
+  constructor(cancel: () => void) {
+    this.cancel = cancel
+  }
+
+  /** Nothing of the host waits for it, so there is nothing to let go. */
+  unref(): this {
+    return this
+  }
+}
 
 /** True while the trap itself, or something let through, is at work: the host is then itself. */
 let isSuspended = false
@@ -249,18 +291,23 @@ function plan(): ReadonlyArray<Replacement> {
     key: string,
     api: VirtualApi,
     remedy: string,
-    answer: (run: Run, argument: never, frames: ReadonlyArray<string>) => A
+    answer: (run: Run, argument: never, frames: ReadonlyArray<string>, second: never) => A
   ) => {
     replace(owner, key, (original: AnyFunction) => {
       const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>) {
+        const run = runs.at(-1)
+        if (lentMicros !== undefined && run !== undefined)
+          return answer(run, argumentList[0] as never, [], argumentList[1] as never)
         if (isSuspended) return Reflect.apply(original, this, argumentList)
-        return trapped(api, remedy, (run, frames) => answer(run, argumentList[0] as never, frames))
+        const [first, second] = argumentList
+        return trapped(api, remedy, (run, frames) => answer(run, first as never, frames, second as never))
       }
       return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
     })
   }
 
-  const wallMillis = (run: Run) => Math.floor(run.options.wallMicros() / 1_000)
+  const wallMillis = (run: Run) =>
+    lentMicros === undefined ? Math.floor(run.options.wallMicros() / 1_000) : lentMicros / 1_000
   const monotonicNanos = (run: Run) => BigInt(Math.floor(run.options.monotonicMicros())) * 1_000n
   const millisOf = (run: Run) => run.options.monotonicMicros() / 1_000
 
@@ -270,7 +317,8 @@ function plan(): ReadonlyArray<Replacement> {
     return new Proxy(original, {
       construct: (target, argumentList, newTarget) => {
         const now = () => trapped("new Date", timeRemedy, (run) => [wallMillis(run)])
-        const effective = argumentList.length > 0 || isSuspended ? argumentList : now()
+        const isOwn = argumentList.length > 0 || (isSuspended && lentMicros === undefined)
+        const effective = isOwn ? argumentList : lentMicros === undefined ? now() : [lentMicros / 1_000]
         return Reflect.construct(target, effective, newTarget === globalThis.Date ? target : newTarget) as object
       },
       apply: (target) =>
@@ -345,7 +393,22 @@ function plan(): ReadonlyArray<Replacement> {
 
   // Timers and turns of the host's loop.
   for (const owner of [globalThis, timers]) {
-    refuse(owner, ["setTimeout", "setInterval"], String, timerRemedy)
+    read(
+      owner,
+      "setTimeout",
+      "setTimeout",
+      timerRemedy,
+      (run, act: () => void, _frames, millis = 0) => new VirtualTimer(run.options.timer(millis, act))
+    )
+    replace(
+      owner,
+      "clearTimeout",
+      (original: typeof clearTimeout) => (timer: Parameters<typeof clearTimeout>[0] | VirtualTimer) => {
+        if (timer instanceof VirtualTimer) timer.cancel()
+        else original(timer)
+      }
+    )
+    refuse(owner, ["setInterval"], String, timerRemedy)
     refuse(owner, ["setImmediate", "queueMicrotask"], String, turnRemedy)
   }
   refuse(timersPromises, functionsOf(timersPromises), (key) => `timers/promises.${key}`, timerRemedy)

@@ -10,6 +10,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import type * as FaultKinds from "../nemesis/faultKinds.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { Envelope } from "../../core/facts/Envelope.ts"
+import type { Databases } from "../storage/Databases.ts"
 import type * as Simulation from "../run/Simulation.ts"
 import { isFailure, type RunRequest, type RunResult, type Verdict } from "../run/Verdict.ts"
 import type { World } from "../run/World.ts"
@@ -24,6 +25,8 @@ export interface WorkerData {
   /** URL of a module that exports `catalogue: [{ name, load }]`, and `faultKinds` if it has some of its own. */
   readonly catalogue: string
   readonly mutant: MutantEdits | undefined
+  /** URL of a module that exports `boot`, for runs whose database is another than the model. */
+  readonly databases: string | undefined
   /** Where this thread writes how far it is. */
   readonly breadcrumb: SharedArrayBuffer
 }
@@ -57,10 +60,14 @@ interface CatalogueModule {
   readonly faultKinds?: ReadonlyArray<FaultKind>
 }
 
+interface DatabasesModule {
+  readonly boot: () => Promise<Databases>
+}
+
 /** A mistake of the caller. */
 class RefusedRequest extends Error {}
 
-const { breadcrumb, catalogue, mutant } = workerData as WorkerData
+const { breadcrumb, catalogue, databases, mutant } = workerData as WorkerData
 pinHashes()
 if (mutant !== undefined) installMutant(mutant)
 const loading = load()
@@ -83,6 +90,22 @@ async function load(): Promise<Loaded> {
   return { scenarios: module.catalogue, runScenario, PlanProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
 }
 
+/** Booted once, before the first run that asks for it. */
+let booted: Promise<Databases> | undefined
+function pglite(): Promise<Databases> {
+  return (booted ??= boot())
+}
+
+async function boot(): Promise<Databases> {
+  if (databases === undefined) throw new RefusedRequest("--storage pglite: whoever started this run has none")
+  try {
+    return await ((await import(databases)) as DatabasesModule).boot()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error
+    throw new RefusedRequest(`--storage pglite needs the package @electric-sql/pglite: ${messageOf(error)}`)
+  }
+}
+
 async function loadMutated(planted: MutantEdits): Promise<void> {
   try {
     for (const { file } of planted.edits) await import(urlOf(file))
@@ -103,8 +126,10 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
     Breadcrumb.load(breadcrumb)
     const scenario = await loadScenario(request.scenario, scenarios)
     try {
+      const databases = request.storage === "pglite" ? { databases: await pglite() } : {}
       const result = runScenario(scenario, request, {
         kinds,
+        ...databases,
         onWorld: (built) => {
           world = built
           Breadcrumb.follow(built, breadcrumb)

@@ -199,6 +199,7 @@ export class World {
       wallMicros: () => clock()?.wallMicros() ?? epochMicros,
       monotonicMicros: () => clock()?.monotonicMicros() ?? 0,
       fraction: () => this.#hostChance.double(),
+      timer: (millis, run) => this.#timer(millis, run),
       onEscape: ({ api, frames, remedy }) => this.escape({ api, remedy, stack: frames.join("\n") })
     })
     try {
@@ -309,6 +310,16 @@ export class World {
       this.network.hasRules ||
       [...this.kernel.nodes].some(({ name, state }) => state !== "up" && !this.#ended.has(name))
     )
+  }
+
+  /** For packages that set timers of the host: one of the running node. */
+  #timer(millis: number, run: () => void): () => void {
+    const node = this.kernel.running
+    if (node === undefined) throw new Error("a timer of the host outside of every node")
+    const timer = node.setTimer(node.clock.worldDelayMicros(Math.max(0, millis) * 1_000), run)
+    return () => {
+      timer.cancelled = true
+    }
   }
 
   #services(node: SimNode): Context.Context<never> {

@@ -34,7 +34,7 @@ export interface PoolOptions {
 }
 
 /** A silent client is silent for so long: longer than the database lets a transaction be idle. */
-const silenceMicros = 4_000_000
+export const silenceMicros = 4_000_000
 
 export type Settled =
   | Reply

@@ -69,7 +69,7 @@ export const defaultOptions: Omit<DatabaseOptions, "tables"> = {
 }
 
 /** A slow answer of the database takes at most so much longer. */
-const latencyMicrosMax = 900_000
+export const latencyMicrosMax = 900_000
 
 /** The parts of a world that a database needs. */
 export interface DatabaseWorld {
@@ -186,7 +186,8 @@ const lockGranted = new FactKind<Lock>(
   (session, releasedBy, lock) => ({ _tag: "LockGranted", session, releasedBy, ...describeLock(lock) }) as DomainFact
 )
 
-const errorInjected = new FactKind<string>(
+/** What a fault put in the place of a statement. */
+export const errorInjected = new FactKind<string>(
   "StorageErrorInjected",
   (session, nth, error) => ({ _tag: "StorageErrorInjected", session, nth, error }) as DomainFact,
   (error) => error

@@ -1,0 +1,55 @@
+/**
+ * The PGlite of a thread: booted once, before any run, and emptied for each.
+ *
+ * - I1 Nothing of one run is seen by the next: tables are empty, statements and settings forgotten. What goes on counting
+ *   (transaction ids, file numbers) never leaves the database.
+ * - I2 Its clock is whatever the caller says it is, to the microsecond.
+ */
+import type { Table } from "../../core/ports/Table.ts"
+import { fieldsOf } from "../../adapters/pglite/Backend.ts"
+import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
+import * as Frontend from "../../adapters/pglite/Frontend.ts"
+import type { Pglite } from "../../adapters/pglite/Pglite.ts"
+import { createSchema } from "../../adapters/postgres/Schema.ts"
+import { name } from "../../adapters/postgres/Sql.ts"
+import * as Trap from "../host/Trap.ts"
+import { epochMicros } from "../kernel/NodeClock.ts"
+import { triggersOf } from "./RowFacts.ts"
+
+export class Instance {
+  readonly #pglite: Pglite
+  /** What stands in it: the statements that made it. */
+  #schema = ""
+
+  constructor(pglite: Pglite) {
+    this.#pglite = pglite
+  }
+
+  /** Messages of the protocol to PGlite, at this time of the database's clock. */
+  execute(messages: Uint8Array, wallMicros: number): Uint8Array {
+    return Trap.lend(Math.floor(wallMicros), () => this.#pglite.execute(messages))
+  }
+
+  /** These tables, and nothing in them. */
+  empty(tables: ReadonlyArray<Table<unknown>>): void {
+    this.reset()
+    const statements = [...createSchema(tables), ...tables.flatMap(triggersOf)]
+    const schema = statements.join(";\n")
+    if (schema === this.#schema) return this.#run(`truncate ${tables.map((table) => name(table.name)).join(", ")}`)
+    this.#run("drop schema public cascade")
+    this.#run("create schema public")
+    for (const statement of statements) this.#run(statement)
+    this.#schema = schema
+  }
+
+  /** As after a restart of the server: no transaction, nothing prepared, set or listened to. */
+  reset(): void {
+    this.execute(concat([Frontend.sync(), Frontend.query("rollback")]), epochMicros)
+    this.#run("discard all")
+  }
+
+  #run(text: string): void {
+    const error = framesOf(this.execute(Frontend.query(text), epochMicros)).find(({ type }) => type === "E")
+    if (error !== undefined) throw new Error(`${fieldsOf(error)["M"] ?? "refused"}: ${text}`)
+  }
+}

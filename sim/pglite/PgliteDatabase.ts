@@ -1,0 +1,309 @@
+/**
+ * The database node with PGlite in it: the production multiplexer behind simulated connections, under the node's own clock.
+ *
+ * - D1 What is committed survives every crash and restart of the node; nothing else does.
+ * - D2 The database's time is its node's clock; `now()` and `clock_timestamp()` follow it, the limits of sessions its
+ *   monotonic side.
+ * - D3 Every fault strikes by (connection, nth turn), as on the model. What fails by injection fails in PGlite: the error is raised
+ *   by a statement in the place of the real one, so that the transaction is doomed there.
+ * - D4 Commits are told with their rows, which say so themselves (RowFacts.ts), and are numbered anew in each run.
+ *
+ * One session is not several: an open transaction owns the database, so nobody ever waits for a single row, no two
+ * transactions overlap, nothing is skipped because it is locked, and no deadlock or serialization failure comes about
+ * unless a fault injects it. What only overlapping transactions can show is for the model and for real Postgres.
+ */
+import * as Effect from "effect/Effect"
+import { type Done, type Host, Multiplexer, type Session, type Turn } from "../../adapters/pglite/Multiplexer.ts"
+import { withoutTableIds } from "../../adapters/pglite/Backend.ts"
+import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
+import * as Frontend from "../../adapters/pglite/Frontend.ts"
+import { literal } from "../../adapters/postgres/Sql.ts"
+import type { Committed, RowChange } from "../../core/facts/Envelope.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import * as Chance from "../kernel/Chance.ts"
+import type { Event } from "../kernel/EventHeap.ts"
+import { epochMicros } from "../kernel/NodeClock.ts"
+import { CurrentNode, type Program, type SimNode } from "../kernel/SimNode.ts"
+import { type End, type Handlers, listen } from "../network/Connection.ts"
+import type { Database } from "../storage/Databases.ts"
+import type { StoredRow } from "../storage/Evaluate.ts"
+import {
+  type DatabaseOptions,
+  type DatabaseWorld,
+  defaultOptions,
+  errorInjected,
+  latencyMicrosMax
+} from "../storage/SimDatabase.ts"
+import { databasePort } from "../storage/Wire.ts"
+import { parseLabel } from "./fencedLabel.ts"
+import type { Instance } from "./Instance.ts"
+import { Changes, isRowNotice } from "./RowFacts.ts"
+import * as Wire from "./Wire.ts"
+
+export class PgliteDatabase implements Database {
+  readonly world: DatabaseWorld
+  readonly options: DatabaseOptions
+  readonly program: Program
+  readonly #instance: Instance
+  readonly #tables: ReadonlyMap<string, Table<unknown>>
+  /** What is committed, by table and key. */
+  readonly #rows = new Map<string, Map<string, StoredRow>>()
+  #node: SimNode | undefined
+  #transactions = 0
+  #secrets = 0
+  #multiplexer: Multiplexer | undefined
+
+  constructor(
+    instance: Instance,
+    world: DatabaseWorld,
+    options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">
+  ) {
+    this.#instance = instance
+    this.world = world
+    this.options = { ...defaultOptions, ...options }
+    this.#tables = new Map(options.tables.map((table) => [table.name, table]))
+    instance.empty(options.tables)
+    this.program = Effect.flatMap(CurrentNode, (node) =>
+      Effect.suspend(() => {
+        this.#boot(node)
+        return Effect.never
+      })
+    )
+  }
+
+  /** Dies before the node was started. */
+  get node(): SimNode {
+    if (this.#node === undefined) throw new Error("the database has not been started")
+    return this.#node
+  }
+
+  get multiplexer(): Multiplexer {
+    return this.#multiplexer as Multiplexer
+  }
+
+  get tables(): ReadonlyMap<string, Table<unknown>> {
+    return this.#tables
+  }
+
+  committed(table: string): ReadonlyArray<StoredRow> {
+    return [...(this.#rows.get(table)?.values() ?? [])]
+  }
+
+  place(label: string, { columns, name }: Table<unknown>, row: StoredRow): void {
+    const values = Object.entries(columns as Table<unknown>["columns"] as Record<string, { kind: "text" }>).map(
+      ([column, { kind }]) => literal(kind, row[column] ?? null)
+    )
+    const text = `insert into ${name} values (${values.join(", ")})`
+    const frames = framesOf(this.#execute(Frontend.query(text)))
+    const changes = new Changes(this.#tables)
+    for (const frame of frames) if (isRowNotice(frame)) changes.add(frame)
+    this.commits(label, [], changes.net)
+  }
+
+  /** Tells a commit; what follows happens because of it. */
+  commits(label: string, fences: Committed["fences"], changes: ReadonlyArray<RowChange>): void {
+    for (const { after, key, table } of changes) {
+      const rows = this.#rows.get(table) ?? new Map<string, StoredRow>()
+      this.#rows.set(table, rows)
+      if (after === null) rows.delete(key)
+      else rows.set(key, after as StoredRow)
+    }
+    const { facts } = this.world.network.kernel
+    const transactionId = ++this.#transactions
+    facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", label, transactionId, fences, changes })
+  }
+
+  /** By the database's own clock. */
+  after(ownMicros: number, run: () => void): Event {
+    const { node } = this
+    return node.setTimer(node.clock.worldDelayMicros(Math.max(0, ownMicros)), run)
+  }
+
+  #boot(node: SimNode): void {
+    this.#node = node
+    if (this.#multiplexer !== undefined) this.#instance.reset()
+    const backends = new Map<Session, Backend>()
+    const host: Host = {
+      execute: (messages) => this.#execute(messages),
+      after: (millis, run) => {
+        const timer = this.after(millis * 1_000, run)
+        return () => {
+          timer.cancelled = true
+        }
+      },
+      secret: () => Chance.bits(Chance.derive(this.world.network.kernel.key, "secrets"), this.#secrets++),
+      admit: (turn, go) => backends.get(turn.session)!.admit(turn, go),
+      ran: (turn, done) => backends.get(turn.session)!.ran(turn, done)
+    }
+    this.#multiplexer = new Multiplexer(host)
+    listen(this.world.network, node, databasePort, (end) => {
+      const backend = new Backend(this, end)
+      backends.set(backend.session, backend)
+      return backend.handlers
+    })
+  }
+
+  #execute(messages: Uint8Array): Uint8Array {
+    return this.#instance.execute(
+      messages,
+      this.#node?.clock.wallMicros() ?? epochMicros + this.world.network.kernel.nowMicros
+    )
+  }
+}
+
+/** The server's end of one connection. */
+class Backend {
+  readonly session: Session
+  readonly #database: PgliteDatabase
+  readonly #end: End
+  /** Names the connection to the hazards: "n1>database/3". */
+  readonly #subject: string
+  /** Of the open transaction. */
+  #changes: Changes
+  #label = ""
+  /** The turn whose answer is about to be sent. */
+  #answering: { readonly nth: number; readonly isOpen: boolean } | undefined
+  #lastUsedMicros = 0
+  #isOver = false
+
+  constructor(database: PgliteDatabase, end: End) {
+    this.#database = database
+    this.#end = end
+    this.#subject = `${end.link.target}>${end.link.source}/${end.connection}`
+    this.#changes = new Changes(database.tables)
+    this.session = database.multiplexer.connect({
+      send: (bytes) => this.#send(bytes),
+      end: () => this.#leave(() => end.close())
+    })
+    this.#keepAlive()
+  }
+
+  get handlers(): Handlers {
+    return {
+      onMessage: ({ bytes }: Wire.ToDatabase) => {
+        this.#end.consumed(bytes.length)
+        this.#lastUsedMicros = this.#nowMicros
+        if (!this.#isOver) this.session.receive(bytes)
+      },
+      onClose: () => this.#leave(() => undefined)
+    }
+  }
+
+  /** Faults that strike a turn as it arrives. */
+  admit(turn: Turn, go: (instead?: Uint8Array) => void): void {
+    const { hazards } = this.#database.world
+    if (!hazards.isAnyActive) return go()
+    const { nth, session, texts } = turn
+    const strikes = (fault: string) => hazards.hit(fault, this.#subject, nth) !== undefined
+    if (session.status !== "I" && strikes("storage/idle-timeout")) {
+      return session.fatal({ code: "25P03", message: "terminating connection due to idle-in-transaction timeout" })
+    }
+    if (commits(turn) && strikes("storage/cut-before-commit")) return this.#cut()
+    const isStatement = texts.some((text) => !Wire.isControl(text))
+    const { lockTimeoutMillis, statementTimeoutMillis } = this.#database.options
+    const fail = (code: string, message: string) => {
+      this.#facts.emit(errorInjected, this.#database.node, session.id, nth, code)
+      go(Frontend.query(`do $$ begin raise exception using errcode = '${code}', message = '${message}'; end $$`))
+    }
+    const inject = (): void => {
+      if (!texts.some(Wire.meetsOthers)) return go()
+      if (strikes("storage/serialization-failure")) return fail("40001", "could not serialize access")
+      if (strikes("storage/deadlock")) return fail("40P01", "deadlock detected")
+      if (strikes("storage/lock-timeout")) {
+        return this.#later(lockTimeoutMillis * 1_000, () => fail("55P03", "canceling statement due to lock timeout"))
+      }
+      if (strikes("storage/statement-timeout")) {
+        return this.#later(statementTimeoutMillis * 1_000, () => fail("57014", statementTimeout))
+      }
+      go()
+    }
+    if (!strikes("storage/latency")) return inject()
+    const micros = Math.ceil(hazards.fraction("storage/latency", this.#subject, nth) ** 2 * latencyMicrosMax)
+    const limitMicros = statementTimeoutMillis * 1_000
+    if (micros < limitMicros || !isStatement) this.#later(micros, inject)
+    else this.#later(limitMicros, () => fail("57014", statementTimeout))
+  }
+
+  /** Takes down what the turn changed, and tells it when it is committed. False when nobody is to hear the answer. */
+  ran(turn: Turn, { after, before, frames, problem, tags }: Done): boolean {
+    const { clock } = this.#database.node
+    if (turn.texts.some(Wire.usesTime)) clock.usedWall(clock.settings)
+    if (before === "I") {
+      this.#changes = new Changes(this.#database.tables)
+      this.#label = turn.texts.map(Wire.labelOf).find((label) => label !== undefined) ?? ""
+    }
+    for (const frame of frames) if (isRowNotice(frame)) this.#changes.add(frame)
+    this.#answering = { nth: turn.nth, isOpen: after !== "I" }
+    if (after !== "I" || problem !== undefined || tags.at(-1) === "ROLLBACK") return true
+    const { net } = this.#changes
+    const { fences, label } = parseLabel(this.#label)
+    if (net.length > 0) this.#database.commits(label, fences, net)
+    if (!commits(turn)) return true
+    const { hazards } = this.#database.world
+    if (!hazards.isAnyActive || hazards.strike("storage/cut-after-commit", this.#subject, turn.nth) === undefined) {
+      return true
+    }
+    this.#facts.effect("storage/cut-after-commit", this.#database.node)
+    this.#later(0, () => this.#cut())
+    return false
+  }
+
+  get #facts() {
+    return this.#database.world.network.kernel.facts
+  }
+
+  get #nowMicros(): number {
+    return this.#database.node.clock.monotonicMicros()
+  }
+
+  #later(micros: number, run: () => void): void {
+    this.#database.after(micros, () => {
+      if (!this.#isOver) run()
+    })
+  }
+
+  /** Ends the session and resets the connection, without a word. */
+  #cut(): void {
+    this.#leave(() => this.#end.abort())
+  }
+
+  #leave(close: () => void): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.session.left()
+    close()
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#isOver) return
+    const frames = framesOf(bytes)
+      .filter((frame) => !isRowNotice(frame))
+      .map((frame) => (frame.type === "T" ? withoutTableIds(frame) : frame))
+    const answer = concat(frames.map((frame) => frame.bytes))
+    const { isOpen = false, nth } = this.#answering ?? {}
+    this.#answering = undefined
+    this.#lastUsedMicros = this.#nowMicros
+    const message: Wire.ToClient = { bytes: answer, nth, isOpen }
+    this.#end.send(message, answer.length, answer, { storage: Wire.describeAnswer(frames) })
+  }
+
+  /** Asks after a client from whom nothing was heard for so long; if nobody is there, the connection breaks. */
+  #keepAlive(): void {
+    const intervalMicros = this.#database.options.keepAliveMillis * 1_000
+    const idleMicros = this.#nowMicros - this.#lastUsedMicros
+    const isDue = idleMicros >= intervalMicros
+    if (isDue) {
+      const probe: Wire.ToClient = { bytes: new Uint8Array(0), nth: undefined, isOpen: false }
+      this.#end.send(probe, 1, "probe", { storage: "probe" })
+    }
+    this.#later(isDue ? intervalMicros : intervalMicros - idleMicros, () => this.#keepAlive())
+  }
+}
+
+const statementTimeout = "canceling statement due to statement timeout"
+
+/** Whether a transaction ends with this turn, if nothing fails. */
+function commits({ session, texts }: Turn): boolean {
+  if (texts.some(Wire.isCommit)) return true
+  return session.status === "I" && texts.some((text) => !Wire.isControl(text))
+}
