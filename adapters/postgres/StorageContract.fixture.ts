@@ -82,19 +82,30 @@ type Program = Effect.Effect<void, unknown, Storage>
 /** The laws of timeouts run with those of `core/Limits.ts`, all others with such that no busy machine runs into. */
 export type Patience = "short" | "long"
 
-/** Declares the suite. `run` empties the tables, then runs the program with a storage over them. */
+/**
+ * Declares the suite. `run` empties the tables, then runs the program with a storage over them. `exceptions` are the laws
+ * that the implementation cannot be asked, each with its reason.
+ */
 export const storageContract = (
   implementation: string,
-  run: (program: Program, patience: Patience) => Effect.Effect<void, unknown>
+  run: (program: Program, patience: Patience) => Effect.Effect<void, unknown>,
+  exceptions: Readonly<Record<string, string>> = {}
 ): void => {
   describe(`the storage port on ${implementation}`, () => {
     for (const [group, laws] of Object.entries(groups)) {
       describe(group, () => {
         for (const [law, program] of Object.entries(laws)) {
-          it.live(law, () => run(program, group === "limits" ? "short" : "long"))
+          it.live.skipIf(Object.hasOwn(exceptions, law))(law, () => run(program, group === "limits" ? "short" : "long"))
         }
       })
     }
+    it("is excepted from nothing that is no law", () => {
+      const laws = Object.values(groups).flatMap((laws) => Object.keys(laws))
+      assert.deepStrictEqual(
+        Object.keys(exceptions).filter((exception) => !laws.includes(exception)),
+        []
+      )
+    })
   })
 }
 
