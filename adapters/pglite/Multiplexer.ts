@@ -65,8 +65,6 @@ export interface Done {
   readonly before: Status
   readonly after: Status
   readonly problem: Problem | undefined
-  /** Everything that PGlite answered. */
-  readonly frames: ReadonlyArray<Frame>
 }
 
 /** The longest waits that a connection asked for, in milliseconds; 0 is for ever, as in Postgres. */
@@ -623,8 +621,7 @@ function outcomeOf(frames: ReadonlyArray<Frame>, before: Status): Done {
     tags: frames.filter(({ type }) => type === "C").map(tagOf),
     before,
     after: ready === undefined ? before : statusOf(ready),
-    problem: error === undefined ? undefined : problemOf(error),
-    frames
+    problem: error === undefined ? undefined : problemOf(error)
   }
 }
 

@@ -149,7 +149,7 @@ interface Listed {
   readonly row: Record<string, unknown> | null
 }
 
-interface Recorded {
+export interface Recorded {
   /** Null in the one row of an answer that has no changes. */
   readonly position: string | null
   readonly xid: string
@@ -234,7 +234,8 @@ function refuse(detail: string): Effect.Effect<never, FeedError> {
   return Effect.fail(new FeedError({ reason: new ForeignCursor({ detail }) }))
 }
 
-function changesOf(entry: Recorded, table: Table<unknown> | undefined): ReadonlyArray<Change> {
+/** What the feed's table says of one row written, as the port's changes: two where the primary key changes. */
+export function changesOf(entry: Recorded, table: Table<unknown> | undefined): ReadonlyArray<Change> {
   if (table === undefined) return []
   const { after, atMicros, before, fences, label, xid } = entry
   const said = {

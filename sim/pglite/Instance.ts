@@ -11,10 +11,10 @@ import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
 import * as Frontend from "../../adapters/pglite/Frontend.ts"
 import type { Pglite } from "../../adapters/pglite/Pglite.ts"
 import { createSchema } from "../../adapters/postgres/Schema.ts"
+import { changesTable, createFeed, recordChangesOf } from "../../adapters/postgres/FeedSchema.ts"
 import { name } from "../../adapters/postgres/Sql.ts"
 import * as Trap from "../host/Trap.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
-import { triggersOf } from "./RowFacts.ts"
 
 export class Instance {
   readonly #pglite: Pglite
@@ -33,13 +33,17 @@ export class Instance {
   /** These tables, and nothing in them. */
   empty(tables: ReadonlyArray<Table<unknown>>): void {
     this.reset()
-    const statements = [...createSchema(tables), ...tables.flatMap(triggersOf)]
+    const statements = [...createSchema(tables), ...createFeed, ...tables.flatMap(recordChangesOf)]
     const schema = statements.join(";\n")
-    if (schema === this.#schema) return this.#run(`truncate ${tables.map((table) => name(table.name)).join(", ")}`)
-    this.#run("drop schema public cascade")
-    this.#run("create schema public")
-    for (const statement of statements) this.#run(statement)
-    this.#schema = schema
+    if (schema !== this.#schema) {
+      this.#run("drop schema public cascade")
+      this.#run("create schema public")
+      for (const statement of statements) this.#run(statement)
+      this.#schema = schema
+    } else {
+      this.#run(`truncate ${tables.map((table) => name(table.name)).join(", ")}`)
+      this.#run(`truncate ${changesTable} restart identity`)
+    }
   }
 
   /** As after a restart of the server: no transaction, nothing prepared, set or listened to. */

@@ -6,7 +6,7 @@
  *   monotonic side.
  * - D3 Every fault strikes by (connection, nth turn), as on the model. What fails by injection fails in PGlite: the error is raised
  *   by a statement in the place of the real one, so that the transaction is doomed there.
- * - D4 Commits are told with their rows, which say so themselves (RowFacts.ts), and are numbered anew in each run.
+ * - D4 Commits are told with their rows, as the production change feed recorded them, and are numbered anew in each run.
  *
  * One session is not several: an open transaction owns the database, so nobody ever waits for a single row, no two
  * transactions overlap, nothing is skipped because it is locked, and no deadlock or serialization failure comes about
@@ -14,11 +14,11 @@
  */
 import * as Effect from "effect/Effect"
 import { type Done, type Host, Multiplexer, type Session, type Turn } from "../../adapters/pglite/Multiplexer.ts"
-import { withoutTableIds } from "../../adapters/pglite/Backend.ts"
+import { fieldsOf, textsOf, withoutTableIds } from "../../adapters/pglite/Backend.ts"
 import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
 import * as Frontend from "../../adapters/pglite/Frontend.ts"
 import { literal } from "../../adapters/postgres/Sql.ts"
-import type { Committed, RowChange } from "../../core/facts/Envelope.ts"
+import type { Committed } from "../../core/facts/Envelope.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import * as Chance from "../kernel/Chance.ts"
 import type { Event } from "../kernel/EventHeap.ts"
@@ -37,7 +37,7 @@ import {
 import { databasePort } from "../storage/Wire.ts"
 import { parseLabel } from "./fencedLabel.ts"
 import type { Instance } from "./Instance.ts"
-import { Changes, isRowNotice } from "./RowFacts.ts"
+import { netOf, positionOf, recorded } from "./RowFacts.ts"
 import * as Wire from "./Wire.ts"
 
 export class PgliteDatabase implements Database {
@@ -49,6 +49,8 @@ export class PgliteDatabase implements Database {
   /** What is committed, by table and key. */
   readonly #rows = new Map<string, Map<string, StoredRow>>()
   #node: SimNode | undefined
+  /** How far the change feed has been told. */
+  #position = 0
   #transactions = 0
   #secrets = 0
   #multiplexer: Multiplexer | undefined
@@ -81,10 +83,6 @@ export class PgliteDatabase implements Database {
     return this.#multiplexer as Multiplexer
   }
 
-  get tables(): ReadonlyMap<string, Table<unknown>> {
-    return this.#tables
-  }
-
   committed(table: string): ReadonlyArray<StoredRow> {
     return [...(this.#rows.get(table)?.values() ?? [])]
   }
@@ -94,14 +92,18 @@ export class PgliteDatabase implements Database {
       ([column, { kind }]) => literal(kind, row[column] ?? null)
     )
     const text = `insert into ${name} values (${values.join(", ")})`
-    const frames = framesOf(this.#execute(Frontend.query(text)))
-    const changes = new Changes(this.#tables)
-    for (const frame of frames) if (isRowNotice(frame)) changes.add(frame)
-    this.commits(label, [], changes.net)
+    const error = framesOf(this.#execute(Frontend.query(text))).find(({ type }) => type === "E")
+    if (error !== undefined) throw new Error(`${name}: ${fieldsOf(error)["M"]}`)
+    this.commits(label, [])
   }
 
-  /** Tells a commit; what follows happens because of it. */
-  commits(label: string, fences: Committed["fences"], changes: ReadonlyArray<RowChange>): void {
+  /** Tells what has been committed since the last time, if anything; what follows happens because of it. */
+  commits(label: string, fences: Committed["fences"]): void {
+    const answer = framesOf(this.#execute(Frontend.query(recorded(this.#position))))
+    const rows = answer.filter(({ type }) => type === "D").map(textsOf)
+    this.#position = rows.map(positionOf).at(-1) ?? this.#position
+    const changes = netOf(rows, this.#tables)
+    if (changes.length === 0) return
     for (const { after, key, table } of changes) {
       const rows = this.#rows.get(table) ?? new Map<string, StoredRow>()
       this.#rows.set(table, rows)
@@ -159,8 +161,8 @@ class Backend {
   /** Names the connection to the hazards: "n1>database/3". */
   readonly #subject: string
   /** Of the open transaction. */
-  #changes: Changes
   #label = ""
+  #hasWritten = false
   /** The turn whose answer is about to be sent. */
   #answering: { readonly nth: number; readonly isOpen: boolean } | undefined
   #lastUsedMicros = 0
@@ -170,7 +172,6 @@ class Backend {
     this.#database = database
     this.#end = end
     this.#subject = `${end.link.target}>${end.link.source}/${end.connection}`
-    this.#changes = new Changes(database.tables)
     this.session = database.multiplexer.connect({
       send: (bytes) => this.#send(bytes),
       end: () => this.#leave(() => end.close())
@@ -225,19 +226,18 @@ class Backend {
   }
 
   /** Takes down what the turn changed, and tells it when it is committed. False when nobody is to hear the answer. */
-  ran(turn: Turn, { after, before, frames, problem, tags }: Done): boolean {
+  ran(turn: Turn, { after, before, problem, tags }: Done): boolean {
     const { clock } = this.#database.node
     if (turn.texts.some(Wire.usesTime)) clock.usedWall(clock.settings)
     if (before === "I") {
-      this.#changes = new Changes(this.#database.tables)
+      this.#hasWritten = false
       this.#label = turn.texts.map(Wire.labelOf).find((label) => label !== undefined) ?? ""
     }
-    for (const frame of frames) if (isRowNotice(frame)) this.#changes.add(frame)
+    this.#hasWritten ||= turn.texts.some(Wire.writes)
     this.#answering = { nth: turn.nth, isOpen: after !== "I" }
     if (after !== "I" || problem !== undefined || tags.at(-1) === "ROLLBACK") return true
-    const { net } = this.#changes
     const { fences, label } = parseLabel(this.#label)
-    if (net.length > 0) this.#database.commits(label, fences, net)
+    if (this.#hasWritten) this.#database.commits(label, fences)
     if (!commits(turn)) return true
     const { hazards } = this.#database.world
     if (!hazards.isAnyActive || hazards.strike("storage/cut-after-commit", this.#subject, turn.nth) === undefined) {
@@ -276,9 +276,7 @@ class Backend {
 
   #send(bytes: Uint8Array): void {
     if (this.#isOver) return
-    const frames = framesOf(bytes)
-      .filter((frame) => !isRowNotice(frame))
-      .map((frame) => (frame.type === "T" ? withoutTableIds(frame) : frame))
+    const frames = framesOf(bytes).map((frame) => (frame.type === "T" ? withoutTableIds(frame) : frame))
     const answer = concat(frames.map((frame) => frame.bytes))
     const { isOpen = false, nth } = this.#answering ?? {}
     this.#answering = undefined

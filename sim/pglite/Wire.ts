@@ -51,12 +51,12 @@ export class Reader {
 /** "lease/renew", of a statement that says so in its first comment. */
 export const labelOf = (text: string): string | undefined => /^\s*\/\* ([^*]*?) \*\//.exec(text)?.[1]
 
-/** The statement without its label. */
-export const withoutLabel = (text: string): string => text.replace(/^\s*\/\*[^*]*\*\/\s*/, "")
+/** The statement without its label, and without what the adapter puts around one that is fenced. */
+const bareOf = (text: string): string => text.replace(/^\s*\/\*[^*]*\*\/\s*/, "").replace(/^with answer as \(/, "")
 
 /** "update instances", "commit". */
 export const describe = (text: string): string => {
-  const bare = withoutLabel(text)
+  const bare = bareOf(text)
   const [, verb = bare.slice(0, 20)] = /^(\w+)/.exec(bare) ?? []
   const [, table] = /^(?:select .*? from|insert into|update|delete from) "?(\w+)"?/s.exec(bare) ?? []
   return table === undefined ? verb : `${verb} ${table}`
@@ -70,9 +70,9 @@ export const describeAnswer = (frames: ReadonlyArray<Frame>): string => {
   return tag === undefined ? "ready" : tagOf(tag)
 }
 
-export const isCommit = (text: string): boolean => /^commit\b/i.test(withoutLabel(text))
-export const isControl = (text: string): boolean => /^(begin|commit|rollback)\b/i.test(withoutLabel(text))
-export const writes = (text: string): boolean => /^(insert|update|delete)\b/i.test(withoutLabel(text))
+export const isCommit = (text: string): boolean => /^commit\b/i.test(bareOf(text))
+export const isControl = (text: string): boolean => /^(begin|commit|rollback)\b/i.test(bareOf(text))
+export const writes = (text: string): boolean => /^(insert|update|delete)\b/i.test(bareOf(text))
 /** Statements that write or lock can meet others. */
 export const meetsOthers = (text: string): boolean =>
   writes(text) || /\bfor (no key update|update|key share|share)\b/i.test(text)
