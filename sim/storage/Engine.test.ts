@@ -786,8 +786,8 @@ describe("commits and crashes", () => {
       "3 waits (Row) for 2",
       "4 waits (Row) for 3",
       "3 goes on after 2",
-      "4 goes on after 3",
-      "4 waits (Row) for 3",
+      "4 goes on after 2",
+      "4 waits (Transaction) for 3",
       "4 goes on after 3"
     ])
   })

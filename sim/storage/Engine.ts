@@ -15,7 +15,7 @@ import type { Table } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
 import type { StatementClock, StoredRow } from "./Evaluate.ts"
 import type { Execution, Stored } from "./Execute.ts"
-import { blockers, findCycle, grantable, release } from "./Locks.ts"
+import { blockers, findCycle, grantable, heads, release } from "./Locks.ts"
 import { Relation } from "./Relation.ts"
 import { type ReadTracking, Serializability } from "./Serializability.ts"
 import { type Begin, Session, type SessionHost } from "./Session.ts"
@@ -47,6 +47,11 @@ export interface EngineOptions {
   readonly deadlockDetection?: "immediate" | "on demand"
   /** How exactly serializable transactions remember what they read (default `keys`). */
   readonly readTracking?: ReadTracking
+  /**
+   * Which of several sessions, all free to go on, does so first; a position in the list. In Postgres the operating system decides
+   * (default: the one that was set free first).
+   */
+  readonly nextWoken?: (woken: ReadonlyArray<Session>) => number
   readonly onCommit?: (commit: Commit) => void
   readonly onWait?: (session: Session, wait: Wait, blockers: ReadonlyArray<Transaction>) => void
   /** `wait.releasedBy` is the transaction whose end let it go on. Not called when the statement was cancelled. */
@@ -92,6 +97,37 @@ export class Engine implements SessionHost {
     this.enter()
     for (const session of Array.from(this.#sessions.values())) session.terminate()
     this.leave()
+  }
+
+  /**
+   * Undoes commits, the newest ones of all and in their order, as one commit under this label: the replica that takes over
+   * has never heard of them. Every session must have ended.
+   */
+  revert(commits: ReadonlyArray<Commit>, label: string): void {
+    if (this.#sessions.size > 0) throw new Error(`${label}: ${this.#sessions.size} sessions are open`)
+    const session = this.open()
+    const transaction = session.begin({ label, isolation: "read committed" })
+    for (const { changes } of commits.toReversed()) {
+      for (const change of changes.toReversed()) this.#undo(change, transaction)
+    }
+    session.commit()
+    session.terminate()
+  }
+
+  #undo({ after, before, table }: RowChange, writer: Transaction): void {
+    const { relation } = this.#find(table)
+    if (after === null) {
+      const slot = relation.insert(before!, writer, 0)
+      for (const index of relation.indexes) index.add(slot, before!)
+      writer.written.add(slot)
+      return
+    }
+    const found = [...(relation.uniques[0]!.bucket(after) ?? [])].find(({ head }) => head?.row === after)
+    if (found === undefined) throw new Error(`${table}: a row that was committed is not there`)
+    const row = before ?? undefined
+    found.head = { row, writer, command: 0, lock: "for update", reindexed: true, previous: found.head }
+    if (row !== undefined) for (const index of relation.indexes) index.add(found, row)
+    writer.written.add(found)
   }
 
   /** The committed rows of a table in scan order, for whoever inspects a run. */
@@ -202,16 +238,23 @@ export class Engine implements SessionHost {
 
   leave(): void {
     if (this.#depth === 1) {
-      for (let next = this.#woken.shift(); next !== undefined; next = this.#woken.shift()) next.resume()
+      while (this.#woken.length > 0) {
+        const position = this.#woken.length === 1 ? 0 : (this.#options.nextWoken?.(this.#woken) ?? 0)
+        const [next] = this.#woken.splice(position, 1)
+        next!.resume()
+      }
     }
     this.#depth--
   }
 
   #end(transaction: Transaction): void {
     this.#sessionOf.delete(transaction)
+    const isCommitted = transaction.commitSequence !== Infinity
     for (const slot of transaction.locked) {
-      release(slot, transaction)
-      for (const wait of grantable(slot)) this.#wake(wait, transaction)
+      const hasWritten = transaction.written.has(slot)
+      release(slot, transaction, hasWritten && !isCommitted)
+      // Of a row that has changed the whole queue lets go: each in it begins anew with the newest version.
+      for (const wait of (hasWritten && isCommitted ? slot.queue : grantable(slot)) ?? []) this.#wake(wait, transaction)
     }
     for (const wait of transaction.awaitedBy) this.#wake(wait, transaction)
     transaction.written.clear()
@@ -238,7 +281,7 @@ export class Engine implements SessionHost {
 
   /** Somebody left the queue of a row, with the lock or without: those behind may move up. */
   readonly #left = (wait: RowWait): void => {
-    for (const next of grantable(wait.slot)) this.#wake(next, wait.transaction)
+    for (const next of heads(wait.slot)) this.#wake(next, wait.transaction)
   }
 
   #wake(wait: Wait, releasedBy: Transaction): void {
@@ -284,7 +327,10 @@ function changesOf(transaction: Transaction): ReadonlyArray<RowChange> {
     const row = after ?? before
     if (row === null) continue
     const { name, primaryKey } = slot.home
-    changes.push({ table: name, key: primaryKey.map((column) => String(row[column])).join("/"), before, after })
+    const [first] = primaryKey
+    const key =
+      primaryKey.length === 1 ? String(row[first!]) : primaryKey.map((column) => String(row[column])).join("/")
+    changes.push({ table: name, key, before, after })
   }
   return changes
 }

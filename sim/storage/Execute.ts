@@ -7,7 +7,7 @@
  *   (Postgres' EvalPlanQual); a row that no longer qualifies is skipped and stays locked.
  * - X3 Repeatable read: when the row changed meanwhile, SerializationFailure (the first updater wins).
  * - X4 An update locks `for update` when a column of a unique constraint takes another value, else `for no key update`.
- *   When it meets a changed row, and in `on conflict do update`, the columns that are set decide, whatever their values.
+ *   In `on conflict do update` the columns that are set decide, whatever their values.
  * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate.
  * - X6 Serializable: as repeatable read, and every look and every write is told before it happens (Serializability.ts).
  */
@@ -26,9 +26,9 @@ import {
 import type { ColumnKind } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
 import { type Scope, type StatementClock, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
-import { conflictsWithHolders, hold } from "./Locks.ts"
+import { conflictingHoldersOf, heldMode, hold, isBehindFollower, mustWait } from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
-import { hasChangedSince, isCommitted, latest, visible } from "./Snapshot.ts"
+import { hasChangedSince, isCommitted, isHeldLater, latest, visible } from "./Snapshot.ts"
 import type { Equalities, Serializability } from "./Serializability.ts"
 import type { RowWait, Slot, Transaction, Version, Wait } from "./Transaction.ts"
 import type { Validator } from "./Validate.ts"
@@ -99,7 +99,10 @@ function* selectLocking(execution: Execution, statement: Select, lock: RowLock):
     targets = Array.from(targets).toSorted((left, right) => compare(left.row, right.row))
   }
   for (const { slot, version, row } of targets) {
-    const acquired = yield* acquire(execution, slot, lock, version, statement.skipLocked)
+    const acquired = yield* acquire(execution, slot, lock, version, {
+      skipLocked: statement.skipLocked,
+      isSelect: true
+    })
     if (acquired === "held") locked.push(row)
     else if (acquired === "changed") {
       const newest = yield* follow(execution, scope, slot, lock, statement.where, statement.skipLocked)
@@ -137,7 +140,7 @@ function* remove(execution: Execution, statement: Extract<Statement, { readonly 
     const current =
       acquired === "held" ? version : yield* follow(execution, scope, slot, "for update", statement.where, false)
     if (current === undefined) continue
-    write(execution, relation, slot, undefined, { keyChanged: true, reindexed: false })
+    write(execution, relation, slot, undefined, false)
     removed.push(current.row!)
   }
   return answer(removed)
@@ -157,7 +160,7 @@ function* fence(execution: Execution, statement: Extract<Statement, { readonly _
     }
     let row: StoredRow | undefined
     for (const target of qualifying(execution, leases.name, where)) {
-      const acquired = yield* acquire(execution, target.slot, "for key share", target.version)
+      const acquired = yield* acquire(execution, target.slot, "for key share", target.version, { isSelect: true })
       row =
         acquired === "held"
           ? target.row
@@ -272,13 +275,14 @@ function* updateRow(
     const before = basis.row!
     const after = changedRow(stored, scope, change, before)
     const keyChanged = change.keyColumns.some((column) => before[column] !== after[column])
-    const acquired = yield* acquire(execution, slot, keyChanged ? "for update" : "for no key update", basis)
+    const mode = keyChanged ? "for update" : "for no key update"
+    const acquired = yield* acquire(execution, slot, mode, basis)
     if (acquired === "held") {
-      write(execution, stored.relation, slot, after, { keyChanged, reindexed: change.indexes.length > 0 })
+      write(execution, stored.relation, slot, after, change.indexes.length > 0)
       yield* enterIndexes(execution, stored.relation, slot, after, change.indexes)
       return after
     }
-    const newest = yield* follow(execution, scope, slot, change.mode, where, false)
+    const newest = yield* follow(execution, scope, slot, mode, where, false)
     if (newest === undefined) return undefined
     basis = newest
   }
@@ -305,37 +309,68 @@ function* qualifying(execution: Execution, table: string, where: Condition): Gen
   }
 }
 
-/** Locks the row unless another transaction has changed it since `basis`. */
+/**
+ * Locks the row unless another transaction has changed it since `basis`. `isSelect`: a locking select that has waited and
+ * found a change also waits for who holds the changed row now, in its place in the queue, even when it will only be refused.
+ */
 function* acquire(
   execution: Execution,
   slot: Slot,
   mode: RowLock,
   basis: Version,
-  skipLocked = false
+  options: { readonly skipLocked?: boolean; readonly isSelect?: boolean } = {}
 ): Waiting<"held" | "changed" | "skipped"> {
   const { transaction } = execution
   let wait: RowWait | undefined
   try {
     for (;;) {
-      if (hasChangedSince(slot, basis, mode)) return "changed"
-      if (!conflictsWithHolders(slot, transaction, mode)) {
-        hold(slot, transaction, mode)
+      // Having waited for an update that was rolled back, `for key share` no longer asks who has locked the version since.
+      const isOverlooked = mode === "for key share" && wait?.isQueued === false && slot.head === basis
+      const isFree = isOverlooked || !mustWait(slot, transaction, mode, wait)
+      let isQueued = false
+      if (hasChangedSince(slot, basis, mode)) {
+        // Others may hold the version read still, beside whoever has changed it: they are awaited all the same.
+        const isHeld = conflictingHoldersOf(basis, slot, transaction, mode).length > 0
+        if (isHeld && wait === undefined && options.skipLocked === true) return "skipped"
+        const isFollowing = wait !== undefined && options.isSelect === true && !isFree
+        if (!isHeld && !isFollowing && !isBehindFollower(wait)) return "changed"
+        if (wait !== undefined) wait.isFollowing ||= isFollowing
+        isQueued = wait?.isQueued ?? true
+      } else if (isFree) {
+        hold(slot, transaction, mode, basis)
         return "held"
+      } else {
+        const isHeld = !(mode === "for key share" && slot.head !== basis && isHeldLater(slot, basis))
+        if (isHeld && options.skipLocked === true) return "skipped"
+        isQueued = isHeld && heldMode(slot, transaction) === undefined
       }
-      if (skipLocked) return "skipped"
-      if (wait === undefined) {
-        wait = { _tag: "Row", transaction, slot, mode, releasedBy: undefined }
+      if (wait === undefined || (wait.isQueued && !isQueued)) {
+        if (wait !== undefined) leave(execution, wait)
+        wait = {
+          _tag: "Row",
+          transaction,
+          slot,
+          mode,
+          version: basis,
+          isQueued,
+          isFollowing: false,
+          releasedBy: undefined
+        }
         ;(slot.queue ??= []).push(wait)
       }
       yield wait
     }
   } finally {
-    if (wait !== undefined) {
-      const remaining = slot.queue!.filter((other) => other !== wait)
-      slot.queue = remaining.length === 0 ? undefined : remaining
-      execution.left(wait)
-    }
+    if (wait !== undefined) leave(execution, wait)
   }
+}
+
+/** Gives up a place in the queue of a row. */
+function leave({ left }: Execution, wait: RowWait): void {
+  const { slot } = wait
+  const remaining = slot.queue!.filter((other) => other !== wait)
+  slot.queue = remaining.length === 0 ? undefined : remaining
+  left(wait)
 }
 
 /** The newest version, locked and tested again after a change; `undefined` when the row is gone or no longer qualifies. */
@@ -352,7 +387,14 @@ function* follow(
   for (;;) {
     const newest = latest(slot, transaction)
     if (newest?.row === undefined) return undefined
-    const acquired = yield* acquire(execution, slot, mode, newest, skipLocked)
+    const { writer } = slot.head!
+    if (slot.head !== newest) {
+      // Whoever is changing it is awaited outside of the queue, whatever the lock.
+      if (skipLocked) return undefined
+      yield { _tag: "Transaction", transaction, awaited: writer, constraint: slot.home.name, releasedBy: undefined }
+      continue
+    }
+    const acquired = yield* acquire(execution, slot, mode, newest, { skipLocked })
     if (acquired === "skipped") return undefined
     if (acquired === "held") {
       scope.row = newest.row
@@ -446,10 +488,11 @@ function write(
   relation: Relation,
   slot: Slot,
   row: StoredRow | undefined,
-  change: { readonly keyChanged: boolean; readonly reindexed: boolean }
+  reindexed: boolean
 ): void {
   serializability?.write(transaction, relation, slot.head?.row, row)
-  slot.head = { row, writer: transaction, command: transaction.command, ...change, previous: slot.head }
+  const lock = heldMode(slot, transaction) ?? "for no key update"
+  slot.head = { row, writer: transaction, command: transaction.command, lock, reindexed, previous: slot.head }
   transaction.written.add(slot)
 }
 
@@ -482,13 +525,23 @@ function changedRow({ validator }: Stored, scope: Scope, change: Change, before:
 }
 
 function changeOf({ relation }: Stored, assignments: Assignments): Change {
-  const set = Object.entries(assignments).filter(([, expression]) => expression !== undefined)
-  const keyColumns = set.map(([column]) => column).filter((column) => relation.keyColumns.has(column))
+  const set: Array<readonly [string, Assignments[string]]> = []
+  const keyColumns: Array<string> = []
+  let isIndexed = false
+  for (const column of Object.keys(assignments)) {
+    const expression = assignments[column]
+    if (expression === undefined) continue
+    set.push([column, expression])
+    if (relation.keyColumns.has(column)) keyColumns.push(column)
+    isIndexed ||= relation.indexedColumns.has(column)
+  }
   return {
     set,
     keyColumns,
     mode: keyColumns.length > 0 ? "for update" : "for no key update",
-    indexes: relation.indexes.filter(({ columns }) => columns.some((column) => assignments[column] !== undefined))
+    indexes: isIndexed
+      ? relation.indexes.filter(({ columns }) => columns.some((column) => assignments[column] !== undefined))
+      : []
   }
 }
 

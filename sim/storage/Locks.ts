@@ -3,12 +3,15 @@
  *
  * - K1 A request that conflicts with no holder is granted at once, past everybody who waits (Postgres does not queue it
  *   either; this is how a stream of sharers can starve a writer).
+ *   Except `for share` where an update was rolled back while others held the row: until the next lock it queues.
  * - K2 Among those who wait, one goes on only when nobody ahead of it conflicts: the "tuple lock" of Postgres.
+ *   Not queued: who holds a weaker lock on the row already; and `for key share` of a version that its holder has left for
+ *   another before taking the stronger lock, for which even `skip locked` waits.
  * - K3 A cycle of waits is always closed by a new wait, so checking each waiter once, some time after it began, finds all.
  * Where Postgres would re-order a queue to dissolve a cycle that only the order of waiting created, this model calls a deadlock.
  */
 import type { RowLock } from "../../core/ports/Storage.ts"
-import type { RowWait, Slot, Transaction, Wait } from "./Transaction.ts"
+import type { RowWait, Slot, Transaction, Version, Wait } from "./Transaction.ts"
 
 const strength: Readonly<Record<RowLock, number>> = {
   "for key share": 0,
@@ -20,7 +23,40 @@ const strength: Readonly<Record<RowLock, number>> = {
 /** Postgres' table of row lock conflicts: with these strengths it is a sum. */
 export const conflicts = (left: RowLock, right: RowLock): boolean => strength[left] + strength[right] >= 3
 
-export const conflictsWithHolders = (slot: Slot, transaction: Transaction, mode: RowLock): boolean => {
+/** Whether this request cannot be granted now. `wait` is its place in the queue, if it has one. */
+export const mustWait = (slot: Slot, transaction: Transaction, mode: RowLock, wait: RowWait | undefined): boolean => {
+  if (conflictsWithHolders(slot, transaction, mode)) return true
+  if (mode !== "for share" || !slot.isShareQueued || slot.queue === undefined) return false
+  return slot.queue
+    .slice(0, wait === undefined ? undefined : slot.queue.indexOf(wait))
+    .some((other) => other.isQueued && conflicts(other.mode, mode))
+}
+
+const conflictingHolders = (
+  { holders = [] }: Slot,
+  transaction: Transaction,
+  mode: RowLock
+): ReadonlyArray<Transaction> =>
+  holders
+    .filter((holder) => holder.transaction !== transaction && conflicts(holder.mode, mode))
+    .map((holder) => holder.transaction)
+
+/** Those of them who hold this very version, though a newer one may be committed. */
+export const conflictingHoldersOf = (
+  version: Version,
+  slot: Slot,
+  transaction: Transaction,
+  mode: RowLock
+): ReadonlyArray<Transaction> => {
+  const conflicting = conflictingHolders(slot, transaction, mode)
+  return conflicting.filter((holder) => {
+    const since = slot.holders!.find((other) => other.transaction === holder)!.since
+    for (let older = since.previous; older !== undefined; older = older.previous) if (older === version) return false
+    return true
+  })
+}
+
+const conflictsWithHolders = (slot: Slot, transaction: Transaction, mode: RowLock): boolean => {
   const { holders } = slot
   if (holders === undefined) return false
   for (const holder of holders) {
@@ -29,9 +65,13 @@ export const conflictsWithHolders = (slot: Slot, transaction: Transaction, mode:
   return false
 }
 
-export const hold = (slot: Slot, transaction: Transaction, mode: RowLock): void => {
+export const heldMode = (slot: Slot, transaction: Transaction): RowLock | undefined =>
+  slot.holders?.find((holder) => holder.transaction === transaction)?.mode
+
+export const hold = (slot: Slot, transaction: Transaction, mode: RowLock, since: Version): void => {
+  slot.isShareQueued = false
   if (slot.holders === undefined) {
-    slot.holders = [{ transaction, mode }]
+    slot.holders = [{ transaction, since, mode }]
     transaction.locked.push(slot)
     return
   }
@@ -41,13 +81,14 @@ export const hold = (slot: Slot, transaction: Transaction, mode: RowLock): void 
       return
     }
   }
-  slot.holders.push({ transaction, mode })
+  slot.holders.push({ transaction, since, mode })
   transaction.locked.push(slot)
 }
 
-export const release = (slot: Slot, transaction: Transaction): void => {
+export const release = (slot: Slot, transaction: Transaction, hasUndone: boolean): void => {
   const remaining = slot.holders?.filter((holder) => holder.transaction !== transaction)
   slot.holders = remaining === undefined || remaining.length === 0 ? undefined : remaining
+  slot.isShareQueued = slot.holders !== undefined && (hasUndone || slot.isShareQueued)
 }
 
 /** Those in the queue of a row for whom nothing stands in the way any more, in order of arrival. */
@@ -59,15 +100,24 @@ export const grantable = (slot: Slot): ReadonlyArray<RowWait> => {
   )
 }
 
+/** Those with nobody ahead of them: somebody who was has left. */
+export const heads = ({ queue = [] }: Slot): ReadonlyArray<RowWait> =>
+  queue.filter((_wait, position) => ahead(queue, position).length === 0)
+
+/** Whether somebody ahead keeps its place although the version has changed. */
+export const isBehindFollower = (wait: RowWait | undefined): boolean => {
+  if (wait === undefined) return false
+  const queue = wait.slot.queue ?? []
+  return ahead(queue, queue.indexOf(wait)).some(({ isFollowing }) => isFollowing)
+}
+
 /** The transactions that must end, or give up waiting, before this wait can. */
 export const blockers = (wait: Wait): ReadonlyArray<Transaction> => {
   if (wait._tag === "Transaction") return [wait.awaited]
   const queue = wait.slot.queue ?? []
   const waitingAhead = ahead(queue, queue.indexOf(wait))
   if (waitingAhead.length > 0) return waitingAhead.map((other) => other.transaction)
-  return (wait.slot.holders ?? [])
-    .filter((holder) => holder.transaction !== wait.transaction && conflicts(holder.mode, wait.mode))
-    .map((holder) => holder.transaction)
+  return conflictingHolders(wait.slot, wait.transaction, wait.mode)
 }
 
 /** The cycle of waiting transactions through `start`, or `undefined` when it is in none. */
@@ -94,6 +144,9 @@ export const findCycle = (
 }
 
 function ahead(queue: ReadonlyArray<RowWait>, position: number): ReadonlyArray<RowWait> {
-  const { mode } = queue[position]!
-  return queue.slice(0, position).filter((other) => conflicts(other.mode, mode))
+  const { isQueued, mode, version } = queue[position]!
+  if (!isQueued) return []
+  return queue
+    .slice(0, position)
+    .filter((other) => other.isQueued && other.version === version && conflicts(other.mode, mode))
 }

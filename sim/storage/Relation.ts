@@ -73,6 +73,8 @@ export class Relation implements Home {
   readonly uniques: ReadonlyArray<HashIndex>
   /** Columns of any unique constraint: changing one of them takes the strongest row lock. */
   readonly keyColumns: ReadonlySet<string>
+  /** Columns of any index, the unique ones included. */
+  readonly indexedColumns: ReadonlySet<string>
   /** Every index, those made on first use for a prefix of a declared one included. */
   readonly indexes: Array<HashIndex> = []
   readonly #byColumns = new Map<string, HashIndex>()
@@ -89,12 +91,27 @@ export class Relation implements Home {
     )
     for (const index of table.indexes) this.#index(index.name, index.columns)
     this.keyColumns = new Set(this.uniques.flatMap((unique) => unique.columns))
+    this.indexedColumns = new Set(this.indexes.flatMap((index) => index.columns))
     this.#declared = this.indexes.map((index) => index.columns)
   }
 
   insert(row: StoredRow, writer: Transaction, command: number): Slot {
-    const slot: Slot = { id: this.#nextSlotId++, home: this, head: undefined, holders: undefined, queue: undefined }
-    slot.head = { row, writer, command, keyChanged: false, reindexed: false, previous: undefined }
+    const slot: Slot = {
+      id: this.#nextSlotId++,
+      home: this,
+      head: undefined,
+      holders: undefined,
+      queue: undefined,
+      isShareQueued: false
+    }
+    slot.head = {
+      row,
+      writer,
+      command,
+      lock: "for no key update",
+      reindexed: false,
+      previous: undefined
+    }
     this.slots.add(slot)
     return slot
   }

@@ -7,7 +7,10 @@
  * - D3 A client that fell silent keeps its locks until a timeout ends its transaction. A backend that is busy or waits does
  *   not notice that its client is gone: it finishes what it has received, and then ends.
  * - D4 Every fault strikes by (connection, nth request), so that taking one away changes no other.
- * Absent on purpose: failover, a full disk.
+ * - D5 A failover is a crash after which a replica takes over that had not yet heard of the last commits: they are undone
+ *   by a commit of their own when it starts, so that who folds the commits knows what is there. No promise that a commit is
+ *   made on outlives it, fences included.
+ * - D6 A full disk fails statements that insert or update, and their transactions with them; nothing else notices.
  */
 import * as Effect from "effect/Effect"
 import type { Committed } from "../../core/facts/Envelope.ts"
@@ -68,6 +71,9 @@ export const defaultOptions: Omit<DatabaseOptions, "tables"> = {
   keepAliveMillis: 30_000
 }
 
+/** A replica that takes over may lack commits as old as this. */
+const replicaLagMicrosMax = 5_000_000
+
 /** A slow answer of the database takes at most so much longer. */
 export const latencyMicrosMax = 900_000
 
@@ -87,6 +93,8 @@ export class SimDatabase {
   readonly feed: FeedServer
   #node: SimNode | undefined
   #stopListening: (() => void) | undefined
+  /** The commits that a replica may not have heard of, with when they were made. */
+  readonly #tail: Array<{ readonly atMicros: number; readonly commit: Commit }> = []
 
   constructor(world: DatabaseWorld, options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">) {
     this.world = world
@@ -135,6 +143,8 @@ export class SimDatabase {
     this.#node = node
     this.engine.restart()
     this.backends.clear()
+    const failover = this.world.hazards.strike("storage/failover", `${node.name}/${node.incarnation}`, 0)
+    if (failover !== undefined) this.#loseTail((failover.parameters["millis"] ?? 0) * 1_000)
     this.#listen(node)
   }
 
@@ -152,10 +162,22 @@ export class SimDatabase {
     return { onMessage: (message: ToDatabase) => backend.receive(message), onClose: () => backend.left() }
   }
 
+  /** What was committed within so long of the last commit of all never was, that one included. */
+  #loseTail(lagMicros: number): void {
+    const last = this.#tail.at(-1)
+    if (last === undefined) return
+    const first = this.#tail.findIndex(({ atMicros }) => atMicros >= last.atMicros - lagMicros)
+    const lost = this.#tail.splice(first).map(({ commit }) => commit)
+    this.world.network.kernel.facts.effect("storage/failover", this.#node)
+    this.engine.revert(lost, "storage/failover")
+  }
+
   /** What follows, locks set free included, happens because of this commit. */
   #committed(commit: Commit): void {
     const { changes, fences, label, transactionId } = commit
-    const { facts } = this.world.network.kernel
+    const { facts, nowMicros } = this.world.network.kernel
+    while (this.#tail.length > 0 && this.#tail[0]!.atMicros < nowMicros - replicaLagMicrosMax) this.#tail.shift()
+    this.#tail.push({ atMicros: nowMicros, commit })
     facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", label, transactionId, fences, changes })
     this.feed.committed(commit)
   }
@@ -359,11 +381,13 @@ class Backend {
   /** True when a fault takes the place of the statement. Only statements that write or lock can meet others. */
   #isInjected(request: Request, statement: Statement): boolean {
     const { hazards } = this.#database.world
-    if (!hazards.isAnyActive || !meetsOthers(statement)) return false
+    if (!hazards.isAnyActive || !meetsOthers(statement) || this.#session.state === "doomed") return false
     const { nth } = request
     const fails = (fault: string) => hazards.hit(fault, this.#subject, nth) !== undefined
     const { options } = this.#database
-    if (fails("storage/serialization-failure")) this.#injectFailure(request, new SerializationFailure())
+    const isFull = (statement._tag === "Insert" || statement._tag === "Update") && fails("storage/disk-full")
+    if (isFull) this.#injectFailure(request, new Unavailable({ detail: "no space left on device" }))
+    else if (fails("storage/serialization-failure")) this.#injectFailure(request, new SerializationFailure())
     else if (fails("storage/deadlock")) this.#injectFailure(request, new Deadlock())
     else if (fails("storage/lock-timeout")) this.#injectLater(request, "lock", options.lockTimeoutMillis)
     else if (fails("storage/statement-timeout")) this.#injectLater(request, "statement", options.statementTimeoutMillis)

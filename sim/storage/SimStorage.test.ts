@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { Envelope } from "../../core/facts/Envelope.ts"
+import type { Committed, Envelope } from "../../core/facts/Envelope.ts"
 import { emit } from "../../core/facts/Facts.ts"
 import { add, clockTimestamp, eq, lt, now, value } from "../../core/ports/Condition.ts"
 import { Storage, type StorageError, type Transaction, leases } from "../../core/ports/Storage.ts"
@@ -10,6 +10,7 @@ import { integer, make, timestamp } from "../../core/ports/Table.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
 import * as Schedule from "../kernel/Schedule.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
+import { faultKinds } from "../nemesis/faultKinds.ts"
 import type { Hazard } from "../nemesis/Hazards.ts"
 import { World } from "../run/World.ts"
 import { accounts } from "./Dialogue.ts"
@@ -653,6 +654,92 @@ describe("every fault of storage changes something, and says so", () => {
     story.world.run("5s")
     assert.deepStrictEqual(story.said, ["n1: Timeout (idle-in-transaction)"])
     assert.deepStrictEqual(story.values, [10, 20])
+  })
+})
+
+describe("a disk and a server that fail for good", () => {
+  it("a full disk fails what inserts or updates, and its transaction; reading and deleting go on", () => {
+    const story = new Story()
+    const end = story.hazard("storage/disk-full")
+    story.node(
+      "n1",
+      Effect.gen(function* () {
+        yield* saying("update", increment())
+        yield* saying(
+          "transaction",
+          transact((t) => Effect.andThen(Effect.ignore(addTo(t, 1, 1)), addTo(t, 2, 1)))
+        )
+        yield* saying(
+          "delete",
+          transact((t) => t.delete(accounts, { where: (row) => eq(row.id, 2) }))
+        )
+        yield* Effect.sleep("1 second")
+        yield* saying("update, with room", increment())
+      })
+    )
+    story.world.kernel.schedule(500_000, end, undefined)
+    story.world.run("5s")
+    assert.deepStrictEqual(story.said, [
+      "update: Unavailable",
+      "transaction: Aborted",
+      "delete: ok",
+      "update, with room: ok"
+    ])
+    assert.deepStrictEqual(story.values, [11])
+    assert.strictEqual(story.effects("storage/disk-full"), 2)
+  })
+
+  it("a failover loses what was acknowledged of late, and says so as a commit of its own", () => {
+    const story = new Story()
+    const failover = faultKinds.find(({ name }) => name === "storage/failover")!
+    if (failover.mode !== "event") return assert.fail("a failover is an event")
+    story.node(
+      "n1",
+      Effect.gen(function* () {
+        yield* saying("kept", increment(1))
+        yield* Effect.sleep("3 seconds")
+        yield* saying("lost", increment(1))
+        yield* saying("lost too", increment(2))
+        yield* Effect.sleep("3 seconds")
+        yield* saying("on the old connection", increment(1))
+        yield* saying("afterwards", increment(1))
+      })
+    )
+    const fault = {
+      when: { at: "5s" },
+      target: "database",
+      fault: "storage/failover",
+      parameters: { millis: 1_000 }
+    } as const
+    story.world.kernel.schedule(
+      4_500_000,
+      () => {
+        const undo = failover.act(story.world, { entry: 0, fault, targets: ["database"], others: [] })
+        story.world.kernel.schedule(500_000, () => undo?.(), undefined)
+      },
+      undefined
+    )
+    story.world.run("20s")
+    assert.deepStrictEqual(story.said, [
+      "kept: ok",
+      "lost: ok",
+      "lost too: ok",
+      "on the old connection: UnknownOutcome",
+      "afterwards: ok"
+    ])
+    assert.deepStrictEqual(story.values, [12, 20], "10, kept and afterwards; and 20")
+    assert.strictEqual(story.effects("storage/failover"), 1)
+    const commits = story.facts("Committed").map(({ fact }) => fact as Committed)
+    assert.deepStrictEqual(
+      commits
+        .filter(({ label }) => label === "storage/failover")
+        .flatMap(({ changes }) => changes)
+        .map(({ after, before, key }) => [key, before?.["value"], after?.["value"]]),
+      [
+        ["2", 21, 20],
+        ["1", 12, 11]
+      ]
+    )
   })
 })
 

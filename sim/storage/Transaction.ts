@@ -13,8 +13,8 @@ export interface Version {
   readonly writer: Transaction
   /** The statement of the writer that made it. */
   readonly command: number
-  /** Whether a column of a unique constraint differs from the version before, or the row was deleted. */
-  readonly keyChanged: boolean
+  /** How its writer held the version before when it made this one; of an inserted row, as an update would. */
+  readonly lock: RowLock
   /** Whether any index may know it under another key than the version before. */
   readonly reindexed: boolean
   previous: Version | undefined
@@ -35,10 +35,14 @@ export interface Slot {
   head: Version | undefined
   holders: Array<Holder> | undefined
   queue: Array<RowWait> | undefined
+  /** `for share` may not pass those who wait (Locks.ts, K1). */
+  isShareQueued: boolean
 }
 
 export interface Holder {
   readonly transaction: Transaction
+  /** The version that it locked first; those after it are locked too. */
+  readonly since: Version
   mode: RowLock
 }
 
@@ -51,15 +55,21 @@ export interface RowWait {
   readonly transaction: Transaction
   readonly slot: Slot
   readonly mode: RowLock
+  /** The version that it means to lock: there is a queue for each. */
+  readonly version: Version
+  /** False for who waits past everybody in the queue, and behind whom nobody queues. */
+  readonly isQueued: boolean
+  /** It has found the version changed, and keeps its place while it waits for who holds a newer one. */
+  isFollowing: boolean
   releasedBy: Transaction | undefined
 }
 
-/** For the end of a transaction that has written the same unique key. */
+/** For the end of a transaction that has written the same unique key, or a newer version of the row. */
 export interface TransactionWait {
   readonly _tag: "Transaction"
   readonly transaction: Transaction
   readonly awaited: Transaction
-  /** The unique constraint in whose name it waits. */
+  /** The unique constraint in whose name it waits, or the table of the row. */
   readonly constraint: string
   releasedBy: Transaction | undefined
 }
@@ -82,7 +92,7 @@ export class Transaction {
   /** Slots with versions of this transaction, in order of first touch. */
   readonly written = new Set<Slot>()
   readonly locked: Array<Slot> = []
-  /** Who waits for this transaction to end, because of an uncommitted duplicate. */
+  /** Who waits for this transaction to end, past every queue. */
   readonly awaitedBy: Array<Wait> = []
 
   constructor(options: {

@@ -1,0 +1,340 @@
+/**
+ * One schedule on the model and on real Postgres, step by step: what each step shows must be the same on both.
+ *
+ * - L1 A step is over when every statement under way is answered or waits for somebody.
+ * - L2 The server goes first, because it has choices that the model follows: which member of a cycle of waits its deadlock
+ *   detector ends, and that serializable may refuse more than it must (it remembers pages of indexes, and decides by them whom).
+ * - L3 Rows are compared as sets: without `order by` there is no order.
+ */
+import {
+  type Answer,
+  Deadlock,
+  type Isolation,
+  type Reason,
+  type Statement,
+  Timeout
+} from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import { SerializationFailure } from "../../core/ports/Storage.ts"
+import { type Commit, Engine } from "./Engine.ts"
+import type { ReadTracking } from "./Serializability.ts"
+import type { Session } from "./Session.ts"
+import { blockers } from "./Locks.ts"
+import type { Transaction } from "./Transaction.ts"
+
+export type Move =
+  | { readonly does: "execute"; readonly statement: Statement; readonly limit?: "lock" | "statement" | undefined }
+  | { readonly does: "commit" | "rollback" }
+  /** The statement that waits is cancelled, as a timeout of statements does. */
+  | { readonly does: "cancel" }
+  /** Says nothing in its transaction until the server ends the session. */
+  | { readonly does: "falls silent" }
+  /** The administrator ends the session. */
+  | { readonly does: "is ended" }
+
+/** A move by one of the sessions; it begins a transaction at this level when none is open. */
+export interface Turn {
+  readonly session: number
+  readonly isolation: Isolation
+  readonly move: Move
+}
+
+/** What a step showed: who was answered, and how; who waits, and for whom. */
+export interface Observed {
+  readonly replies: ReadonlyMap<number, string>
+  readonly waits: ReadonlyMap<number, ReadonlySet<number>>
+}
+
+export interface Player {
+  /** Sessions are numbered from 0. */
+  readonly play: (turn: Turn) => Promise<Observed>
+}
+
+export const failed = (reason: Reason): string =>
+  reason._tag === "UniqueViolation" || reason._tag === "CheckViolation"
+    ? `${reason._tag} ${reason.constraint}`
+    : reason._tag === "Timeout"
+      ? `Timeout ${reason.limit}`
+      : reason._tag
+
+export const answered = ({ count, rows }: Answer): string =>
+  `${count}: ${rows
+    .map((row) => JSON.stringify(row))
+    .toSorted()
+    .join(" ")}`
+
+/** The model, which can be told what the server chose. */
+export class Model {
+  readonly #setting: ModelSetting
+  #run: ModelRun
+  readonly #played: Array<{ readonly turn: Turn; readonly server: Observed; readonly choice: Choices }> = []
+  /** How often the server's choices were followed. */
+  readonly followed = { deadlocks: 0, refusals: 0, orders: 0 }
+
+  constructor(setting: ModelSetting) {
+    this.#setting = setting
+    this.#run = new ModelRun(setting)
+  }
+
+  /** Whether the move makes sense in the state that its session is in. */
+  canPlay({ move, session }: Turn): boolean {
+    const { state } = this.#run.sessions[session]!
+    switch (move.does) {
+      case "execute":
+        return state !== "waiting"
+      case "commit":
+      case "rollback":
+        return state === "in transaction" || state === "doomed"
+      case "falls silent":
+        return state === "in transaction"
+      case "cancel":
+        return state === "waiting"
+      case "is ended":
+        return state === "waiting" || state === "in transaction"
+    }
+  }
+
+  /** Plays the turn. What differs from what the server showed, whatever choice of it is followed; or `undefined`. */
+  play(turn: Turn, server: Observed): string | undefined {
+    const first = this.#run.follow(turn, server, { order: [], isRefused: false })
+    // Refused on the server and not here: as if it had not begun, for it has read and written nothing there.
+    const isRefused = first.isRefusedOnlyThere
+    let choice: Choices = { order: [], isRefused }
+    let tried = isRefused ? this.#again(turn, server, choice) : first
+    for (;;) {
+      if (difference(tried.observed, server) === undefined) break
+      const order = nextOrder(tried.choices)
+      if (order === undefined) return `model: ${describe(first.observed)}\nserver: ${describe(server)}`
+      choice = { order, isRefused }
+      tried = this.#again(turn, server, choice)
+    }
+    if (choice.order.length > 0) this.followed.orders++
+    this.followed.deadlocks += tried.deadlocks
+    this.followed.refusals += tried.refusals
+    this.#played.push({ turn, server, choice })
+    return undefined
+  }
+
+  /** The turn once more, with other choices, after everything that was played. */
+  #again(turn: Turn, server: Observed, choice: Choices): Followed {
+    this.#run = new ModelRun(this.#setting)
+    for (const past of this.#played) this.#run.follow(past.turn, past.server, past.choice)
+    return this.#run.follow(turn, server, choice)
+  }
+}
+
+/** What the server chose, as far as it had a choice. */
+interface Choices {
+  /** Who of several goes on first, or is ended first in a cycle of waits: a position for each time. */
+  readonly order: ReadonlyArray<number>
+  readonly isRefused: boolean
+}
+
+interface Followed {
+  readonly observed: Observed
+  readonly choices: ReadonlyArray<Choice>
+  /** The session whose turn it was is refused on the server, and is not by the model. */
+  readonly isRefusedOnlyThere: boolean
+  /** How often the server's choice was followed: whom a deadlock ends, whom serializable refuses. */
+  readonly deadlocks: number
+  readonly refusals: number
+}
+
+export interface ModelSetting {
+  readonly tables: ReadonlyArray<Table<unknown>>
+  readonly sessions: number
+  readonly readTracking: ReadTracking
+  /** Committed before the schedule begins. */
+  readonly given: ReadonlyArray<Statement>
+}
+
+/** A choice that was made, of so many. */
+interface Choice {
+  readonly taken: number
+  readonly of: number
+}
+
+/** The next order to try, the last choice changing first. */
+function nextOrder(choices: ReadonlyArray<Choice>): ReadonlyArray<number> | undefined {
+  const last = choices.findLastIndex(({ of, taken }) => taken + 1 < of)
+  return last === -1 ? undefined : [...choices.slice(0, last).map(({ taken }) => taken), choices[last]!.taken + 1]
+}
+
+/** The model on its own, or following what a server showed. */
+export class ModelRun implements Player {
+  readonly #engine: Engine
+  readonly sessions: Array<Session>
+  readonly #isolation: Array<Isolation | undefined>
+  #replies = new Map<number, string>()
+  #order: ReadonlyArray<number> = []
+  #choices: Array<Choice> = []
+  #deadlocks = 0
+  #refusals = 0
+  readonly #commits: Array<Commit> = []
+
+  constructor({ given, readTracking, sessions, tables }: ModelSetting) {
+    this.#engine = new Engine({
+      tables,
+      clockMicros: () => 0,
+      readTracking,
+      onCommit: (commit) => this.#commits.push(commit),
+      nextWoken: ({ length }) => this.#choose(length)
+    })
+    const setting = this.#engine.open()
+    setting.begin({ label: "given", isolation: "read committed" })
+    for (const statement of given) setting.execute(statement, () => undefined)
+    setting.commit()
+    setting.terminate()
+    this.sessions = Array.from({ length: sessions }, () => this.#engine.open())
+    this.#isolation = this.sessions.map(() => undefined)
+  }
+
+  /** How many commits there are: what was committed until now survives a failover that is given this number. */
+  get committed(): number {
+    return this.#commits.length
+  }
+
+  /** The server dies; the one that takes its place has heard of so many commits. */
+  failOver(heard: number): void {
+    this.#engine.restart()
+    this.#engine.revert(this.#commits.slice(heard), "failover")
+    for (const position of this.sessions.keys()) this.sessions[position] = this.#engine.open()
+  }
+
+  async play(turn: Turn): Promise<Observed> {
+    return this.follow(turn, { replies: new Map(), waits: new Map() }, { order: [], isRefused: false }).observed
+  }
+
+  /** Plays the turn; `server` is what it showed there. */
+  follow({ isolation, move, session: position }: Turn, server: Observed, { isRefused, order }: Choices): Followed {
+    const session = this.sessions[position]!
+    this.#replies = new Map()
+    this.#order = order
+    this.#choices = []
+    this.#deadlocks = 0
+    this.#refusals = 0
+    switch (move.does) {
+      case "execute": {
+        if (session.state === "idle") {
+          session.begin({ label: "schedule", isolation })
+          this.#isolation[position] = isolation
+        }
+        if (isRefused) {
+          session.cancel(new SerializationFailure())
+          this.#replies.set(position, failed(new SerializationFailure()))
+          break
+        }
+        session.execute(move.statement, (outcome) => {
+          this.#replies.set(
+            position,
+            outcome._tag === "Answered"
+              ? answered(outcome.answer)
+              : outcome._tag === "Failed"
+                ? failed(outcome.reason)
+                : `defect: ${outcome.defect.message}`
+          )
+        })
+        break
+      }
+      case "commit":
+        if (isRefused) {
+          session.rollback()
+          this.#replies.set(position, "Refused")
+        } else this.#replies.set(position, session.commit())
+        break
+      case "rollback":
+        session.rollback()
+        this.#replies.set(position, "RolledBack")
+        break
+      case "cancel":
+        session.cancel(new Timeout({ limit: "statement" }))
+        break
+      case "falls silent":
+      case "is ended":
+        session.terminate()
+        this.sessions[position] = this.#engine.open()
+        this.#replies.set(position, "ended")
+        break
+    }
+    const isRefusedOnlyThere =
+      this.#isRefused(position, server) && this.#replies.get(position) !== server.replies.get(position)
+    const limit = move.does === "execute" ? move.limit : undefined
+    const isTimedOut = limit !== undefined && server.replies.get(position) === failed(new Timeout({ limit }))
+    // A time limit and a deadlock may strike together: whoever is set free by the one has run into the other.
+    if (isTimedOut) this.#engine.enter()
+    this.#follow(server)
+    if (limit !== undefined && session.state === "waiting") session.cancel(new Timeout({ limit }))
+    if (isTimedOut) this.#engine.leave()
+    return {
+      observed: { replies: this.#replies, waits: this.#waits() },
+      choices: this.#choices,
+      isRefusedOnlyThere,
+      deadlocks: this.#deadlocks,
+      refusals: this.#refusals + (isRefused ? 1 : 0)
+    }
+  }
+
+  #isRefused(position: number, { replies }: Observed): boolean {
+    return (
+      this.#isolation[position] === "serializable" &&
+      /^(Refused|SerializationFailure)$/.test(replies.get(position) ?? "")
+    )
+  }
+
+  #choose(of: number): number {
+    if (of < 2) return 0
+    const taken = this.#order[this.#choices.length] ?? 0
+    this.#choices.push({ taken, of })
+    return taken
+  }
+
+  /** Deadlocks end as they did on the server; serializable transactions refused there fail here too. */
+  #follow(server: Observed): void {
+    const victims = this.sessions.flatMap((session, position) =>
+      server.replies.get(position) === failed(new Deadlock()) ? [session] : []
+    )
+    while (victims.length > 0) {
+      const [victim] = victims.splice(this.#choose(victims.length), 1)
+      if (victim!.state === "waiting" && this.#engine.checkDeadlock(victim!)) this.#deadlocks++
+    }
+    for (const [position, session] of this.sessions.entries()) {
+      const reply = server.replies.get(position)
+      if (this.#isRefused(position, server) && this.#replies.get(position) !== reply && session.state !== "idle") {
+        this.#refusals++
+        session.cancel(new SerializationFailure())
+        this.#replies.set(position, failed(new SerializationFailure()))
+      }
+    }
+  }
+
+  #waits(): ReadonlyMap<number, ReadonlySet<number>> {
+    const positionOf = (transaction: Transaction) =>
+      this.sessions.findIndex((session) => session.transaction === transaction)
+    return new Map(
+      this.sessions.flatMap(({ wait }, position) =>
+        wait === undefined ? [] : [[position, new Set(blockers(wait).map(positionOf))] as const]
+      )
+    )
+  }
+}
+
+export const describe = ({ replies, waits }: Observed): string =>
+  [
+    ...[...replies].toSorted(([left], [right]) => left - right).map(([session, reply]) => `${session} gets ${reply}`),
+    ...[...waits]
+      .toSorted(([left], [right]) => left - right)
+      .map(([session, whom]) => `${session} waits for ${[...whom].toSorted().join(", ")}`)
+  ].join("; ")
+
+/**
+ * What differs, or `undefined`. Of those whom a wait is for, the server may name fewer: a row held by several is awaited
+ * holder by holder.
+ */
+const difference = (model: Observed, server: Observed): string | undefined => {
+  const isSame =
+    model.replies.size === server.replies.size &&
+    model.waits.size === server.waits.size &&
+    [...model.replies].every(([session, reply]) => server.replies.get(session) === reply) &&
+    [...model.waits].every(([session, whom]) => server.waits.get(session)?.isSubsetOf(whom) === true)
+  return isSame ? undefined : `model: ${describe(model)}\nserver: ${describe(server)}`
+}
