@@ -33,6 +33,8 @@ export interface Story {
   readonly faults: (draw: Draw, stage: Stage) => FaultPlan
   /** Default: every invariant of the control plane. */
   readonly invariants?: ReadonlyArray<Check>
+  /** What is judged of the clients' answers. Default: that they agree, come in time, and that what was written is read. */
+  readonly answers?: ReadonlyArray<Check>
   readonly marks?: ReadonlyArray<Mark>
   /** When it has recovered. Default: everything has settled. */
   readonly converged?: (cluster: Cluster.ControlPlaneCluster) => () => true | string
@@ -97,9 +99,7 @@ export const make = (story: Story): Scenario.Scenario => {
       }),
     invariants: [
       ...(story.invariants ?? all),
-      toCheck(Clients.answersAgree),
-      toCheck(answeredInTime),
-      toCheck(readYourWrites)
+      ...(story.answers ?? [toCheck(Clients.answersAgree), toCheck(answeredInTime), toCheck(readYourWrites)])
     ],
     marks: story.marks ?? [],
     liveness: { withinMillis: recoveryMillis, quietMillis: 15_000, noise: (label) => !isRoutine(label) }

@@ -60,5 +60,9 @@ export const catalogue: ReadonlyArray<Entry> = [
   {
     name: "storage/database-restarted-under-load",
     load: async () => (await import("./databaseRestarted.ts")).databaseRestarted
+  },
+  {
+    name: "storage/failover-loses-the-tail",
+    load: async () => (await import("./failoverLosesTheTail.ts")).failoverLosesTheTail
   }
 ]

@@ -1,5 +1,5 @@
 /**
- * Faults of the database and of the way to it. Failover and a full disk are not among them yet.
+ * Faults of the database and of the way to it.
  */
 import type { Draw } from "../Draw.ts"
 import type { FaultKind, SwarmContext } from "../FaultKind.ts"
@@ -35,6 +35,39 @@ const serverRestart: FaultKind = {
   }
 }
 
+/**
+ * Loses what was acknowledged, so that promises made on commits no longer hold: epochs are given twice, answers tell of what is
+ * not there. The swarm leaves it out, for its invariants would mean nothing; a scenario of its own says what still holds.
+ */
+const failover: FaultKind = {
+  name: "storage/failover",
+  describes: "the database dies and a replica takes over that lacks the commits of the last parameters.millis",
+  parameters: { millis: "milliseconds before the last commit, 5000 at most" },
+  mode: "event",
+  draw: () => [],
+  act: (world, { entry, fault, targets }) => {
+    const struck = targets.filter((name) => world.node(name).state !== "down")
+    const ends = struck.map((name) => {
+      const node = world.node(name)
+      const next = `${name}/${node.incarnation + 1}`
+      const end = world.hazards.add("storage/failover", {
+        entry,
+        covers: (subject) => subject === next,
+        rate: 1,
+        struck: undefined,
+        parameters: fault.parameters ?? {}
+      })
+      node.crash("failover")
+      return end
+    })
+    return () => {
+      for (const name of struck) world.node(name).revive()
+      // When it has started.
+      world.kernel.schedule(1_000, () => ends.forEach((end) => end()), undefined)
+    }
+  }
+}
+
 export const all: ReadonlyArray<FaultKind> = [
   hazard("latency", "a statement takes up to 0.9 s longer", 0.01, 0.4),
   hazard("serialization-failure", "a statement fails as if it could not be serialized", 0.005, 0.15),
@@ -52,5 +85,7 @@ export const all: ReadonlyArray<FaultKind> = [
     0.05
   ),
   hazard("lost-notification", "a hint of the change feed is lost", 0.05, 0.9),
-  serverRestart
+  hazard("disk-full", "the disk is full: a statement that inserts or updates fails", 0.05, 1),
+  serverRestart,
+  failover
 ]
