@@ -345,6 +345,55 @@ export const laws: ReadonlyArray<Law> = [
       })
   },
   {
+    name: "HTTP: an answer that meets a reset is a transport error",
+    isOnTheWay: true,
+    holds: (world) =>
+      Effect.gen(function* () {
+        const server = yield* world.serve
+        const client = yield* world.call("ask", { path: "/slow" })
+        yield* says(world, server, "asked")
+        yield* world.reset
+        yield* says(world, client, "TransportError")
+      })
+  },
+  {
+    name: "HTTP: whoever sends a body waits while nobody reads it, and holds no more; then all of it comes",
+    holds: (world) =>
+      Effect.gen(function* () {
+        const messages = world.messagesMany
+        const waits = (process: Process, who: string) =>
+          Number(
+            process
+              .said()
+              .find((line) => line.startsWith(`${who} waits after`))
+              ?.replace(/\D/g, "")
+          )
+        const server = yield* world.serve
+        const sending = yield* world.call("upload", { path: "/upload", messages })
+        yield* world.until("the caller waits", () => waits(sending, "client") > 0)
+        yield* isTrue(waits(sending, "client") < (messages * 3) / 4, `it has sent ${waits(sending, "client")}`)
+        yield* world.call("ask", { path: "/read" })
+        yield* says(world, sending, `uploaded ${messages * 65_536}`)
+        const taking = yield* world.call("download", { path: `/download?messages=${messages}` })
+        yield* world.until("the server waits", () => waits(server, "download") > 0)
+        yield* isTrue(waits(server, "download") < (messages * 3) / 4, `it has sent ${waits(server, "download")}`)
+        yield* says(world, taking, `downloaded ${messages * 65_536}`)
+      })
+  },
+  {
+    name: "HTTP: whoever waits for a server that dies is not left waiting",
+    holds: (world) =>
+      Effect.gen(function* () {
+        const server = yield* world.serve
+        const client = yield* world.call("ask", { path: "/never", timeoutMillis: 20_000 })
+        yield* says(world, server, "asked")
+        yield* server.kill
+        yield* world.until("the caller has an error", () =>
+          ["TransportError", "TimeoutError"].includes(client.said()[0] ?? "")
+        )
+      })
+  },
+  {
     name: "HTTP: requests one after the other share a connection",
     isOnTheWay: true,
     holds: (world) =>

@@ -18,6 +18,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
+import * as Stream from "effect/Stream"
 import * as Dial from "../ports/Dial.ts"
 import type * as LiveSocket from "./LiveSocket.ts"
 
@@ -139,6 +140,37 @@ const isSame = (left: Uint8Array | string, right: Uint8Array | string): boolean 
   return left.length === right.length && left.every((byte, index) => byte === right[index])
 }
 
+/** A body of so many pieces, whose sender says once that it was asked for no more for a while. */
+const counted = (options: { readonly messages: number; readonly as: string }) =>
+  Effect.gen(function* () {
+    const speak = yield* Say
+    let sent = 0
+    let hasWaited = false
+    const watch = Effect.gen(function* () {
+      for (let before = -1; !hasWaited && sent < options.messages;) {
+        before = sent
+        yield* Effect.sleep(waitsMillis)
+        if (sent !== before || sent === 0) continue
+        hasWaited = true
+        yield* speak(`${options.as} waits after ${sent} messages`)
+      }
+    })
+    const pieces = Stream.fromEffectRepeat(
+      Effect.sync(() => {
+        sent++
+        return new Uint8Array(floodBytes)
+      })
+    ).pipe(Stream.take(options.messages))
+    return Stream.mergeEffect(pieces, watch)
+  })
+
+const bytesOf = <E>(stream: Stream.Stream<Uint8Array, E>) =>
+  Stream.runFold(
+    stream,
+    () => 0,
+    (sum, { length }) => sum + length
+  )
+
 /** How a connection ended, or why there was none. */
 export const describe = (error: Socket.SocketError): string => {
   const failed = Dial.dialErrorOf(error)
@@ -179,6 +211,13 @@ export const server: Layer.Layer<never, never, HttpServer.HttpServer | Say> = La
           yield* say("asked")
           yield* Effect.sleep("3 seconds")
           return HttpServerResponse.text("late")
+        case "/upload":
+          yield* Deferred.await(mayRead)
+          return HttpServerResponse.text(String(yield* bytesOf(request.stream)))
+        case "/download":
+          return HttpServerResponse.stream(
+            yield* counted({ messages: Number(searchParams.get("messages")), as: "download" })
+          )
         case "/read":
           yield* Deferred.succeed(mayRead, undefined)
           return HttpServerResponse.empty()
@@ -365,6 +404,30 @@ const callers = {
     ),
 
   ask,
+
+  /** Sends a body of so many pieces, and says the answer. */
+  upload: (input) =>
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      const body = HttpBody.stream(yield* counted({ messages: input.messages ?? 0, as: "client" }))
+      const response = yield* client.post(`http://${input.at}${input.path}`, { body })
+      return yield* response.text
+    }).pipe(
+      Effect.match({ onSuccess: (text) => `uploaded ${text}`, onFailure: ({ reason }) => reason._tag }),
+      Effect.flatMap(say)
+    ),
+
+  /** Reads nothing of an answer for a while, and then everything. */
+  download: (input) =>
+    Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      const response = yield* client.get(`http://${input.at}${input.path}`)
+      yield* Effect.sleep("4 seconds")
+      return yield* bytesOf(response.stream)
+    }).pipe(
+      Effect.match({ onSuccess: (bytes) => `downloaded ${bytes}`, onFailure: ({ reason }) => reason._tag }),
+      Effect.flatMap(say)
+    ),
 
   /** Asks as often as `messages` says, one after the other. */
   askMany: (input) => Effect.forEach(Array.from({ length: input.messages ?? 0 }), () => ask(input), { discard: true })
