@@ -6,6 +6,8 @@ import * as Effect from "effect/Effect"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { emit } from "../../core/facts/Facts.ts"
@@ -188,5 +190,31 @@ describe("an HttpApi, unmodified", () => {
     }
     assert.strictEqual(digest("5"), digest("5"))
     assert.notStrictEqual(digest("5"), digest("6"))
+  })
+
+  it("a connection that has carried thousands of exchanges, bodies unread, still has room for a streamed answer", () => {
+    const { said, world } = makeWorld()
+    const answer = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      return request.url === "/stream"
+        ? HttpServerResponse.stream(Stream.make(new Uint8Array(16_384), new Uint8Array(16_384)))
+        : HttpServerResponse.text("unread")
+    })
+    const serving = Layer.provide(HttpServer.serve(answer), SimHttpServer.layer({ port: 80 }))
+    world.addNode("busy", Layer.launch(serving)).start()
+    world.run("10ms")
+    const asking = Effect.gen(function* () {
+      const client = yield* HttpClient.HttpClient
+      for (let nth = 0; nth < 2_000; nth++) yield* client.post("http://busy/", { body: HttpBody.text("unread") })
+      const response = yield* client.get("http://busy/stream")
+      yield* say(`${(yield* response.arrayBuffer).byteLength} bytes`)
+    })
+    world.addNode("asker", Effect.provide(asking, SimHttpClient.layer)).start()
+    world.run("1m")
+    assert.strictEqual(world.network.link("asker", "busy").connections, 1)
+    assert.deepStrictEqual(
+      said.map((line) => line.replace(/.*: /, "")),
+      ["32768 bytes"]
+    )
   })
 })

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpBody from "effect/http/HttpBody"
 import * as Stream from "effect/Stream"
 import type { End } from "./Connection.ts"
+import { IncomingBody } from "./IncomingBody.ts"
 
 export type HttpFrame =
   | {
@@ -30,19 +31,30 @@ export type HttpFrame =
 const headBytes = 256
 const chunkBytesMax = 16_384
 
+/** What the head of an exchange takes of the connection's window, with a body that came in one piece. */
+const sizeOfHead = ({ body }: { readonly body: Uint8Array | undefined }): number => headBytes + (body?.length ?? 0)
+
+/** A head has come: it is taken at once, whether or not anybody reads its body. */
+export const takeHead = (end: End, frame: Extract<HttpFrame, { _tag: "Request" | "Response" }>): IncomingBody => {
+  end.consumed(sizeOfHead(frame))
+  const body = new IncomingBody((bytes) => end.consumed(bytes), frame.body)
+  if (!frame.hasMore) body.end()
+  return body
+}
+
 export const sendFrame = (end: End, frame: HttpFrame): void => {
   switch (frame._tag) {
     case "Request": {
       const line = `${frame.method} ${frame.url}`
       const body = frame.body ?? new Uint8Array(0)
-      end.send(frame, headBytes + body.length, line, { http: line })
+      end.send(frame, sizeOfHead(frame), line, { http: line })
       // The text is the line; headers and body count by themselves.
       end.network.kernel.facts.digest.mixValue(frame.headers)
       end.network.kernel.facts.digest.mixBytes(body)
       return
     }
     case "Response":
-      end.send(frame, headBytes + (frame.body?.length ?? 0), frame.body ?? "", { http: String(frame.status) })
+      end.send(frame, sizeOfHead(frame), frame.body ?? "", { http: String(frame.status) })
       end.network.kernel.facts.digest.mix(frame.status)
       end.network.kernel.facts.digest.mixValue(frame.headers)
       return

@@ -22,15 +22,17 @@ export class BodyTooLarge extends Error {
 }
 
 export class IncomingBody {
+  #first: Uint8Array | undefined
   #chunks: Array<Uint8Array> = []
   #state: State = { _tag: "Open" }
   #whole: Uint8Array | undefined
   #wake: (() => void) | undefined
   readonly #consumed: (bytes: number) => void
 
-  /** `consumed` is told when the program has taken bytes. */
-  constructor(consumed: (bytes: number) => void) {
+  /** `consumed` is told when the program has taken bytes of what was pushed; `first` was at hand from the start. */
+  constructor(consumed: (bytes: number) => void, first: Uint8Array | undefined) {
     this.#consumed = consumed
+    this.#first = first
   }
 
   get isEnded(): boolean {
@@ -70,7 +72,8 @@ export class IncomingBody {
 
   readonly #pull: Effect.Effect<readonly [Uint8Array, ...Array<Uint8Array>], Error | Cause.Done> = Effect.suspend(
     () => {
-      if (this.#chunks.length > 0) return Effect.succeed(this.#take() as [Uint8Array, ...Array<Uint8Array>])
+      if (this.#chunks.length > 0 || this.#first !== undefined)
+        return Effect.succeed(this.#take() as [Uint8Array, ...Array<Uint8Array>])
       switch (this.#state._tag) {
         case "Ended":
           return Cause.done()
@@ -92,13 +95,19 @@ export class IncomingBody {
   })
 
   #size(): number {
-    return this.#whole?.length ?? this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    return (
+      this.#whole?.length ??
+      [this.#first ?? new Uint8Array(0), ...this.#chunks].reduce((sum, chunk) => sum + chunk.length, 0)
+    )
   }
 
   #take(): Array<Uint8Array> {
     const chunks = this.#chunks
     this.#chunks = []
     for (const chunk of chunks) this.#consumed(chunk.length)
+    if (this.#first === undefined) return chunks
+    chunks.unshift(this.#first)
+    this.#first = undefined
     return chunks
   }
 

@@ -26,8 +26,8 @@ import type { Event } from "../kernel/EventHeap.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { type CloseReason, connect, type End } from "./Connection.ts"
 import { CurrentNetwork } from "./CurrentNetwork.ts"
-import { bodyOf, type HttpFrame, sendFrame, sendStream } from "./HttpFrame.ts"
-import { IncomingBody } from "./IncomingBody.ts"
+import { bodyOf, type HttpFrame, sendFrame, sendStream, takeHead } from "./HttpFrame.ts"
+import type { IncomingBody } from "./IncomingBody.ts"
 import type { Network } from "./Network.ts"
 
 /** An idle connection is closed after this. */
@@ -179,15 +179,11 @@ class Pool {
   #receive(channel: Channel, address: string, frame: HttpFrame): void {
     switch (frame._tag) {
       case "Response": {
-        const body = new IncomingBody((bytes) => channel.end?.consumed(bytes))
+        const body = takeHead(channel.end as End, frame)
         channel.body = body
-        if (frame.body !== undefined) body.push(frame.body)
         const { listening } = channel
         channel.listening = undefined
-        if (!frame.hasMore) {
-          body.end()
-          this.#release(channel, address)
-        }
+        if (!frame.hasMore) this.#release(channel, address)
         listening?.onHead(frame, body)
         return
       }

@@ -43,8 +43,8 @@ import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { addressOf } from "./addressOf.ts"
 import { type CloseReason, type End, listen } from "./Connection.ts"
 import { CurrentNetwork } from "./CurrentNetwork.ts"
-import { bodyOf, type HttpFrame, sendFrame, sendStream } from "./HttpFrame.ts"
-import { BodyTooLarge, IncomingBody } from "./IncomingBody.ts"
+import { bodyOf, type HttpFrame, sendFrame, sendStream, takeHead } from "./HttpFrame.ts"
+import { BodyTooLarge, type IncomingBody } from "./IncomingBody.ts"
 import type { Network } from "./Network.ts"
 import { SimWebSocket } from "./SimWebSocket.ts"
 import type { WebSocketFrame } from "./WebSocketFrame.ts"
@@ -149,9 +149,7 @@ function accept(end: End, server: Serving, start: (request: SimServerRequest) =>
       if (exchange?.session !== undefined) return exchange.session.receive(frame)
       switch (frame._tag) {
         case "Request": {
-          const body = new IncomingBody((bytes) => end.consumed(bytes))
-          if (frame.body !== undefined) body.push(frame.body)
-          if (!frame.hasMore) body.end()
+          const body = takeHead(end, frame)
           exchange = {
             end,
             body,
