@@ -4,10 +4,9 @@
 import * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { socketCloseTimeoutMillis } from "../../core/Limits.ts"
 import * as Dial from "../../core/ports/Dial.ts"
 import * as LiveSocket from "../../core/socket/LiveSocket.ts"
-import { WsTransport } from "./WsTransport.ts"
+import { optionsOf, WsTransport } from "./WsTransport.ts"
 
 /** `limits` replaces single limits of `core/Limits.ts`. */
 export const layer = (limits: Partial<LiveSocket.Limits> = {}): Layer.Layer<Dial.Dial> => {
@@ -42,12 +41,9 @@ const connect = (
   })
 
 function open(url: URL, headers: Dial.Options["headers"], limits: LiveSocket.Limits): WsTransport {
-  const options: NodeWS.ClientOptions & { readonly closeTimeout: number } = {
+  const options: NodeWS.ClientOptions = {
+    ...optionsOf(limits.frameBytesMax),
     headers,
-    maxPayload: limits.frameBytesMax,
-    closeTimeout: socketCloseTimeoutMillis,
-    // Compression costs memory for each connection, and time for each message.
-    perMessageDeflate: false,
     finishRequest: (request) => {
       request.on("response", ({ statusCode }) => {
         transport.failure = Dial.refusalOf(statusCode ?? 0)

@@ -13,9 +13,8 @@ import * as Headers from "effect/http/Headers"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import { socketCloseTimeoutMillis } from "../../core/Limits.ts"
 import * as LiveSocket from "../../core/socket/LiveSocket.ts"
-import { WsTransport } from "./WsTransport.ts"
+import { optionsOf, WsTransport } from "./WsTransport.ts"
 
 /** An upgrade that was asked for. */
 export interface Asked {
@@ -31,13 +30,7 @@ export class WebSocketUpgrades {
 
   constructor(limits: LiveSocket.Limits) {
     this.#limits = limits
-    const options = {
-      noServer: true,
-      maxPayload: limits.frameBytesMax,
-      closeTimeout: socketCloseTimeoutMillis,
-      perMessageDeflate: false
-    }
-    this.#server = new NodeWS.WebSocketServer(options)
+    this.#server = new NodeWS.WebSocketServer({ noServer: true, ...optionsOf(limits.frameBytesMax) })
   }
 
   /** The request as its handler sees it: it can be upgraded. */

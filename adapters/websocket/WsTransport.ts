@@ -7,9 +7,19 @@ import type { Socket as NetSocket } from "node:net"
 import type { Duplex } from "node:stream"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import type * as Socket from "effect/socket/Socket"
-import { socketBufferBytesMax } from "../../core/Limits.ts"
+import { socketBufferBytesMax, socketCloseTimeoutMillis } from "../../core/Limits.ts"
 import type * as Dial from "../../core/ports/Dial.ts"
 import type { Transport } from "../../core/socket/LiveSocket.ts"
+
+/** What both ends ask of `ws`. */
+export const optionsOf = (frameBytesMax: number) => ({
+  maxPayload: frameBytesMax,
+  closeTimeout: socketCloseTimeoutMillis,
+  // Compression costs memory for each connection, and time for each message.
+  perMessageDeflate: false,
+  // `ws` ends a connection on which sixty pings come at once, as they do where nobody has read for a while.
+  autoPong: false
+})
 
 type Type = Parameters<Socket.WebSocketLike["addEventListener"]>[0]
 type Listener = Parameters<Socket.WebSocketLike["addEventListener"]>[1]
@@ -22,6 +32,9 @@ export class WsTransport implements Transport {
   /** Given to the kernel's care not yet. */
   #pendingBytes = 0
   #waiting: Array<() => void> = []
+  /** A pong that is on its way to the kernel, and the latest ping since. */
+  #isAnswering = false
+  #unanswered: Buffer | undefined
 
   /** `socket` is what the handshake came on, at the serving end. */
   constructor(ws: NodeWS.WebSocket, socket?: Duplex) {
@@ -32,6 +45,7 @@ export class WsTransport implements Transport {
       this.#socket = response.socket
     })
     ws.on("close", () => this.#release())
+    ws.on("ping", (data) => this.#answer(data))
   }
 
   get readyState(): number {
@@ -94,6 +108,23 @@ export class WsTransport implements Transport {
 
   removeEventListener(type: Type, listener: Listener): void {
     this.#ws.removeEventListener(type as "message", listener as never)
+  }
+
+  /** One answer at a time, and then the latest (RFC 6455, 5.5.3): they do not pile up. */
+  #answer(ping: Buffer): void {
+    const ws = this.#ws
+    if (ws.readyState !== ws.OPEN) return
+    if (this.#isAnswering) {
+      this.#unanswered = ping
+      return
+    }
+    this.#isAnswering = true
+    ws.pong(ping, undefined, () => {
+      this.#isAnswering = false
+      const next = this.#unanswered
+      this.#unanswered = undefined
+      if (next !== undefined) this.#answer(next)
+    })
   }
 
   #release(): void {

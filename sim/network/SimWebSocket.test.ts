@@ -4,7 +4,7 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { WsTransport } from "../../adapters/websocket/WsTransport.ts"
+import { optionsOf, WsTransport } from "../../adapters/websocket/WsTransport.ts"
 import type { Transport } from "../../core/socket/LiveSocket.ts"
 import { World } from "../run/World.ts"
 import { listen } from "./Connection.ts"
@@ -90,7 +90,7 @@ const turns = async (): Promise<void> => {
 
 const onNode = async (steps: ReadonlyArray<Step>): Promise<Outcome> => {
   const http = createServer()
-  const sockets = new NodeWS.WebSocketServer({ noServer: true, maxPayload: frameBytesMax, perMessageDeflate: false })
+  const sockets = new NodeWS.WebSocketServer({ noServer: true, ...optionsOf(frameBytesMax) })
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
   const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}`
   const pair = await new Promise<Pair>((resolve) => {
@@ -104,7 +104,7 @@ const onNode = async (steps: ReadonlyArray<Step>): Promise<Outcome> => {
         check()
       })
     )
-    const ws = new NodeWS.WebSocket(url, { maxPayload: frameBytesMax, perMessageDeflate: false })
+    const ws = new NodeWS.WebSocket(url, optionsOf(frameBytesMax))
     const caller = new WsTransport(ws)
     ws.on("open", () => {
       opened.caller = caller
@@ -162,4 +162,16 @@ describe("a simulated WebSocket", () => {
       }),
       { numRuns: 300 }
     ))
+
+  it("hears a hundred pings at once, after it has read nothing for a while, and goes on; so does one of Node", async () => {
+    const steps: ReadonlyArray<Step> = [
+      { end: "server", does: "pause" },
+      ...Array.from({ length: 100 }, (): Step => ({ end: "caller", does: "ping" })),
+      { end: "server", does: "resume" },
+      { end: "caller", does: "say", text: "still here" }
+    ]
+    const expected: Outcome = { caller: [], server: ["text still here"], states: [1, 1] }
+    assert.deepStrictEqual(simulated(steps), expected)
+    assert.deepStrictEqual(await onNode(steps), expected)
+  })
 })
