@@ -11,6 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { pathOf } from "../../sim/host/installMutant.ts"
+import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.ts"
 import type { Mutant, Suite } from "../../scenarios/mutants/Mutant.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { type RunResult, isFailure } from "../../sim/run/Verdict.ts"
@@ -41,8 +42,14 @@ export interface Search {
   readonly isStopped: () => boolean
 }
 
+/** Whether the mutant can be found with this database at all: on PGlite, suites are not asked, what they test there may be. */
+export const concerns = ({ edits, name, suite }: Mutant, storage: DatabaseName): boolean =>
+  storage === "model" ||
+  (exceptionsOnPglite[name] === undefined &&
+    (suite === undefined || edits.some(({ file }) => file.startsWith("adapters/postgres/"))))
+
 export const mutantRow = (mutant: Mutant, search: Search): Promise<MutantRow> =>
-  mutant.suite === undefined
+  mutant.suite === undefined || search.storage !== "model"
     ? rowOfScenarios(mutant, search)
     : Promise.resolve(rowOfSuite(Session.requireFit(mutant), mutant.suite))
 
