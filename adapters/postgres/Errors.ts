@@ -70,8 +70,8 @@ function fieldsOf({ reason }: SqlError): Fields {
   const cause: unknown = reason.cause
   if (!(cause instanceof Error)) return {}
   const { code } = cause as Fields
-  // System errors have codes as well: ECONNREFUSED is not of five characters of which one is a digit.
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? (cause as Fields) : { message: cause.message }
+  // System errors have codes as well, and EPIPE is as long as a SQLSTATE; but each of those has a digit.
+  return typeof code === "string" && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? (cause as Fields) : { message: cause.message }
 }
 
 function reasonOf(code: string, fields: Fields, statementTable: string): Reason | undefined {
