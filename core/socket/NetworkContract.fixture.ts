@@ -1,6 +1,18 @@
 /**
  * The laws of the network ports: what holds for `Dial`, `HttpServerRequest.upgrade`, `HttpServer` and `HttpClient`, on simulated links
  * and between processes on real sockets. A law steers a world and looks at nothing but what the programs in it say.
+ *
+ * No law holds on one side alone. What one side says more of than a law, and why it is no law:
+ *
+ * - Who is killed: a kernel that lives on tells the peers at once; a node of the simulator is a host, and dies in silence, which is the
+ *   harder case. The law is that both notice.
+ * - Nobody listening: a live host refuses; the host of a killed node answers nothing, and dialling it times out.
+ * - How much fits between a writer and a reader who reads nothing: 256 KiB and what was read ahead in the simulator, megabytes of
+ *   kernels' buffers in reality. The law is that it ends.
+ * - Memory: nodes of the simulator share one heap, so only processes are weighed.
+ * - A head or a body that does not come (408), and a caller who speaks before he is let in: frames of the simulator are whole
+ *   (`adapters/node/HttpServing.test.ts`). Frames that break RFC 6455 likewise (`adapters/websocket/WebSocketDial.test.ts`).
+ * - Upgrades repeated by a middlebox, and TLS: neither is simulated, and nothing of ours speaks of the second.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
