@@ -183,6 +183,33 @@ describe("the database's node", () => {
     assert.sameMembers(story.said, ["ok", "transact: UnknownOutcome"])
   })
 
+  it("after a failover the last commits never were", () => {
+    const story = new Story()
+    const writes = Effect.flatMap(Storage, ({ once }) =>
+      Effect.gen(function* () {
+        yield* once((t) => addTo(t, 1, 1), { label: "kept" })
+        yield* Effect.sleep("2 seconds")
+        yield* once((t) => addTo(t, 1, 1), { label: "lost" })
+        yield* once((t) => t.insert(accounts, { id: 3, name: "three", value: 0 }), { label: "lost" })
+        yield* once((t) => t.delete(accounts, { where: (row) => eq(row.id, 2) }), { label: "lost" })
+      })
+    )
+    story.node("n1", writes)
+    story.world.run("3s")
+    assert.deepStrictEqual(story.values, [12, 0])
+    const parameters = { millis: 1_000 }
+    const covers = (subject: string) => subject === "database/2"
+    story.world.hazards.add("storage/failover", { entry: 0, covers, rate: 1, struck: undefined, parameters })
+    story.world.node("database").crash("failover")
+    story.world.node("database").start()
+    story.world.run("1s")
+    assert.sameMembers([...story.values], [11, 20])
+    story.node("n2", saying(increment))
+    story.world.run("1s")
+    assert.sameMembers([...story.values], [12, 20])
+    assert.deepStrictEqual(story.said, ["ok"])
+  })
+
   it("one in a transaction keeps the others waiting, no longer than their limit", () => {
     const story = new Story()
     story.node("n1", saying(transact((t) => Effect.andThen(addTo(t, 1, 5), Effect.sleep("900 millis")))))
@@ -220,6 +247,8 @@ describe("a fault of the storage", () => {
     ["cut-after-commit", move, ["transact: UnknownOutcome"], 9],
     ["serialization-failure", move, ["transact: SerializationFailure"], 10],
     ["idle-timeout", move, ["transact: Unavailable"], 10],
+    ["disk-full", increment, ["increment: Unavailable"], 10],
+    ["disk-full", move, ["transact: Unavailable"], 10],
     ["latency", increment, ["ok"], 11]
   ] as const
   for (const [fault, program, said, value] of cases) {

@@ -4,6 +4,7 @@
  * - D1 What is committed survives every crash and restart of the node; nothing else does.
  * - D2 The database's time is its node's clock; `now()` and `clock_timestamp()` follow it, the limits of sessions its
  *   monotonic side.
+ *   A failover is a crash after which the last commits are undone, as one commit of its own.
  * - D3 Every fault strikes by (connection, nth turn), as on the model. What fails by injection fails in PGlite: the error is raised
  *   by a statement in the place of the real one, so that the transaction is doomed there.
  * - D4 Commits are told with their rows, as the production change feed recorded them, and are numbered anew in each run.
@@ -17,9 +18,9 @@ import { type Done, type Host, Multiplexer, type Session, type Turn } from "../.
 import { fieldsOf, textsOf, withoutTableIds } from "../../adapters/pglite/Backend.ts"
 import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
 import * as Frontend from "../../adapters/pglite/Frontend.ts"
-import { literal } from "../../adapters/postgres/Sql.ts"
-import type { Committed } from "../../core/facts/Envelope.ts"
-import type { Table } from "../../core/ports/Table.ts"
+import { literal, name as quoted } from "../../adapters/postgres/Sql.ts"
+import type { Committed, RowChange } from "../../core/facts/Envelope.ts"
+import type { Column, Table } from "../../core/ports/Table.ts"
 import * as Chance from "../kernel/Chance.ts"
 import type { Event } from "../kernel/EventHeap.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
@@ -32,7 +33,8 @@ import {
   type DatabaseWorld,
   defaultOptions,
   errorInjected,
-  latencyMicrosMax
+  latencyMicrosMax,
+  replicaLagMicrosMax
 } from "../storage/SimDatabase.ts"
 import { databasePort } from "../storage/Wire.ts"
 import { parseLabel } from "./fencedLabel.ts"
@@ -51,6 +53,8 @@ export class PgliteDatabase implements Database {
   #node: SimNode | undefined
   /** How far the change feed has been told. */
   #position = 0
+  /** The last commits, which a failover may lose. */
+  readonly #tail: Array<{ readonly atMicros: number; readonly changes: ReadonlyArray<RowChange> }> = []
   #transactions = 0
   #secrets = 0
   #multiplexer: Multiplexer | undefined
@@ -88,13 +92,24 @@ export class PgliteDatabase implements Database {
   }
 
   place(label: string, { columns, name }: Table<unknown>, row: StoredRow): void {
-    const values = Object.entries(columns as Table<unknown>["columns"] as Record<string, { kind: "text" }>).map(
-      ([column, { kind }]) => literal(kind, row[column] ?? null)
+    const values = Object.entries(columns as Readonly<Record<string, Column<unknown>>>).map(([column, { kind }]) =>
+      literal(kind, row[column] ?? null)
     )
-    const text = `insert into ${name} values (${values.join(", ")})`
-    const error = framesOf(this.#execute(Frontend.query(text))).find(({ type }) => type === "E")
-    if (error !== undefined) throw new Error(`${name}: ${fieldsOf(error)["M"]}`)
+    this.#ask(`insert into ${quoted(name)} values (${values.join(", ")})`)
     this.commits(label, [])
+  }
+
+  /** What was committed within so long of the last commit of all never was, that one included: a replica had not heard of it. */
+  #loseTail(lagMicros: number): void {
+    const last = this.#tail.at(-1)
+    if (last === undefined) return
+    const first = this.#tail.findIndex(({ atMicros }) => atMicros >= last.atMicros - lagMicros)
+    const lost = this.#tail.splice(first).flatMap(({ changes }) => changes)
+    this.world.network.kernel.facts.effect("storage/failover", this.#node)
+    const undone = lost.toReversed().map((change) => undoing(change, this.#tables.get(change.table) as Table<unknown>))
+    this.#ask(undone.join("; "))
+    this.commits("storage/failover", [])
+    this.#tail.length = 0
   }
 
   /** Tells what has been committed since the last time, if anything; what follows happens because of it. */
@@ -110,7 +125,9 @@ export class PgliteDatabase implements Database {
       if (after === null) rows.delete(key)
       else rows.set(key, after as StoredRow)
     }
-    const { facts } = this.world.network.kernel
+    const { facts, nowMicros } = this.world.network.kernel
+    while (this.#tail.length > 0 && this.#tail[0]!.atMicros < nowMicros - replicaLagMicrosMax) this.#tail.shift()
+    this.#tail.push({ atMicros: nowMicros, changes })
     const transactionId = ++this.#transactions
     facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", label, transactionId, fences, changes })
   }
@@ -124,6 +141,8 @@ export class PgliteDatabase implements Database {
   #boot(node: SimNode): void {
     this.#node = node
     if (this.#multiplexer !== undefined) this.#instance.reset()
+    const failover = this.world.hazards.strike("storage/failover", `${node.name}/${node.incarnation}`, 0)
+    if (failover !== undefined) this.#loseTail((failover.parameters["millis"] ?? 0) * 1_000)
     const backends = new Map<Session, Backend>()
     const host: Host = {
       execute: (messages) => this.#execute(messages),
@@ -143,6 +162,12 @@ export class PgliteDatabase implements Database {
       backends.set(backend.session, backend)
       return backend.handlers
     })
+  }
+
+  /** Runs SQL of the simulator's own. */
+  #ask(text: string): void {
+    const error = framesOf(this.#execute(Frontend.query(text))).find(({ type }) => type === "E")
+    if (error !== undefined) throw new Error(`${text}: ${fieldsOf(error)["M"]}`)
   }
 
   #execute(messages: Uint8Array): Uint8Array {
@@ -207,7 +232,9 @@ class Backend {
       go(Frontend.query(`do $$ begin raise exception using errcode = '${code}', message = '${message}'; end $$`))
     }
     const inject = (): void => {
-      if (!texts.some(Wire.meetsOthers)) return go()
+      if (session.status === "E" || !texts.some(Wire.meetsOthers)) return go()
+      const isFull = texts.some(Wire.needsRoom) && strikes("storage/disk-full")
+      if (isFull) return fail("53100", "could not extend file: No space left on device")
       if (strikes("storage/serialization-failure")) return fail("40001", "could not serialize access")
       if (strikes("storage/deadlock")) return fail("40P01", "deadlock detected")
       if (strikes("storage/lock-timeout")) {
@@ -299,6 +326,19 @@ class Backend {
 }
 
 const statementTimeout = "canceling statement due to statement timeout"
+
+/** The statement that makes a change undone. */
+function undoing({ after, before }: RowChange, { columns, name, primaryKey }: Table<unknown>): string {
+  const kinds = columns as Readonly<Record<string, Column<unknown>>>
+  const sql = (row: StoredRow, column: string) => literal(kinds[column]!.kind, row[column] ?? null)
+  const keyOf = (row: StoredRow) => primaryKey.map((key) => `${quoted(key)} = ${sql(row, key)}`).join(" and ")
+  const all = Object.keys(kinds)
+  if (before === null) return `delete from ${quoted(name)} where ${keyOf(after as StoredRow)}`
+  const was = before as StoredRow
+  if (after === null) return `insert into ${quoted(name)} values (${all.map((column) => sql(was, column)).join(", ")})`
+  const set = all.map((column) => `${quoted(column)} = ${sql(was, column)}`)
+  return `update ${quoted(name)} set ${set.join(", ")} where ${keyOf(after as StoredRow)}`
+}
 
 /** Whether a transaction ends with this turn, if nothing fails. */
 function commits({ session, texts }: Turn): boolean {

@@ -73,6 +73,7 @@ export const describeAnswer = (frames: ReadonlyArray<Frame>): string => {
 export const isCommit = (text: string): boolean => /^commit\b/i.test(bareOf(text))
 export const isControl = (text: string): boolean => /^(begin|commit|rollback)\b/i.test(bareOf(text))
 export const writes = (text: string): boolean => /^(insert|update|delete)\b/i.test(bareOf(text))
+export const needsRoom = (text: string): boolean => /^(insert|update)\b/i.test(bareOf(text))
 /** Statements that write or lock can meet others. */
 export const meetsOthers = (text: string): boolean =>
   writes(text) || /\bfor (no key update|update|key share|share)\b/i.test(text)

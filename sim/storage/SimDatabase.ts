@@ -72,7 +72,7 @@ export const defaultOptions: Omit<DatabaseOptions, "tables"> = {
 }
 
 /** A replica that takes over may lack commits as old as this. */
-const replicaLagMicrosMax = 5_000_000
+export const replicaLagMicrosMax = 5_000_000
 
 /** A slow answer of the database takes at most so much longer. */
 export const latencyMicrosMax = 900_000
