@@ -41,7 +41,7 @@ import { type Fence, Timeout, Unavailable } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import { type FeedCursor, type Snapshot, cut, decode, encode, ofSnapshot, toSnapshot } from "./FeedCursor.ts"
 import { changesTable, floorTable } from "./FeedSchema.ts"
-import { name } from "./Sql.ts"
+import { literal, name } from "./Sql.ts"
 
 export const channel = "stormglass_changes"
 
@@ -57,7 +57,7 @@ export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.P
   )
 
 const make = (client: PgClient.PgClient, { tables }: FeedOptions): typeof Feed.Service => {
-  const known = new Map(tables.map((table) => [table.name, table]))
+  const known = new Map(tables.map((table) => [table.name, readerOf(table)]))
   const ask = <Row extends object>(
     text: string,
     parameters: ReadonlyArray<unknown>
@@ -66,20 +66,11 @@ const make = (client: PgClient.PgClient, { tables }: FeedOptions): typeof Feed.S
 
   const list = (asked: ReadonlyArray<Table<unknown>>): Effect.Effect<Listing, FeedError> =>
     Effect.gen(function* () {
+      const readers = new Map(asked.map((table) => [table.name, readerOf(table)]))
       const found = yield* ask<Head & Listed>(listing(asked), [])
-      const { history, seen } = yield* headOf(found[0])
+      const { history, seen } = yield* headOf(headAmong(found))
       const rows = found.flatMap(({ row, table }) =>
-        row === null
-          ? []
-          : [
-              {
-                table: table!,
-                row: rowOf(
-                  asked.find(({ name }) => name === table)!,
-                  row
-                )
-              }
-            ]
+        row === null ? [] : [{ table: table!, row: readers.get(table!)!.read(row) }]
       )
       return { rows, cursor: encode({ history, seen, upTo: undefined }) }
     })
@@ -90,14 +81,14 @@ const make = (client: PgClient.PgClient, { tables }: FeedOptions): typeof Feed.S
       if (cursor === undefined) return yield* refuse("it was not given by this feed")
       const { seen, upTo } = cursor
       const changesMax = options.changesMax ?? feedChangesMax
-      const found = yield* ask<Head & Recorded>(polling, [
+      const found = yield* ask<Head & Recorded>(upTo === undefined ? pollingFresh : pollingOn, [
         ofSnapshot(seen),
         String(seen.xmin),
         upTo === undefined ? null : ofSnapshot(upTo.snapshot),
         String(upTo?.position ?? 0n),
         changesMax
       ])
-      const head = yield* headOf(found[0], cursor)
+      const head = yield* headOf(headAmong(found), cursor)
       const recorded = found.filter(({ position }) => position !== null)
       const changes = recorded.flatMap((entry) => changesOf(entry, known.get(entry.table)))
       const snapshot = upTo?.snapshot ?? head.seen
@@ -133,13 +124,13 @@ const listenAgain = Schedule.spaced("500 millis")
 /** How many changes one statement looks at to forget them. */
 const compactedMax = 10_000
 
-/** What every answer begins with. */
+/** What one row of every answer says; it is null in the others, so that it is sent once. */
 interface Head {
-  readonly snapshot: string
+  readonly snapshot: string | null
   /** Null on a replica. */
   readonly history: string | null
   /** The transactions up to this one were forgotten. */
-  readonly floor: string
+  readonly floor: string | null
   /** The newest that wrote a change; null when all were forgotten. */
   readonly newest: string | null
 }
@@ -150,10 +141,10 @@ interface Listed {
 }
 
 export interface Recorded {
-  /** Null in the one row of an answer that has no changes. */
-  readonly position: string | null
+  /** Null in the head. */
+  readonly position: bigint | number | null
   readonly xid: string
-  readonly atMicros: string
+  readonly atMicros: bigint | number
   readonly table: string
   readonly before: Record<string, unknown> | null
   readonly after: Record<string, unknown> | null
@@ -171,21 +162,29 @@ const head = `select
     (select xid::text from ${floorTable}) as floor,
     (select c.xid::text from ${changesTable} c order by c.xid desc limit 1) as newest`
 
-/** Snapshots are parsed once, not once a row. */
-const polling = `with head as (${head}),
-  cursor as materialized (
-    select $1::text::pg_snapshot as seen, $2::text::xid8 as xmin, $3::text::pg_snapshot as target, $4::text::bigint as after
-  )
-  select head.*, c.* from head left join lateral (
-    select position::text, xid::text, (extract(epoch from at) * 1000000)::bigint::text as "atMicros", "table",
+/**
+ * Snapshots are parsed once, not once a row. What is new is found by the transactions' ids and then sorted; where a sorted
+ * batch is continued, by position, so that a long backlog is not sorted again for each piece of it. Both bounds are
+ * parameters themselves, for the planner to see how little lies above them.
+ */
+const polling = (isContinued: boolean): string => `with head as (${head}),
+  cursor as materialized (select $1::text::pg_snapshot as seen, $3::text::pg_snapshot as target)
+  select head.*, null::bigint as position, null as xid, null::bigint as "atMicros", null as "table",
+    null::json as before, null::json as after, null as label, null as fences
+  from head
+  union all select null, null, null, null, c.* from (
+    select position, xid::text, (date_part('epoch', at) * 1000000)::bigint as "atMicros", "table",
       before, after, label, fences
     from ${changesTable}
-    where xid >= (select xmin from cursor) and position > (select after from cursor)
+    where position > $4::text::bigint and (${isContinued ? "$2::text is not null" : "xid >= $2::text::xid8"})
       and not pg_visible_in_snapshot(xid, (select seen from cursor))
       and coalesce(pg_visible_in_snapshot(xid, (select target from cursor)), true)
     order by ${changesTable}.position
     limit $5::integer
-  ) c on true order by c.position::bigint`
+  ) c order by position nulls first`
+
+const pollingFresh = polling(false)
+const pollingOn = polling(true)
 
 const compacting = `with bound as (
     select max(xid::text::numeric)::text::xid8 as xid
@@ -199,28 +198,30 @@ const compacting = `with bound as (
 
 function listing(tables: ReadonlyArray<Table<unknown>>): string {
   const rows = tables.map(
-    (table) => `select '${table.name}'::text as "table", row_to_json(t) as row from ${name(table.name)} t`
+    (table) =>
+      `union all select null, null, null, null, ${literal("text", table.name)}, row_to_json(t) from ${name(table.name)} t`
   )
   return `with head as (${head})
-    select head.*, listed.* from head left join lateral (${rows.join(" union all ")}) listed on true`
+    select head.*, null as "table", null::json as row from head ${rows.join(" ")}`
 }
 
 /** The moment of an answer as a cursor's, after looking whether the cursor before may go on here. */
 function headOf(
-  found: Head | undefined,
+  found: Head,
   before?: FeedCursor
 ): Effect.Effect<{ readonly history: string; readonly seen: Snapshot }, FeedError> {
-  const { floor, history, newest, snapshot } = found!
+  const { history, newest } = found
   if (history === null) {
     return Effect.fail(new FeedError({ reason: new Unavailable({ detail: "a replica cannot serve the change feed" }) }))
   }
-  const now = toSnapshot(snapshot)
+  const now = toSnapshot(found.snapshot!)
+  const floor = BigInt(found.floor!)
   if (before !== undefined) {
     if (before.history !== history) return refuse(`it is of ${before.history}, this is ${history}`)
     if (before.seen.xmax > now.xmax) return refuse("it has seen transactions that this database has lost")
-    if (before.seen.xmin <= BigInt(floor)) return Effect.fail(new FeedError({ reason: new Compacted() }))
+    if (before.seen.xmin <= floor) return Effect.fail(new FeedError({ reason: new Compacted() }))
   }
-  const ends = [BigInt(newest ?? 0) + 1n, BigInt(floor) + 1n, before?.seen.xmax ?? 0n]
+  const ends = [BigInt(newest ?? 0) + 1n, floor + 1n, before?.seen.xmax ?? 0n]
   return Effect.succeed({
     history,
     seen: cut(
@@ -230,54 +231,82 @@ function headOf(
   })
 }
 
+function headAmong<Row extends Head>(rows: ReadonlyArray<Row>): Row {
+  return rows.find(({ snapshot }) => snapshot !== null)!
+}
+
 function refuse(detail: string): Effect.Effect<never, FeedError> {
   return Effect.fail(new FeedError({ reason: new ForeignCursor({ detail }) }))
 }
 
 /** What the feed's table says of one row written, as the port's changes: two where the primary key changes. */
-export function changesOf(entry: Recorded, table: Table<unknown> | undefined): ReadonlyArray<Change> {
-  if (table === undefined) return []
-  const { after, atMicros, before, fences, label, xid } = entry
-  const said = {
-    table: table.name,
-    transactionId: Number(xid),
-    atMicros: Number(atMicros),
+export function changesOf(entry: Recorded, reader: Reader | undefined): ReadonlyArray<Change> {
+  if (reader === undefined) return []
+  const { fences, label, table } = entry
+  const before = entry.before === null ? null : reader.read(entry.before)
+  const after = entry.after === null ? null : reader.read(entry.after)
+  const [keyBefore, keyAfter] = [before && reader.keyOf(before), after && reader.keyOf(after)]
+  const change: Change = {
+    table,
+    key: (keyAfter ?? keyBefore)!,
+    before,
+    after,
+    transactionId: Number(entry.xid),
+    atMicros: Number(entry.atMicros),
     label: label ?? "",
     fences: fences === null ? [] : (JSON.parse(fences) as ReadonlyArray<Fence>)
   }
-  const rows = { before: before && rowOf(table, before), after: after && rowOf(table, after) }
-  const [keyBefore, keyAfter] = [rows.before && keyOf(table, rows.before), rows.after && keyOf(table, rows.after)]
-  if (keyBefore === null || keyAfter === null || keyBefore === keyAfter) {
-    return [{ ...said, key: (keyAfter ?? keyBefore)!, ...rows }]
-  }
+  if (keyBefore === null || keyAfter === null || keyBefore === keyAfter) return [change]
   return [
-    { ...said, key: keyBefore, before: rows.before, after: null },
-    { ...said, key: keyAfter, before: null, after: rows.after }
+    { ...change, key: keyBefore, after: null },
+    { ...change, before: null }
   ]
 }
 
-function keyOf({ primaryKey }: Table<unknown>, row: Readonly<Record<string, unknown>>): string {
-  return primaryKey.map((column) => String(row[column])).join("/")
+type StoredRow = Readonly<Record<string, unknown>>
+
+/** How the rows of a table are read from what the trigger wrote. */
+export interface Reader {
+  /** The columns that this version knows, as the port stores them: times as integers of microseconds. */
+  readonly read: (row: StoredRow) => StoredRow
+  readonly keyOf: (row: StoredRow) => string
 }
 
-/** The columns that this version knows, as the port stores them: times as integers of microseconds. */
-function rowOf(table: Table<unknown>, row: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const columns = table.columns as Readonly<Record<string, { readonly kind: string }>>
-  return Object.fromEntries(
-    Object.entries(columns).map(([column, { kind }]) => {
-      const value = row[column] ?? null
-      return [column, kind === "timestamp" && value !== null ? microsOf(value as string) : value]
-    })
-  )
+export function readerOf({ columns, primaryKey }: Table<unknown>): Reader {
+  const kinds = Object.entries(columns as Readonly<Record<string, { readonly kind: string }>>)
+  const [first] = primaryKey
+  return {
+    read: (row) => {
+      const read: Record<string, unknown> = {}
+      for (const [column, { kind }] of kinds) {
+        const value = row[column] ?? null
+        read[column] = kind === "timestamp" && value !== null ? microsOf(value as string) : value
+      }
+      return read
+    },
+    keyOf:
+      primaryKey.length === 1
+        ? (row) => String(row[first!])
+        : (row) => primaryKey.map((column) => String(row[column])).join("/")
+  }
 }
 
-/** `2026-11-21T10:00:00.000001+00:00` as microseconds since 1970. */
+/** `2026-11-21T10:00:00.000001+00:00` as microseconds since 1970; a date knows its milliseconds. */
 function microsOf(iso: string): number {
-  const [, seconds, fraction, zone] = /^(.*?:\d\d:\d\d)(?:\.(\d+))?([+-].*|Z)$/.exec(iso)!
-  return (
-    Date.parse(`${seconds}${zone!.length === 3 ? `${zone}:00` : zone}`) * 1_000 +
-    Number((fraction ?? "").padEnd(6, "0"))
-  )
+  const zoneAt = iso.length - 6
+  // Our own sessions write in UTC; whoever comes by hand may not.
+  const seconds = iso.endsWith("+00:00")
+    ? Date.UTC(digits(iso, 0, 4), digits(iso, 5, 7) - 1, digits(iso, 8, 10), digits(iso, 11, 13), digits(iso, 14, 16)) +
+      digits(iso, 17, 19) * 1_000
+    : Date.parse(`${iso.slice(0, 19)}${iso.slice(zoneAt)}`)
+  const fraction = zoneAt > 20 ? digits(iso, 20, zoneAt) * 10 ** (26 - zoneAt) : 0
+  return seconds * 1_000 + fraction
+}
+
+function digits(text: string, from: number, to: number): number {
+  let number = 0
+  for (let at = from; at < to; at++) number = number * 10 + text.charCodeAt(at) - 48
+  return number
 }
 
 function failed({ reason }: SqlError): Effect.Effect<never, FeedError> {

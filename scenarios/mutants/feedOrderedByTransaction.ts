@@ -12,8 +12,8 @@ export const feedOrderedByTransaction: Mutant = {
     },
     {
       file: "adapters/postgres/Feed.ts",
-      find: "on true order by c.position::bigint`",
-      replace: "on true order by c.xid::bigint, c.position::bigint`"
+      find: ") c order by position nulls first`",
+      replace: ") c order by xid nulls first, position`"
     }
   ],
   suite: { file: "adapters/postgres/Feed.test.ts", test: "misled by the ids" }

@@ -40,6 +40,7 @@ import { databasePort } from "../storage/Wire.ts"
 import { parseLabel } from "./fencedLabel.ts"
 import type { Instance } from "./Instance.ts"
 import { netOf, positionOf, recorded } from "./RowFacts.ts"
+import { type Reader, readerOf } from "../../adapters/postgres/Feed.ts"
 import * as Wire from "./Wire.ts"
 
 export class PgliteDatabase implements Database {
@@ -47,7 +48,7 @@ export class PgliteDatabase implements Database {
   readonly options: DatabaseOptions
   readonly program: Program
   readonly #instance: Instance
-  readonly #tables: ReadonlyMap<string, Table<unknown>>
+  readonly #readers: ReadonlyMap<string, Reader>
   /** What is committed, by table and key. */
   readonly #rows = new Map<string, Map<string, StoredRow>>()
   #node: SimNode | undefined
@@ -67,7 +68,7 @@ export class PgliteDatabase implements Database {
     this.#instance = instance
     this.world = world
     this.options = { ...defaultOptions, ...options }
-    this.#tables = new Map(options.tables.map((table) => [table.name, table]))
+    this.#readers = new Map(options.tables.map((table) => [table.name, readerOf(table)]))
     instance.empty(options.tables)
     this.program = Effect.flatMap(CurrentNode, (node) =>
       Effect.suspend(() => {
@@ -117,7 +118,7 @@ export class PgliteDatabase implements Database {
     const answer = framesOf(this.#execute(Frontend.query(recorded(this.#position))))
     const rows = answer.filter(({ type }) => type === "D").map(textsOf)
     this.#position = rows.map(positionOf).at(-1) ?? this.#position
-    const changes = netOf(rows, this.#tables)
+    const changes = netOf(rows, this.#readers)
     if (changes.length === 0) return
     for (const { after, key, table } of changes) {
       const rows = this.#rows.get(table) ?? new Map<string, StoredRow>()

@@ -4,15 +4,14 @@
  * - R1 The net change of every row, in order of first touch, with the row's columns as the port has them.
  */
 import type { RowChange } from "../../core/facts/Envelope.ts"
-import type { Table } from "../../core/ports/Table.ts"
-import { changesOf } from "../../adapters/postgres/Feed.ts"
+import { type Reader, changesOf } from "../../adapters/postgres/Feed.ts"
 import { changesTable } from "../../adapters/postgres/FeedSchema.ts"
 
 /** A row of `recorded`: position, table, before, after. */
 type Row = ReadonlyArray<string | null>
 
 /** What the feed says besides, and the wire has said better. */
-const unasked = { position: null, xid: "0", atMicros: "0", label: null, fences: null }
+const unasked = { position: null, xid: "0", atMicros: 0, label: null, fences: null }
 
 /** What the feed recorded after this position, in order. */
 export const recorded = (position: number): string =>
@@ -20,14 +19,11 @@ export const recorded = (position: number): string =>
 
 export const positionOf = ([position]: Row): number => Number(position)
 
-export const netOf = (
-  rows: ReadonlyArray<Row>,
-  tables: ReadonlyMap<string, Table<unknown>>
-): ReadonlyArray<RowChange> => {
+export const netOf = (rows: ReadonlyArray<Row>, readers: ReadonlyMap<string, Reader>): ReadonlyArray<RowChange> => {
   const net = new Map<string, RowChange>()
   for (const [, name, before, after] of rows) {
     const entry = { before: rowOf(before), after: rowOf(after), ...unasked, table: String(name) }
-    for (const { table, key, ...change } of changesOf(entry, tables.get(name as string))) {
+    for (const { table, key, ...change } of changesOf(entry, readers.get(name as string))) {
       const row = `${table}/${key}`
       net.set(row, { table, key, before: (net.get(row) ?? change).before, after: change.after })
     }
