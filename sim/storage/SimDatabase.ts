@@ -170,6 +170,7 @@ export class SimDatabase {
     const lost = this.#tail.splice(first).map(({ commit }) => commit)
     this.world.network.kernel.facts.effect("storage/failover", this.#node)
     this.engine.revert(lost, "storage/failover")
+    this.feed.log.fork()
   }
 
   /** What follows, locks set free included, happens because of this commit. */

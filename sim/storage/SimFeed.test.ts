@@ -116,9 +116,18 @@ describe("a follower of the simulated feed", () => {
   it("lists again when its cursor is of another history, and when what it missed was forgotten", () => {
     const story = new Story()
     story.write(3, "1s")
-    story.database.feed.log.fork()
-    story.world.run("2s")
+    const covers = (subject: string) => subject.startsWith("database")
+    const failover = { entry: 0, covers, rate: 1, struck: undefined, parameters: { millis: 0 } }
+    const spare = story.world.hazards.add("storage/failover", failover)
+    story.database.node.crash("for the test")
+    story.world.run("1s")
+    story.database.node.revive()
+    story.world.run("20s")
+    spare()
     assert.strictEqual(story.listings, 2)
+    assert.strictEqual(story.database.committed("counters").length, 2, "the last commit is lost")
+    assert.strictEqual(story.replica.rows.size, 2)
+    story.written = 2
     const heal = story.world.network.partition(["follower"], ["database"])
     story.write(3, "1s")
     story.database.feed.log.compact(Infinity)
