@@ -107,7 +107,12 @@ export class PgliteDatabase implements Database {
     const first = this.#tail.findIndex(({ atMicros }) => atMicros >= last.atMicros - lagMicros)
     const lost = this.#tail.splice(first).flatMap(({ changes }) => changes)
     this.world.network.kernel.facts.effect("storage/failover", this.#node)
-    const undone = lost.toReversed().map((change) => undoing(change, this.#tables.get(change.table) as Table<unknown>))
+    const undone = lost.toReversed().map((change) =>
+      undoing(
+        change,
+        this.options.tables.find(({ name }) => name === change.table)!
+      )
+    )
     this.#ask(undone.join("; "))
     this.commits("storage/failover", [])
     this.#tail.length = 0

@@ -57,7 +57,7 @@ const stage = async () => {
   return { run, ask, context, end: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }
 
-/** The changes of one turn, read by both sides, each before the other as often. */
+/** The changes of one turn, read by both sides, each before the other as often. @public */
 export const prepareThroughput = async (): Promise<() => Promise<Throughput>> => {
   const { ask, context, end, run } = await stage()
   const feed = Context.get(context, Feed)
@@ -127,7 +127,7 @@ interface Latency {
 const writes = 1_000
 const pauseMillis = 2
 
-/** One writer at a few hundred commits a second, and a follower who is told by hints. */
+/** One writer at a few hundred commits a second, and a follower who is told by hints. @public */
 export const prepareLatency = async (): Promise<() => Promise<Latency>> => {
   const { context, end, run } = await stage()
   return async () => {
