@@ -1,7 +1,10 @@
 /** Every kind of value reaches a real server and comes back as it was. */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fc from "fast-check"
 import type { ColumnKind } from "../../core/ports/Table.ts"
 import { database, skipped } from "./Database.fixture.ts"
 import { literal, sqlTypes } from "./Sql.ts"
@@ -41,4 +44,41 @@ describe.skipIf(skipped())("values", () => {
       }
     }).pipe(Effect.scoped)
   )
+})
+
+describe("a time or an integer on the wire", () => {
+  const codecs = makeCodecs()
+  const wire = (oid: number, value: number) => Result.getOrThrow(PgTypes.encode(value, oid, codecs))
+  const sent = (oid: number, value: number) => new DataView(wire(oid, value).buffer).getBigInt64(0)
+  const epochs = [
+    [PgTypes.OID.int8, 0n],
+    [PgTypes.OID.timestamptz, 946_684_800_000_000n]
+  ] as const
+
+  it("is what Postgres counts, exactly, whatever its halves", () => {
+    const limit = Number.MAX_SAFE_INTEGER + 1
+    const near = fc.integer({ min: -3, max: 3 })
+    const edges = fc
+      .tuple(fc.constantFrom(0, limit - 4, 4 - limit, 946_684_800_000_000, 2 ** 32, -(2 ** 32), 2 ** 52), near)
+      .map(([edge, step]) => edge + step)
+    fc.assert(
+      fc.property(fc.oneof(fc.maxSafeInteger(), edges), (value) => {
+        for (const [oid, origin] of epochs) {
+          assert.strictEqual(sent(oid, value), BigInt(value) - origin)
+          const bytes = wire(oid, value)
+          assert.strictEqual(Result.getOrThrow(PgTypes.decode(bytes, oid, 1, codecs)), value)
+        }
+      })
+    )
+    for (const [oid, origin] of epochs) assert.strictEqual(sent(oid, limit), BigInt(limit) - origin)
+  })
+
+  it("beyond what a number holds is refused, on its way out and in", () => {
+    for (const [oid] of epochs) {
+      assert.throws(() => wire(oid, 2 ** 54))
+      const bytes = new Uint8Array(8)
+      new DataView(bytes.buffer).setBigInt64(0, 2n ** 62n)
+      assert.isTrue(Result.isFailure(PgTypes.decode(bytes, oid, 1, codecs)))
+    }
+  })
 })

@@ -24,7 +24,6 @@
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
 import * as Cause from "effect/Cause"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -50,6 +49,7 @@ import {
 } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import { bind, makeCodecs } from "./Codecs.ts"
+import { Deadlines } from "./Deadlines.ts"
 import { failureOf } from "./Errors.ts"
 import { type Sql, type Tables, toSql } from "./Sql.ts"
 
@@ -118,11 +118,10 @@ const defaults = {
 /** The pool, and what is common to all that use it. */
 class Sessions {
   readonly tables: Tables
-  readonly answerTimeout: Duration.Input
   readonly #pool: PgPool.PgPool
-  readonly #acquireTimeoutMillis: number
-  /** Runs what goes on after whoever wanted it has gone; it ends with the pool. */
-  readonly fork: (effect: Effect.Effect<unknown>) => void
+  readonly #acquiring: Deadlines
+  readonly answering: Deadlines
+  /** Runs what goes on when whoever wanted it has gone. */
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 
   static make(options: PostgresOptions): Effect.Effect<Sessions, never, Scope.Scope> {
@@ -144,7 +143,9 @@ class Sessions {
         }
       }).pipe(Effect.orDie)
       const run = Effect.runForkWith(yield* Effect.context<never>())
-      return new Sessions(options.tables, pool, run, all)
+      const acquiring = yield* Deadlines.make(all.acquireTimeoutMillis)
+      const answering = yield* Deadlines.make(all.answerTimeoutMillis)
+      return new Sessions(options.tables, pool, run, acquiring, answering)
     })
   }
 
@@ -152,33 +153,44 @@ class Sessions {
     tables: ReadonlyArray<Table<unknown>>,
     pool: PgPool.PgPool,
     run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
-    options: typeof defaults
+    acquiring: Deadlines,
+    answering: Deadlines
   ) {
     this.tables = new Map(tables.map((table) => [table.name, table]))
     this.#pool = pool
     this.run = run
-    this.fork = (effect) => void run(effect)
-    this.#acquireTimeoutMillis = options.acquireTimeoutMillis
-    this.answerTimeout = options.answerTimeoutMillis
+    this.#acquiring = acquiring
+    this.answering = answering
   }
 
+  /** In a fiber of its own, so that an idle connection is had without a turn of the host's loop. */
   acquire(label: string): Answered<Session> {
-    return Effect.suspend(() => {
+    return Effect.callback<Session, StorageError>((resume) => {
       const scope = Scope.makeUnsafe()
-      return this.#pool.get.pipe(
-        Scope.provide(scope),
-        Effect.mapError((error) => {
-          const failure = failureOf(error, "connecting")
-          return failure._tag === "Defect" ? new Unavailable({ detail: failure.defect.message }) : failure.reason
-        }),
-        Effect.timeoutOrElse({
-          duration: this.#acquireTimeoutMillis,
-          orElse: () => Effect.fail(new Unavailable({ detail: "no connection could be had in time" }))
-        }),
-        Effect.mapError((reason) => new StorageError({ label, reason })),
-        Effect.map((connection) => new Session(this, connection, scope)),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
+      const fiber = this.run(Scope.provide(this.#pool.get, scope))
+      const leave = () => {
+        fiber.interruptUnsafe()
+        fiber.addObserver((exit) => this.run(Scope.close(scope, exit)))
+      }
+      const stop = this.#acquiring.begin(() => {
+        resume(failed(label, new Unavailable({ detail: "no connection could be had in time" })))
+        leave()
+      })
+      fiber.addObserver((exit) => {
+        stop()
+        if (Exit.isSuccess(exit)) return resume(Effect.succeed(new Session(this, exit.value, scope)))
+        this.run(Scope.close(scope, exit))
+        const error = Cause.findErrorOption(exit.cause)
+        resume(
+          error._tag === "None"
+            ? Effect.failCause(exit.cause as Cause.Cause<never>)
+            : failed(label, refusal(error.value))
+        )
+      })
+      return Effect.sync(() => {
+        stop()
+        leave()
+      })
     })
   }
 
@@ -209,28 +221,33 @@ class Session {
       const fiber = this.#sessions.run(this.#connection.query(text, parameters.map(bind)))
       // The driver writes, or refuses to, in the stack of its caller.
       const wasSent = fiber.pollUnsafe() === undefined
-      fiber.addObserver((exit) => resume(Effect.succeed({ exit, wasSent })))
-      return Effect.sync(() => this.#abandon(fiber))
-    }).pipe(
-      Effect.timeoutOrElse({
-        duration: this.#sessions.answerTimeout,
-        orElse: () => Effect.succeed<Settled>({ exit: Exit.fail("no answer"), wasSent: true })
+      const stop = this.#sessions.answering.begin(() => {
+        resume(Effect.succeed({ exit: Exit.fail("no answer"), wasSent }))
+        this.#abandon(fiber)
       })
-    )
+      fiber.addObserver((exit) => {
+        stop()
+        resume(Effect.succeed({ exit, wasSent }))
+      })
+      return Effect.sync(() => {
+        stop()
+        this.#abandon(fiber)
+      })
+    })
   }
 
   /** Gives the connection back. */
   release(): void {
     if (this.#isReturned) return
     this.#isReturned = true
-    this.#sessions.fork(Scope.close(this.#scope, Exit.void))
+    this.#sessions.run(Scope.close(this.#scope, Exit.void))
   }
 
   /** Closes the connection, which also ends whatever transaction it is in. */
   discard(after: Effect.Effect<unknown> = Effect.void): void {
     if (this.#isReturned) return
     this.#isReturned = true
-    this.#sessions.fork(
+    this.#sessions.run(
       after.pipe(
         Effect.andThen(this.#sessions.invalidate(this.#connection)),
         Effect.andThen(Scope.close(this.#scope, Exit.void))
@@ -247,6 +264,12 @@ class Session {
       })
     )
   }
+}
+
+/** Why there is no connection. */
+function refusal(error: SqlError): Reason {
+  const failure = failureOf(error, "connecting")
+  return failure._tag === "Defect" ? new Unavailable({ detail: failure.defect.message }) : failure.reason
 }
 
 function once(
@@ -373,7 +396,7 @@ class Running {
   /** The same, without waiting. */
   abandon(): void {
     this.#isOver = true
-    this.#sessions.fork(this.rollback)
+    this.#sessions.run(this.rollback)
   }
 
   get abandonUnsent(): Effect.Effect<void> {

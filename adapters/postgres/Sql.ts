@@ -60,7 +60,8 @@ export const toCheck = (condition: Condition, table: Table<unknown>): string =>
   translate(condition, { table, columns: "row", write: literal })
 
 /** An identifier, quoted. */
-export const name = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
+export const name = (identifier: string): string =>
+  identifier.includes('"') ? `"${identifier.replaceAll('"', '""')}"` : `"${identifier}"`
 
 /** A value as SQL text. */
 export const literal: Write = (kind, value, isArray = false) => {

@@ -9,6 +9,10 @@ export interface Work {
   /** Facts that were told, where they are counted. */
   readonly facts?: number
   readonly runs?: number
+  /** What the work took, where not all of it counts. */
+  readonly millis?: number
+  /** What the same took in another way, in the same process. */
+  readonly baselineMillis?: number
 }
 
 export interface Figure {
@@ -21,7 +25,7 @@ export interface Figure {
   readonly target?: number
   /** The least that we promise of what is done in a second. */
   readonly targetPerSecond?: number
-  readonly unit: "messages" | "seeds" | "days" | "updates"
+  readonly unit: "messages" | "seeds" | "days" | "updates" | "requests"
   /** Loads what it needs, which is not measured, and returns the work, which is. */
   readonly load: () => Promise<() => Work | Promise<Work>>
 }
@@ -141,6 +145,17 @@ const storageUpdates: Figure = {
   }
 }
 
+const postgres = (name: string, unit: Figure["unit"], contest: "fencedUpdate" | "claimAndFinish"): Figure => ({
+  name,
+  group: "port on Postgres, to the same statements by hand",
+  unit,
+  target: 0.8,
+  load: async () => {
+    const { contests, prepare } = await import("./postgresWork.ts")
+    return prepare(contests[contest])
+  }
+})
+
 export const figures: ReadonlyArray<Figure> = [
   ...mesh("mesh of 5 hosts", five, { datagrams: 0.16, sockets: 0.09 }),
   testClock,
@@ -148,5 +163,7 @@ export const figures: ReadonlyArray<Figure> = [
   ...mesh("partition storm, 5 hosts", storm, {}),
   idleDay,
   standard,
-  storageUpdates
+  storageUpdates,
+  postgres("fenced update", "updates", "fencedUpdate"),
+  postgres("claim and finish", "requests", "claimAndFinish")
 ]

@@ -78,7 +78,9 @@ function measure({ group, name }: Figure): Measured {
 }
 
 function medianOf(samples: ReadonlyArray<Measured>): Measured {
-  const sorted = samples.toSorted((left, right) => left.millis - right.millis)
+  const cost = ({ baselineMillis, millis }: Measured) =>
+    baselineMillis === undefined ? millis : millis / baselineMillis
+  const sorted = samples.toSorted((left, right) => cost(left) - cost(right))
   return sorted[Math.floor((sorted.length - 1) / 2)] as Measured
 }
 
@@ -90,11 +92,13 @@ function rowOf(figure: Figure, medians: ReadonlyMap<Figure, Measured>): Row {
   const measured = medians.get(figure) as Measured
   const baseline = [...medians].find(([{ group, name }]) => group === figure.group && name === figure.baseline)
   const perSecond = perSecondOf(measured)
+  const { baselineMillis, millis } = measured
+  const own = baselineMillis === undefined ? undefined : baselineMillis / millis
   return {
     figure,
     ...measured,
     perSecond,
-    ratio: baseline === undefined ? undefined : perSecond / perSecondOf(baseline[1])
+    ratio: own ?? (baseline === undefined ? undefined : perSecond / perSecondOf(baseline[1]))
   }
 }
 
@@ -134,7 +138,7 @@ function table(all: ReadonlyArray<Row>, rounds: number): string {
         `${short(perSecond)} ${figure.unit === "messages" ? "msg" : figure.unit}`,
         ratio === undefined ? "" : ratio.toFixed(3),
         target === undefined ? "" : `${target < 1e6 ? target : short(target)}${isMissed ? " missed" : ""}`,
-        short(virtualPerSecond(row)),
+        row.virtualSeconds === 0 ? "" : short(virtualPerSecond(row)),
         `${peakMegabytes.toFixed(0)} MB`
       ]
       lines.push(`  ${figure.name.padEnd(22)}${cells.map((cell) => cell.padStart(13)).join("")}`)
