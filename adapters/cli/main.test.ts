@@ -66,6 +66,18 @@ describe("a run", { timeout: 60_000 }, () => {
     assert.strictEqual(code, 0)
   })
 
+  it("on PGlite says so in its line and its file, and is replayed on PGlite", { timeout: 180_000 }, () => {
+    const ran = stormglass("run", fixture("failsAlways"), "--seed", "1", "--storage", "pglite")
+    assert.strictEqual(ran.code, 1)
+    assert.match(ran.out, /replay \S+failsAlways.ts --seed 1 --storage pglite\n/)
+    const [, file = ""] = /saved as (\S+)/.exec(ran.out) ?? []
+    const { out } = stormglass("replay", file)
+    assert.match(out, /digest \w+, equal/)
+    const { code, err } = stormglass("replay", file, "--storage", "model")
+    assert.strictEqual(code, 2)
+    assert.match(err, /--storage is of the saved failure/)
+  })
+
   it("that fails ends with 1, and its line and its file replay it with the same digest, until somebody edits it", () => {
     const ran = stormglass("run", fixture("chargesTwice"), "--seeds", "20")
     assert.strictEqual(ran.code, 1)

@@ -42,14 +42,12 @@ export interface Search {
   readonly isStopped: () => boolean
 }
 
-/** Whether the mutant can be found with this database at all: on PGlite, suites are not asked, what they test there may be. */
-export const concerns = ({ edits, name, suite }: Mutant, storage: DatabaseName): boolean =>
-  storage === "model" ||
-  (exceptionsOnPglite[name] === undefined &&
-    (suite === undefined || edits.some(({ file }) => file.startsWith("adapters/postgres/"))))
+/** Whether the mutant is looked for with this database: a suite has its own, whatever scenarios run on. */
+export const concerns = ({ name, suite }: Mutant, storage: DatabaseName): boolean =>
+  storage === "model" || (suite === undefined && exceptionsOnPglite[name] === undefined)
 
 export const mutantRow = (mutant: Mutant, search: Search): Promise<MutantRow> =>
-  mutant.suite === undefined || search.storage !== "model"
+  mutant.suite === undefined
     ? rowOfScenarios(mutant, search)
     : Promise.resolve(rowOfSuite(Session.requireFit(mutant), mutant.suite))
 
