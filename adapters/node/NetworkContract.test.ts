@@ -20,7 +20,7 @@ const start = (name: string, ...parameters: ReadonlyArray<string>) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
-        const child = spawn(process.execPath, [peer, ...parameters], { stdio: ["ignore", "pipe", "inherit"] })
+        const child = spawn(process.execPath, [peer, ...parameters], { stdio: ["pipe", "pipe", "inherit"] })
         const lines: Array<unknown> = []
         createInterface({ input: child.stdout }).on("line", (line) => lines.push(JSON.parse(line)))
         return { child, lines, ended: new Promise((resolve) => child.once("close", resolve)) }

@@ -20,6 +20,10 @@ const tell = (line: unknown) => Effect.sync(() => void writeSync(1, `${JSON.stri
 
 const say = Layer.succeed(Programs.Say, tell)
 
+// Whoever started it holds the other end of this, and takes it along when he is killed.
+process.stdin.once("end", () => process.exit()).resume()
+process.stdin.unref()
+
 const [role = "", argument = ""] = process.argv.slice(2)
 
 const serve = (port: number) =>
