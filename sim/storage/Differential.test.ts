@@ -310,6 +310,17 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
     )
   },
   {
+    name: "but not for who holds the row already",
+    schedule: turns(
+      [0, change(1)],
+      [1, remove(1)],
+      [2, take(1, "for key share")],
+      [2, take(1, "for share")],
+      [0, rollback],
+      [2, commit]
+    )
+  },
+  {
     name: "who is changing the row is awaited outside of the queue",
     schedule: turns([2, change(1)], [1, remove(1)], [0, change(1)], [2, commit], [2, rename(1, "x")], [1, rollback])
   },

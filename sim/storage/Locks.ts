@@ -27,6 +27,7 @@ export const conflicts = (left: RowLock, right: RowLock): boolean => strength[le
 export const mustWait = (slot: Slot, transaction: Transaction, mode: RowLock, wait: RowWait | undefined): boolean => {
   if (conflictsWithHolders(slot, transaction, mode)) return true
   if (mode !== "for share" || !slot.isShareQueued || slot.queue === undefined) return false
+  if (heldMode(slot, transaction) !== undefined) return false
   return slot.queue
     .slice(0, wait === undefined ? undefined : slot.queue.indexOf(wait))
     .some((other) => other.isQueued && conflicts(other.mode, mode))
