@@ -10,6 +10,8 @@ import * as Queue from "effect/Queue"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { SqlError } from "effect/sql/SqlError"
 import { type EmbeddedDatabase, make } from "./EmbeddedDatabase.ts"
+import { concat, cstring, frame, int32 } from "./Frames.ts"
+import * as Frontend from "./Frontend.ts"
 
 class Embedded extends Context.Service<Embedded, EmbeddedDatabase>()("test/Embedded") {}
 
@@ -21,6 +23,14 @@ const client = (options: Partial<PgClient.PgPoolConfig> = {}) =>
   Effect.flatMap(Embedded, ({ connection }) => PgClient.make({ ...connection, ...options })).pipe(
     Effect.provide(Reactivity.layer)
   )
+
+/** A connection without a driver, welcomed. */
+const open = Effect.gen(function* () {
+  const stream = (yield* Embedded).connection.stream()
+  stream.write(frame("", int32(196_608), cstring("user"), cstring("postgres"), new Uint8Array(1)))
+  yield* Effect.callback<void>((resume) => void stream.once("data", () => resume(Effect.void)))
+  return stream
+})
 
 const codeOf = (exit: Exit.Exit<unknown, SqlError>): string => {
   if (Exit.isSuccess(exit)) return "success"
@@ -78,6 +88,31 @@ layer(Layer.effect(Embedded, make()), { timeout: 60_000, excludeTestServices: tr
           Effect.flatMap(connect(), (leaving) => run(leaving, "begin", "insert into gone values (1)"))
         )
         assert.deepStrictEqual(yield* valuesOf(watcher, "select id from gone"), [])
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("one that goes away before it has synced leaves nothing behind", () =>
+      Effect.gen(function* () {
+        const watcher = yield* connect()
+        yield* run(watcher, "create table unsynced (id int primary key)")
+        const leaving = yield* open
+        const parse = frame("P", cstring(""), cstring("insert into unsynced values (1)"), new Uint8Array(2))
+        const bind = frame("B", cstring(""), cstring(""), new Uint8Array(6))
+        leaving.write(concat([parse, bind, frame("E", cstring(""), int32(0)), frame("H")]))
+        leaving.destroy()
+        assert.deepStrictEqual(yield* valuesOf(watcher, "select id from unsynced"), [])
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("one that goes away while it is answered runs nothing more, and holds nobody up", () =>
+      Effect.gen(function* () {
+        const [owner, next] = [yield* connect(), yield* connect()]
+        yield* run(owner, "begin")
+        const leaving = yield* open
+        leaving.write(concat([Frontend.query("select 1"), Frontend.query("begin")]))
+        leaving.on("data", () => leaving.destroy())
+        yield* run(owner, "commit")
+        assert.deepStrictEqual(yield* valuesOf(next, "select 2"), [2])
       }).pipe(Effect.scoped)
     )
 

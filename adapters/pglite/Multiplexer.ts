@@ -198,12 +198,13 @@ export class Multiplexer {
     if (!this.#sessions.delete(session.id)) return
     const position = this.#queue.indexOf(session)
     if (position >= 0) this.#queue.splice(position, 1)
-    for (const turn of session.turns) turn.stopTimer?.()
+    for (const turn of session.turns.splice(0)) turn.stopTimer?.()
     if (this.#broken !== undefined) return
     if (this.#owner === session) {
       this.#owner = undefined
-      // COMMIT was not among what was received, or it would have run.
-      this.#execute(concat([Frontend.sync(), Frontend.query("rollback")]))
+      // COMMIT was not among what was received, or it would have run. Nor was the SYNC that would commit statements outside of a
+      // transaction: they are rolled back before it. After an error only it is heard, and what is behind it.
+      this.#execute(concat([Frontend.query("rollback"), Frontend.sync(), Frontend.query("rollback")]))
     }
     if (this.#unnamedBy === session) this.#unnamedBy = undefined
     if (this.#owner === undefined) this.#forget(session)
