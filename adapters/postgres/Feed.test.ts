@@ -54,10 +54,12 @@ const sessionOn = (connection: Connection): Effect.Effect<Say, never, Scope.Scop
     (session) => (statement) => Effect.orDie(Effect.map(session.query(statement, [], false), ({ rows }) => rows))
   )
 
-const feedOn = (connection: Connection) =>
+const feedOn = (connection: Connection, answerTimeoutMillis = 10_000) =>
   Effect.map(
     Layer.build(
-      PostgresFeed.layer({ tables }).pipe(Layer.provide(PgClient.layer({ ...connection, maxConnections: 3 })))
+      PostgresFeed.layer({ tables, answerTimeoutMillis }).pipe(
+        Layer.provide(PgClient.layer({ ...connection, maxConnections: 3 }))
+      )
     ),
     (context) => Context.get(context, Feed)
   )
@@ -254,6 +256,41 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
         const again = yield* feed.list(tables)
         assert.deepStrictEqual(again.rows.length, 2)
         assert.deepStrictEqual((yield* feed.poll(again.cursor)).changes, [])
+      })
+    )
+  )
+
+  it.live("forgets nothing young, though the transaction that wrote it is older than one whose changes are old", () =>
+    story(({ feed, session }) =>
+      Effect.gen(function* () {
+        const [say, older] = [yield* session, yield* session]
+        yield* older("begin")
+        yield* older("select pg_current_xact_id()::text")
+        yield* say("insert into things values (1, 1)")
+        yield* say(`update ${changesTable} set at = at - interval '1 hour'`)
+        yield* older("insert into things values (2, 2)")
+        yield* older("commit")
+        assert.strictEqual(yield* feed.compact({ olderThanMillis: 1_800_000 }), 0)
+        yield* say(`update ${changesTable} set at = at - interval '1 hour'`)
+        assert.strictEqual(yield* feed.compact({ olderThanMillis: 1_800_000 }), 2)
+      })
+    )
+  )
+
+  it.live("waits no longer than its limit for an answer, and can be asked again; of no table it lists nothing", () =>
+    story(({ connection, session }) =>
+      Effect.gen(function* () {
+        const say = yield* session
+        const feed = yield* feedOn(connection, 300)
+        const { cursor, rows } = yield* feed.list([])
+        assert.deepStrictEqual(rows, [])
+        yield* say("begin")
+        yield* say(`lock table ${changesTable} in access exclusive mode`)
+        const { reason } = yield* Effect.flip(feed.poll(cursor))
+        assert.deepInclude(reason, { _tag: "Timeout", limit: "statement" })
+        yield* say("commit")
+        yield* say("insert into things values (1, 1)")
+        assert.deepStrictEqual(valuesOf((yield* feed.poll(cursor)).changes), ["1:1"])
       })
     )
   )

@@ -48,6 +48,8 @@ export const channel = "stormglass_changes"
 export interface FeedOptions {
   /** Whose changes are understood: those of other tables are passed over. */
   readonly tables: ReadonlyArray<Table<unknown>>
+  /** A question without an answer by then is given up, and its connection with it. Default 10 s. */
+  readonly answerTimeoutMillis?: number
 }
 
 export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.PgClient> =>
@@ -56,13 +58,23 @@ export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.P
     Effect.map(PgClient.PgClient, (client) => make(client, options))
   )
 
-const make = (client: PgClient.PgClient, { tables }: FeedOptions): typeof Feed.Service => {
+const make = (
+  client: PgClient.PgClient,
+  { answerTimeoutMillis = 10_000, tables }: FeedOptions
+): typeof Feed.Service => {
   const known = new Map(tables.map((table) => [table.name, readerOf(table)]))
   const ask = <Row extends object>(
     text: string,
     parameters: ReadonlyArray<unknown>
   ): Effect.Effect<ReadonlyArray<Row>, FeedError> =>
-    Effect.catchTag(client.unsafe<Row>(text, parameters), "SqlError", failed)
+    client.unsafe<Row>(text, parameters).pipe(
+      Effect.catchTag("SqlError", failed),
+      // Whoever follows waits for nothing else: a server that falls silent, or a lock, must not hold it for ever.
+      Effect.timeoutOrElse({
+        duration: answerTimeoutMillis,
+        orElse: () => Effect.fail(new FeedError({ reason: new Timeout({ limit: "statement" }) }))
+      })
+    )
 
   const list = (asked: ReadonlyArray<Table<unknown>>): Effect.Effect<Listing, FeedError> =>
     Effect.gen(function* () {
@@ -186,11 +198,16 @@ const polling = (isContinued: boolean): string => `with head as (${head}),
 const pollingFresh = polling(false)
 const pollingOn = polling(true)
 
-const compacting = `with bound as (
-    select max(xid::text::numeric)::text::xid8 as xid
-    from (select xid, at from ${changesTable} order by xid limit $2::integer) oldest
-    where at < clock_timestamp() - $1::double precision * interval '1 millisecond'
-      and xid < pg_snapshot_xmin(pg_current_snapshot())
+/** Up to the first transaction that wrote something younger: an older one may have written later. */
+const compacting = `with oldest as (select xid, at from ${changesTable} order by xid limit $2::integer),
+  young as (
+    select min(xid::text::numeric)::text::xid8 as xid from oldest
+    where at >= clock_timestamp() - $1::double precision * interval '1 millisecond'
+  ),
+  bound as (
+    select max(oldest.xid::text::numeric)::text::xid8 as xid from oldest, young
+    where oldest.xid < coalesce(young.xid, pg_snapshot_xmin(pg_current_snapshot()))
+      and oldest.xid < pg_snapshot_xmin(pg_current_snapshot())
   ),
   forgotten as (delete from ${changesTable} using bound where ${changesTable}.xid <= bound.xid returning 1),
   raised as (update ${floorTable} set xid = bound.xid from bound where ${floorTable}.xid < bound.xid)
