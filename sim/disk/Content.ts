@@ -49,6 +49,11 @@ export class Content {
     return this.#changes.filter(({ state }) => state !== "synced").length
   }
 
+  /** Of these, those that may still reach the disk: what `losePower` asks about. */
+  get pending(): number {
+    return this.#changes.filter(({ state }) => state === "pending").length
+  }
+
   /** A copy of what stands there; short at the end of the file. */
   read(offset: number, length: number): Uint8Array {
     return this.#bytes.slice(Math.min(offset, this.#size), Math.min(offset + length, this.#size))

@@ -104,4 +104,17 @@ describe("DiskImage", () => {
     image.losePower(0, () => "lost")
     assert.throws(() => image.find("/file"), /ENOENT/)
   })
+
+  it("asks about every write that may still survive, and says how many those are, also after a sync that failed", () => {
+    const image = new DiskImage(() => 0)
+    const file = image.openFile("/file", create)
+    if (file._tag !== "File") throw new Error("a directory")
+    image.write(file, 0, Uint8Array.of(1))
+    file.content.failSync()
+    image.write(file, 1, Uint8Array.of(2))
+    image.write(file, 2, Uint8Array.of(3))
+    const asked: Array<string> = []
+    image.losePower(1, (_file, nth, count) => (asked.push(`${nth} of ${count}`), "whole"))
+    assert.deepStrictEqual(asked, ["0 of 2", "1 of 2"])
+  })
 })

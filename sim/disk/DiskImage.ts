@@ -223,7 +223,7 @@ export class DiskImage {
 
   /**
    * The power fails: of the changes to directories that are not on the disk the first `journalKept` (a fraction) survive, and of the
-   * writes to each file those that `survives` says. Returns how much was lost or torn.
+   * writes to each file those that `survives` says, the nth of so many. Returns how much was lost or torn.
    */
   losePower(
     journalKept: number,
@@ -237,7 +237,7 @@ export class DiskImage {
     }
     let writes = 0
     for (const file of this.#dirty) {
-      const count = file.content.unsynced
+      const count = file.content.pending
       writes += file.content.losePower((nth) => survives(file.id, nth, count))
     }
     this.#dirty.clear()
