@@ -147,23 +147,26 @@ describe("a server", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that is stopped ends by its deadline, whatever its handlers do", () =>
-    Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const asked = yield* Deferred.make<void>()
-      const release = yield* Deferred.make<void>()
-      // Uninterruptible, as a handler without a router is.
-      const stuck: App = Effect.as(
-        Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(release)),
-        HttpServerResponse.empty()
-      )
-      const port = yield* Effect.provideService(serve(stuck, { stopDeadlineMillis: 200 }), Scope.Scope, scope)
-      const heard = yield* Effect.forkChild(converse(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
-      yield* Deferred.await(asked)
-      const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      assert.strictEqual(yield* Fiber.join(heard), "", "cut off at the deadline, unanswered")
-      yield* Deferred.succeed(release, undefined)
-      yield* Fiber.join(stopping)
-    })
+  it.live(
+    "that is stopped cuts off its callers at the deadline, and waits for a handler that cannot be interrupted",
+    () =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const asked = yield* Deferred.make<void>()
+        const release = yield* Deferred.make<void>()
+        // Uninterruptible, as a handler without a router is.
+        const stuck: App = Effect.as(
+          Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(release)),
+          HttpServerResponse.empty()
+        )
+        const port = yield* Effect.provideService(serve(stuck, { stopDeadlineMillis: 200 }), Scope.Scope, scope)
+        const heard = yield* Effect.forkChild(converse(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+        yield* Deferred.await(asked)
+        const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        assert.strictEqual(yield* Fiber.join(heard), "", "cut off at the deadline, unanswered")
+        assert.isUndefined(stopping.pollUnsafe(), "its handler is still under way")
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(stopping)
+      })
   )
 })

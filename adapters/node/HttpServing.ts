@@ -1,9 +1,10 @@
 /**
  * Effect's `HttpServer` on Node as production wants it: every phase of a request has a limit, WebSockets are upgraded with what
- * `core/socket/LiveSocket.ts` adds, and shutting down ends by a deadline.
+ * `core/socket/LiveSocket.ts` adds, and shutting down keeps no caller beyond a deadline.
  *
  * Shutting down: no connection is accepted any more and idle ones are closed; sessions are interrupted, and their peers hear 1001;
- * requests under way are waited for; what is left at the deadline is cut off.
+ * requests under way are waited for; what is left at the deadline is cut off from its caller and interrupted. Absent: giving up a
+ * handler that cannot be interrupted. The scope waits for it; whoever must be gone by then ends the process.
  */
 import * as Http from "node:http"
 import type { Socket as NetSocket } from "node:net"
