@@ -72,7 +72,7 @@ const make = (
       // Whoever follows waits for nothing else: a server that falls silent, or a lock, must not hold it for ever.
       Effect.timeoutOrElse({
         duration: answerTimeoutMillis,
-        orElse: () => Effect.fail(new FeedError({ reason: new Timeout({ limit: "statement" }) }))
+        orElse: () => Effect.fail(new FeedError({ reason: new Unavailable({ detail: "no answer in time" }) }))
       })
     )
 
