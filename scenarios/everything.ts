@@ -1,4 +1,4 @@
-import { faultKinds } from "../sim/nemesis/faultKinds.ts"
+import { commonKinds } from "../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../sim/nemesis/Swarm.ts"
 import * as ControlPlaneScenario from "./ControlPlaneScenario.ts"
 
@@ -9,5 +9,5 @@ Nothing that was acknowledged is lost or done twice, nobody acts under a lease t
 every fleet is as it is wanted.`,
   parameters: { nodes: [3, 5], agents: [1, 3], clients: [1, 4], desiredMax: [1, 8] },
   faults: (draw, { world }) =>
-    Swarm.draw(draw, world, { kinds: faultKinds, safetyMicros: 60_000_000, quorumOf: world.tagged("control-plane") })
+    Swarm.draw(draw, world, { kinds: commonKinds, safetyMicros: 60_000_000, quorumOf: world.tagged("control-plane") })
 })

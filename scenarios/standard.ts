@@ -1,4 +1,4 @@
-import { faultKinds } from "../sim/nemesis/faultKinds.ts"
+import { commonKinds } from "../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../sim/nemesis/Swarm.ts"
 import * as ControlPlaneScenario from "./ControlPlaneScenario.ts"
 
@@ -15,7 +15,7 @@ five minutes, under the faults of the swarm and the eyes of every invariant.`,
   safetyMillis,
   faults: (draw, { world }) =>
     Swarm.draw(draw, world, {
-      kinds: faultKinds,
+      kinds: commonKinds,
       safetyMicros: safetyMillis * 1_000,
       quorumOf: world.tagged("control-plane")
     })

@@ -13,8 +13,7 @@ import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.t
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
-import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
-import { diskKinds } from "../../sim/nemesis/kinds/disk.ts"
+import { commonKinds, faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
 import { type DatabaseName, databaseNames } from "../../sim/storage/Databases.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
@@ -277,7 +276,7 @@ async function sweepCommand(options: {
       seedText === undefined &&
       // On PGlite a few seeds are a sample: every mark is met on the model.
       options.storage === "model"
-    const rare = faultKinds
+    const rare = commonKinds
       .filter(({ name }) => (summary.effects[name] ?? 0) < options.minEffects)
       .map(({ name }) => name)
     // One scenario, one seed or a plan need not meet every mark: said, and no failure. What ends at its first failure says nothing.
@@ -551,7 +550,7 @@ async function listCommand(options: { readonly what: string; readonly json: bool
 }
 
 function faultRows(): ReadonlyArray<FaultRow> {
-  return [...faultKinds, ...diskKinds].map(({ describes, mode, name, parameters = {} }) => {
+  return faultKinds.map(({ describes, mode, name, parameters = {} }) => {
     const when = mode === "event" ? ["at", "on"] : ["from", "until", "rate"]
     return { name, describes, when, parameters }
   })

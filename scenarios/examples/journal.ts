@@ -7,7 +7,6 @@ import { fnv1a32 } from "../../core/hash/fnv1a32.ts"
 import { type Invariant, toCheck, Violation } from "../../core/invariants/Invariant.ts"
 import { SimDisks } from "../../sim/disk/SimDisk.ts"
 import { kindsOf } from "../../sim/nemesis/faultKinds.ts"
-import { diskKinds } from "../../sim/nemesis/kinds/disk.ts"
 import { victimTag } from "../../sim/nemesis/kinds/process.ts"
 import * as Swarm from "../../sim/nemesis/Swarm.ts"
 import * as Scenario from "../../sim/run/Scenario.ts"
@@ -117,7 +116,7 @@ export const build = (world: World, options: { readonly isSynced: boolean }) => 
 }
 
 /** One copy cannot outlive corruption, it can only be seen. */
-const struck = diskKinds.filter(({ name }) => name !== "disk/corruption")
+const struck = kindsOf("disk").filter(({ name }) => name !== "disk/corruption")
 
 export const journal = Scenario.make({
   name: "example/journal",
@@ -137,7 +136,6 @@ export const journal = Scenario.make({
     }
     return { ...swarm, faults: [inTheMiddle, ...swarm.faults] }
   },
-  faultKinds: diskKinds,
   invariants: [toCheck(keptIsRead)],
   marks: [tornTail],
   liveness: { withinMillis: 120_000, quietMillis: 0, noise: () => false }

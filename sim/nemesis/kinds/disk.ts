@@ -1,5 +1,5 @@
 /**
- * Faults of disks, for scenarios whose nodes have one: `faultKinds: diskKinds`. What is lost at a crash is lost because the power
+ * Faults of disks, for scenarios whose nodes have one. What is lost at a crash is lost because the power
  * failed with it.
  */
 import type { Draw } from "../Draw.ts"
@@ -13,7 +13,7 @@ const hazard = (name: string, describes: string, rateMinimum: number, rateMaximu
   draw: (draw: Draw, context: SwarmContext) => [window(draw, context, `disk/${name}`, rateMinimum, rateMaximum)]
 })
 
-export const diskKinds: ReadonlyArray<FaultKind> = [
+export const all: ReadonlyArray<FaultKind> = [
   hazard("lost-unsynced", "the power fails at a crash: what was not synced is lost, here and there", 0.3, 1),
   hazard(
     "torn-write",
