@@ -475,7 +475,8 @@ export class Session {
       if (tag === "DISCARD ALL" || tag === "DEALLOCATE ALL") this.statements.clear()
     }
     for (const text of texts) {
-      if (/\bset_config\s*\(/i.test(text)) this.hasChangedSettings = true
+      // What is set for a transaction alone ends with it.
+      if (/\bset_config\s*\((?![^()]*,\s*true\s*\))/i.test(text)) this.hasChangedSettings = true
       for (const [, name = ""] of text.matchAll(/\breset\s+(\w+)/gi)) this.#resetLimit(name.toLowerCase())
       if (/\bdiscard\s+all\b/i.test(text)) this.#resetLimit("all")
       if (problem !== undefined) continue

@@ -13,7 +13,7 @@ import { follow } from "../../core/feed/follow.ts"
 import { add, eq, ge, subtract } from "../../core/ports/Condition.ts"
 import { type Change, type Cursor, Feed } from "../../core/ports/Feed.ts"
 import { Replica } from "../../core/ports/Replica.fixture.ts"
-import { Storage, type StorageError, type Transaction } from "../../core/ports/Storage.ts"
+import { Storage, type StorageError, type Transaction, leases } from "../../core/ports/Storage.ts"
 import { type Table, integer, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
 
 const accounts = make("accounts", {
@@ -26,7 +26,7 @@ const notes = make("notes", {
   primaryKey: ["place", "at"]
 })
 
-export const tables: ReadonlyArray<Table<unknown>> = [accounts, notes]
+export const tables: ReadonlyArray<Table<unknown>> = [accounts, notes, leases]
 
 type Program = Effect.Effect<void, unknown, Storage | Feed | Scope.Scope>
 
@@ -94,6 +94,58 @@ const laws: Readonly<Record<string, Program>> = {
     assert.strictEqual(updated!.transactionId, inserted!.transactionId)
     assert.notStrictEqual(updated!.transactionId, deleted!.transactionId)
     assert.isAtLeast(deleted!.atMicros, updated!.atMicros)
+  }),
+
+  "says of every change how its writer was labelled, and under which fences it wrote": Effect.gen(function* () {
+    const { transaction, ...storage } = yield* Storage
+    const [first, second] = ["leader", "buckets/3 'of \"7\"'"]
+    const lease = (key: string) => ({ key, holder: "a", acquiredAt: 1, renewedAt: 1, expiresAt: 2, releasedAt: null })
+    yield* storage.once(
+      (t) =>
+        t.insert(leases, [
+          { ...lease(first), epoch: 3 },
+          { ...lease(second), epoch: 4 }
+        ]),
+      { label: "lease/acquire" }
+    )
+    const { cursor } = yield* (yield* Feed).list(tables)
+    const fences = [
+      { lease: first, epoch: 3 },
+      { lease: second, epoch: 4 }
+    ]
+    const insert = (id: number) => (t: Transaction) => t.insert(accounts, { id, value: id })
+    const raise = (t: Transaction) =>
+      t.update(accounts, { where: (row) => ge(row.id, 1), set: (row) => ({ value: add(row.value, 1) }) })
+    yield* storage.once(insert(1), { label: "fenced/once", fences })
+    yield* storage.once(insert(2), { label: "open/once" })
+    yield* transaction((t) => Effect.andThen(insert(3)(t), t.delete(accounts, { where: (row) => eq(row.id, 1) })), {
+      label: "fenced: both",
+      fences
+    })
+    yield* transaction(raise, { label: "open" })
+    yield* storage.once(raise, { label: "one/fence", fences: fences.slice(0, 1) })
+    // Nobody's: refused, it says nothing of what comes after it.
+    const stale = transaction(raise, { label: "stale", fences: [{ lease: first, epoch: 2 }] })
+    assert.strictEqual((yield* Effect.flip(stale)).reason._tag, "Fenced")
+    yield* storage.once((t) => t.delete(accounts, { where: (row) => ge(row.id, 3) }), { label: "last" })
+    const { changes } = yield* since(cursor)
+    const said = changes.map(({ fences, key, label }) => [
+      label,
+      key,
+      fences.map(({ epoch, lease }) => `${lease} ${epoch}`).join(", ")
+    ])
+    const both = `${first} 3, ${second} 4`
+    assert.deepStrictEqual(said, [
+      ["fenced/once", "1", both],
+      ["open/once", "2", ""],
+      ["fenced: both", "3", both],
+      ["fenced: both", "1", both],
+      ["open", "2", ""],
+      ["open", "3", ""],
+      ["one/fence", "2", `${first} 3`],
+      ["one/fence", "3", `${first} 3`],
+      ["last", "3", ""]
+    ])
   }),
 
   "gives nothing of a transaction that was rolled back": Effect.gen(function* () {

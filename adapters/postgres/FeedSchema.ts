@@ -6,20 +6,21 @@
  *   positions of one row rise in the order of commits.
  * - T2 The trigger runs with the rights of its owner: who writes a table needs none on `changes`.
  * - T3 `truncate` is told as the deletion of every row.
+ * - T4 A change is labelled as the statement that made it is, by the comment in front of it (`/* lease/renew *\/ update …`),
+ *   and fenced by what was told to the session (`Sql.ts`, Q6): a writer pays no round trip for either.
  *
  * Absent on purpose: a notification in the trigger. Postgres commits transactions that notify one at a time, the wait for
  * the disk included: sixteen writers who committed 3,600 updates a second committed 500. See `FeedHints.ts`.
  */
 import type { Table } from "../../core/ports/Table.ts"
-import { name } from "./Sql.ts"
+import { fencesSetting, name } from "./Sql.ts"
 
 export const changesTable = "stormglass_changes"
 export const floorTable = "stormglass_changes_floor"
 const record = "stormglass_record_change"
 
-/** Transaction-local settings by which a writer says what its changes are labelled with. */
-export const labelSetting = "stormglass.label"
-export const fencesSetting = "stormglass.fences"
+/** Of a statement so much is looked at for its label: one that inserts many rows is long, and this is done for each of them. */
+const labelledMax = 256
 
 /** The table, the floor and the function; owned by who owns the tables. */
 export const createFeed: ReadonlyArray<string> = [
@@ -42,7 +43,8 @@ begin
   execute format($format$
     create or replace function %1$I.${record}() returns trigger language plpgsql security definer as $body$
     declare
-      of_label constant text := nullif(pg_catalog.current_setting('${labelSetting}', true), '');
+      of_label constant text := pg_catalog.substring(
+        pg_catalog.left(pg_catalog.current_query(), ${labelledMax}), '^/\\* ([^*]+) \\*/ ');
       of_fences constant text := nullif(pg_catalog.current_setting('${fencesSetting}', true), '');
     begin
       if tg_op operator(pg_catalog.=) 'TRUNCATE' then

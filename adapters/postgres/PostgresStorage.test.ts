@@ -296,7 +296,7 @@ describe.skipIf(skipped())("on a real server", () => {
         yield* session("query like '/* story/first */ update%'")
         yield* release
         for (const fiber of fibers) yield* Fiber.join(fiber)
-        yield* session("query = 'commit'")
+        yield* session("query = '/* story _/ drop */ commit'")
       })
     )
   )

@@ -14,9 +14,10 @@
  * - S6 A connection about which anything is doubtful (an interrupted statement, an answer that did not come) is closed
  *   and never lent again: a late cancellation must not hit somebody else's statement.
  *
- * Labels travel as a comment before BEGIN, and before the statement of `once`: `/* lease/renew *\/ begin …`. They show in
- * `pg_stat_activity` and in the server's log. On the wire the text is in the Parse message, which a connection sends once for
- * each form and refers to by name afterwards: whoever listens remembers names.
+ * Labels travel as a comment before every statement: `/* lease/renew *\/ begin …`. They show in `pg_stat_activity` and in the
+ * server's log, and the change feed writes them down. On the wire the text is in the Parse message, which a connection sends
+ * once for each form and refers to by name afterwards: whoever listens remembers names. A form belongs to a label or two, so
+ * that this prepares hardly more of them.
  *
  * Guarantees are divided: atomicity, isolation, locks and durability are Postgres'; this file adds the fences' epochs,
  * the one error with its reasons, and what an ended connection means.
@@ -327,6 +328,8 @@ class Running {
   readonly #sessions: Sessions
   readonly #options: TransactionOptions
   readonly transaction: Transaction
+  /** Before each statement. */
+  readonly #comment: string
   readonly #turn = Semaphore.makeUnsafe(1)
   #session: Session | undefined
   #hasWritten = false
@@ -338,6 +341,7 @@ class Running {
   constructor(sessions: Sessions, options: TransactionOptions) {
     this.#sessions = sessions
     this.#options = options
+    this.#comment = commentOf(options.label)
     this.transaction = makeTransaction((statement) => this.#execute(statement))
   }
 
@@ -346,7 +350,7 @@ class Running {
     const { fences = [], isolation = "read committed", label } = this.#options
     return Effect.gen({ self: this }, function* () {
       this.#session = yield* this.#sessions.acquire(label)
-      yield* this.#call(control(`${commentOf(label)}begin isolation level ${isolation}`), undefined)
+      yield* this.#call(control(`begin isolation level ${isolation}`), undefined)
       if (fences.length === 0) return
       const { rows } = yield* this.#call(toSql({ _tag: "Fence", fences }, this.#sessions.tables), undefined)
       const stale = staleAmong(fences, rows)
@@ -365,7 +369,7 @@ class Running {
       }
       this.#isOver = true
       const sent = this.#sessions.run(
-        Effect.map(session.run(control("commit")), (settled): Answered<void> => {
+        Effect.map(session.run(this.#labelled(control("commit"))), (settled): Answered<void> => {
           const { answer, isLost } = answerOf(label, settled, undefined, this.#hasWritten)
           if (isLost) session.discard()
           else session.release()
@@ -386,7 +390,7 @@ class Running {
       this.#isOver = true
       if (session === undefined) return Effect.void
       if (this.#doom !== undefined) return Effect.sync(() => session.discard())
-      return Effect.map(session.run(control("rollback")), ({ exit }) => {
+      return Effect.map(session.run(this.#labelled(control("rollback"))), ({ exit }) => {
         if (Exit.isSuccess(exit)) session.release()
         else session.discard()
       })
@@ -421,9 +425,13 @@ class Running {
     })
   }
 
+  #labelled({ parameters, text }: Sql): Sql {
+    return { parameters, text: `${this.#comment}${text}` }
+  }
+
   #call(sql: Sql, statement: Statement | undefined): Answered<Answer> {
     const { label } = this.#options
-    return this.#session!.run(sql).pipe(
+    return this.#session!.run(this.#labelled(sql)).pipe(
       Effect.onInterrupt(() =>
         Effect.sync(() => {
           this.#doom = new Aborted()
@@ -488,8 +496,11 @@ function control(text: string): Sql {
   return { text, parameters: [] }
 }
 
+/** The feed's trigger looks no further than that for it. */
+const labelMax = 200
+
 function commentOf(label: string): string {
-  return `/* ${label.replaceAll(/[^\w./: -]/g, "_")} */ `
+  return `/* ${label.slice(0, labelMax).replaceAll(/[^\w./: -]/g, "_")} */ `
 }
 
 function failed(label: string, reason: Reason): Effect.Effect<never, StorageError> {

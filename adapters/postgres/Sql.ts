@@ -14,6 +14,8 @@
  *   together with a condition that is false from the start). It locks the lease `for key share`, compares the newest
  *   epoch, and raises `SGF01` when it is another one, so that check and write are one atomic thing in one round trip. A
  *   statement that had to wait for its gate sees rows as they were before, and those it changes as they are.
+ * - Q6 Where fences are taken they are told to the session as well, until the end of the transaction (`fencesSetting`): the
+ *   change feed writes them down beside what changed.
  *
  * Absent on purpose: json in comparisons, and joins.
  */
@@ -93,6 +95,9 @@ export const sqlTypes: Readonly<Record<ColumnKind, string>> = {
 /** The code of the error that a gate raises; its detail is json: lease, epoch and actual epoch. */
 export const fencedCode = "SGF01"
 
+/** The transaction-local setting that holds the fences of a transaction, as json. */
+export const fencesSetting = "stormglass.fences"
+
 /** What a gate calls when the epoch is another one; the migrations create it. */
 export const fencedFunction = `create or replace function stormglass_fenced(lease text, epoch bigint, actual bigint)
 returns boolean language plpgsql as $$ begin
@@ -116,8 +121,9 @@ type Plain = Exclude<Statement, { readonly _tag: "Fence" }>
 function guarded(statement: string, gate: ReadonlyArray<Fence>, write: Write): string {
   if (gate.length === 0) return statement
   const isRead = statement.startsWith("select")
-  const gates = gate.map((fence) => gateOf(fence, write)).join(" and ")
-  return `with answer as ${isRead ? "materialized " : ""}(${statement}) select * from answer where ${gates}`
+  const gates = gate.map((fence) => gateOf(fence, write))
+  if (!isRead) gates.push(`(select ${tellOf(gate, write)} is not null)`)
+  return `with answer as ${isRead ? "materialized " : ""}(${statement}) select * from answer where ${gates.join(" and ")}`
 }
 
 function plain(statement: Plain, tables: Tables, write: Write): string {
@@ -178,7 +184,14 @@ function conflictOf({ onConflict }: Extract<Statement, { readonly _tag: "Insert"
 /** The rows of the leases, locked, for a comparison of their epochs: the lock waits, and shows the newest version. */
 function fence(fences: ReadonlyArray<Fence>, write: Write): string {
   const keys = write("text", [...new Set(fences.map(({ lease }) => lease))].toSorted(), true)
-  return `select "key", "epoch" from ${name(leases.name)} where "key" = any(${keys}) order by "key" for key share`
+  const told = `${tellOf(fences, write)} as told`
+  return `select "key", "epoch", ${told} from ${name(leases.name)} where "key" = any(${keys}) order by "key" for key share`
+}
+
+/** Tells the session which fences hold (Q6). */
+function tellOf(fences: ReadonlyArray<Fence>, write: Write): string {
+  const value = JSON.stringify(fences.map(({ epoch, lease }) => ({ lease, epoch })))
+  return `set_config('${fencesSetting}', ${write("text", value)}, true)`
 }
 
 function gateOf({ epoch, lease }: Fence, write: Write): string {

@@ -50,7 +50,7 @@ export type Cursor = string
 export interface Change extends RowChange {
   /** Of the transaction that made it; not in the order of commits. */
   readonly transactionId: number
-  /** As its writer named the transaction; empty where it did not. */
+  /** As its writer named the transaction, up to 200 characters, with `_` for what is not of `A-Za-z0-9_./: -`; empty where it did not. */
   readonly label: string
   /** Under which the transaction was fenced. */
   readonly fences: ReadonlyArray<Fence>

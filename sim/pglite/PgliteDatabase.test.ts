@@ -19,7 +19,6 @@ import { World } from "../run/World.ts"
 import { type Database, type Databases, model } from "../storage/Databases.ts"
 import { accounts } from "../storage/Dialogue.ts"
 import type { DatabaseOptions } from "../storage/SimDatabase.ts"
-import { fencedLabel, parseLabel } from "./fencedLabel.ts"
 
 const moments = make("moments", { columns: { id: integer, began: timestamp }, primaryKey: ["id"] })
 const tables = [accounts, leases, moments] as unknown as ReadonlyArray<Table<unknown>>
@@ -142,15 +141,6 @@ describe("what a commit says of its rows", () => {
     story.node("n1", move)
     story.world.run("1s")
     assert.deepStrictEqual(story.values, [9, 21])
-  })
-
-  it("a label carries its fences, and gives them back", () => {
-    const fences = [
-      { lease: "buckets/3", epoch: 12 },
-      { lease: "leader", epoch: 1 }
-    ]
-    assert.deepStrictEqual(parseLabel(fencedLabel("instance/start", fences)), { label: "instance/start", fences })
-    assert.deepStrictEqual(parseLabel(fencedLabel("lease/renew")), { label: "lease/renew", fences: [] })
   })
 })
 

@@ -37,7 +37,6 @@ import {
   replicaLagMicrosMax
 } from "../storage/SimDatabase.ts"
 import { databasePort } from "../storage/Wire.ts"
-import { parseLabel } from "./fencedLabel.ts"
 import type { Instance } from "./Instance.ts"
 import { netOf, positionOf, recorded } from "./RowFacts.ts"
 import { type Reader, readerOf } from "../../adapters/postgres/Feed.ts"
@@ -96,8 +95,8 @@ export class PgliteDatabase implements Database {
     const values = Object.entries(columns as Readonly<Record<string, Column<unknown>>>).map(([column, { kind }]) =>
       literal(kind, row[column] ?? null)
     )
-    this.#ask(`insert into ${quoted(name)} values (${values.join(", ")})`)
-    this.commits(label, [])
+    this.#ask(`/* ${label} */ insert into ${quoted(name)} values (${values.join(", ")})`)
+    this.commits()
   }
 
   /** What was committed within so long of the last commit of all never was, that one included: a replica had not heard of it. */
@@ -113,18 +112,19 @@ export class PgliteDatabase implements Database {
         this.options.tables.find(({ name }) => name === change.table)!
       )
     )
-    this.#ask(undone.join("; "))
-    this.commits("storage/failover", [])
+    this.#ask(`/* storage/failover */ ${undone.join("; ")}`)
+    this.commits()
     this.#tail.length = 0
   }
 
   /** Tells what has been committed since the last time, if anything; what follows happens because of it. */
-  commits(label: string, fences: Committed["fences"]): void {
+  commits(): void {
     const answer = framesOf(this.#execute(Frontend.query(recorded(this.#position))))
     const rows = answer.filter(({ type }) => type === "D").map(textsOf)
     this.#position = rows.map(positionOf).at(-1) ?? this.#position
-    const changes = netOf(rows, this.#readers)
-    if (changes.length === 0) return
+    const net = netOf(rows, this.#readers)
+    if (net === undefined) return
+    const { changes } = net
     for (const { after, key, table } of changes) {
       const rows = this.#rows.get(table) ?? new Map<string, StoredRow>()
       this.#rows.set(table, rows)
@@ -135,7 +135,7 @@ export class PgliteDatabase implements Database {
     while (this.#tail.length > 0 && this.#tail[0]!.atMicros < nowMicros - replicaLagMicrosMax) this.#tail.shift()
     this.#tail.push({ atMicros: nowMicros, changes })
     const transactionId = ++this.#transactions
-    facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", label, transactionId, fences, changes })
+    facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", transactionId, ...net })
   }
 
   /** By the database's own clock. */
@@ -191,8 +191,7 @@ class Backend {
   readonly #end: End
   /** Names the connection to the hazards: "n1>database/3". */
   readonly #subject: string
-  /** Of the open transaction. */
-  #label = ""
+  /** In the open transaction. */
   #hasWritten = false
   /** The turn whose answer is about to be sent. */
   #answering: { readonly nth: number; readonly isOpen: boolean } | undefined
@@ -262,15 +261,11 @@ class Backend {
   ran(turn: Turn, { after, before, problem, tags }: Done): boolean {
     const { clock } = this.#database.node
     if (turn.texts.some(Wire.usesTime)) clock.usedWall(clock.settings)
-    if (before === "I") {
-      this.#hasWritten = false
-      this.#label = turn.texts.map(Wire.labelOf).find((label) => label !== undefined) ?? ""
-    }
+    if (before === "I") this.#hasWritten = false
     this.#hasWritten ||= turn.texts.some(Wire.writes)
     this.#answering = { nth: turn.nth, isOpen: after !== "I" }
     if (after !== "I" || problem !== undefined || tags.at(-1) === "ROLLBACK") return true
-    const { fences, label } = parseLabel(this.#label)
-    if (this.#hasWritten) this.#database.commits(label, fences)
+    if (this.#hasWritten) this.#database.commits()
     if (!commits(turn)) return true
     const { hazards } = this.#database.world
     if (!hazards.isAnyActive || hazards.strike("storage/cut-after-commit", this.#subject, turn.nth) === undefined) {

@@ -7,14 +7,13 @@ import * as Layer from "effect/Layer"
 import type { Duplex } from "node:stream"
 import { superuser } from "../../adapters/pglite/Multiplexer.ts"
 import * as PostgresStorage from "../../adapters/postgres/PostgresStorage.ts"
-import { Storage, StorageError, type TransactionOptions, Unavailable } from "../../core/ports/Storage.ts"
+import { Storage, StorageError, Unavailable } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
 import type { Network } from "../network/Network.ts"
 import type { PoolOptions } from "../storage/Pool.ts"
 import { defaultOptions } from "../storage/SimStorage.ts"
-import { fencedLabel } from "./fencedLabel.ts"
 import { NodeStream } from "./NodeStream.ts"
 
 export const layer = (
@@ -39,38 +38,31 @@ export const layer = (
         answerTimeoutMillis
       })
       const storage = Context.get(yield* Layer.build(production), Storage)
-      return told(storage, network, node, acquireTimeoutMillis)
+      return exhaustible(storage, network, node, acquireTimeoutMillis)
     })
   )
 
-/** The same, with each transaction's fences told on the wire, and with faults of the pool. */
-function told(
+/** The same, with faults of the pool. */
+function exhaustible(
   storage: Storage["Service"],
   { hazards }: Network,
   node: SimNode,
   acquireTimeoutMillis: number
 ): Storage["Service"] {
   let acquired = 0
-  const around = <A, E, R, O extends Omit<TransactionOptions, "isolation">>(
-    options: O,
-    run: (options: O) => Effect.Effect<A, E | StorageError, R>
+  const around = <A, E, R>(
+    label: string,
+    run: Effect.Effect<A, E | StorageError, R>
   ): Effect.Effect<A, E | StorageError, R> =>
     Effect.suspend(() => {
       const nth = acquired++
-      const { label } = options
-      if (hazards.isAnyActive && hazards.hit("storage/pool-exhausted", `${node.name}/pool`, nth) !== undefined) {
-        const reason = new Unavailable({ detail: "no connection could be had in time" })
-        return Effect.delay(Effect.fail(new StorageError({ label, reason })), acquireTimeoutMillis)
-      }
-      const onWire = fencedLabel(label, options.fences)
-      return Effect.mapError(run({ ...options, label: onWire }), (error) =>
-        error instanceof StorageError && error.label === onWire
-          ? new StorageError({ label, reason: error.reason })
-          : error
-      )
+      if (!hazards.isAnyActive || hazards.hit("storage/pool-exhausted", `${node.name}/pool`, nth) === undefined)
+        return run
+      const reason = new Unavailable({ detail: "no connection could be had in time" })
+      return Effect.delay(Effect.fail(new StorageError({ label, reason })), acquireTimeoutMillis)
     })
   return {
-    once: (call, options) => around(options, (onWire) => storage.once(call, onWire)),
-    transaction: (body, options) => around(options, (onWire) => storage.transaction(body, onWire))
+    once: (call, options) => around(options.label, storage.once(call, options)),
+    transaction: (body, options) => around(options.label, storage.transaction(body, options))
   }
 }

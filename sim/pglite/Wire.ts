@@ -49,7 +49,7 @@ export class Reader {
 }
 
 /** "lease/renew", of a statement that says so in its first comment. */
-export const labelOf = (text: string): string | undefined => /^\s*\/\* ([^*]*?) \*\//.exec(text)?.[1]
+const labelOf = (text: string): string | undefined => /^\s*\/\* ([^*]*?) \*\//.exec(text)?.[1]
 
 /** The statement without its label, and without what the adapter puts around one that is fenced. */
 const bareOf = (text: string): string => text.replace(/^\s*\/\*[^*]*\*\/\s*/, "").replace(/^with answer as \(/, "")
