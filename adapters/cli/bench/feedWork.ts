@@ -20,6 +20,7 @@ import * as FeedHints from "../../postgres/FeedHints.ts"
 import { changesTable, createFeed, recordChangesOf } from "../../postgres/FeedSchema.ts"
 import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
 import { createSchema } from "../../postgres/Schema.ts"
+import type { Work } from "./figures.ts"
 
 const counters = make("counters", {
   columns: { id: text, value: integer, updatedAt: timestamp },
@@ -31,12 +32,6 @@ const rows = 100
 const transactions = 200
 const turns = 6
 const batch = 1_000
-
-interface Throughput {
-  readonly count: number
-  readonly millis: number
-  readonly baselineMillis: number
-}
 
 /** Everything that a bench needs of one server; `end` removes it. */
 const stage = async () => {
@@ -57,8 +52,8 @@ const stage = async () => {
   return { run, ask, context, end: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }
 
-/** The changes of one turn, read by both sides, each before the other as often. @public */
-export const prepareThroughput = async (): Promise<() => Promise<Throughput>> => {
+/** The changes of one turn, read by both sides, each before the other as often. */
+export const prepareThroughput = async (): Promise<() => Promise<Work>> => {
   const { ask, context, end, run } = await stage()
   const feed = Context.get(context, Feed)
 
@@ -109,7 +104,7 @@ export const prepareThroughput = async (): Promise<() => Promise<Throughput>> =>
       baselineMillis += hand!
     }
     await end()
-    return { count: turns * rows * transactions, millis, baselineMillis }
+    return { count: turns * rows * transactions, virtualSeconds: 0, millis, baselineMillis }
   }
 }
 
@@ -117,18 +112,11 @@ const pollByHand = `select position, xid::text, at, "table", before, after from 
   where xid >= $1::text::xid8 and not pg_visible_in_snapshot(xid, $2::text::pg_snapshot) and position > $3::bigint
   order by position limit $4::integer`
 
-interface Latency {
-  readonly count: number
-  /** From the writer's call to the follower's, in milliseconds. */
-  readonly medianMillis: number
-  readonly slowestOfHundredMillis: number
-}
-
 const writes = 1_000
 const pauseMillis = 2
 
-/** One writer at a few hundred commits a second, and a follower who is told by hints. @public */
-export const prepareLatency = async (): Promise<() => Promise<Latency>> => {
+/** One writer at a few hundred commits a second, and a follower who is told by hints. */
+export const prepareLatency = async (): Promise<() => Promise<Work>> => {
   const { context, end, run } = await stage()
   return async () => {
     const sentAt: Array<number> = []
@@ -158,8 +146,12 @@ export const prepareLatency = async (): Promise<() => Promise<Latency>> => {
     const sorted = took.toSorted((a, b) => a - b)
     return {
       count: writes,
-      medianMillis: sorted[Math.floor(writes / 2)]!,
-      slowestOfHundredMillis: sorted[Math.floor(writes * 0.99)]!
+      virtualSeconds: 0,
+      // From the writer's call to the follower's.
+      latency: {
+        medianMillis: sorted[Math.floor(writes / 2)]!,
+        slowestOfHundredMillis: sorted[Math.floor(writes * 0.99)]!
+      }
     }
   }
 }

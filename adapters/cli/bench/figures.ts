@@ -13,6 +13,8 @@ export interface Work {
   readonly millis?: number
   /** What the same took in another way, in the same process. */
   readonly baselineMillis?: number
+  /** How long one of them took from end to end, where that is the question. */
+  readonly latency?: { readonly medianMillis: number; readonly slowestOfHundredMillis: number }
 }
 
 export interface Figure {
@@ -25,7 +27,7 @@ export interface Figure {
   readonly target?: number
   /** The least that we promise of what is done in a second. */
   readonly targetPerSecond?: number
-  readonly unit: "messages" | "seeds" | "days" | "updates" | "requests"
+  readonly unit: "messages" | "seeds" | "days" | "updates" | "requests" | "changes"
   /** Loads what it needs, which is not measured, and returns the work, which is. */
   readonly load: () => Promise<() => Work | Promise<Work>>
 }
@@ -145,9 +147,11 @@ const storageUpdates: Figure = {
   }
 }
 
+const onPostgres = "port on Postgres, to the same statements by hand"
+
 const postgres = (name: string, unit: Figure["unit"], contest: "fencedUpdate" | "claimAndFinish"): Figure => ({
   name,
-  group: "port on Postgres, to the same statements by hand",
+  group: onPostgres,
   unit,
   target: 0.8,
   load: async () => {
@@ -165,5 +169,18 @@ export const figures: ReadonlyArray<Figure> = [
   standard,
   storageUpdates,
   postgres("fenced update", "updates", "fencedUpdate"),
-  postgres("claim and finish", "requests", "claimAndFinish")
+  postgres("claim and finish", "requests", "claimAndFinish"),
+  {
+    name: "change feed",
+    group: onPostgres,
+    unit: "changes",
+    target: 0.8,
+    load: async () => (await import("./feedWork.ts")).prepareThroughput()
+  },
+  {
+    name: "feed delivery",
+    group: onPostgres,
+    unit: "changes",
+    load: async () => (await import("./feedWork.ts")).prepareLatency()
+  }
 ]

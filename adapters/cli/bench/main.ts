@@ -127,7 +127,7 @@ function table(all: ReadonlyArray<Row>, rounds: number): string {
   for (const group of new Set(all.map(({ figure }) => figure.group))) {
     lines.push("", group)
     lines.push(
-      `  ${"".padEnd(22)}${["inner", "per second", "ratio", "target", "virtual s/s", "memory"].map((head) => head.padStart(13)).join("")}`
+      `  ${"".padEnd(22)}${["inner", "per second", "ratio", "target", "virtual s/s", "memory"].map((head) => head.padStart(14)).join("")}`
     )
     for (const row of all.filter(({ figure }) => figure.group === group)) {
       const { figure, millis, peakMegabytes, perSecond, ratio } = row
@@ -141,7 +141,13 @@ function table(all: ReadonlyArray<Row>, rounds: number): string {
         row.virtualSeconds === 0 ? "" : short(virtualPerSecond(row)),
         `${peakMegabytes.toFixed(0)} MB`
       ]
-      lines.push(`  ${figure.name.padEnd(22)}${cells.map((cell) => cell.padStart(13)).join("")}`)
+      lines.push(`  ${figure.name.padEnd(22)}${cells.map((cell) => cell.padStart(14)).join("")}`)
+      if (row.latency !== undefined) {
+        const { medianMillis, slowestOfHundredMillis } = row.latency
+        lines.push(
+          `  ${"".padEnd(22)}${medianMillis.toFixed(1)} ms at the median, ${slowestOfHundredMillis.toFixed(1)} ms in one of a hundred`
+        )
+      }
       if (row.facts !== undefined)
         lines.push(`  ${"".padEnd(22)}${short(row.facts / row.virtualSeconds)} facts per virtual second`)
     }
