@@ -87,6 +87,9 @@ function reasonOf(code: string, fields: Fields, statementTable: string): Reason 
     case "22003":
     case "22008":
       return new CheckViolation({ table, constraint: "integer out of range" })
+    // A text that is too long for its index, among others: whether it is depends on the data.
+    case "54000":
+      return new CheckViolation({ table, constraint: fields.constraint ?? indexIn(fields.message) ?? "too large" })
     case "40001":
       return new SerializationFailure()
     case "40P01":
@@ -106,6 +109,11 @@ function reasonOf(code: string, fields: Fields, statementTable: string): Reason 
     default:
       return undefined
   }
+}
+
+/** "index row size 2712 exceeds btree version 4 maximum 2704 for index "fleets_pkey"". */
+function indexIn(message = ""): string | undefined {
+  return /\bindex "([^"]+)"/.exec(message)?.[1]
 }
 
 /** The server ends the session with these, or has not begun it. */

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import net from "node:net"
 import { and, eq, lt, now, subtract } from "../../core/ports/Condition.ts"
@@ -278,6 +279,37 @@ describe.skipIf(skipped())("on a real server", () => {
         )
         yield* release
         assert.strictEqual((yield* once((t) => t.get(slow, { id: 1 })))?.amount, 1)
+      })
+    )
+  )
+
+  it.live("interrupted at whatever step of a call, a connection is not lost", () =>
+    story(
+      Effect.gen(function* () {
+        yield* once(insert)
+        for (const call of [once((t) => t.count(slow)), transact((t) => t.count(slow))]) {
+          // It pauses after every so many of its steps, so that each step is once the last one before the interruption.
+          for (let ops = 8; ops <= 40; ops++) {
+            const fiber = yield* Effect.forkChild(Effect.provideService(call, Scheduler.MaxOpsBeforeYield, ops))
+            yield* Effect.yieldNow
+            yield* Fiber.interrupt(fiber)
+            assert.strictEqual(yield* once((t) => t.count(slow)), 1, `after ${ops} steps`)
+          }
+        }
+      }),
+      { connectionsMax: 1 }
+    )
+  )
+
+  it.live("a text too long for its index is refused by the index's name, and nothing else suffers", () =>
+    story(
+      Effect.gen(function* () {
+        // Hardly to be compressed.
+        const key = Array.from({ length: 1_000 }, (_, index) => Math.imul(index + 1, 0x9e3779b1).toString(36)).join("")
+        const lease = { key, holder: "a", epoch: 1, acquiredAt: 1, renewedAt: 1, expiresAt: 2, releasedAt: null }
+        const reason = yield* reasonOf(once((t) => t.insert(leases, lease)))
+        assert.deepInclude(reason, { _tag: "CheckViolation", table: "leases", constraint: "leases_pkey" })
+        assert.strictEqual(yield* once((t) => t.count(leases)), 0)
       })
     )
   )

@@ -164,8 +164,11 @@ class Sessions {
     this.answering = answering
   }
 
-  /** In a fiber of its own, so that an idle connection is had without a turn of the host's loop. */
-  acquire(label: string): Answered<Session> {
+  /**
+   * In a fiber of its own, so that an idle connection is had without a turn of the host's loop. Whoever asks has the session
+   * from `lend` before anything else happens: interrupted right then, they still know what to release.
+   */
+  acquire(label: string, lend: (session: Session) => void): Answered<Session> {
     return Effect.callback<Session, StorageError>((resume) => {
       const scope = Scope.makeUnsafe()
       const fiber = this.run(Scope.provide(this.#pool.get, scope))
@@ -179,7 +182,11 @@ class Sessions {
       })
       fiber.addObserver((exit) => {
         stop()
-        if (Exit.isSuccess(exit)) return resume(Effect.succeed(new Session(this, exit.value, scope)))
+        if (Exit.isSuccess(exit)) {
+          const session = new Session(this, exit.value, scope)
+          lend(session)
+          return resume(Effect.succeed(session))
+        }
         this.run(Scope.close(scope, exit))
         const error = Cause.findErrorOption(exit.cause)
         resume(
@@ -256,7 +263,7 @@ class Session {
     )
   }
 
-  /** The driver cancels at the server and waits for its word, as long as that may take; only then is the connection closed. */
+  /** The driver cancels at the server and waits for its word, for some five seconds at most; then the connection is closed. */
   #abandon(fiber: Fiber.Fiber<PgConnection.Result, SqlError>): void {
     fiber.interruptUnsafe()
     this.discard(
@@ -281,14 +288,18 @@ function once(
   const { fences, label } = options
   return Effect.suspend(() => {
     const { parameters, text } = toSql(statement, sessions.tables, fences)
-    return Effect.flatMap(sessions.acquire(label), (session) =>
+    let lent: Session | undefined
+    const lend = (session: Session) => {
+      lent = session
+    }
+    return Effect.flatMap(sessions.acquire(label, lend), (session) =>
       Effect.flatMap(session.run({ parameters, text: `${commentOf(label)}${text}` }), (settled) => {
         const answered = answerOf(label, settled, statement, writes(statement))
         if (answered.isLost) session.discard()
         else session.release()
         return answered.answer
       })
-    )
+    ).pipe(Effect.onInterrupt(() => Effect.sync(() => lent?.release())))
   })
 }
 
@@ -349,7 +360,9 @@ class Running {
   get start(): Answered<void> {
     const { fences = [], isolation = "read committed", label } = this.#options
     return Effect.gen({ self: this }, function* () {
-      this.#session = yield* this.#sessions.acquire(label)
+      yield* this.#sessions.acquire(label, (session) => {
+        this.#session = session
+      })
       yield* this.#call(control(`begin isolation level ${isolation}`), undefined)
       if (fences.length === 0) return
       const { rows } = yield* this.#call(toSql({ _tag: "Fence", fences }, this.#sessions.tables), undefined)

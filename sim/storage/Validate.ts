@@ -4,6 +4,9 @@
  * A value of a wrong type is a defect; a value that breaks a declared rule is a `CheckViolation`. Constraint names follow
  * Postgres: `<table>_<column>_not_null`, `<table>_<column>_check` for word lists, `<table>_<column>_range` for integers
  * beyond ±(2^53 - 1), and the declared name for checks.
+ *
+ * Absent on purpose: the greatest length of a text that is indexed. Postgres refuses what exceeds some 2,700 bytes once it is
+ * compressed, as a `CheckViolation` with the name of the index; how much that is no model can say.
  */
 import { CheckViolation } from "../../core/ports/Storage.ts"
 import type { Column, Table } from "../../core/ports/Table.ts"
