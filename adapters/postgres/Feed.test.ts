@@ -161,6 +161,18 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
     )
   )
 
+  it.live("takes what it cannot read for a defect, which whoever follows must not ask for again and again", () =>
+    story(({ feed, session }) =>
+      Effect.gen(function* () {
+        const say = yield* session
+        yield* say("drop table stormglass_changes_floor")
+        yield* say("create view stormglass_changes_floor as select ('no number ' || clock_timestamp())::xid8 as xid")
+        const exit = yield* Effect.exit(feed.list(tables))
+        assert.isTrue(Exit.hasDies(exit), String(exit))
+      })
+    )
+  )
+
   it.live("is not misled by a sequence: who drew first may commit last", () =>
     story(({ feed, session }) =>
       Effect.gen(function* () {

@@ -37,8 +37,9 @@ import {
   ForeignCursor,
   type Listing
 } from "../../core/ports/Feed.ts"
-import { type Fence, Timeout, Unavailable } from "../../core/ports/Storage.ts"
+import { type Fence, Unavailable } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
+import { describe, failureOf } from "./Errors.ts"
 import { type FeedCursor, type Snapshot, cut, decode, encode, ofSnapshot, toSnapshot } from "./FeedCursor.ts"
 import { changesTable, floorTable } from "./FeedSchema.ts"
 import { literal, name } from "./Sql.ts"
@@ -326,14 +327,19 @@ function digits(text: string, from: number, to: number): number {
   return number
 }
 
-function failed({ reason }: SqlError): Effect.Effect<never, FeedError> {
+/** What is known to pass may be asked again; whatever else would fail again and again, and is a defect. */
+function failed(error: SqlError): Effect.Effect<never, FeedError> {
+  const failure = failureOf(error, "change feed")
+  if (failure._tag === "Defect") return Effect.die(failure.defect)
+  const { reason } = failure
   switch (reason._tag) {
-    case "SqlSyntaxError":
-    case "AuthorizationError":
-      return Effect.die(new Error(`change feed: ${reason.message}`, { cause: reason.cause }))
-    case "StatementTimeoutError":
-      return Effect.fail(new FeedError({ reason: new Timeout({ limit: "statement" }) }))
+    case "Timeout":
+    case "Unavailable":
+      return Effect.fail(new FeedError({ reason }))
+    case "Deadlock":
+    case "SerializationFailure":
+      return Effect.fail(new FeedError({ reason: new Unavailable({ detail: describe(error) }) }))
     default:
-      return Effect.fail(new FeedError({ reason: new Unavailable({ detail: reason.message || reason._tag }) }))
+      return Effect.die(new Error(`change feed: ${describe(error)}`, { cause: error }))
   }
 }
