@@ -10,6 +10,9 @@ import { feedHintMillis } from "../../core/Limits.ts"
 import { Storage, type Transaction } from "../../core/ports/Storage.ts"
 import { channel } from "./Feed.ts"
 
+/** A hint that takes longer than a poll is none. */
+const notifyMillisMax = 5_000
+
 /** The storage below, telling readers of what it has written. */
 export const layer: Layer.Layer<Storage, never, Storage | PgClient.PgClient> = Layer.effect(
   Storage,
@@ -17,8 +20,16 @@ export const layer: Layer.Layer<Storage, never, Storage | PgClient.PgClient> = L
     const storage = yield* Storage
     const client = yield* PgClient.PgClient
     const told = yield* Queue.sliding<void>(1)
-    const notify = Effect.andThen(Queue.take(told), Effect.ignore(client.notify(channel, "")))
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(notify, Effect.sleep(feedHintMillis))))
+    // Whatever becomes of one hint, a server that falls silent included, the next one is sent.
+    const notify = client
+      .notify(channel, "")
+      .pipe(
+        Effect.timeout(notifyMillisMax),
+        Effect.sandbox,
+        Effect.ignore({ log: "Debug", message: "a hint of the change feed was not sent" })
+      )
+    const next = Effect.andThen(Queue.take(told), notify)
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(next, Effect.sleep(feedHintMillis))))
     const tell = Effect.asVoid(Queue.offer(told, undefined))
     return {
       transaction: (body, options) => {

@@ -1,4 +1,5 @@
 /** From an empty database to this version, by several at once, with other versions beside it; and what is refused, in one line. */
+import * as PgConnection from "@effect/sql-pg/PgConnection"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -233,6 +234,19 @@ describe.skipIf(skipped())("a database", () => {
       }
       const error = yield* refused(migrate({ connection: runtime, migrations: [...migrations, expand] }))
       assert.match(error.message, /connect as the owner of the schema$/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that is locked is not waited for: whoever starts is told so", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      yield* migrate({ connection })
+      const holder = yield* PgConnection.make(connection)
+      yield* holder.query("begin", [], false)
+      yield* holder.query("lock table stormglass_migrations", [], false)
+      const { message, reason } = yield* refused(requireReady({ connection }))
+      assert.strictEqual(reason, "failed")
+      assert.match(message, /^database .*: somebody holds a lock for too long: .*; try again .*$/)
     }).pipe(Effect.scoped)
   )
 

@@ -68,7 +68,7 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
   const { connection, migrations = allMigrations, runtimeRole } = options
   const known = migrations.length
   return Effect.gen(function* () {
-    const session = yield* open(connection)
+    const session = yield* open(connection, {})
     const ask = asking(session, connection)
     yield* refuse(connection, serverProblem(yield* factsOf(ask)))
     yield* ask("begin")
@@ -98,7 +98,7 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
 export const requireReady = (options: Omit<MigrateOptions, "runtimeRole">): Effect.Effect<void, DatabaseRefused> => {
   const { connection, migrations = allMigrations } = options
   return Effect.gen(function* () {
-    const ask = asking(yield* open(connection), connection)
+    const ask = asking(yield* open(connection, hasty), connection)
     const facts = yield* factsOf(ask)
     yield* refuse(connection, serverProblem(facts) ?? schemaProblem(facts, migrations.length))
   }).pipe(Effect.scoped)
@@ -112,11 +112,22 @@ const advisoryTimeout = "60s"
 /** A table in use is waited for so long; those who come after wait behind us. */
 const lockTimeout = "5s"
 
-function open(connection: ConnectionSettings): Effect.Effect<PgConnection.PgConnection, DatabaseRefused, Scope.Scope> {
+/** Nothing that is asked by whoever only looks takes long. */
+const hasty = { statement_timeout: "10s" }
+
+function open(
+  connection: ConnectionSettings,
+  limits: Readonly<Record<string, string>>
+): Effect.Effect<PgConnection.PgConnection, DatabaseRefused, Scope.Scope> {
   const settings = {
     applicationName: "stormglass migrate",
     ...connection,
-    startupParameters: { timezone: "UTC", default_transaction_isolation: "read committed" }
+    startupParameters: {
+      timezone: "UTC",
+      default_transaction_isolation: "read committed",
+      lock_timeout: lockTimeout,
+      ...limits
+    }
   }
   return PgConnection.make(settings).pipe(Effect.mapError((error) => refusedBy(connection, error)))
 }
@@ -159,6 +170,8 @@ function refusedBy(connection: ConnectionSettings, error: SqlError): DatabaseRef
       return refused("failed", `the role may not do this: ${said}; connect as the owner of the schema`)
     case "42P07":
       return refused("failed", `it holds tables that are not ours: ${said}; use an empty database or schema`)
+    case "57014":
+      return refused("failed", `an answer takes too long: ${said}; try again when the server is less busy`)
     case "55P03":
       return refused("failed", `somebody holds a lock for too long: ${said}; try again when the server is less busy`)
     default:
