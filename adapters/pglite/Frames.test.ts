@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as fc from "fast-check"
 import { BadFrame, Frames, concat, cstring, frame, framesOf, int32 } from "./Frames.ts"
 import * as Frontend from "./Frontend.ts"
@@ -36,6 +36,22 @@ describe("the wire as messages", () => {
     const query = Frontend.query("select 1")
     assert.deepStrictEqual([...frames.push(query.subarray(0, query.length - 1), () => true)], [])
     assert.deepStrictEqual([...frames.push(query.subarray(-1), () => true)], [{ type: "Q", bytes: query }])
+  })
+
+  it("copies a large message in small pieces once, not with every piece", () => {
+    const query = Frontend.query("x".repeat(100_000))
+    const set = vi.spyOn(Uint8Array.prototype, "set")
+    try {
+      const frames = new Frames()
+      const seen = [...Array(Math.ceil(query.length / 100)).keys()].flatMap((nth) => [
+        ...frames.push(query.subarray(nth * 100, (nth + 1) * 100), () => true)
+      ])
+      const copied = set.mock.calls.reduce((sum, [bytes]) => sum + bytes.length, 0)
+      assert.deepStrictEqual(seen, [{ type: "Q", bytes: query }])
+      assert.isAtMost(copied, 2 * query.length)
+    } finally {
+      set.mockRestore()
+    }
   })
 
   it("refuses lengths that no message has", () => {

@@ -30,24 +30,38 @@ export class Frames {
    * Throws `BadFrame`.
    */
   *push(piece: Uint8Array, isTyped: () => boolean): Generator<Frame> {
-    let bytes = this.#rest.length === 0 ? piece : concat([this.#rest, piece])
+    this.#rest.push(piece)
+    this.#restLength += piece.length
+    // Put together once, when that makes a message: a large one in small pieces would else be copied with every piece.
+    if (this.#restLength < this.#needed) return
+    let bytes = concat(this.#rest)
     for (;;) {
       const typed = isTyped()
       const lengthAt = typed ? 1 : 0
-      this.#rest = bytes
+      this.#keep(bytes, lengthAt + 4)
       if (bytes.length < lengthAt + 4) return
       const length = viewOf(bytes).getUint32(lengthAt)
       if (length < 4 || length > frameBytesMax) throw new BadFrame(`a message of ${length} bytes`)
       const end = lengthAt + length
-      if (bytes.length < end) return
+      if (bytes.length < end) return this.#keep(bytes, end)
       const frame = { type: typed ? String.fromCharCode(bytes[0] as number) : "", bytes: bytes.subarray(0, end) }
       bytes = bytes.subarray(end)
-      this.#rest = bytes
+      this.#keep(bytes, 0)
       yield frame
     }
   }
 
-  #rest: Uint8Array = empty
+  /** What is left over, in order. */
+  #rest: Array<Uint8Array> = []
+  #restLength = 0
+  /** With fewer bytes than this there is nothing new to learn. */
+  #needed = 0
+
+  #keep(bytes: Uint8Array, needed: number): void {
+    this.#rest = bytes.length === 0 ? [] : [bytes]
+    this.#restLength = bytes.length
+    this.#needed = needed
+  }
 }
 
 /** Every message of bytes that hold whole typed messages only. */
@@ -98,6 +112,5 @@ export const readCstring = (bytes: Uint8Array, offset: number): readonly [text: 
   return [decoder.decode(bytes.subarray(offset, end)), end + 1]
 }
 
-const empty = new Uint8Array(0)
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
