@@ -7,6 +7,7 @@
 import { Worker } from "node:worker_threads"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { RunRequest, RunResult, Verdict } from "../run/Verdict.ts"
+import { afterRunning } from "./afterRunning.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { whereIs } from "./Hang.ts"
@@ -49,7 +50,7 @@ export class Supervisor {
   readonly #idle: Array<Worker> = []
   readonly #workers = new Set<Worker>()
   readonly #breadcrumbs = new Map<Worker, SharedArrayBuffer>()
-  readonly #running = new Map<Worker, { readonly job: Job; readonly timer: ReturnType<typeof setTimeout> }>()
+  readonly #running = new Map<Worker, { readonly job: Job; readonly endWatch: () => void }>()
   #busy = 0
   #ids = 0
   #isClosed = false
@@ -108,8 +109,8 @@ export class Supervisor {
   }
 
   #start(worker: Worker, job: Job): void {
-    const timer = setTimeout(() => void this.#hangs(worker), this.#options.runMillisMax)
-    this.#running.set(worker, { job, timer })
+    const endWatch = afterRunning(this.#options.runMillisMax, () => void this.#hangs(worker))
+    this.#running.set(worker, { job, endWatch })
     worker.postMessage({ id: this.#ids++, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
   }
 
@@ -137,7 +138,7 @@ export class Supervisor {
   #end(worker: Worker): Job | undefined {
     const running = this.#running.get(worker)
     if (running === undefined) return undefined
-    clearTimeout(running.timer)
+    running.endWatch()
     this.#running.delete(worker)
     this.#busy--
     return running.job
