@@ -41,12 +41,13 @@ export const acquire = (directory: string): Effect.Effect<Contents, DataDirector
     })
   return Effect.gen(function* () {
     // Before the lock, so that nothing at all is written beside what is not ours.
-    const contents = yield* attempt(() => look(directory, refuse))
+    yield* attempt(() => look(directory, refuse))
     yield* Effect.acquireRelease(
       attempt(() => lock(directory, refuse)),
       () => Effect.sync(() => fs.rmSync(lockOf(directory), { force: true }))
     )
-    return contents
+    // And again behind it: another process may have made the database meanwhile.
+    return yield* attempt(() => look(directory, refuse))
   })
 }
 

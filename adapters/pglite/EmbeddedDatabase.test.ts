@@ -1,7 +1,9 @@
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import fs from "node:fs"
 import os from "node:os"
@@ -86,6 +88,22 @@ describe("an embedded database in a directory", () => {
         assert.strictEqual(count, maximum, "and none is half there")
         assert.strictEqual(version, majorVersion)
         assert.deepStrictEqual(fs.readdirSync(path.dirname(directory)), ["data"], "the lock is gone with its owner")
+      }).pipe(Effect.scoped),
+    120_000
+  )
+
+  it.live(
+    "is not left half made and unlocked when whoever makes it is interrupted",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* place
+        const making = yield* Effect.forkChild(Effect.scoped(EmbeddedDatabase.make({ directory })))
+        yield* Effect.repeat(
+          Effect.sync(() => fs.existsSync(`${directory}.new`)),
+          { until: (isBegun) => isBegun, schedule: Schedule.spaced(5), times: 6_000 }
+        )
+        yield* Fiber.interrupt(making)
+        assert.deepStrictEqual(fs.readdirSync(path.dirname(directory)), ["data"], "neither a draft nor a lock")
       }).pipe(Effect.scoped),
     120_000
   )

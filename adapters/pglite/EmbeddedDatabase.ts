@@ -48,9 +48,12 @@ export const make = (
     }
   })
 
-/** Under another name first: a process that dies meanwhile leaves nothing that looks like a database. */
+/**
+ * Under another name first: a process that dies meanwhile leaves nothing that looks like a database. Not to be interrupted:
+ * the work would go on without the lock.
+ */
 function initialize(directory: string): Effect.Effect<void> {
-  return Effect.promise(async () => {
+  const made = Effect.promise(async () => {
     const target = path.resolve(directory)
     const draft = `${target}.new`
     fs.rmSync(draft, { recursive: true, force: true })
@@ -59,6 +62,7 @@ function initialize(directory: string): Effect.Effect<void> {
     if (fs.existsSync(target)) fs.rmdirSync(target)
     fs.renameSync(draft, target)
   })
+  return Effect.uninterruptible(made)
 }
 
 /** The driver's end of a connection. */
