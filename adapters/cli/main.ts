@@ -9,6 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
+import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
 import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
@@ -594,12 +595,19 @@ async function mutantsCommand(options: {
   const rows: Array<MutantRow> = []
   const { storage } = options
   const search = { seeds: options.seeds, storage, jobs: jobsOf(options), isStopped: () => state.isStopped }
-  for (const mutant of chosen) {
-    if (state.isStopped) break
+  const find = async (mutant: Mutant): Promise<void> => {
+    if (state.isStopped) return
     const row = await mutantRow(mutant, search)
     rows.push(row)
     if (!options.json) print(mutantLine(row))
   }
+  // Scenarios spread over all cores by themselves, suites mostly wait for servers.
+  for (const mutant of chosen.filter(({ suite }) => suite === undefined)) await find(mutant)
+  const suites = chosen.filter(({ suite }) => suite !== undefined).values()
+  const lane = async (): Promise<void> => {
+    for (const mutant of suites) await find(mutant)
+  }
+  await Promise.all(Array.from({ length: search.jobs }, lane))
   const found = rows.filter(({ isFound }) => isFound).length
   if (found < chosen.length) state.exitCode = 1
   if (options.json) return print(JSON.stringify(rows, null, 2))

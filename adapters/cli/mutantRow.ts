@@ -5,7 +5,7 @@
  *   process with the same digest.
  * - A mutant of a suite is found when the edited sources were loaded and one of the suite's tests failed on them.
  */
-import { spawnSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -47,9 +47,7 @@ export const concerns = ({ name, suite }: Mutant, storage: DatabaseName): boolea
   storage === "model" || (suite === undefined && exceptionsOnPglite[name] === undefined)
 
 export const mutantRow = (mutant: Mutant, search: Search): Promise<MutantRow> =>
-  mutant.suite === undefined
-    ? rowOfScenarios(mutant, search)
-    : Promise.resolve(rowOfSuite(Session.requireFit(mutant), mutant.suite))
+  mutant.suite === undefined ? rowOfScenarios(mutant, search) : rowOfSuite(Session.requireFit(mutant), mutant.suite)
 
 export const mutantLine = ({ caughtBy, incident, isFound, mutant, seeds, where }: MutantRow): string => {
   const how = `${seeds === null ? "       suite" : `${String(seeds).padStart(6)} seeds`}  ${caughtBy}${where === null ? "" : ` in ${where}`}`
@@ -114,19 +112,18 @@ interface Report {
   }>
 }
 
-function rowOfSuite({ edits, incident, name }: Mutant, suite: Suite): MutantRow {
+/** What a mutant makes hang is ended after this. */
+const suiteMillisMax = 300_000
+
+async function rowOfSuite({ edits, incident, name }: Mutant, suite: Suite): Promise<MutantRow> {
   const row = { mutant: name, incident, seeds: null, where: suite.file, isFound: false }
   const directory = mkdtempSync(join(tmpdir(), "stormglass-"))
   try {
     const file = join(directory, "report.json")
     const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")))
     const args = ["run", suite.file, "-t", suite.test, "--reporter=json", `--outputFile=${file}`]
-    const { stderr } = spawnSync(process.execPath, [vitest, ...args], {
-      cwd: pathOf("."),
-      env: { ...process.env, STORMGLASS_MUTANT: name },
-      encoding: "utf8",
-      maxBuffer: 1 << 26
-    })
+    const { isEnded, stderr } = await run([vitest, ...args], { ...process.env, STORMGLASS_MUTANT: name })
+    if (!isEnded) return { ...row, caughtBy: `nothing: no answer in ${suiteMillisMax / 1_000} s` }
     const unmade = edits.find((edit) => !stderr.includes(editedLine(name, edit.file)))
     if (unmade !== undefined) return { ...row, caughtBy: `nothing: the tests never loaded ${unmade.file}` }
     const tests = (JSON.parse(readFileSync(file, "utf8")) as Report).testResults.flatMap((it) => it.assertionResults)
@@ -137,4 +134,24 @@ function rowOfSuite({ edits, incident, name }: Mutant, suite: Suite): MutantRow 
   } finally {
     rmSync(directory, { recursive: true })
   }
+}
+
+/** Node with these arguments at the root of the repository; not ended means that it had to be killed. */
+function run(
+  args: ReadonlyArray<string>,
+  env: NodeJS.ProcessEnv
+): Promise<{ readonly stderr: string; readonly isEnded: boolean }> {
+  const options = {
+    cwd: pathOf("."),
+    env,
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+    timeout: suiteMillisMax,
+    killSignal: "SIGKILL"
+  } as const
+  return new Promise((done) => {
+    execFile(process.execPath, args, options, (error, _stdout, stderr) =>
+      done({ stderr, isEnded: error === null || error.killed !== true })
+    )
+  })
 }

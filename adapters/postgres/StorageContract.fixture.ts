@@ -779,8 +779,9 @@ const limits: Readonly<Record<string, Program>> = {
     const set = (t: Transaction) => t.update(things, { where: () => and(), set: () => ({ integer: 1 }) })
     const holder = yield* held((t) => Effect.andThen(set(t), Effect.void))
     const reason = yield* reasonOf(once(set))
-    assert.deepInclude(reason, { _tag: "Timeout", limit: "lock" })
+    // Before anything is judged: who holds the row waits to be told.
     yield* holder.end
+    assert.deepInclude(reason, { _tag: "Timeout", limit: "lock" })
   }),
 
   "who is silent in a transaction loses it": Effect.gen(function* () {
