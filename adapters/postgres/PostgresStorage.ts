@@ -41,14 +41,15 @@ import {
   type Reason,
   type Statement,
   Storage,
-  StorageError,
   type Transaction,
   type TransactionOptions,
   Unavailable,
   UnknownOutcome,
-  makeTransaction
+  makeTransaction,
+  type StorageError
 } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
+import { type Running, failed, makeStorage, writes } from "../../core/storage/makeStorage.ts"
 import { bind, makeCodecs } from "./Codecs.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { failureOf } from "./Errors.ts"
@@ -79,23 +80,12 @@ export interface PostgresOptions {
 export const layer = (options: PostgresOptions): Layer.Layer<Storage> =>
   Layer.effect(
     Storage,
-    Effect.gen(function* () {
-      const sessions = yield* Sessions.make(options)
-      return {
-        once: (call, of) =>
-          Effect.suspend(() => {
-            let statements = 0
-            return call(
-              makeTransaction((statement) =>
-                statements++ === 0
-                  ? once(sessions, statement, of)
-                  : Effect.die(new Error(`${of.label}: once is one statement; use a transaction for more`))
-              )
-            )
-          }),
-        transaction: (body, of) => transaction(sessions, body, of)
-      }
-    })
+    Effect.map(Sessions.make(options), (sessions) =>
+      makeStorage({
+        once: (statement, of) => once(sessions, statement, of),
+        begin: (of) => new RunningTransaction(sessions, of)
+      })
+    )
   )
 
 type Answered<A> = Effect.Effect<A, StorageError>
@@ -303,39 +293,8 @@ function once(
   })
 }
 
-function transaction<A, E, R>(
-  sessions: Sessions,
-  body: (transaction: Transaction) => Effect.Effect<A, E, R>,
-  options: TransactionOptions
-): Effect.Effect<A, E | StorageError, R> {
-  return Effect.uninterruptibleMask((restore) =>
-    Effect.suspend(() => {
-      const running = new Running(sessions, options)
-      return restore(
-        Effect.andThen(
-          running.start,
-          Effect.suspend(() => body(running.transaction))
-        )
-      ).pipe(
-        Effect.exit,
-        Effect.flatMap((exit): Effect.Effect<A, E | StorageError> => {
-          if (Exit.isSuccess(exit)) {
-            // Interrupted before COMMIT was sent, the transaction ends as if its body had been.
-            return Effect.as(restore(running.commit), exit.value).pipe(Effect.onInterrupt(() => running.abandonUnsent))
-          }
-          if (Cause.hasInterrupts(exit.cause)) {
-            running.abandon()
-            return Effect.failCause(exit.cause)
-          }
-          return Effect.andThen(running.rollback, Effect.failCause(exit.cause))
-        })
-      )
-    })
-  )
-}
-
 /** One transaction from BEGIN to its end. */
-class Running {
+class RunningTransaction implements Running {
   readonly #sessions: Sessions
   readonly #options: TransactionOptions
   readonly transaction: Transaction
@@ -347,7 +306,7 @@ class Running {
   /** A call was interrupted or lost, so that nobody knows what it did. */
   #doom: Reason | undefined
   /** COMMIT or ROLLBACK was sent: no call may follow. */
-  #isOver = false
+  isOver = false
 
   constructor(sessions: Sessions, options: TransactionOptions) {
     this.#sessions = sessions
@@ -380,7 +339,7 @@ class Running {
         this.abandon()
         return resume(failed(label, this.#doom))
       }
-      this.#isOver = true
+      this.isOver = true
       const sent = this.#sessions.run(
         Effect.map(session.run(this.#labelled(control("commit"))), (settled): Answered<void> => {
           const { answer, isLost } = answerOf(label, settled, undefined, this.#hasWritten)
@@ -400,7 +359,7 @@ class Running {
   get rollback(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const session = this.#session
-      this.#isOver = true
+      this.isOver = true
       if (session === undefined) return Effect.void
       if (this.#doom !== undefined) return Effect.sync(() => session.discard())
       return Effect.map(session.run(this.#labelled(control("rollback"))), ({ exit }) => {
@@ -412,14 +371,8 @@ class Running {
 
   /** The same, without waiting. */
   abandon(): void {
-    this.#isOver = true
+    this.isOver = true
     this.#sessions.run(this.rollback)
-  }
-
-  get abandonUnsent(): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (!this.#isOver) this.abandon()
-    })
   }
 
   #execute(statement: Statement): Answered<Answer> {
@@ -427,7 +380,7 @@ class Running {
       const sql = toSql(statement, this.#sessions.tables)
       return this.#turn.withPermit(
         Effect.suspend(() => {
-          if (this.#isOver) {
+          if (this.isOver) {
             return Effect.die(new Error(`${this.#options.label}: a call after the end of its transaction`))
           }
           if (this.#doom !== undefined) return failed(this.#options.label, this.#doom)
@@ -514,12 +467,4 @@ const labelMax = 200
 
 function commentOf(label: string): string {
   return `/* ${label.slice(0, labelMax).replaceAll(/[^\w./: -]/g, "_")} */ `
-}
-
-function failed(label: string, reason: Reason): Effect.Effect<never, StorageError> {
-  return Effect.fail(new StorageError({ label, reason }))
-}
-
-function writes(statement: Statement): boolean {
-  return statement._tag === "Insert" || statement._tag === "Update" || statement._tag === "Delete"
 }

@@ -60,3 +60,16 @@ export const client = RpcClient.make(AccountRpcs)
 export const clientProtocol = RpcClient.layerProtocolSocket({ retryTransientErrors: true }).pipe(
   Layer.provide(RpcSerialization.layerNdjson)
 )
+
+/** Deposits 5, withdraws 3, fails to withdraw 9, and counts down from 3. */
+export const session = Effect.gen(function* () {
+  const account = yield* client
+  const deposited = yield* account.deposit({ amount: 5 })
+  const withdrawn = yield* account.withdraw({ amount: 3 })
+  const refused = yield* Effect.flip(account.withdraw({ amount: 9 }))
+  const counted = yield* Stream.runCollect(account.countDown({ from: 3 }))
+  return { deposited, withdrawn, refused: refused._tag, counted: [...counted] }
+}).pipe(Effect.scoped)
+
+/** What a session is told of an account that was empty. */
+export const told = { deposited: 5, withdrawn: 2, refused: "Overdrawn", counted: [2, 1, 0] }

@@ -3,25 +3,12 @@ import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import * as SocketServer from "effect/socket/SocketServer"
 import { emit } from "../../core/facts/Facts.ts"
 import { World } from "../run/World.ts"
 import * as Account from "./Account.fixture.ts"
 import * as SimSocket from "./SimSocket.ts"
 import * as SimSocketServer from "./SimSocketServer.ts"
-
-/** Deposits 5, withdraws 3, fails to withdraw 9, and counts down from 3. */
-const session = Effect.gen(function* () {
-  const account = yield* Account.client
-  const deposited = yield* account.deposit({ amount: 5 })
-  const withdrawn = yield* account.withdraw({ amount: 3 })
-  const refused = yield* Effect.flip(account.withdraw({ amount: 9 }))
-  const counted = yield* Stream.runCollect(account.countDown({ from: 3 }))
-  return { deposited, withdrawn, refused: refused._tag, counted: [...counted] }
-}).pipe(Effect.scoped)
-
-const expected = { deposited: 5, withdrawn: 2, refused: "Overdrawn", counted: [2, 1, 0] }
 
 const say = (what: string) => emit({ _tag: "Said", what })
 
@@ -60,17 +47,17 @@ describe("remote calls over sockets, unmodified", () => {
       assert.isTrue("port" in address)
       if (!("port" in address)) return
       const socket = NodeSocket.layerNet({ host: "127.0.0.1", port: address.port })
-      const answers = yield* Effect.provide(session, Layer.provide(Account.clientProtocol, socket))
-      assert.deepStrictEqual(answers, expected)
+      const answers = yield* Effect.provide(Account.session, Layer.provide(Account.clientProtocol, socket))
+      assert.deepStrictEqual(answers, Account.told)
     }).pipe(Effect.provide(server))
   })
 
   it("answer the same in the simulator", () => {
     const { world, said, server, addClient } = makeWorld()
     server.start()
-    addClient(Effect.flatMap(session, (answers) => say(JSON.stringify(answers)))).start()
+    addClient(Effect.flatMap(Account.session, (answers) => say(JSON.stringify(answers)))).start()
     world.run("10s")
-    assert.deepStrictEqual(said, [`0 s: ${JSON.stringify(expected)}`])
+    assert.deepStrictEqual(said, [`0 s: ${JSON.stringify(Account.told)}`])
   })
 
   it("a partition shorter than the time-out costs time, a longer one costs the answer", () => {

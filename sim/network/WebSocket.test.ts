@@ -7,7 +7,6 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Socket from "effect/socket/Socket"
-import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import { emit } from "../../core/facts/Facts.ts"
 import * as Dial from "../../core/ports/Dial.ts"
@@ -17,18 +16,6 @@ import * as Account from "./Account.fixture.ts"
 import * as SimDial from "./SimDial.ts"
 import * as SimHttpClient from "./SimHttpClient.ts"
 import * as SimHttpServer from "./SimHttpServer.ts"
-
-/** Deposits 5, withdraws 3, fails to withdraw 9, and counts down from 3. */
-const session = Effect.gen(function* () {
-  const account = yield* Account.client
-  const deposited = yield* account.deposit({ amount: 5 })
-  const withdrawn = yield* account.withdraw({ amount: 3 })
-  const refused = yield* Effect.flip(account.withdraw({ amount: 9 }))
-  const counted = yield* Stream.runCollect(account.countDown({ from: 3 }))
-  return { deposited, withdrawn, refused: refused._tag, counted: [...counted] }
-}).pipe(Effect.scoped)
-
-const expected = { deposited: 5, withdrawn: 2, refused: "Overdrawn", counted: [2, 1, 0] }
 
 const makeWorld = (seed = "1") => {
   const world = new World({ seed })
@@ -55,8 +42,8 @@ describe("remote calls over WebSockets, unmodified", () => {
     return Effect.gen(function* () {
       const url = HttpServer.formatAddress((yield* HttpServer.HttpServer).address).replace("http", "ws")
       const socket = NodeSocket.layerWebSocket(`${url}/account`)
-      const answers = yield* Effect.provide(session, Layer.provide(Account.clientProtocol, socket))
-      assert.deepStrictEqual(answers, expected)
+      const answers = yield* Effect.provide(Account.session, Layer.provide(Account.clientProtocol, socket))
+      assert.deepStrictEqual(answers, Account.told)
     }).pipe(Effect.provide(serving))
   })
 
@@ -78,10 +65,10 @@ describe("remote calls over WebSockets, unmodified", () => {
       const serving = Account.serveUpgraded({ value: 0 }).pipe(Layer.provide(SimHttpServer.layer({ port: 8080 })))
       world.addNode("server", Layer.launch(serving)).start()
       world.run("10ms")
-      const asking = Effect.tap(session, (all) => Effect.sync(() => answers.push(all)))
+      const asking = Effect.tap(Account.session, (all) => Effect.sync(() => answers.push(all)))
       world.addNode("client", Effect.provide(asking, Layer.provide(Account.clientProtocol, socket))).start()
       world.run("10s")
-      assert.deepStrictEqual(answers, [expected])
+      assert.deepStrictEqual(answers, [Account.told])
     })
   }
 })

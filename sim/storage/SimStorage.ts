@@ -9,25 +9,23 @@
  * - S4 A rollback after a failure is awaited; one after an interruption is not, so that whoever interrupts need not wait
  *   for the network.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import {
   Aborted,
   type Answer,
   type Isolation,
-  type Reason,
   SerializationFailure,
   type Statement,
   Storage,
-  StorageError,
   type Transaction,
   type TransactionOptions,
   Unavailable,
   UnknownOutcome,
-  makeTransaction
+  makeTransaction,
+  type StorageError
 } from "../../core/ports/Storage.ts"
+import { type Running, failed, makeStorage, writes } from "../../core/storage/makeStorage.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
 import { type Call, type Connection, Pool, type PoolOptions, type Settled } from "./Pool.ts"
@@ -53,20 +51,11 @@ export const layer = (options: Partial<PoolOptions> = {}): Layer.Layer<Storage, 
     })
   )
 
-const make = (pool: Pool): Storage["Service"] => ({
-  once: (call, options) =>
-    Effect.suspend(() => {
-      let statements = 0
-      return call(
-        makeTransaction((statement) =>
-          statements++ === 0
-            ? once(pool, statement, options)
-            : Effect.die(new Error(`${options.label}: once is one statement; use a transaction for more`))
-        )
-      )
-    }),
-  transaction: (body, options) => transaction(pool, body, options)
-})
+const make = (pool: Pool): Storage["Service"] =>
+  makeStorage({
+    once: (statement, of) => once(pool, statement, of),
+    begin: (of) => new RunningTransaction(pool, of)
+  })
 
 type Answered<A> = Effect.Effect<A, StorageError>
 
@@ -96,39 +85,8 @@ function once(pool: Pool, statement: Statement, options: Omit<TransactionOptions
   })
 }
 
-function transaction<A, E, R>(
-  pool: Pool,
-  body: (transaction: Transaction) => Effect.Effect<A, E, R>,
-  options: TransactionOptions
-): Effect.Effect<A, E | StorageError, R> {
-  return Effect.uninterruptibleMask((restore) =>
-    Effect.suspend(() => {
-      const running = new Running(pool, options)
-      return restore(
-        Effect.andThen(
-          running.start,
-          Effect.suspend(() => body(running.transaction))
-        )
-      ).pipe(
-        Effect.exit,
-        Effect.flatMap((exit): Effect.Effect<A, E | StorageError> => {
-          if (Exit.isSuccess(exit)) {
-            // Interrupted before COMMIT was sent, the transaction ends as if its body had been.
-            return Effect.as(restore(running.commit), exit.value).pipe(Effect.onInterrupt(() => running.abandonUnsent))
-          }
-          if (Cause.hasInterrupts(exit.cause)) {
-            running.abandon()
-            return Effect.failCause(exit.cause)
-          }
-          return Effect.andThen(running.rollback, Effect.failCause(exit.cause))
-        })
-      )
-    })
-  )
-}
-
 /** One transaction from its first message to its last. */
-class Running {
+class RunningTransaction implements Running {
   readonly #pool: Pool
   readonly #options: TransactionOptions
   readonly transaction: Transaction
@@ -137,7 +95,7 @@ class Running {
   /** A call was interrupted, so that nobody knows what it did. */
   #isDoomed = false
   /** COMMIT or ROLLBACK was sent: no call may follow. */
-  #isOver = false
+  isOver = false
   #stopWaiting: (() => void) | undefined
 
   constructor(pool: Pool, options: TransactionOptions) {
@@ -169,7 +127,7 @@ class Running {
         this.abandon()
         return resume(failed(label, new Aborted()))
       }
-      this.#isOver = true
+      this.isOver = true
       this.#pool.node.portCall()
       this.#pool.node.waits(`the database (COMMIT of ${label})`)
       connection.call(label, [{ _tag: "Commit" }], (settled) => {
@@ -196,14 +154,8 @@ class Running {
     if (this.#connection !== undefined) this.#end(this.#connection, () => undefined)
   }
 
-  get abandonUnsent(): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (!this.#isOver) this.abandon()
-    })
-  }
-
   #end(connection: Connection, done: () => void): void {
-    this.#isOver = true
+    this.isOver = true
     connection.call(this.#options.label, [{ _tag: "Rollback" }], () => {
       this.#pool.release(connection)
       done()
@@ -212,7 +164,7 @@ class Running {
 
   #execute(statement: Statement): Answered<Answer> {
     return Effect.suspend(() => {
-      if (this.#isOver) return Effect.die(new Error(`${this.#options.label}: a call after the end of its transaction`))
+      if (this.isOver) return Effect.die(new Error(`${this.#options.label}: a call after the end of its transaction`))
       if (this.#isDoomed) return failed(this.#options.label, new Aborted())
       return this.#call([{ _tag: "Execute", statement }], writes(statement))
     })
@@ -257,12 +209,4 @@ function answerOf(label: string, settled: Settled, mayHaveCommitted: boolean): A
     case "Defect":
       return Effect.die(outcome.defect)
   }
-}
-
-function failed(label: string, reason: Reason): Effect.Effect<never, StorageError> {
-  return Effect.fail(new StorageError({ label, reason }))
-}
-
-function writes(statement: Statement): boolean {
-  return statement._tag === "Insert" || statement._tag === "Update" || statement._tag === "Delete"
 }
