@@ -2,18 +2,21 @@
  * The directory of an embedded database: whose it is, and whether it can be used. One process at a time, because PGlite has
  * no lock of its own and two would destroy the data.
  *
- * - D1 The lock is a file beside the directory that names a process and when that began, so that a process id used again
- *   (as in a restarted container) is not mistaken for a living owner. What a dead one left behind is taken over.
+ * - D1 The lock is a claim (`Claims.ts`): a file beside the directory that names a process and when that began, so that a process
+ *   id used again (as in a restarted container) is not mistaken for a living owner. What a dead one left behind is removed.
  * - D2 A directory that is refused is not touched; one that is made is made whole, under another name first.
- * Absent: file systems shared by several machines, whose processes cannot be seen from here.
+ * Absent: file systems shared by several machines or containers, whose processes cannot be seen from here.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { spawnSync } from "node:child_process"
+import crypto from "node:crypto"
 import fs from "node:fs"
 import path from "node:path"
+import * as Claims from "./Claims.ts"
+import { dataProblem } from "./dataProblem.ts"
 import { majorVersion } from "./Pglite.ts"
+import * as Processes from "./Processes.ts"
 
 /** Why a directory cannot be used, in one line. */
 export class DataDirectoryRefused extends Schema.TaggedError<DataDirectoryRefused>()("DataDirectoryRefused", {
@@ -27,141 +30,123 @@ export class DataDirectoryRefused extends Schema.TaggedError<DataDirectoryRefuse
 
 export type Contents = "nothing yet" | "a database"
 
+/** How often those that begin together are looked at before one of them counts as the owner, and how far apart. */
+const looksMax = 50
+const lookEveryMillis = 20
+
 /** Locks the directory for as long as the scope lives, and says what is in it. */
-export const acquire = (directory: string): Effect.Effect<Contents, DataDirectoryRefused, Scope.Scope> => {
-  const refuse = (detail: string) => new DataDirectoryRefused({ directory, detail })
-  const attempt = <A>(body: () => A | DataDirectoryRefused): Effect.Effect<A, DataDirectoryRefused> =>
-    Effect.suspend(() => {
-      try {
-        const result = body()
-        return result instanceof DataDirectoryRefused ? Effect.fail(result) : Effect.succeed(result)
-      } catch (error) {
-        return Effect.fail(refuse(`it cannot be used: ${errorText(error)}`))
-      }
-    })
-  return Effect.gen(function* () {
+export const acquire = (directory: string): Effect.Effect<Contents, DataDirectoryRefused, Scope.Scope> =>
+  Effect.gen(function* () {
     // Before the lock, so that nothing at all is written beside what is not ours.
-    yield* attempt(() => look(directory, refuse))
-    yield* Effect.acquireRelease(
-      attempt(() => lock(directory, refuse)),
-      () => Effect.sync(() => fs.rmSync(lockOf(directory), { force: true }))
-    )
+    yield* attempt(directory, () => look(directory))
+    yield* lock(directory)
     // And again behind it: another process may have made the database meanwhile.
-    return yield* attempt(() => look(directory, refuse))
+    const contents = yield* attempt(directory, () => look(directory))
+    const problem = contents === "a database" ? yield* attempt(directory, () => dataProblem(directory)) : undefined
+    if (problem !== undefined) return yield* refusedAsDamaged(directory, problem)
+    return contents
   })
+
+/** The data are not whole, or PGlite cannot make anything of them. */
+export const refusedAsDamaged = (directory: string, what: string): DataDirectoryRefused =>
+  refused(directory, `its data are damaged: ${what}; put back a copy of the directory, or name another one`)
+
+/** The system does not let us have it. */
+export const refusedAsUnusable = (directory: string, error: unknown): DataDirectoryRefused =>
+  refused(directory, `it cannot be used: ${errorText(error)}`)
+
+function refused(directory: string, detail: string): DataDirectoryRefused {
+  return new DataDirectoryRefused({ directory, detail })
 }
 
-interface Owner {
-  readonly pid: number
-  /** When the process began, as the system counts; equal for equal processes only. */
-  readonly began: string
-}
+/** What the system refuses, in one line. */
+const attempt = <A>(directory: string, body: () => A | DataDirectoryRefused): Effect.Effect<A, DataDirectoryRefused> =>
+  Effect.suspend(() => {
+    try {
+      const result = body()
+      return result instanceof DataDirectoryRefused ? Effect.fail(result) : Effect.succeed(result)
+    } catch (error) {
+      return Effect.fail(refusedAsUnusable(directory, error))
+    }
+  })
 
-const lockOf = (directory: string): string => `${path.resolve(directory)}.lock`
-
-function look(directory: string, refuse: (detail: string) => DataDirectoryRefused): Contents | DataDirectoryRefused {
+function look(directory: string): Contents | DataDirectoryRefused {
   if (!fs.existsSync(directory)) return "nothing yet"
-  if (!fs.statSync(directory).isDirectory()) return refuse("it is not a directory")
+  if (!fs.statSync(directory).isDirectory()) return refused(directory, "it is not a directory")
   const entries = fs.readdirSync(directory)
   if (entries.length === 0) return "nothing yet"
   if (!entries.includes("PG_VERSION")) {
-    return refuse("it holds something else than a database: name another directory, or an empty one")
+    return refused(directory, "it holds something else than a database: name another directory, or an empty one")
   }
   const version = fs.readFileSync(path.join(directory, "PG_VERSION"), "utf8").trim()
   if (version === String(majorVersion)) return "a database"
-  return refuse(
+  if (!/^\d+$/.test(version)) return refusedAsDamaged(directory, "PG_VERSION names no version")
+  return refused(
+    directory,
     `its data are of Postgres ${version}, and this is ${majorVersion}: dump them with ${version}, or name another directory`
   )
 }
 
-function lock(directory: string, refuse: (detail: string) => DataDirectoryRefused): void | DataDirectoryRefused {
-  const file = lockOf(directory)
-  fs.mkdirSync(path.dirname(file), { recursive: true })
-  const own: Owner = { pid: process.pid, began: beganOf(process.pid) ?? "" }
-  const draft = `${file}.${process.pid}`
-  fs.writeFileSync(draft, JSON.stringify(own))
-  try {
-    // A link appears whole or not at all, and never over another.
-    for (let attempts = 0; attempts < 10; attempts++) {
-      if (linked(draft, file)) return undefined
-      const owner = readOwner(file)
-      if (owner !== undefined && isAlive(owner)) {
-        return refuse(`process ${owner.pid} has it open: end that one, or name another directory`)
-      }
-      // Of several that find the owner dead, one moves the file away; what it moved must still be the dead one's.
-      const away = `${draft}.stale`
-      if (!renamed(file, away)) continue
-      const moved = readOwner(away)
-      if (moved !== undefined && isAlive(moved)) linked(away, file)
-      fs.rmSync(away, { force: true })
+/** Waits about a second for those who begin at the same time. */
+function lock(directory: string): Effect.Effect<void, DataDirectoryRefused, Scope.Scope> {
+  return Effect.gen(function* () {
+    const prefix = yield* attempt(directory, () => claimPrefixOf(directory))
+    const own: Claims.Claim = {
+      pid: process.pid,
+      began: beganOf(Processes.find(process.pid)),
+      token: crypto.randomBytes(8).toString("hex")
     }
-    return refuse("its lock changes hands all the time: try again")
-  } finally {
-    fs.rmSync(draft, { force: true })
-  }
+    const remove = (claim: Claims.Claim): void => fs.rmSync(prefix + Claims.nameOf(claim), { force: true })
+    const hold = Effect.gen(function* () {
+      // The name says all: there is no moment at which the claim is there and cannot be read.
+      yield* attempt(directory, () => fs.writeFileSync(prefix + Claims.nameOf(own), "", { flag: "wx" }))
+      for (let looks = 1; ; looks++) {
+        const decision = yield* attempt(directory, () => Claims.decide(own, seenBeside(prefix, own)))
+        if (decision._tag === "Take") return yield* attempt(directory, () => decision.bury.forEach(remove))
+        if (decision._tag === "Withdraw" || looks >= looksMax) {
+          return yield* refused(directory, ownedBy(decision.for, prefix))
+        }
+        yield* Effect.sleep(lookEveryMillis)
+      }
+    })
+    const withdraw = Effect.sync(() => remove(own))
+    yield* Effect.acquireRelease(
+      Effect.onError(hold, () => withdraw),
+      () => withdraw
+    )
+  })
 }
 
-/** False when there is a file of that name. */
-function linked(existing: string, name: string): boolean {
-  try {
-    fs.linkSync(existing, name)
-    return true
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false
-    throw error
-  }
+/** Of the directory itself, whatever links lead to it; its parent is made if need be. */
+function claimPrefixOf(directory: string): string {
+  const target = path.resolve(directory)
+  if (fs.existsSync(target)) return `${fs.realpathSync(target)}.lock.`
+  const parent = path.dirname(target)
+  fs.mkdirSync(parent, { recursive: true })
+  return `${path.join(fs.realpathSync(parent), path.basename(target))}.lock.`
 }
 
-/** False when there is no such file any more. */
-function renamed(from: string, to: string): boolean {
-  try {
-    fs.renameSync(from, to)
-    return true
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return false
-    throw error
-  }
+function seenBeside(prefix: string, own: Claims.Claim): ReadonlyArray<Claims.Seen> {
+  const start = path.basename(prefix)
+  return fs
+    .readdirSync(path.dirname(prefix))
+    .filter((name) => name.startsWith(start))
+    .map((name) => Claims.parse(name.slice(start.length)))
+    .filter((claim) => claim !== undefined)
+    .filter(({ token }) => token !== own.token)
+    .map((claim) => ({ claim, isAlive: Processes.isSame(claim.began, Processes.find(claim.pid)) }))
 }
 
-/** Undefined when nobody can be read from the file: it was cut short, or is gone. */
-function readOwner(file: string): Owner | undefined {
-  try {
-    const { began, pid } = JSON.parse(fs.readFileSync(file, "utf8")) as Partial<Owner>
-    return typeof pid === "number" && typeof began === "string" ? { pid, began } : undefined
-  } catch (error) {
-    if (error instanceof SyntaxError || codeOf(error) === "ENOENT") return undefined
-    throw error
-  }
+function beganOf(found: Processes.Found): string {
+  return found._tag === "Somebody" ? found.began : ""
 }
 
-function isAlive({ began, pid }: Owner): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    // EPERM: it lives, and is somebody else's.
-    if (codeOf(error) === "ESRCH") return false
-  }
-  const now = beganOf(pid)
-  return now === undefined || began === "" || now === began
+function ownedBy(claim: Claims.Claim, prefix: string): string {
+  // Such a claim may outlive its process: another one of the same id counts as its owner.
+  const unless = claim.began === "" ? ` (if that is another program, remove ${prefix}${Claims.nameOf(claim)})` : ""
+  return `process ${claim.pid} has it open: end that one, or name another directory${unless}`
 }
 
-/** When the process began; undefined where that cannot be learned, and then its id alone must do. */
-function beganOf(pid: number): string | undefined {
-  try {
-    // The 22nd field, counted behind the name, which may hold anything but ends with the last parenthesis.
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8")
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error
-  }
-  const { status, stdout } = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" })
-  return status === 0 ? stdout.trim() : undefined
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
+/** One line of it. */
+export const errorText = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] as string

@@ -1,18 +1,21 @@
 import * as PgConnection from "@effect/sql-pg/PgConnection"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import crypto from "node:crypto"
 import fs from "node:fs"
 import os from "node:os"
 import path from "node:path"
 import { createInterface } from "node:readline"
 import { announce, chooseDatabase } from "./chooseDatabase.ts"
+import * as Claims from "./Claims.ts"
 import * as DataDirectory from "./DataDirectory.ts"
 import * as EmbeddedDatabase from "./EmbeddedDatabase.ts"
 import { majorVersion } from "./Pglite.ts"
+import * as Processes from "./Processes.ts"
 
 const fixture = path.join(import.meta.dirname, "Writer.fixture.ts")
 
@@ -63,7 +66,7 @@ const pictureOf = (directory: string): ReadonlyArray<string> =>
     .readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
-    .map((file) => `${file} ${fs.readFileSync(file, "hex")}`)
+    .map((file) => `${file} ${crypto.hash("sha256", fs.readFileSync(file))}`)
     .toSorted()
 
 describe("an embedded database in a directory", () => {
@@ -109,9 +112,97 @@ describe("an embedded database in a directory", () => {
   )
 })
 
+/** A database that was closed in order: made once. */
+const parent = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-pglite-"))
+const intact = path.join(parent, "intact")
+beforeAll(() => Effect.runPromise(Effect.scoped(EmbeddedDatabase.make({ directory: intact }))), 60_000)
+afterAll(() => fs.rmSync(parent, { recursive: true, force: true }))
+
+describe("a damaged database", () => {
+  const wal = "pg_wal/000000010000000000000001"
+  const damages: Readonly<Record<string, readonly [damage: (file: (name: string) => string) => void, said: RegExp]>> = {
+    "a control file that is gone": [(file) => fs.rmSync(file("global/pg_control")), /global\/pg_control is missing/],
+    "a control file cut short": [
+      (file) => fs.truncateSync(file("global/pg_control"), 100),
+      /global\/pg_control is cut short/
+    ],
+    "a control file of zeros": [
+      (file) => fs.writeFileSync(file("global/pg_control"), new Uint8Array(8192)),
+      /global\/pg_control is not what was written/
+    ],
+    "a version without a number": [(file) => fs.truncateSync(file("PG_VERSION")), /PG_VERSION names no version/],
+    "nothing but its version": [
+      (file) => {
+        for (const name of fs.readdirSync(file(".")))
+          if (name !== "PG_VERSION") fs.rmSync(file(name), { recursive: true })
+      },
+      /global\/pg_control is missing/
+    ],
+    "no log": [(file) => fs.rmSync(file(wal)), /pg_wal\/0{7}10{15}1 is missing/],
+    "a log of zeros": [
+      (file) => fs.writeFileSync(file(wal), new Uint8Array(16 * 1024 * 1024)),
+      /pg_wal\/\w+ is not the log of this database/
+    ],
+    "a log cut short": [(file) => fs.truncateSync(file(wal), 5_000_000), /pg_wal\/\w+ is cut short/],
+    "no databases": [(file) => fs.rmSync(file("base"), { recursive: true }), /base\/1\/PG_VERSION is missing/],
+    "no map of its catalogs": [
+      (file) => fs.rmSync(file("base/5/pg_filenode.map")),
+      /base\/5\/pg_filenode.map is missing/
+    ],
+    "a catalog that is gone": [(file) => fs.rmSync(file("base/5/1259")), /base\/5\/1259 is missing/],
+    "a catalog cut short": [(file) => fs.truncateSync(file("base/5/1259"), 100), /base\/5\/1259 is cut short/],
+    "no list of databases": [(file) => fs.truncateSync(file("global/1262")), /global\/1262 is cut short/],
+    "no settings": [(file) => fs.rmSync(file("postgresql.conf")), /postgresql.conf is missing/],
+    "no outcomes of transactions": [
+      (file) => fs.rmSync(file("pg_xact"), { recursive: true }),
+      /pg_xact is missing or empty/
+    ]
+  }
+  for (const [title, [damage, said]] of Object.entries(damages)) {
+    it.live(`is refused in one line and not touched: ${title}`, () =>
+      Effect.gen(function* () {
+        const directory = yield* place
+        fs.cpSync(intact, directory, { recursive: true })
+        damage((name) => path.join(directory, name))
+        const before = pictureOf(path.dirname(directory))
+        const { message } = yield* Effect.flip(Effect.scoped(EmbeddedDatabase.make({ directory })))
+        assert.isTrue(message.startsWith(`${directory}: its data are damaged: `), message)
+        assert.match(message, said)
+        assert.match(message, /; put back a copy of the directory, or name another one$/)
+        assert.notInclude(message, "\n")
+        assert.deepStrictEqual(pictureOf(path.dirname(directory)), before)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("that only PGlite finds damaged is refused in one line: settings that are none", () =>
+    Effect.gen(function* () {
+      const directory = yield* place
+      fs.cpSync(intact, directory, { recursive: true })
+      fs.writeFileSync(path.join(directory, "postgresql.conf"), "no = such = thing")
+      const before = pictureOf(path.dirname(directory))
+      const { message } = yield* Effect.flip(Effect.scoped(EmbeddedDatabase.make({ directory })))
+      assert.match(message, /: its data are damaged: PGlite cannot open them \([^\n]+\); put back a copy/)
+      assert.deepStrictEqual(pictureOf(path.dirname(directory)), before)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("the directory of a database", () => {
   const acquire = (directory: string) => Effect.scoped(DataDirectory.acquire(directory))
-  const lockWith = (directory: string, owner: string) => fs.writeFileSync(`${directory}.lock`, owner)
+  /** A claim of this process, unless the parameters say otherwise. */
+  const claim = (
+    directory: string,
+    { began, pid = process.pid, token }: { began?: string; pid?: number; token: string }
+  ) => {
+    const found = Processes.find(process.pid)
+    const own = found._tag === "Somebody" ? found.began : assert.fail("this process lives")
+    const file = `${directory}.lock.${Claims.nameOf({ pid, began: began ?? own, token })}`
+    fs.writeFileSync(file, "")
+    return file
+  }
+  const claimsBeside = (directory: string) =>
+    fs.readdirSync(path.dirname(directory)).filter((name) => name.startsWith("data.lock."))
 
   it.effect("is new when it is missing or empty", () =>
     Effect.gen(function* () {
@@ -149,32 +240,110 @@ describe("the directory of a database", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("whose owner is dead is taken over", () =>
+  it.live("whose owner is dead is taken over, and of its claims nothing is left", () =>
     Effect.gen(function* () {
       const directory = yield* place
       const { pid } = spawnSync(process.execPath, ["--version"])
-      lockWith(directory, JSON.stringify({ pid, began: "1" }))
+      claim(directory, { pid, token: "a" })
+      // The process id lives again as another's: since a restart of the machine, perhaps.
+      claim(directory, { began: "long ago", token: "b" })
       assert.strictEqual(yield* acquire(directory), "nothing yet")
-      lockWith(directory, '{"pid":')
-      assert.strictEqual(yield* acquire(directory), "nothing yet")
+      assert.deepStrictEqual(claimsBeside(directory), [])
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is taken over from a dead owner whose process id lives again as another's", () =>
+  it.live("is refused while another has it, whichever name comes first, and the other's claim stays", () =>
     Effect.gen(function* () {
       const directory = yield* place
-      lockWith(directory, JSON.stringify({ pid: process.pid, began: "long ago" }))
-      assert.strictEqual(yield* acquire(directory), "nothing yet")
+      for (const token of ["0", "zz"]) {
+        const other = claim(directory, { token })
+        const refused = `${directory}: process ${process.pid} has it open: end that one, or name another directory`
+        assert.strictEqual(yield* refusal(directory), refused)
+        assert.deepStrictEqual(claimsBeside(directory), [path.basename(other)])
+        fs.rmSync(other)
+      }
+      // Where the system does not say when a process began, its id alone must do.
+      const unclear = claim(directory, { began: "", token: "0" })
+      assert.include(yield* refusal(directory), `(if that is another program, remove ${fs.realpathSync(unclear)})`)
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is not opened twice in one process either", () =>
+  it.live("is one and the same by every link that leads to it", () =>
+    Effect.gen(function* () {
+      const directory = yield* place
+      fs.mkdirSync(directory)
+      fs.symlinkSync(directory, `${directory}.link`)
+      yield* DataDirectory.acquire(directory)
+      assert.match(yield* refusal(`${directory}.link`), new RegExp(`process ${process.pid} has it open`))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is not opened twice in one process either", () =>
     Effect.gen(function* () {
       const directory = yield* place
       yield* DataDirectory.acquire(directory)
       assert.match(yield* refusal(directory), new RegExp(`process ${process.pid} has it open`))
     }).pipe(Effect.scoped)
   )
+
+  const versions = [
+    ["18", /^a database$/],
+    ["16", /: its data are of Postgres 16, and this is 18/]
+  ] as const
+  for (const [version, expected] of versions) {
+    it.live(`is looked at again behind the lock: another has made data of version ${version} meanwhile`, () =>
+      Effect.gen(function* () {
+        const directory = yield* place
+        const other = claim(directory, { token: "zz" })
+        const waiting = yield* Effect.forkChild(
+          Effect.match(acquire(directory), { onFailure: ({ message }) => message, onSuccess: (contents) => contents })
+        )
+        yield* Effect.repeat(
+          Effect.sync(() => claimsBeside(directory).length),
+          { until: (count) => count === 2, schedule: Schedule.spaced(1), times: 1_000 }
+        )
+        fs.cpSync(intact, directory, { recursive: true })
+        fs.writeFileSync(path.join(directory, "PG_VERSION"), version)
+        fs.rmSync(other)
+        assert.match(yield* Fiber.join(waiting), expected)
+        assert.deepStrictEqual(claimsBeside(directory), [])
+      }).pipe(Effect.scoped)
+    )
+  }
+})
+
+describe("a process", () => {
+  it("is found with when it began, the same each time it is asked about", () => {
+    const found = Processes.find(process.pid)
+    assert.deepStrictEqual(Processes.find(process.pid), found)
+    assert.match(found._tag === "Somebody" ? found.began : "", /\S/)
+    const { pid } = spawnSync(process.execPath, ["--version"])
+    assert.deepStrictEqual(Processes.find(pid), { _tag: "Nobody" })
+  })
+
+  it("is told from one before a restart of the machine that began as long after its start", () => {
+    const stat = "4711 (a name) (of) R) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 1234 20"
+    const before = Processes.foundIn(stat, "first-boot\n")
+    assert.deepStrictEqual(before, { _tag: "Somebody", began: "first-boot-1234" })
+    assert.isFalse(Processes.isSame("first-boot-1234", Processes.foundIn(stat, "second-boot\n")))
+    assert.isTrue(Processes.isSame("first-boot-1234", before))
+  })
+
+  it("that is dead and not yet asked for by its parent is nobody, whoever tells", () => {
+    assert.deepStrictEqual(Processes.foundIn("4711 (node) Z 1 2", "boot"), { _tag: "Nobody" })
+    assert.deepStrictEqual(Processes.foundByPs("Z+   Mon Nov 21 13:01:44 2026\n"), { _tag: "Nobody" })
+    assert.deepStrictEqual(Processes.foundByPs("Ss   Mon Nov 21 13:01:44 2026    \n"), {
+      _tag: "Somebody",
+      began: "Mon Nov 21 13:01:44 2026"
+    })
+  })
+
+  it("counts as alive where nothing is known about when it began", () => {
+    const unknown = { _tag: "Somebody", began: "" } as const
+    assert.isTrue(Processes.isSame("boot-1", unknown))
+    assert.isTrue(Processes.isSame("", { _tag: "Somebody", began: "boot-1" }))
+    assert.isFalse(Processes.isSame("", { _tag: "Nobody" }))
+  })
 })
 
 describe("which database", () => {

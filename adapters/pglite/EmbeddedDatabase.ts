@@ -32,10 +32,7 @@ export const make = (
     if (directory !== undefined && (yield* DataDirectory.acquire(directory)) === "nothing yet") {
       yield* initialize(directory)
     }
-    const pglite = yield* Effect.acquireRelease(
-      Effect.promise(() => Pglite.open(directory)),
-      (pglite) => Effect.promise(() => pglite.close())
-    )
+    const pglite = yield* Effect.acquireRelease(opened(directory), (pglite) => Effect.promise(() => pglite.close()))
     const multiplexer = yield* Effect.acquireRelease(
       Effect.sync(() => new Multiplexer({ execute: pglite.execute, after, secret })),
       (multiplexer) =>
@@ -48,19 +45,34 @@ export const make = (
     }
   })
 
+/** What is whole enough to begin with may still turn out to be damaged while Postgres recovers it. */
+function opened(directory: string | undefined): Effect.Effect<Pglite.Pglite, DataDirectory.DataDirectoryRefused> {
+  if (directory === undefined) return Effect.promise(() => Pglite.open())
+  return Effect.tryPromise({
+    try: () => Pglite.open(directory),
+    catch: (error) =>
+      DataDirectory.refusedAsDamaged(directory, `PGlite cannot open them (${DataDirectory.errorText(error)})`)
+  })
+}
+
 /**
  * Under another name first: a process that dies meanwhile leaves nothing that looks like a database. Not to be interrupted:
  * the work would go on without the lock.
  */
-function initialize(directory: string): Effect.Effect<void> {
-  const made = Effect.promise(async () => {
-    const target = path.resolve(directory)
-    const draft = `${target}.new`
-    fs.rmSync(draft, { recursive: true, force: true })
-    const pglite = await Pglite.open(draft)
-    await pglite.close()
-    if (fs.existsSync(target)) fs.rmdirSync(target)
-    fs.renameSync(draft, target)
+function initialize(directory: string): Effect.Effect<void, DataDirectory.DataDirectoryRefused> {
+  const made = Effect.tryPromise({
+    try: async () => {
+      const named = path.resolve(directory)
+      // A link stays what it is.
+      const target = fs.existsSync(named) ? fs.realpathSync(named) : named
+      const draft = `${target}.new`
+      fs.rmSync(draft, { recursive: true, force: true })
+      const pglite = await Pglite.open(draft)
+      await pglite.close()
+      if (fs.existsSync(target)) fs.rmdirSync(target)
+      fs.renameSync(draft, target)
+    },
+    catch: (error) => DataDirectory.refusedAsUnusable(directory, error)
   })
   return Effect.uninterruptible(made)
 }
