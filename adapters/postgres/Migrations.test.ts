@@ -6,11 +6,13 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import fs from "node:fs"
+import * as Net from "node:net"
 import path from "node:path"
 import { tables as declared } from "../../core/ControlPlane.ts"
 import { and } from "../../core/ports/Condition.ts"
 import { Storage, leases } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
+import { welcome } from "../pglite/Backend.ts"
 import { database, databaseOn, run, skipped } from "./Database.fixture.ts"
 import { type Connection, make } from "./EmbeddedPostgres.ts"
 import { createFeed, recordChangesOf } from "./FeedSchema.ts"
@@ -89,6 +91,44 @@ const contract: Migration = {
   tables: [],
   statements: ["drop table notes"]
 }
+
+describe("a server that takes the connection and then says nothing", () => {
+  /** Says `greeting` to the first bytes of each caller, and never anything again. */
+  const silent = (greeting: Uint8Array) =>
+    Effect.acquireRelease(
+      Effect.callback<{ readonly server: Net.Server; readonly port: number }>((resume) => {
+        const server = Net.createServer((socket) => {
+          socket.on("error", () => socket.destroy())
+          socket.once("data", () => socket.write(greeting))
+        })
+        server.listen(0, "127.0.0.1", () => {
+          resume(Effect.succeed({ server, port: (server.address() as Net.AddressInfo).port }))
+        })
+      }),
+      ({ server }) => Effect.sync(() => server.close())
+    )
+  const greeting = welcome({ processId: 1, secret: 2, parameters: { server_version: "18.0", client_encoding: "UTF8" } })
+  const cases = [
+    ["at once", new Uint8Array(0)],
+    ["once it has let us in", greeting]
+  ] as const
+  for (const [when, says] of cases) {
+    it.live(`is refused in one line: ${when}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* silent(says)
+        // No limit of the driver's own.
+        const url = Redacted.make(`postgres://me:secret@127.0.0.1:${port}/app?connect_timeout=0`)
+        const error = yield* Effect.flip(requireReady({ connection: { url }, answerTimeoutMillis: 200 }))
+        const where = `database app on 127.0.0.1:${port} as me`
+        assert.strictEqual(
+          error.message,
+          `${where}: no answer within 200 ms; check host and port, and that the server is well`
+        )
+        assert.strictEqual(error.reason, "unreachable")
+      }).pipe(Effect.scoped)
+    )
+  }
+})
 
 describe.skipIf(skipped())("a database", () => {
   const scope = Scope.makeUnsafe()

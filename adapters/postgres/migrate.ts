@@ -70,7 +70,7 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
   return Effect.gen(function* () {
     const session = yield* open(connection, {})
     const ask = asking(session, connection)
-    yield* refuse(connection, serverProblem(yield* factsOf(ask)))
+    yield* refuse(connection, serverProblem(yield* answered(connection, hastyMillis, factsOf(ask))))
     yield* ask("begin")
     yield* ask(`set local lock_timeout = '${advisoryTimeout}'`)
     yield* ask(`select pg_advisory_xact_lock(${advisoryLock})`)
@@ -94,14 +94,20 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
   }).pipe(Effect.scoped)
 }
 
+export interface ReadyOptions extends Omit<MigrateOptions, "runtimeRole"> {
+  /** How long all of it may take, the connection included. Default 15 s. The driver may take 5 s more to give up. */
+  readonly answerTimeoutMillis?: number
+}
+
 /** Succeeds when this program may run on the database; alters nothing. */
-export const requireReady = (options: Omit<MigrateOptions, "runtimeRole">): Effect.Effect<void, DatabaseRefused> => {
-  const { connection, migrations = allMigrations } = options
-  return Effect.gen(function* () {
-    const ask = asking(yield* open(connection, hasty), connection)
-    const facts = yield* factsOf(ask)
-    yield* refuse(connection, serverProblem(facts) ?? schemaProblem(facts, migrations.length))
+export const requireReady = (options: ReadyOptions): Effect.Effect<void, DatabaseRefused> => {
+  const { answerTimeoutMillis = hastyMillis, connection, migrations = allMigrations } = options
+  const facts = Effect.gen(function* () {
+    return yield* factsOf(asking(yield* open(connection, hasty), connection))
   }).pipe(Effect.scoped)
+  return Effect.flatMap(answered(connection, answerTimeoutMillis, facts), (facts) =>
+    refuse(connection, serverProblem(facts) ?? schemaProblem(facts, migrations.length))
+  )
 }
 
 type Ask = (text: string) => Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>, DatabaseRefused>
@@ -114,6 +120,26 @@ const lockTimeout = "5s"
 
 /** Nothing that is asked by whoever only looks takes long. */
 const hasty = { statement_timeout: "10s" }
+const hastyMillis = 15_000
+
+/** The limits above are kept by the server: one that has fallen silent keeps none. */
+function answered<A>(
+  connection: ConnectionSettings,
+  millis: number,
+  asked: Effect.Effect<A, DatabaseRefused>
+): Effect.Effect<A, DatabaseRefused> {
+  return Effect.timeoutOrElse(asked, {
+    duration: millis,
+    orElse: () =>
+      Effect.fail(
+        new DatabaseRefused({
+          database: whereOf(connection),
+          reason: "unreachable",
+          detail: `no answer within ${millis} ms; check host and port, and that the server is well`
+        })
+      )
+  })
+}
 
 function open(
   connection: ConnectionSettings,
