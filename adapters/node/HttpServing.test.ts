@@ -107,6 +107,23 @@ describe("a server", () => {
     }).pipe(Effect.scoped, Effect.provide(HttpCalling.layer))
   )
 
+  it.live("reads no more of a body without a length than its limit, and an endless one is not kept", () =>
+    Effect.gen(function* () {
+      const app: App = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+        Effect.map(request.arrayBuffer, ({ byteLength }) => HttpServerResponse.text(String(byteLength)))
+      )
+      const port = yield* serve(app, { headersTimeoutMillis: 500, requestTimeoutMillis: 1_000 })
+      const head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+      const chunk = (bytes: number) => `${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`
+      const most = head + chunk(65_536).repeat(16)
+      const end = chunk(0)
+      assert.match(yield* converse(port, most + end), /^HTTP\/1.1 200 [^]*1048576$/)
+      assert.match(yield* converse(port, most + chunk(1) + end), /^HTTP\/1.1 413 /)
+      assert.match(yield* converse(port, head, chunk(65_536)), /^HTTP\/1.1 413 /)
+      assert.match(yield* converse(port, most + end), /^HTTP\/1.1 200 /)
+    }).pipe(Effect.scoped)
+  )
+
   it.live(
     "answers a handshake that is none with 400, and a request for nothing that it has with what its handler says",
     () =>

@@ -10,6 +10,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { httpBodyBytesMax } from "../../core/Limits.ts"
 import { emit } from "../../core/facts/Facts.ts"
 import * as Schedule from "../kernel/Schedule.ts"
 import { World } from "../run/World.ts"
@@ -178,6 +179,43 @@ describe("an HttpApi, unmodified", () => {
       "TransportError",
       "the body is closed"
     ])
+  })
+
+  it("a body that comes in chunks is read up to the limit of production, and above it answered with 413", () => {
+    const world = new World({ seed: "1", strategy: Schedule.random })
+    const said: Array<string> = []
+    world.subscribe(({ fact }) => {
+      if (fact._tag === "Said") said.push((fact as unknown as { what: string }).what)
+    })
+    const length = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Effect.map(request.arrayBuffer, ({ byteLength }) => HttpServerResponse.text(String(byteLength)))
+    )
+    world
+      .addNode(
+        "server",
+        Layer.launch(HttpServer.serve(length).pipe(Layer.provide(SimHttpServer.layer({ port: 8080 }))))
+      )
+      .start()
+    const chunk = new Uint8Array(16_384)
+    const post = (title: string, chunks: Stream.Stream<Uint8Array>) =>
+      HttpClient.post("http://server:8080/", { body: HttpBody.stream(chunks) }).pipe(
+        Effect.flatMap((response) => Effect.map(response.text, (text) => `${response.status} ${text}`.trim())),
+        Effect.timeout("10 seconds"),
+        Effect.match({ onSuccess: (answer) => answer, onFailure: ({ _tag }) => _tag }),
+        Effect.flatMap((answer) => say(`${title}: ${answer}`)),
+        Effect.provide(SimHttpClient.layer)
+      )
+    const most = Stream.fromIterable(Array.from({ length: httpBodyBytesMax / chunk.length }, () => chunk))
+    const clients = Effect.gen(function* () {
+      yield* post("most", most)
+      yield* post("one more", Stream.concat(most, Stream.succeed(new Uint8Array(1))))
+      yield* post("endless", Stream.forever(Stream.succeed(chunk)))
+      // And the server is as it was.
+      yield* post("most", most)
+    })
+    world.addNode("client", clients).start()
+    world.run("60s")
+    assert.deepStrictEqual(said, ["most: 200 1048576", "one more: 413", "endless: 413", "most: 200 1048576"])
   })
 
   it("same seed, same digest; another seed, another", () => {

@@ -26,6 +26,11 @@ export class IncomingBody {
   #chunks: Array<Uint8Array> = []
   #state: State = { _tag: "Open" }
   #whole: Uint8Array | undefined
+  /** Read so far by whoever wants all of it. */
+  #read: Array<Uint8Array> = []
+  #readLength = 0
+  #tooLarge: BodyTooLarge | undefined
+  #isDiscarded = false
   #wake: (() => void) | undefined
   readonly #consumed: (bytes: number) => void
 
@@ -40,8 +45,15 @@ export class IncomingBody {
   }
 
   push(chunk: Uint8Array): void {
+    if (this.#isDiscarded) return this.#consumed(chunk.length)
     this.#chunks.push(chunk)
     this.#notify()
+  }
+
+  /** Nobody wants the rest: it is taken from the connection and forgotten, as Node does. */
+  discard(): void {
+    this.#isDiscarded = true
+    this.#take()
   }
 
   end(): void {
@@ -56,12 +68,24 @@ export class IncomingBody {
 
   /** Everything, once the end is there; may be asked for again. Fails with `BodyTooLarge` above Effect's `MaxBodySize`. */
   readonly bytes: Effect.Effect<Uint8Array, Error> = Effect.suspend(() => {
+    if (this.#tooLarge !== undefined) return Effect.fail(this.#tooLarge)
+    // As it comes: it may be longer than the connection's window.
+    for (const chunk of this.#take()) {
+      this.#read.push(chunk)
+      this.#readLength += chunk.length
+    }
     // Not by an effect of its own, which would move every preemption that counts operations.
     const limit = Fiber.getCurrent()?.getRef(HttpIncomingMessage.MaxBodySize)
-    if (limit !== undefined && this.#size() > Number(limit)) return Effect.fail(new BodyTooLarge(Number(limit)))
+    if (limit !== undefined && this.#readLength > Number(limit)) {
+      this.#tooLarge = new BodyTooLarge(Number(limit))
+      this.#read = []
+      this.discard()
+      return Effect.fail(this.#tooLarge)
+    }
     switch (this.#state._tag) {
       case "Ended":
-        this.#whole ??= concat(this.#take())
+        this.#whole ??= concat(this.#read)
+        this.#read = []
         return Effect.succeed(this.#whole)
       case "Broken":
         return Effect.fail(this.#state.cause)
@@ -93,13 +117,6 @@ export class IncomingBody {
       this.#wake = undefined
     })
   })
-
-  #size(): number {
-    return (
-      this.#whole?.length ??
-      [this.#first ?? new Uint8Array(0), ...this.#chunks].reduce((sum, chunk) => sum + chunk.length, 0)
-    )
-  }
 
   #take(): Array<Uint8Array> {
     const chunks = this.#chunks

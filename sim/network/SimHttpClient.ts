@@ -7,6 +7,7 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
@@ -61,6 +62,8 @@ class Channel {
   listening: Listening | undefined
   body: IncomingBody | undefined
   idle: Event | undefined
+  /** Sends the body of a request. */
+  upload: Fiber.Fiber<unknown, unknown> | undefined
   isUsed = false
 }
 
@@ -132,7 +135,9 @@ class Pool {
           return
         }
         const streaming = Effect.runForkWith(context)(sendStream(channel.end as End, body.stream))
+        channel.upload = streaming
         streaming.addObserver((exit) => {
+          channel.upload = undefined
           if (exit._tag === "Failure") channel.end?.abort()
         })
       }
@@ -199,6 +204,8 @@ class Pool {
 
   #release(channel: Channel, address: string): void {
     channel.body = undefined
+    // Answered before all of the request was sent: the rest cannot be taken back, and nothing else can follow it. As `undici` does.
+    if (channel.upload !== undefined) return channel.upload.interruptUnsafe()
     if (channel.end?.state !== "open") return
     const idle = this.#idle.get(address) ?? []
     idle.push(channel)

@@ -6,6 +6,7 @@
  *
  * A request that was upgraded to a WebSocket runs on: its handler learns by the socket that the connection is over.
  */
+import * as ByteSize from "effect/ByteSize"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -38,6 +39,7 @@ import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
+import { httpBodyBytesMax } from "../../core/Limits.ts"
 import * as LiveSocket from "../../core/socket/LiveSocket.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { addressOf } from "./addressOf.ts"
@@ -89,17 +91,20 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
       const server: Serving = { limits, isStopping: false }
       const handled = HttpEffect.toHandled(httpEffect, respond, middleware as never)
       const services = yield* Effect.context<never>()
+      const limited = Context.add(services, HttpIncomingMessage.MaxBodySize, ByteSize.bytes(httpBodyBytesMax))
       const parent = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.id))
       const start = (request: SimServerRequest) => {
-        const context = Context.add(services, HttpServerRequest.HttpServerRequest, request)
+        const context = Context.add(limited, HttpServerRequest.HttpServerRequest, request)
         // Its remaining services are in the context of whoever serves, as in Node's adapter.
         // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
         const fiber = Fiber.runIn(Effect.runForkWith(context)(handled as Effect.Effect<unknown>), scope)
-        if (fiber.pollUnsafe() !== undefined) return
+        if (fiber.pollUnsafe() !== undefined) return request.exchange.body.discard()
         underWay.set(fiber, request.exchange)
         request.exchange.abort = () => fiber.interruptUnsafe(parent, ClientAbort.annotation)
         fiber.addObserver(() => {
           underWay.delete(fiber)
+          // What it has not read of the request nobody will read.
+          request.exchange.body.discard()
           request.exchange.abort = undefined
         })
       }
