@@ -1,6 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { Content, sectorBytes, type Survival } from "./Content.ts"
+
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as () => void
 
 type Step =
   | { readonly does: "write"; readonly offset: number; readonly data: ReadonlyArray<number> }
@@ -86,6 +91,30 @@ describe("Content", () => {
         assert.deepStrictEqual(bytesOf(content), left)
       })
     ))
+
+  it("remembers after a failed sync no more than before it (2,000 writes of 4 KiB, each synced)", () => {
+    const content = new Content()
+    const page = (value: number) => new Uint8Array(4_096).fill(value)
+    content.write(0, page(1))
+    content.failSync()
+    const heapOf = () => {
+      collectGarbage()
+      return process.memoryUsage().arrayBuffers
+    }
+    const before = heapOf()
+    for (let nth = 0; nth < 2_000; nth++) {
+      content.write(4_096, page(nth))
+      content.sync()
+    }
+    // The writes, and what they replaced, are 16 million bytes.
+    assert.isBelow(heapOf() - before, 1_000_000)
+    assert.strictEqual(content.unsynced, 1, "what the failed sync dropped")
+    assert.strictEqual(
+      content.losePower(() => "lost"),
+      1
+    )
+    assert.deepStrictEqual(bytesOf(content), [...page(0), ...page(1_999)])
+  })
 
   it("tears a write at a sector and never inside one (1 to 4,000 bytes at any place)", () =>
     fc.assert(

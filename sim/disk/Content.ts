@@ -4,6 +4,7 @@
  * - C1 What was written before the last successful sync survives a loss of power.
  * - C2 Of the writes since, each survives or not by itself; those that survive are applied in the order in which they were made.
  * - C3 What a failed sync should have saved is never saved by a later one: the system has forgotten that it is dirty ("fsyncgate").
+ * - C4 Only what was written since the last sync is remembered, whether that succeeded or failed.
  */
 
 /** Disks write these whole or not at all. */
@@ -16,7 +17,6 @@ interface Write {
   /** What stood there, and how long the file was. */
   readonly before: Uint8Array
   readonly sizeBefore: number
-  state: State
 }
 
 interface Truncation {
@@ -25,76 +25,73 @@ interface Truncation {
   /** What was cut off. */
   readonly before: Uint8Array
   readonly sizeBefore: number
-  state: State
 }
 
 type Change = Write | Truncation
-type State = "pending" | "synced" | "dropped"
 
 /** How much of the nth unsynced change survives: all, nothing, or whole sectors up to a place in it. */
 export type Survival = "whole" | "lost" | "torn"
 
 export class Content {
-  #bytes = new Uint8Array(0)
-  #size = 0
-  /** In order. Empty when everything is on the disk. */
-  #changes: Array<Change> = []
+  #now = new Bytes()
+  /** Since the last sync, in order. */
+  #pending: Array<Change> = []
+  /** What is on the disk, once a failed sync has made that another than what is read; until then it follows from `#pending`. */
+  #onDisk: Bytes | undefined
+  /** How many changes failed syncs should have saved. */
+  #dropped = 0
 
   get size(): number {
-    return this.#size
+    return this.#now.size
   }
 
   /** Changes that a loss of power may undo. */
   get unsynced(): number {
-    return this.#changes.filter(({ state }) => state !== "synced").length
+    return this.#dropped + this.#pending.length
   }
 
   /** Of these, those that may still reach the disk: what `losePower` asks about. */
   get pending(): number {
-    return this.#changes.filter(({ state }) => state === "pending").length
+    return this.#pending.length
   }
 
   /** A copy of what stands there; short at the end of the file. */
   read(offset: number, length: number): Uint8Array {
-    return this.#bytes.slice(Math.min(offset, this.#size), Math.min(offset + length, this.#size))
+    return this.#now.read(offset, length)
   }
 
   write(offset: number, data: Uint8Array): void {
-    this.#changes.push({
-      _tag: "Write",
-      offset,
-      data: data.slice(),
-      before: this.read(offset, data.length),
-      sizeBefore: this.#size,
-      state: "pending"
-    })
-    this.#put(offset, data)
+    const before = this.read(offset, data.length)
+    this.#pending.push({ _tag: "Write", offset, data: data.slice(), before, sizeBefore: this.size })
+    this.#now.put(offset, data)
   }
 
   truncate(size: number): void {
-    this.#changes.push({
-      _tag: "Truncation",
-      size,
-      before: this.read(size, this.#size),
-      sizeBefore: this.#size,
-      state: "pending"
-    })
-    this.#resize(size)
+    const before = this.read(size, this.size)
+    this.#pending.push({ _tag: "Truncation", size, before, sizeBefore: this.size })
+    this.#now.resize(size)
   }
 
   sync(): void {
-    for (const change of this.#changes) if (change.state === "pending") change.state = "synced"
-    if (this.#changes.every(({ state }) => state === "synced")) this.#changes = []
+    for (const change of this.#pending) this.#onDisk?.apply(change)
+    this.#pending = []
   }
 
   /** The error is told once; what was dirty counts as clean from now on. */
   failSync(): void {
-    for (const change of this.#changes) if (change.state === "pending") change.state = "dropped"
+    if (this.#pending.length === 0) return
+    if (this.#onDisk === undefined) {
+      this.#onDisk = this.#now.copy()
+      for (const change of this.#pending.toReversed()) this.#onDisk.undo(change)
+    }
+    this.#dropped += this.#pending.length
+    this.#pending = []
   }
 
   /** Flips a bit, in memory and on the disk. */
   flip(offset: number, bit: number): void {
-    this.#bytes[offset] = (this.#bytes[offset] as number) ^ (1 << bit)
+    this.#now.flip(offset, bit)
+    this.#onDisk?.flip(offset, bit)
   }
 
   /**
@@ -102,37 +99,63 @@ export class Content {
    * torn. What is left is on the disk.
    */
   losePower(survives: (nth: number) => Survival): number {
-    const changes = this.#changes
-    this.#changes = []
-    for (const change of changes.toReversed()) this.#undo(change)
-    let harmed = 0
-    let nth = 0
-    for (const change of changes) {
-      const survival = change.state === "synced" ? "whole" : change.state === "dropped" ? "lost" : survives(nth++)
+    const changes = this.#pending
+    if (this.#onDisk === undefined) for (const change of changes.toReversed()) this.#now.undo(change)
+    else this.#now = this.#onDisk
+    let harmed = this.#dropped
+    this.#onDisk = undefined
+    this.#dropped = 0
+    this.#pending = []
+    for (const [nth, change] of changes.entries()) {
+      const survival = survives(nth)
       const kept = survival === "lost" ? undefined : survival === "torn" ? torn(change) : change
       if (kept !== change) harmed++
-      if (kept !== undefined) this.#apply(kept)
+      if (kept !== undefined) this.#now.apply(kept)
     }
     return harmed
   }
+}
 
-  #apply(change: Change): void {
-    if (change._tag === "Write") this.#put(change.offset, change.data)
-    else this.#resize(change.size)
+/** Bytes that grow and shrink. */
+class Bytes {
+  #bytes = new Uint8Array(0)
+  #size = 0
+
+  get size(): number {
+    return this.#size
   }
 
-  #undo(change: Change): void {
-    this.#resize(change.sizeBefore)
+  copy(): Bytes {
+    const copy = new Bytes()
+    copy.put(0, this.read(0, this.#size))
+    return copy
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    return this.#bytes.slice(Math.min(offset, this.#size), Math.min(offset + length, this.#size))
+  }
+
+  apply(change: Change): void {
+    if (change._tag === "Write") this.put(change.offset, change.data)
+    else this.resize(change.size)
+  }
+
+  undo(change: Change): void {
+    this.resize(change.sizeBefore)
     this.#bytes.set(change.before, change._tag === "Write" ? change.offset : change.size)
   }
 
-  #put(offset: number, data: Uint8Array): void {
-    if (offset + data.length > this.#size) this.#resize(offset + data.length)
+  put(offset: number, data: Uint8Array): void {
+    if (offset + data.length > this.#size) this.resize(offset + data.length)
     this.#bytes.set(data, offset)
   }
 
+  flip(offset: number, bit: number): void {
+    if (offset < this.#size) this.#bytes[offset] = (this.#bytes[offset] as number) ^ (1 << bit)
+  }
+
   /** What lies beyond the end is zero, so that a file that grows reads as zeros there. */
-  #resize(size: number): void {
+  resize(size: number): void {
     if (size > this.#bytes.length) {
       const bytes = new Uint8Array(Math.max(size, this.#bytes.length * 2, 64))
       bytes.set(this.#bytes)
