@@ -10,8 +10,10 @@ import { monotonicMicrosUnsafe } from "../../core/clock/monotonicMicros.ts"
 
 export interface Deadline {
   readonly atMicros: number
-  readonly expire: () => void
+  expire: () => void
 }
+
+const ended = () => {}
 
 export class Deadlines {
   readonly #micros: number
@@ -41,7 +43,11 @@ export class Deadlines {
     const deadline: Deadline = { atMicros: monotonicMicrosUnsafe(this.#clock) + this.#micros, expire }
     this.#pending.add(deadline)
     this.#watch(deadline)
-    return () => void this.#pending.delete(deadline)
+    return () => {
+      this.#pending.delete(deadline)
+      // Tables that a set has outgrown lie among the old objects, and what they hold survives until those are collected.
+      deadline.expire = ended
+    }
   }
 
   /** One timer for the first; when it rings, most of those it was set for have long ended. */

@@ -29,7 +29,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { SqlError } from "effect/sql/SqlError"
 import { idleInTransactionTimeoutMillis, lockTimeoutMillis, statementTimeoutMillis } from "../../core/Limits.ts"
@@ -155,41 +155,46 @@ class Sessions {
   }
 
   /**
-   * In a fiber of its own, so that an idle connection is had without a turn of the host's loop. Whoever asks has the session
-   * from `lend` before anything else happens: interrupted right then, they still know what to release.
+   * Lends a connection: in the stack of the caller when one is idle. What it answers leaves the queue; whoever has the session gives
+   * it back. The lease is a fiber that rests until then, which costs less than a scope and its end.
    */
-  acquire(label: string, lend: (session: Session) => void): Answered<Session> {
-    return Effect.callback<Session, StorageError>((resume) => {
-      const scope = Scope.makeUnsafe()
-      const fiber = this.run(Scope.provide(this.#pool.get, scope))
-      const leave = () => {
-        fiber.interruptUnsafe()
-        fiber.addObserver((exit) => this.run(Scope.close(scope, exit)))
-      }
-      const stop = this.#acquiring.begin(() => {
-        resume(failed(label, new Unavailable({ detail: "no connection could be had in time" })))
-        leave()
-      })
-      fiber.addObserver((exit) => {
-        stop()
-        if (Exit.isSuccess(exit)) {
-          const session = new Session(this, exit.value, scope)
-          lend(session)
-          return resume(Effect.succeed(session))
-        }
-        this.run(Scope.close(scope, exit))
-        const error = Cause.findErrorOption(exit.cause)
-        resume(
-          error._tag === "None"
-            ? Effect.failCause(exit.cause as Cause.Cause<never>)
-            : failed(label, refusal(error.value))
-        )
-      })
-      return Effect.sync(() => {
-        stop()
-        leave()
-      })
+  acquire(label: string, lend: (session: Session) => void, refuse: (refused: Answered<never>) => void): () => void {
+    let isWaiting = true
+    let stop = () => {}
+    const end = () => {
+      isWaiting = false
+      stop()
+    }
+    const lease = this.run(
+      this.#pool.use((connection) =>
+        Effect.callback<void>((resume) => {
+          const giveBack = () => resume(Effect.void)
+          if (!isWaiting) return giveBack()
+          end()
+          lend(new Session(this, connection, giveBack))
+        })
+      )
+    )
+    const leave = () => {
+      if (!isWaiting) return
+      end()
+      lease.interruptUnsafe()
+    }
+    lease.addObserver((exit) => {
+      if (!isWaiting || Exit.isSuccess(exit)) return
+      end()
+      const error = Cause.findErrorOption(exit.cause)
+      refuse(
+        error._tag === "None" ? Effect.failCause(exit.cause as Cause.Cause<never>) : failed(label, refusal(error.value))
+      )
     })
+    if (isWaiting) {
+      stop = this.#acquiring.begin(() => {
+        leave()
+        refuse(failed(label, new Unavailable({ detail: "no connection could be had in time" })))
+      })
+    }
+    return leave
   }
 
   invalidate(connection: PgConnection.PgConnection): Effect.Effect<void> {
@@ -201,44 +206,50 @@ class Sessions {
 class Session {
   readonly #sessions: Sessions
   readonly #connection: PgConnection.PgConnection
-  readonly #scope: Scope.Closeable
+  readonly #giveBack: () => void
   #isReturned = false
 
-  constructor(sessions: Sessions, connection: PgConnection.PgConnection, scope: Scope.Closeable) {
+  constructor(sessions: Sessions, connection: PgConnection.PgConnection, giveBack: () => void) {
     this.#sessions = sessions
     this.#connection = connection
-    this.#scope = scope
+    this.#giveBack = giveBack
   }
 
   /**
-   * Sends a statement and waits for its answer, in a fiber of its own: whoever waits may leave at once. Left or
-   * unanswered, the statement is cancelled and the connection closed (S6).
+   * Sends a statement, in a fiber of its own: whoever waits may leave at once, by what this answers. Left or unanswered, the
+   * statement is cancelled and the connection closed (S6).
    */
-  run({ parameters, text }: Sql): Effect.Effect<Settled> {
-    return Effect.callback<Settled>((resume) => {
-      const fiber = this.#sessions.run(this.#connection.query(text, parameters.map(bind)))
-      // The driver writes, or refuses to, in the stack of its caller.
-      const wasSent = fiber.pollUnsafe() === undefined
-      const stop = this.#sessions.answering.begin(() => {
-        resume(Effect.succeed({ exit: Exit.fail("no answer"), wasSent }))
-        this.#abandon(fiber)
-      })
-      fiber.addObserver((exit) => {
-        stop()
-        resume(Effect.succeed({ exit, wasSent }))
-      })
-      return Effect.sync(() => {
-        stop()
-        this.#abandon(fiber)
-      })
+  send({ parameters, text }: Sql, settle: (settled: Settled) => void): () => void {
+    let isWaiting = true
+    const fiber = this.#sessions.run(this.#connection.query(text, parameters.map(bind)))
+    // The driver writes, or refuses to, in the stack of its caller.
+    const wasSent = fiber.pollUnsafe() === undefined
+    const end = () => {
+      isWaiting = false
+      stop()
+    }
+    const stop = this.#sessions.answering.begin(() => {
+      end()
+      settle({ exit: Exit.fail("no answer"), wasSent })
+      this.#abandon(fiber)
     })
+    fiber.addObserver((exit) => {
+      if (!isWaiting) return
+      end()
+      settle({ exit, wasSent })
+    })
+    return () => {
+      if (!isWaiting) return
+      end()
+      this.#abandon(fiber)
+    }
   }
 
   /** Gives the connection back. */
   release(): void {
     if (this.#isReturned) return
     this.#isReturned = true
-    this.#sessions.run(Scope.close(this.#scope, Exit.void))
+    this.#giveBack()
   }
 
   /** Closes the connection, which also ends whatever transaction it is in. */
@@ -248,7 +259,7 @@ class Session {
     this.#sessions.run(
       after.pipe(
         Effect.andThen(this.#sessions.invalidate(this.#connection)),
-        Effect.andThen(Scope.close(this.#scope, Exit.void))
+        Effect.andThen(Effect.sync(this.#giveBack))
       )
     )
   }
@@ -276,20 +287,23 @@ function once(
   options: Omit<TransactionOptions, "isolation">
 ): Answered<Answer> {
   const { fences, label } = options
-  return Effect.suspend(() => {
+  return Effect.callback<Answer, StorageError>((resume) => {
     const { parameters, text } = toSql(statement, sessions.tables, fences)
-    let lent: Session | undefined
-    const lend = (session: Session) => {
-      lent = session
-    }
-    return Effect.flatMap(sessions.acquire(label, lend), (session) =>
-      Effect.flatMap(session.run({ parameters, text: `${commentOf(label)}${text}` }), (settled) => {
-        const answered = answerOf(label, settled, statement, writes(statement))
-        if (answered.isLost) session.discard()
-        else session.release()
-        return answered.answer
-      })
-    ).pipe(Effect.onInterrupt(() => Effect.sync(() => lent?.release())))
+    const sql = { parameters, text: `${commentOf(label)}${text}` }
+    let abandon: (() => void) | undefined
+    const leave = sessions.acquire(
+      label,
+      (session) => {
+        abandon = session.send(sql, (settled) => {
+          const { answer, isLost } = answerOf(label, settled, statement, writes(statement))
+          if (isLost) session.discard()
+          else session.release()
+          resume(answer)
+        })
+      },
+      resume
+    )
+    return Effect.sync(() => (abandon ?? leave)())
   })
 }
 
@@ -318,16 +332,15 @@ class RunningTransaction implements Running {
   /** Takes a connection and begins, with the fences. */
   get start(): Answered<void> {
     const { fences = [], isolation = "read committed", label } = this.#options
-    return Effect.gen({ self: this }, function* () {
-      yield* this.#sessions.acquire(label, (session) => {
-        this.#session = session
+    const begun = Effect.andThen(this.#acquired, this.#call(control(`begin isolation level ${isolation}`), undefined))
+    if (fences.length === 0) return Effect.asVoid(begun)
+    return begun.pipe(
+      Effect.flatMap(() => this.#call(toSql({ _tag: "Fence", fences }, this.#sessions.tables), undefined)),
+      Effect.flatMap(({ rows }) => {
+        const stale = staleAmong(fences, rows)
+        return stale === undefined ? Effect.void : failed(label, stale)
       })
-      yield* this.#call(control(`begin isolation level ${isolation}`), undefined)
-      if (fences.length === 0) return
-      const { rows } = yield* this.#call(toSql({ _tag: "Fence", fences }, this.#sessions.tables), undefined)
-      const stale = staleAmong(fences, rows)
-      if (stale !== undefined) return yield* failed(label, stale)
-    })
+    )
   }
 
   /** Sends COMMIT, which goes on when whoever waits for it is interrupted. */
@@ -340,18 +353,15 @@ class RunningTransaction implements Running {
         return resume(failed(label, this.#doom))
       }
       this.isOver = true
-      const sent = this.#sessions.run(
-        Effect.map(session.run(this.#labelled(control("commit"))), (settled): Answered<void> => {
-          const { answer, isLost } = answerOf(label, settled, undefined, this.#hasWritten)
-          if (isLost) session.discard()
-          else session.release()
-          // What Postgres answers to COMMIT when the transaction was doomed.
-          const { exit } = settled
-          const isRolledBack = Exit.isSuccess(exit) && exit.value.command === "ROLLBACK"
-          return isRolledBack ? failed(label, new Aborted()) : Effect.asVoid(answer)
-        })
-      )
-      sent.addObserver((exit) => resume(Exit.isSuccess(exit) ? exit.value : Effect.failCause(exit.cause)))
+      session.send(this.#labelled(control("commit")), (settled) => {
+        const { answer, isLost } = answerOf(label, settled, undefined, this.#hasWritten)
+        if (isLost) session.discard()
+        else session.release()
+        // What Postgres answers to COMMIT when the transaction was doomed.
+        const { exit } = settled
+        const isRolledBack = Exit.isSuccess(exit) && exit.value.command === "ROLLBACK"
+        resume(isRolledBack ? failed(label, new Aborted()) : Effect.asVoid(answer))
+      })
     })
   }
 
@@ -362,9 +372,13 @@ class RunningTransaction implements Running {
       this.isOver = true
       if (session === undefined) return Effect.void
       if (this.#doom !== undefined) return Effect.sync(() => session.discard())
-      return Effect.map(session.run(this.#labelled(control("rollback"))), ({ exit }) => {
-        if (Exit.isSuccess(exit)) session.release()
-        else session.discard()
+      return Effect.callback<void>((resume) => {
+        const abandon = session.send(this.#labelled(control("rollback")), ({ exit }) => {
+          if (Exit.isSuccess(exit)) session.release()
+          else session.discard()
+          resume(Effect.void)
+        })
+        return Effect.sync(abandon)
       })
     })
   }
@@ -373,6 +387,17 @@ class RunningTransaction implements Running {
   abandon(): void {
     this.isOver = true
     this.#sessions.run(this.rollback)
+  }
+
+  get #acquired(): Answered<void> {
+    return Effect.callback<void, StorageError>((resume) => {
+      const { label } = this.#options
+      const lend = (session: Session) => {
+        this.#session = session
+        resume(Effect.void)
+      }
+      return Effect.sync(this.#sessions.acquire(label, lend, resume))
+    })
   }
 
   #execute(statement: Statement): Answered<Answer> {
@@ -397,18 +422,17 @@ class RunningTransaction implements Running {
 
   #call(sql: Sql, statement: Statement | undefined): Answered<Answer> {
     const { label } = this.#options
-    return this.#session!.run(this.#labelled(sql)).pipe(
-      Effect.onInterrupt(() =>
-        Effect.sync(() => {
-          this.#doom = new Aborted()
-        })
-      ),
-      Effect.flatMap((settled) => {
+    return Effect.callback<Answer, StorageError>((resume) => {
+      const abandon = this.#session!.send(this.#labelled(sql), (settled) => {
         const { answer, isLost } = answerOf(label, settled, statement, false)
         if (isLost) this.#doom = new Unavailable({ detail: "the connection is closed" })
-        return answer
+        resume(answer)
       })
-    )
+      return Effect.sync(() => {
+        this.#doom = new Aborted()
+        abandon()
+      })
+    })
   }
 }
 
