@@ -80,11 +80,12 @@ const make = (
   const list = (asked: ReadonlyArray<Table<unknown>>): Effect.Effect<Listing, FeedError> =>
     Effect.gen(function* () {
       const readers = new Map(asked.map((table) => [table.name, readerOf(table)]))
-      const found = yield* ask<Head & Listed>(listing(asked), [])
-      const { history, seen } = yield* headOf(headAmong(found))
-      const rows = found.flatMap(({ row, table }) =>
-        row === null ? [] : [{ table: table!, row: readers.get(table!)!.read(row) }]
-      )
+      const found = yield* ask<Listed>(listing(asked), [])
+      const isHead = ({ table }: Listed) => table === null
+      const { history, seen } = yield* headOf(found.find(isHead)!.row as unknown as Head)
+      const rows = found
+        .filter((one) => !isHead(one))
+        .map(({ row, table }) => ({ table: table!, row: readers.get(table!)!.read(row) }))
       return { rows, cursor: encode({ history, seen, upTo: undefined }) }
     })
 
@@ -94,21 +95,18 @@ const make = (
       if (cursor === undefined) return yield* refuse("it was not given by this feed")
       const { seen, upTo } = cursor
       const changesMax = options.changesMax ?? feedChangesMax
-      const found = yield* ask<Head & Recorded>(upTo === undefined ? pollingFresh : pollingOn, [
-        ofSnapshot(seen),
-        String(seen.xmin),
-        upTo === undefined ? null : ofSnapshot(upTo.snapshot),
-        String(upTo?.position ?? 0n),
-        changesMax
-      ])
-      const head = yield* headOf(headAmong(found), cursor)
-      const recorded = found.filter(({ position }) => position !== null)
-      const changes = recorded.flatMap((entry) => changesOf(entry, known.get(entry.table)))
+      const found = yield* upTo === undefined
+        ? ask<Placed>(pollingFresh, [ofSnapshot(seen), changesMax, String(seen.xmin)])
+        : ask<Placed>(pollingOn, [ofSnapshot(seen), changesMax, String(upTo.position), ofSnapshot(upTo.snapshot)])
+      const [first, ...recorded] = found.toSorted((a, b) => a.position - b.position)
+      const head = yield* headOf(first!.before as unknown as Head, cursor)
+      const changes: Array<Change> = []
+      for (const entry of recorded) for (const change of changesOf(entry, known.get(entry.table))) changes.push(change)
       const snapshot = upTo?.snapshot ?? head.seen
       const isComplete = recorded.length < changesMax
       const next: FeedCursor = isComplete
         ? { history: head.history, seen: snapshot, upTo: undefined }
-        : { history: head.history, seen, upTo: { snapshot, position: BigInt(recorded.at(-1)!.position!) } }
+        : { history: head.history, seen, upTo: { snapshot, position: BigInt(recorded.at(-1)!.position) } }
       return { changes, cursor: encode(next), isComplete }
     })
 
@@ -137,32 +135,37 @@ const listenAgain = Schedule.spaced("500 millis")
 /** How many changes one statement looks at to forget them. */
 const compactedMax = 10_000
 
-/** What one row of every answer says; it is null in the others, so that it is sent once. */
+/** What is true of the whole answer: a row of its own among the others. */
 interface Head {
-  readonly snapshot: string | null
+  readonly snapshot: string
   /** Null on a replica. */
   readonly history: string | null
   /** The transactions up to this one were forgotten. */
-  readonly floor: string | null
+  readonly floor: string
   /** The newest that wrote a change; null when all were forgotten. */
   readonly newest: string | null
 }
 
 interface Listed {
+  /** Null where the row is the head. */
   readonly table: string | null
-  readonly row: Record<string, unknown> | null
+  readonly row: StoredRow
 }
 
+/** What the feed's table says of one row that was written. */
 export interface Recorded {
-  /** Null in the head. */
-  readonly position: bigint | number | null
   readonly xid: string
-  readonly atMicros: bigint | number
+  readonly atMicros: number
   readonly table: string
-  readonly before: Record<string, unknown> | null
-  readonly after: Record<string, unknown> | null
+  readonly before: StoredRow | null
+  readonly after: StoredRow | null
   readonly label: string | null
   readonly fences: string | null
+}
+
+/** The head is before all others, at 0, and stands in `before`. */
+interface Placed extends Recorded {
+  readonly position: number
 }
 
 /** In the statement's own snapshot, as is everything that is selected beside it. */
@@ -176,28 +179,27 @@ const head = `select
     (select c.xid::text from ${changesTable} c order by c.xid desc limit 1) as newest`
 
 /**
- * Snapshots are parsed once, not once a row. What is new is found by the transactions' ids and then sorted; where a sorted
- * batch is continued, by position, so that a long backlog is not sorted again for each piece of it. Both bounds are
- * parameters themselves, for the planner to see how little lies above them.
+ * Nothing waits here for the whole answer, so its rows are put in order by who asked. Positions and times are sent as
+ * doubles, which are exact, times once rounded, and read fastest. Snapshots are parsed once, not once a row.
  */
-const polling = (isContinued: boolean): string => `with head as (${head}),
-  cursor as materialized (select $1::text::pg_snapshot as seen, $3::text::pg_snapshot as target)
-  select head.*, null::bigint as position, null as xid, null::bigint as "atMicros", null as "table",
-    null::json as before, null::json as after, null as label, null as fences
-  from head
-  union all select null, null, null, null, c.* from (
-    select position, xid::text, (date_part('epoch', at) * 1000000)::bigint as "atMicros", "table",
-      before, after, label, fences
+const polling = (above: string): string => `select 0::float8 as position, null as xid, null::float8 as "atMicros",
+    null as "table", row_to_json(head) as before, null::json as after, null as label, null as fences
+  from (${head}) head
+  union all select * from (
+    select position::float8, xid::text, date_part('epoch', at) * 1000000, "table", before, after, label, fences
     from ${changesTable}
-    where position > $4::text::bigint and (${isContinued ? "$2::text is not null" : "xid >= $2::text::xid8"})
-      and not pg_visible_in_snapshot(xid, (select seen from cursor))
-      and coalesce(pg_visible_in_snapshot(xid, (select target from cursor)), true)
-    order by ${changesTable}.position
-    limit $5::integer
-  ) c order by position nulls first`
+    where not pg_visible_in_snapshot(xid, (select $1::text::pg_snapshot)) and ${above}
+    limit $2::integer
+  ) c`
 
-const pollingFresh = polling(false)
-const pollingOn = polling(true)
+/** The sum keeps the planner from walking everything that is kept in the order of positions, to find the few new ones. */
+const pollingFresh = polling(`xid >= $3::text::xid8 order by ${changesTable}.position + 0`)
+
+/** By position, so that a long backlog is not sorted again for each piece of it. */
+const pollingOn = polling(
+  `position > $3::text::bigint and pg_visible_in_snapshot(xid, (select $4::text::pg_snapshot))
+    order by ${changesTable}.position`
+)
 
 /** Up to the first transaction that wrote something younger: an older one may have written later. */
 const compacting = `with oldest as (select xid, at from ${changesTable} order by xid limit $2::integer),
@@ -216,11 +218,9 @@ const compacting = `with oldest as (select xid, at from ${changesTable} order by
 
 function listing(tables: ReadonlyArray<Table<unknown>>): string {
   const rows = tables.map(
-    (table) =>
-      `union all select null, null, null, null, ${literal("text", table.name)}, row_to_json(t) from ${name(table.name)} t`
+    (table) => `union all select ${literal("text", table.name)}, row_to_json(t) from ${name(table.name)} t`
   )
-  return `with head as (${head})
-    select head.*, null as "table", null::json as row from head ${rows.join(" ")}`
+  return `select null as "table", row_to_json(head) as row from (${head}) head ${rows.join(" ")}`
 }
 
 /** The moment of an answer as a cursor's, after looking whether the cursor before may go on here. */
@@ -232,8 +232,8 @@ function headOf(
   if (history === null) {
     return Effect.fail(new FeedError({ reason: new Unavailable({ detail: "a replica cannot serve the change feed" }) }))
   }
-  const now = toSnapshot(found.snapshot!)
-  const floor = BigInt(found.floor!)
+  const now = toSnapshot(found.snapshot)
+  const floor = BigInt(found.floor)
   if (before !== undefined) {
     if (before.history !== history) return refuse(`it is of ${before.history}, this is ${history}`)
     if (before.seen.xmax > now.xmax) return refuse("it has seen transactions that this database has lost")
@@ -249,15 +249,11 @@ function headOf(
   })
 }
 
-function headAmong<Row extends Head>(rows: ReadonlyArray<Row>): Row {
-  return rows.find(({ snapshot }) => snapshot !== null)!
-}
-
 function refuse(detail: string): Effect.Effect<never, FeedError> {
   return Effect.fail(new FeedError({ reason: new ForeignCursor({ detail }) }))
 }
 
-/** What the feed's table says of one row written, as the port's changes: two where the primary key changes. */
+/** One row written as the port's changes: two where the primary key changes. */
 export function changesOf(entry: Recorded, reader: Reader | undefined): ReadonlyArray<Change> {
   if (reader === undefined) return []
   const { fences, label, table } = entry
@@ -270,7 +266,7 @@ export function changesOf(entry: Recorded, reader: Reader | undefined): Readonly
     before,
     after,
     transactionId: Number(entry.xid),
-    atMicros: Number(entry.atMicros),
+    atMicros: Math.round(entry.atMicros),
     label: label ?? "",
     fences: fences === null ? [] : (JSON.parse(fences) as ReadonlyArray<Fence>)
   }
@@ -291,15 +287,15 @@ export interface Reader {
 }
 
 export function readerOf({ columns, primaryKey }: Table<unknown>): Reader {
-  const kinds = Object.entries(columns as Readonly<Record<string, { readonly kind: string }>>)
+  const kinds = columns as Readonly<Record<string, { readonly kind: string }>>
+  const all = Object.keys(kinds)
+  const times = all.filter((column) => kinds[column]!.kind === "timestamp")
   const [first] = primaryKey
   return {
     read: (row) => {
       const read: Record<string, unknown> = {}
-      for (const [column, { kind }] of kinds) {
-        const value = row[column] ?? null
-        read[column] = kind === "timestamp" && value !== null ? microsOf(value as string) : value
-      }
+      for (const column of all) read[column] = row[column] ?? null
+      for (const column of times) if (read[column] !== null) read[column] = microsOf(read[column] as string)
       return read
     },
     keyOf:
@@ -310,7 +306,7 @@ export function readerOf({ columns, primaryKey }: Table<unknown>): Reader {
 }
 
 /** `2026-11-21T10:00:00.000001+00:00` as microseconds since 1970; a date knows its milliseconds. */
-function microsOf(iso: string): number {
+export function microsOf(iso: string): number {
   const zoneAt = iso.length - 6
   // Our own sessions write in UTC; whoever comes by hand may not.
   const seconds = iso.endsWith("+00:00")

@@ -7,13 +7,13 @@ export const feedOrderedByTransaction: Mutant = {
   edits: [
     {
       file: "adapters/postgres/Feed.ts",
-      find: "order by ${changesTable}.position\n",
-      replace: "order by ${changesTable}.xid, ${changesTable}.position\n"
+      find: "order by ${changesTable}.position + 0`",
+      replace: "order by ${changesTable}.xid, ${changesTable}.position`"
     },
     {
       file: "adapters/postgres/Feed.ts",
-      find: ") c order by position nulls first`",
-      replace: ") c order by xid nulls first, position`"
+      find: "a.position - b.position",
+      replace: "Number(a.xid) - Number(b.xid) || a.position - b.position"
     }
   ],
   suite: { file: "adapters/postgres/Feed.test.ts", test: "misled by the ids" }

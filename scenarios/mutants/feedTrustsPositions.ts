@@ -7,8 +7,8 @@ export const feedTrustsPositions: Mutant = {
   edits: [
     {
       file: "adapters/postgres/Feed.ts",
-      find: "upTo === undefined ? null : ofSnapshot(upTo.snapshot)",
-      replace: "null"
+      find: "pg_visible_in_snapshot(xid, (select $4::text::pg_snapshot))",
+      replace: "$4::text is not null"
     },
     {
       file: "adapters/postgres/Feed.ts",

@@ -12,7 +12,7 @@ import { changesTable } from "../../adapters/postgres/FeedSchema.ts"
 type Row = ReadonlyArray<string | null>
 
 /** What the feed says besides: transactions are numbered anew in each run. */
-const unasked = { position: null, xid: "0", atMicros: 0 }
+const unasked = { xid: "0", atMicros: 0 }
 
 /** What the feed recorded after this position, in order. */
 export const recorded = (position: number): string =>
