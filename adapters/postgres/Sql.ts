@@ -156,11 +156,11 @@ function insert(statement: Extract<Statement, { readonly _tag: "Insert" }>, scop
   const target = name(table.name)
   // Nothing to insert is a statement all the same: its fences hold.
   if (statement.rows.length === 0) return `select ${columnList(table)} from ${target} where false`
-  const columns = columnsOf(table)
+  const { entries } = layoutOf(table)
   const proposed: Scope = { ...scope, columns: "none" }
   const rows = statement.rows.map((row) => {
     requireColumns(table, row)
-    const values = Object.entries(columns).map(([column, { kind }]) => {
+    const values = entries.map(([column, { kind }]) => {
       const expression = row[column]
       return expression === undefined ? write(kind, null) : assigned(table, column, expression, proposed)
     })
@@ -230,10 +230,13 @@ function limitOf(limit: number | undefined, { table, write }: Scope): string {
 function setOf(set: Assignments, scope: Scope): string {
   const { table } = scope
   requireColumns(table, set)
-  const assignments = Object.entries(set).flatMap(([column, expression]) =>
-    expression === undefined ? [] : [`${name(column)} = ${assigned(table, column, expression, scope)}`]
-  )
-  if (assignments.length > 0) return assignments.join(", ")
+  let assignments = ""
+  for (const column of Object.keys(set)) {
+    const expression = set[column]
+    if (expression === undefined) continue
+    assignments += `${assignments === "" ? "" : ", "}${name(column)} = ${assigned(table, column, expression, scope)}`
+  }
+  if (assignments !== "") return assignments
   // A new version of the row all the same, with no key touched where there is another column.
   const keys = new Set([...table.primaryKey, ...table.unique.flatMap(({ columns }) => columns)])
   const columns = Object.keys(columnsOf(table))
@@ -473,7 +476,24 @@ function mistyped(where: string, kind: ColumnKind, value: unknown): SqlDefect {
 }
 
 function columnList(table: Table<unknown>): string {
-  return Object.keys(columnsOf(table)).map(name).join(", ")
+  return layoutOf(table).list
+}
+
+/** What every statement about a table says of its columns. */
+interface Layout {
+  readonly entries: ReadonlyArray<readonly [name: string, column: Column<unknown>]>
+  readonly list: string
+}
+
+const layouts = new WeakMap<Table<unknown>, Layout>()
+
+function layoutOf(table: Table<unknown>): Layout {
+  const known = layouts.get(table)
+  if (known !== undefined) return known
+  const entries = Object.entries(columnsOf(table))
+  const layout = { entries, list: entries.map(([column]) => name(column)).join(", ") }
+  layouts.set(table, layout)
+  return layout
 }
 
 function columnsOf(table: Table<unknown>): Readonly<Record<string, Column<unknown>>> {

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
+import { idleInTransactionTimeoutMillis, lockTimeoutMillis, statementTimeoutMillis } from "../../../core/Limits.ts"
 import { add, and, eq, ge, now } from "../../../core/ports/Condition.ts"
 import { Storage, type StorageError, leases } from "../../../core/ports/Storage.ts"
 import { type Table, integer, make, text, timestamp } from "../../../core/ports/Table.ts"
@@ -35,6 +36,13 @@ const turns = 6
 interface Contest {
   readonly port: (nth: number) => Effect.Effect<unknown, StorageError, Storage>
   readonly byHand: (nth: number, pool: PgPool.PgPool) => Effect.Effect<unknown, SqlError>
+}
+
+/** Nobody who writes by hand goes without them: the server bounds what either side's session may take. */
+const deadlines = {
+  statement_timeout: String(statementTimeoutMillis),
+  lock_timeout: String(lockTimeoutMillis),
+  idle_in_transaction_session_timeout: String(idleInTransactionTimeoutMillis)
 }
 
 const rowOf = (nth: number) => `row-${nth % rows}`
@@ -122,7 +130,7 @@ export const prepare = async (contest: Contest): Promise<() => Promise<Work>> =>
   const server = await Effect.runPromise(Scope.provide(EmbeddedPostgres.make(), scope))
   const { connection } = server
   const pool = await Effect.runPromise(
-    Scope.provide(PgPool.make({ ...connection, maxConnections: connectionsMax }), scope)
+    Scope.provide(PgPool.make({ ...connection, maxConnections: connectionsMax, startupParameters: deadlines }), scope)
   )
   await Effect.runPromise(pool.use(setUp))
   const context = await Effect.runPromise(
