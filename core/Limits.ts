@@ -97,6 +97,9 @@ export const feedChangesMax = 1_000
 export const feedPollMillis = 1_000
 /** At most one hint is sent in so long by each process, whatever it commits. */
 export const feedHintMillis = 10
+/** For how long a change is kept for those who follow: who was away for longer lists again. */
+export const feedRetentionMillis = 3_600_000
+export const feedForgetIntervalMillis = 60_000
 
 /** Requests. */
 export const fleetDesiredMax = 1_000
@@ -132,4 +135,6 @@ assert(
   httpClientKeepAliveMillis < httpServerKeepAliveMillis,
   "a client never sends on a connection that its server is about to close"
 )
+assert(feedRetentionMillis > 10 * feedForgetIntervalMillis, "what is kept is hardly more than what was asked for")
+assert(feedRetentionMillis > 100 * feedPollMillis, "who follows never lists again for a poll or two that were lost")
 assert(socketCloseTimeoutMillis < httpStopDeadlineMillis, "a session can say goodbye before a stop ends it")

@@ -54,10 +54,10 @@ const sessionOn = (connection: Connection): Effect.Effect<Say, never, Scope.Scop
     (session) => (statement) => Effect.orDie(Effect.map(session.query(statement, [], false), ({ rows }) => rows))
   )
 
-const feedOn = (connection: Connection, answerTimeoutMillis = 10_000) =>
+const feedOn = (connection: Connection, options: Omit<PostgresFeed.FeedOptions, "tables"> = {}) =>
   Effect.map(
     Layer.build(
-      PostgresFeed.layer({ tables, answerTimeoutMillis }).pipe(
+      PostgresFeed.layer({ tables, ...options }).pipe(
         Layer.provide(PgClient.layer({ ...connection, maxConnections: 3 }))
       )
     ),
@@ -271,6 +271,36 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
     )
   )
 
+  it.live("forgets by itself what was kept for long enough, on several nodes at once, and not what is younger", () =>
+    story(({ connection, session }) =>
+      Effect.gen(function* () {
+        const say = yield* session
+        yield* say("insert into things select id, 0 from generate_series(1, 12000) id")
+        yield* say("update things set value = 1")
+        yield* say(`update ${changesTable} set at = at - interval '1 hour'`)
+        yield* say("insert into things values (0, 0)")
+        const left = Effect.map(say(`select count(*)::int as count from ${changesTable}`), ([row]) => row!["count"])
+        yield* Effect.all(
+          [1, 2, 3].map(() => feedOn(connection, { keptMillis: 1_800_000 })),
+          { concurrency: "unbounded" }
+        )
+        const young = left.pipe(
+          Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (count) => count === 1 }),
+          Effect.timeout("20 seconds")
+        )
+        assert.strictEqual(yield* young, 1)
+      })
+    )
+  )
+
+  it.live("does not begin when what it is to keep is less than who follows needs", () =>
+    story(({ connection }) =>
+      Effect.gen(function* () {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(feedOn(connection, { keptMillis: 10 }))))
+      })
+    )
+  )
+
   it.live("forgets nothing young, though the transaction that wrote it is older than one whose changes are old", () =>
     story(({ feed, session }) =>
       Effect.gen(function* () {
@@ -292,7 +322,7 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
     story(({ connection, session }) =>
       Effect.gen(function* () {
         const say = yield* session
-        const feed = yield* feedOn(connection, 300)
+        const feed = yield* feedOn(connection, { answerTimeoutMillis: 300 })
         const { cursor, rows } = yield* feed.list([])
         assert.deepStrictEqual(rows, [])
         yield* say("begin")

@@ -27,7 +27,9 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type { SqlError } from "effect/sql/SqlError"
-import { feedChangesMax } from "../../core/Limits.ts"
+import { assert } from "../../core/assert.ts"
+import { forget } from "../../core/feed/forget.ts"
+import { feedChangesMax, feedPollMillis, feedRetentionMillis } from "../../core/Limits.ts"
 import {
   type Batch,
   type Change,
@@ -51,12 +53,24 @@ export interface FeedOptions {
   readonly tables: ReadonlyArray<Table<unknown>>
   /** A question without an answer by then is given up, and its connection with it. Default 10 s. */
   readonly answerTimeoutMillis?: number
+  /** For how long a change is kept at least; the same on all nodes, or the least holds. Default 1 h. */
+  readonly keptMillis?: number
 }
 
+/** The port; as long as it lives, it forgets what was kept for long enough. Dies when nothing is to be kept. */
 export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.PgClient> =>
   Layer.effect(
     Feed,
-    Effect.map(PgClient.PgClient, (client) => make(client, options))
+    Effect.gen(function* () {
+      const { keptMillis = feedRetentionMillis } = options
+      assert(
+        keptMillis > feedPollMillis,
+        `changes are kept for ${keptMillis} ms: who follows would lose them between polls`
+      )
+      const feed = make(yield* PgClient.PgClient, options)
+      yield* Effect.forkScoped(Effect.provideService(forget(keptMillis), Feed, feed))
+      return feed
+    })
   )
 
 const make = (

@@ -22,6 +22,9 @@ const record = "stormglass_record_change"
 /** Of a statement so much is looked at for its label: one that inserts many rows is long, and this is done for each of them. */
 const labelledMax = 256
 
+/** Nothing was forgotten: below every transaction. */
+export const firstFloor = `insert into ${floorTable} (xid) values ('2') on conflict do nothing`
+
 /** The table, the floor and the function; owned by who owns the tables. */
 export const createFeed: ReadonlyArray<string> = [
   `create table if not exists ${changesTable} (
@@ -36,7 +39,7 @@ export const createFeed: ReadonlyArray<string> = [
 )`,
   `create index if not exists ${changesTable}_idx_xid on ${changesTable} (xid)`,
   `create table if not exists ${floorTable} (one boolean primary key default true check (one), xid xid8 not null)`,
-  `insert into ${floorTable} (xid) values ('2') on conflict do nothing`,
+  firstFloor,
   // Schema-qualified by hand: a function with a search path of its own sets and resets it for every row.
   `do $do$
 begin

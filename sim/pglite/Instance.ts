@@ -11,7 +11,13 @@ import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
 import * as Frontend from "../../adapters/pglite/Frontend.ts"
 import type { Pglite } from "../../adapters/pglite/Pglite.ts"
 import { createSchema } from "../../adapters/postgres/Schema.ts"
-import { changesTable, createFeed, recordChangesOf } from "../../adapters/postgres/FeedSchema.ts"
+import {
+  changesTable,
+  createFeed,
+  firstFloor,
+  floorTable,
+  recordChangesOf
+} from "../../adapters/postgres/FeedSchema.ts"
 import { name } from "../../adapters/postgres/Sql.ts"
 import * as Trap from "../host/Trap.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
@@ -43,6 +49,8 @@ export class Instance {
     } else {
       this.#run(`truncate ${tables.map((table) => name(table.name)).join(", ")}`)
       this.#run(`truncate ${changesTable} restart identity`)
+      this.#run(`truncate ${floorTable}`)
+      this.#run(firstFloor)
     }
   }
 

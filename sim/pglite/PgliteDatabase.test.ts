@@ -145,6 +145,14 @@ describe("what a commit says of its rows", () => {
 })
 
 describe("the database's node", () => {
+  it("is given rows by the names of their columns, in whatever order somebody declares them", () => {
+    const story = new Story()
+    const { id, name, value } = accounts.columns
+    const reordered = make("accounts", { columns: { value, name, id }, primaryKey: ["id"] })
+    story.database.place("given", reordered, { id: 3, name: "three", value: 30 })
+    assert.deepStrictEqual(story.database.committed("accounts").at(-1), { id: 3, name: "three", value: 30 })
+  })
+
   it("gives its own time, to the microsecond, however wrong", () => {
     const story = new Story()
     story.world.node("database").clock.jump(3_600_000_000)

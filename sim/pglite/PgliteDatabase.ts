@@ -92,10 +92,7 @@ export class PgliteDatabase implements Database {
   }
 
   place(label: string, { columns, name }: Table<unknown>, row: StoredRow): void {
-    const values = Object.entries(columns as Readonly<Record<string, Column<unknown>>>).map(([column, { kind }]) =>
-      literal(kind, row[column] ?? null)
-    )
-    this.#ask(`/* ${label} */ insert into ${quoted(name)} values (${values.join(", ")})`)
+    this.#ask(`/* ${label} */ ${inserting(name, columns as Columns, row)}`)
     this.commits()
   }
 
@@ -328,15 +325,24 @@ class Backend {
 
 const statementTimeout = "canceling statement due to statement timeout"
 
+type Columns = Readonly<Record<string, Column<unknown>>>
+
+/** By name: in which order a database has its columns is the business of whoever made it. */
+function inserting(table: string, columns: Columns, row: StoredRow): string {
+  const values = Object.entries(columns).map(([column, { kind }]) => literal(kind, row[column] ?? null))
+  const names = Object.keys(columns).map(quoted)
+  return `insert into ${quoted(table)} (${names.join(", ")}) values (${values.join(", ")})`
+}
+
 /** The statement that makes a change undone. */
 function undoing({ after, before }: RowChange, { columns, name, primaryKey }: Table<unknown>): string {
-  const kinds = columns as Readonly<Record<string, Column<unknown>>>
+  const kinds = columns as Columns
   const sql = (row: StoredRow, column: string) => literal(kinds[column]!.kind, row[column] ?? null)
   const keyOf = (row: StoredRow) => primaryKey.map((key) => `${quoted(key)} = ${sql(row, key)}`).join(" and ")
   const all = Object.keys(kinds)
   if (before === null) return `delete from ${quoted(name)} where ${keyOf(after as StoredRow)}`
   const was = before as StoredRow
-  if (after === null) return `insert into ${quoted(name)} values (${all.map((column) => sql(was, column)).join(", ")})`
+  if (after === null) return inserting(name, kinds, was)
   const set = all.map((column) => `${quoted(column)} = ${sql(was, column)}`)
   return `update ${quoted(name)} set ${set.join(", ")} where ${keyOf(after as StoredRow)}`
 }
