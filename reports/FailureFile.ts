@@ -4,7 +4,7 @@
  */
 import * as Schema from "effect/Schema"
 import { FaultPlan } from "../sim/nemesis/FaultPlan.ts"
-import type { RunResult } from "../sim/run/Verdict.ts"
+import type { RunRequest, RunResult } from "../sim/run/Verdict.ts"
 import { databaseNames } from "../sim/storage/Databases.ts"
 
 export const MutantEdits = Schema.Struct({
@@ -26,6 +26,11 @@ export const FailureFile = Schema.Struct({
    * the program has changed and the seed would draw otherwise. The digest is another one.
    */
   pinned: Schema.optionalKey(FaultPlan),
+  /** Of a case that was made small: the operations of the workload that are left. */
+  operations: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** And the preemptions, and whether every message takes as long as every other. */
+  preemptions: Schema.optionalKey(Schema.Array(Schema.String)),
+  isCalm: Schema.optionalKey(Schema.Boolean),
   mutant: Schema.optionalKey(MutantEdits),
   versions: Schema.Struct({ stormglass: Schema.String, effect: Schema.String, node: Schema.String, v8: Schema.String }),
   digest: Schema.String,
@@ -46,11 +51,39 @@ export const make = (
   parameters: result.parameters,
   ...(result.plan === undefined ? {} : { plan: result.plan }),
   ...(result.pinned === undefined ? {} : { pinned: result.pinned }),
+  ...madeSmaller(result.request),
   ...(mutant === undefined ? {} : { mutant: { name: mutant.name, edits: mutant.edits } }),
   versions,
   digest: result.digest,
   verdict: result.verdict
 })
+
+/** Everything that decides the run that was saved. */
+export const requestOf = (file: FailureFile): RunRequest => ({
+  scenario: file.scenario,
+  seed: file.seed,
+  strategy: file.strategy,
+  ...(file.storage === "model" ? {} : { storage: file.storage }),
+  parameters: file.parameters,
+  ...(file.plan === undefined ? {} : { plan: file.plan }),
+  ...madeSmaller(file)
+})
+
+/** What a request leaves out of the run that the seed would make. */
+function madeSmaller({
+  isCalm,
+  operations,
+  preemptions
+}: Pick<RunRequest, "isCalm" | "operations" | "preemptions">): Pick<
+  RunRequest,
+  "isCalm" | "operations" | "preemptions"
+> {
+  return {
+    ...(operations === undefined ? {} : { operations }),
+    ...(preemptions === undefined ? {} : { preemptions }),
+    ...(isCalm === undefined ? {} : { isCalm })
+  }
+}
 
 const decode = Schema.decodeUnknownSync(FailureFile)
 const decodePlan = Schema.decodeUnknownSync(FaultPlan)

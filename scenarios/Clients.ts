@@ -101,17 +101,44 @@ const run = (
     const uids: Array<string> = []
     const pick = () => Effect.map(Random.nextIntBetween(0, clients.length - 1), (index) => clients[index] as Client)
     if (!isAsking) yield* Effect.sleep(options.untilMicros / 1_000)
-    for (let nth = 0; world.nowMicros < options.untilMicros; nth++) {
-      const fraction = yield* Random.next
-      yield* Effect.sleep(((0.5 + fraction) * 1_000) / options.requestsPerSecond)
-      if ((yield* Random.next) < lookRatio) {
-        const read = yield* drawRead(uids, options)
-        yield* labelled(`look ${read.what}`, look(read, pick, polite))
+    for (let nth = 0, dueMicros = 0; ; nth++) {
+      const key = `${name}-${nth}`
+      dueMicros += ((0.5 + world.draw.child(key).fraction("pause")) * 1_000_000) / options.requestsPerSecond
+      if (dueMicros >= options.untilMicros) break
+      // What fell due while it was busy is not asked for: who is slow to answer is asked less.
+      if (dueMicros < world.nowMicros) continue
+      yield* Effect.sleep((dueMicros - world.nowMicros) / 1_000)
+      if (world.draw.child(key).happens("look", lookRatio)) {
+        yield* operation(world, `${key}/look`, () => glance(uids, pick, options))
       }
-      const request = yield* draw(`${name}-${nth}`, uids, options)
-      yield* labelled(`request ${request.key}`, misbehave(world, name, nth, request, pick))
+      yield* operation(world, key, () => ask(world, name, nth, uids, pick, options))
     }
-    yield* labelled("probe", probe(name, pick))
+    yield* operation(world, `${name}/probe`, () => labelled("probe", probe(name, pick)))
+  })
+
+/** An operation that may be left out, and that draws from a stream of its own: leaving it out moves no other. */
+const operation = (world: World, key: string, body: () => Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    world.operation(key) ? Effect.provideService(body(), Random.Random, world.draw.child(key).random()) : Effect.void
+  )
+
+const glance = (uids: ReadonlyArray<string>, pick: Pick, options: ClientsOptions): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const read = yield* drawRead(uids, options)
+    yield* labelled(`look ${read.what}`, look(read, pick, polite))
+  })
+
+const ask = (
+  world: World,
+  name: string,
+  nth: number,
+  uids: Array<string>,
+  pick: Pick,
+  options: ClientsOptions
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const request = yield* draw(`${name}-${nth}`, uids, options)
+    yield* labelled(`request ${request.key}`, misbehave(world, name, nth, request, pick))
   })
 
 /** Everything that can be asked for, once; what it asks for is its own, so that no wish from before is repeated by it. */

@@ -11,6 +11,7 @@ import { catalogue } from "../../scenarios/catalogue.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
 import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
 import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.ts"
+import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
@@ -460,11 +461,14 @@ async function replayCommand(options: {
     !options.pinned &&
     (named === undefined || Session.isSameMutant(edits, saved.mutant))
   const request: RunRequest = {
-    scenario: saved?.scenario ?? options.target,
-    seed: seedText,
-    strategy: saved?.strategy ?? Option.getOrElse(options.strategy, () => "random" as const),
-    ...Session.storageOf(saved?.storage ?? Option.getOrUndefined(options.storage)),
-    ...(saved === undefined ? {} : { parameters: saved.parameters }),
+    ...(saved === undefined
+      ? {
+          scenario: options.target,
+          seed: seedText,
+          strategy: Option.getOrElse(options.strategy, () => "random" as const),
+          ...Session.storageOf(Option.getOrUndefined(options.storage))
+        }
+      : FailureFile.requestOf(saved)),
     ...(chosenPlan === undefined ? {} : { plan: chosenPlan }),
     ...(until === undefined ? {} : { untilMicros: durationMicros("--until", until) })
   }

@@ -8,18 +8,25 @@ export interface Place {
   readonly atMicros: number
   /** Undefined between tasks: in the scenario, an invariant, or the simulator itself. */
   readonly node: string | undefined
+  /** True while the thread itself comes up: nobody's program is to blame for how long that takes. */
+  readonly isBooting: boolean
   /** True before there is a world: the file of the scenario is being imported. */
   readonly isLoading: boolean
 }
 
 const nobody = -1
 const loading = -2
+const booting = -3
 const nodesMax = 256
 const nameBytes = 64
 /** Virtual time and the index of the node, then the nodes' names in order of registration. */
 const headBytes = 16
 
-export const make = (): SharedArrayBuffer => new SharedArrayBuffer(headBytes + nodesMax * nameBytes)
+export const make = (): SharedArrayBuffer => {
+  const buffer = new SharedArrayBuffer(headBytes + nodesMax * nameBytes)
+  new Float64Array(buffer, 0, 2).set([0, booting])
+  return buffer
+}
 
 /** The scenario is being loaded, until a world is followed. */
 export const load = (buffer: SharedArrayBuffer): void => {
@@ -44,7 +51,12 @@ export const follow = (world: World, buffer: SharedArrayBuffer): void => {
 
 export const read = (buffer: SharedArrayBuffer): Place => {
   const [atMicros = 0, index = nobody] = new Float64Array(buffer, 0, 2)
-  return { atMicros, node: index < 0 ? undefined : readName(buffer, index), isLoading: index === loading }
+  return {
+    atMicros,
+    node: index < 0 ? undefined : readName(buffer, index),
+    isBooting: index === booting,
+    isLoading: index === loading
+  }
 }
 
 function writeName(buffer: SharedArrayBuffer, index: number, name: string): void {

@@ -20,7 +20,7 @@ export interface SupervisorOptions {
   /** The module whose `boot` gives the databases of runs that ask for another than the model. */
   readonly databases?: URL
   readonly jobs: number
-  /** Host time for one run. */
+  /** Host time for one run, the import of its scenario included, and not the time in which a thread comes up. */
   readonly runMillisMax: number
 }
 
@@ -41,6 +41,9 @@ interface Job {
   readonly done: (outcome: Outcome) => void
   readonly failed: (error: Error) => void
 }
+
+/** On a busy machine a thread takes seconds to load what it runs with. */
+const bootMillisMax = 60_000
 
 const workerUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url)
 
@@ -109,9 +112,19 @@ export class Supervisor {
   }
 
   #start(worker: Worker, job: Job): void {
-    const endWatch = afterRunning(this.#options.runMillisMax, () => void this.#hangs(worker))
-    this.#running.set(worker, { job, endWatch })
+    this.#watch(worker, job, 0)
     worker.postMessage({ id: this.#ids++, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
+  }
+
+  /** Has waited so long already for the thread to come up. */
+  #watch(worker: Worker, job: Job, bootMillis: number): void {
+    const { runMillisMax } = this.#options
+    const endWatch = afterRunning(runMillisMax, () => {
+      const { isBooting } = Breadcrumb.read(this.#breadcrumbs.get(worker) ?? Breadcrumb.make())
+      if (isBooting && bootMillis < bootMillisMax) this.#watch(worker, job, bootMillis + runMillisMax)
+      else void this.#hangs(worker)
+    })
+    this.#running.set(worker, { job, endWatch })
   }
 
   /** Ends a worker that does not come back, and says where it was. */

@@ -184,7 +184,7 @@ function verdictOf(error: unknown, world: World | undefined): Verdict {
 /** A sweep keeps thousands of these: what is asked only of failures stays here. */
 function shortened(result: RunResult): RunResult {
   if (isFailure(result.verdict)) return result
-  return { ...result, plan: undefined, pinned: undefined, strikes: [] }
+  return { ...result, plan: undefined, pinned: undefined, strikes: [], operations: [], preemptions: [], acted: [] }
 }
 
 function messageOf(error: unknown): string {

@@ -65,6 +65,10 @@ export class FactStream {
     this.digest = digest
   }
 
+  get nowMicros(): number {
+    return this.#clock.nowMicros
+  }
+
   /** Hears what core and the store say. Returns the function that ends it, as does `subscribeDetailed`. */
   subscribe(subscriber: Subscriber): () => void {
     return add(this.#subscribers, subscriber)

@@ -33,12 +33,22 @@ export interface Limits {
 
 export const defaultLimits: Limits = { instantTasksMax: 1_000_000, stepsMax: 200_000_000 }
 
+export interface KernelOptions {
+  readonly seed: Chance.Seed
+  /** Another number redraws everything below `noiseKey`. Default: as the seed has it. */
+  readonly noise?: number
+  readonly limits?: Limits
+  readonly digest?: Digest
+}
+
 export class Kernel implements NodeHost {
   nowMicros = 0
   /** Events and tasks so far. */
   steps = 0
   readonly seed: Chance.Seed
   readonly key: Chance.Key
+  /** The root of what a plan does not speak of: schedules, latencies, and what programs draw. */
+  readonly noiseKey: Chance.Key
   readonly facts: FactStream
   readonly #limits: Limits
   readonly #heap = new EventHeap()
@@ -47,15 +57,18 @@ export class Kernel implements NodeHost {
   readonly #ready: Array<SimNode> = []
   #readyCount = 0
   #sequence = 0
+  /** Where fibers were preempted: "n1/2#45", at the 45th port call of the second incarnation. */
+  readonly preemptions: Array<string> = []
   isHalted = false
   /** The node whose task runs now. */
   running: SimNode | undefined
   /** Told whose turn it is, and when that turn is over. */
   onTurn: ((node: SimNode | undefined) => void) | undefined
 
-  constructor(options: { readonly seed: Chance.Seed; readonly limits?: Limits; readonly digest?: Digest }) {
+  constructor(options: KernelOptions) {
     this.seed = options.seed
     this.key = Chance.root(options.seed)
+    this.noiseKey = options.noise === undefined ? this.key : Chance.derive(this.key, `noise/${options.noise}`)
     this.facts = new FactStream(this, options.digest)
     this.#limits = options.limits ?? defaultLimits
   }
@@ -68,7 +81,7 @@ export class Kernel implements NodeHost {
   /** Registers a node; it is down until started. */
   addNode(name: string, options: NodeOptions): SimNode {
     if (this.#nodes.has(name)) throw new Error(`there is a node named ${name} already`)
-    const node = new SimNode(this, name, this.#nodes.size, Chance.derive(this.key, `node/${name}`), options)
+    const node = new SimNode(this, name, this.#nodes.size, Chance.derive(this.noiseKey, `node/${name}`), options)
     this.#nodes.set(name, node)
     return node
   }

@@ -17,6 +17,8 @@ export interface Strategy {
   readonly preemptProbability: number
   readonly operationProbability: number
   readonly stallMicros: number
+  /** Of the preemptions at port calls only these, by name. Default: all. */
+  readonly preemptions?: ReadonlySet<string>
 }
 
 export const fifo: Strategy = { name: "fifo", preemptProbability: 0, operationProbability: 0, stallMicros: 0 }

@@ -30,6 +30,7 @@ export type NodeState = "down" | "up" | "paused"
 export interface NodeHost {
   readonly nowMicros: number
   readonly facts: FactStream
+  readonly preemptions: Array<string>
   /** The present run ends after this step. */
   readonly isHalted: boolean
   readonly schedule: (delayMicros: number, run: (argument: never) => void, argument: unknown, cause?: number) => Event
@@ -289,6 +290,9 @@ export class SimNode {
     const { strategy } = this.#options
     const nth = this.#portCallCount++
     if (strategy.preemptProbability === 0 || !Chance.happens(this.#preemptKey, nth, strategy.preemptProbability)) return
+    const name = `${this.name}/${this.incarnation}#${nth}`
+    if (strategy.preemptions?.has(name) === false) return
+    this.host.preemptions.push(name)
     this.#preemptNext = true
     this.#stallNextMicros = Chance.integer(this.#preemptKey ^ 1, nth, 0, strategy.stallMicros)
   }

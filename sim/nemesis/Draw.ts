@@ -1,6 +1,7 @@
 /**
  * Draws by name: `draw.integer("nodes", 3, 5)`. The name is the key, so that one more draw moves no other.
  */
+import type * as Random from "effect/Random"
 import * as Chance from "../kernel/Chance.ts"
 
 export class Draw {
@@ -35,6 +36,15 @@ export class Draw {
   /** Uniform in the logarithm, for quantities that span magnitudes; both bounds positive. */
   logarithmic(name: string, minimum: number, maximum: number): number {
     return minimum * (maximum / minimum) ** this.fraction(name)
+  }
+
+  /** For code that draws in sequence, through Effect's `Random`. */
+  random(): Random.Random {
+    const stream = Chance.generator(this.#key)
+    return {
+      nextIntUnsafe: () => Math.floor((stream.double() - 0.5) * 2 * Number.MAX_SAFE_INTEGER),
+      nextDoubleUnsafe: () => stream.double()
+    }
   }
 
   /** In an order of its own (Fisher and Yates). */

@@ -68,6 +68,15 @@ export const FaultPlan = Schema.Struct({
 })
 export type FaultPlan = typeof FaultPlan.Type
 
+/** A fault of the plan that acted: which, when, and on whom. */
+export interface Acted {
+  /** Its position in the plan. */
+  readonly entry: number
+  readonly atMicros: number
+  readonly targets: ReadonlyArray<string>
+  readonly others: ReadonlyArray<string>
+}
+
 const microsByUnit = { us: 1, ms: 1_000, s: 1_000_000, m: 60_000_000 } as const
 
 /** Dies on what `DurationText` refuses. */

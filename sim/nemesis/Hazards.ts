@@ -25,6 +25,7 @@ export interface Hazard {
 /** What an entry did: the entry, and the occurrence it struck. */
 export interface Strike {
   readonly entry: number
+  readonly atMicros: number
   readonly occurrence: string
 }
 
@@ -75,7 +76,7 @@ export class Hazards {
           ? Chance.happens(Chance.derive(this.#key, `${kind}/${subject}`), nth, hazard.rate)
           : hazard.struck.has(occurrence)
       if (!strikes) continue
-      this.strikes.push({ entry: hazard.entry, occurrence })
+      this.strikes.push({ entry: hazard.entry, atMicros: this.#facts.nowMicros, occurrence })
       return hazard
     }
     return undefined

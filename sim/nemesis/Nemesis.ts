@@ -8,7 +8,7 @@ import type { Envelope } from "../../core/facts/Envelope.ts"
 import * as Chance from "../kernel/Chance.ts"
 import type { World } from "../run/World.ts"
 import type { FaultKind, Resolved } from "./FaultKind.ts"
-import { type Fault, type FactPattern, type FaultPlan, fromMicros, toMicros } from "./FaultPlan.ts"
+import { type Acted, type Fault, type FactPattern, type FaultPlan, fromMicros, toMicros } from "./FaultPlan.ts"
 import { orNearest } from "./nearest.ts"
 import * as Target from "./Target.ts"
 
@@ -118,6 +118,15 @@ export class Nemesis {
       this.#active.delete(entry)
       undo()
     }
+  }
+
+  get acted(): ReadonlyArray<Acted> {
+    return [...this.#acted.values()].map(({ atMicros, entry, others, targets }) => ({
+      entry,
+      atMicros,
+      targets,
+      others
+    }))
   }
 
   /** The plan with targets as they were resolved and rates as the occurrences they struck. */

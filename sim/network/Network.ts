@@ -109,6 +109,9 @@ export interface Latency {
 
 export const defaultLatency: Latency = { minimumMicros: 200, maximumMicros: 1_500, stepMicros: 1 }
 
+/** Without any jitter. */
+export const calmLatency: Latency = { minimumMicros: 500, maximumMicros: 500, stepMicros: 1 }
+
 /** A tail of up to 3 s, as a lost packet and its retransmissions make it. */
 const tailMicrosMax = 3_000_000
 /** How far messages of different connections change their order. */
@@ -178,7 +181,7 @@ export class Network {
   constructor(kernel: Kernel, hazards: Hazards) {
     this.kernel = kernel
     this.hazards = hazards
-    this.#key = Chance.derive(kernel.key, "network")
+    this.#key = Chance.derive(kernel.noiseKey, "network")
   }
 
   get latency(): Latency {

@@ -8,7 +8,7 @@ import { causeOf } from "../host/causeOf.ts"
 import type { Subscriber } from "../kernel/FactStream.ts"
 import type { WaitsOn } from "../kernel/FiberWatch.ts"
 import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
-import { strategies } from "../kernel/Schedule.ts"
+import { strategies, type Strategy } from "../kernel/Schedule.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import { Nemesis, problem } from "../nemesis/Nemesis.ts"
@@ -74,12 +74,21 @@ export const drawParameters = (scenario: Scenario, world: World): Parameters =>
 function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, isTracking: boolean): RunResult {
   const world = new World({
     seed: request.seed,
-    strategy: strategies[request.strategy],
+    strategy: strategyOf(request),
+    isCalm: request.isCalm ?? false,
+    ...(request.noise === undefined ? {} : { noise: request.noise }),
     isTracking,
     limits: options.limits ?? defaultLimits,
-    databases: databasesOf(request, options)
+    databases: databasesOf(request, options),
+    ...(request.operations === undefined ? {} : { operations: request.operations })
   })
   return world.trapped(() => inside(scenario, request, options, world))
+}
+
+function strategyOf({ preemptions, strategy }: RunRequest): Strategy {
+  return preemptions === undefined
+    ? strategies[strategy]
+    : { ...strategies[strategy], preemptions: new Set(preemptions) }
 }
 
 /** Dies when the caller brought others than the request asks for. */
@@ -110,9 +119,14 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
     verdict,
     digest: facts.digest.value,
     parameters,
+    ranges: scenario.parameters,
+    nodes: world.nodes,
     plan,
     pinned: nemesis.pinned(),
     strikes: world.hazards.strikes,
+    operations: world.operations,
+    preemptions: world.kernel.preemptions,
+    acted: nemesis.acted,
     virtualMicros: world.nowMicros,
     steps: world.kernel.steps,
     facts: facts.count,

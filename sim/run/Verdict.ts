@@ -3,7 +3,7 @@
  * and files.
  */
 import type { Strike } from "../nemesis/Hazards.ts"
-import type { FaultPlan } from "../nemesis/FaultPlan.ts"
+import type { Acted, FaultPlan } from "../nemesis/FaultPlan.ts"
 import type { WaitingFiber } from "../kernel/FiberWatch.ts"
 import type { DatabaseName } from "../storage/Databases.ts"
 import type { StrategyName } from "../kernel/Schedule.ts"
@@ -60,6 +60,14 @@ export interface RunRequest {
   /** Instead of those drawn from the seed. */
   readonly parameters?: Readonly<Record<string, number>>
   readonly plan?: FaultPlan
+  /** The operations of the workload that are carried out, by name. Default: all. */
+  readonly operations?: ReadonlyArray<string>
+  /** The preemptions that happen, of those the strategy would make, by name. Default: all. */
+  readonly preemptions?: ReadonlyArray<string>
+  /** Every message takes as long as every other. Default: no. */
+  readonly isCalm?: boolean
+  /** Redraws schedules, latencies and what programs draw: whether a failure depends on them. */
+  readonly noise?: number
   /** Stop at this virtual time, with what the verdict is by then. */
   readonly untilMicros?: number
 }
@@ -70,11 +78,21 @@ export interface RunResult {
   readonly digest: string
   /** As far as they are known: a run that gave no result may not have said which it drew. */
   readonly parameters: Readonly<Record<string, number>>
+  /** The bounds of each parameter, both included: how small the scenario can be. */
+  readonly ranges: Readonly<Record<string, readonly [minimum: number, maximum: number]>>
+  /** The nodes that were there in the end, with their tags. */
+  readonly nodes: Readonly<Record<string, ReadonlyArray<string>>>
   /** Undefined when it is not known, or was not kept; the request draws it again. */
   readonly plan: FaultPlan | undefined
   /** The same plan with selectors and rates replaced by what they turned out to be. */
   readonly pinned: FaultPlan | undefined
   readonly strikes: ReadonlyArray<Strike>
+  /** What the workload did, by name. */
+  readonly operations: ReadonlyArray<string>
+  /** Where fibers were preempted, by name. */
+  readonly preemptions: ReadonlyArray<string>
+  /** What became of the plan's faults, in the order in which they acted. */
+  readonly acted: ReadonlyArray<Acted>
   readonly virtualMicros: number
   readonly steps: number
   readonly facts: number

@@ -20,7 +20,7 @@ import { Draw } from "../nemesis/Draw.ts"
 import { fromMicros, toMicros } from "../nemesis/FaultPlan.ts"
 import { Hazards } from "../nemesis/Hazards.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
-import { Network } from "../network/Network.ts"
+import { calmLatency, Network } from "../network/Network.ts"
 import { type Databases, model } from "../storage/Databases.ts"
 import type { MarkCount } from "./Verdict.ts"
 
@@ -57,11 +57,17 @@ export interface WorldOptions {
   /** Default: random. */
   readonly strategy?: Schedule.Strategy
   readonly isTracking?: boolean
+  /** Redraws schedules, latencies and what programs draw, and nothing else. */
+  readonly noise?: number
+  /** Every message takes as long as every other. */
+  readonly isCalm?: boolean
   /** Default: the model. */
   readonly databases?: Databases
   readonly limits?: Limits
   /** Another one in place of the usual: for measuring what it costs. */
   readonly digest?: Digest
+  /** The operations of the workload that are carried out. Default: all. */
+  readonly operations?: ReadonlyArray<string>
 }
 
 interface Selector {
@@ -80,6 +86,8 @@ export class World {
   readonly isTracking: boolean
   /** What scenarios build their database with. */
   readonly databases: Databases
+  readonly #operations = new Set<string>()
+  readonly #kept: ReadonlySet<string> | undefined
   readonly #strategy: Schedule.Strategy
   /** What packages draw that may read chance of the host. */
   readonly #hostChance: ReturnType<typeof Chance.generator>
@@ -93,16 +101,19 @@ export class World {
   constructor(options: WorldOptions) {
     this.kernel = new Kernel({
       seed: options.seed,
+      ...(options.noise === undefined ? {} : { noise: options.noise }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.digest === undefined ? {} : { digest: options.digest })
     })
     this.hazards = new Hazards(this.kernel.facts, Chance.derive(this.kernel.key, "hazards"))
     this.network = new Network(this.kernel, this.hazards)
+    if (options.isCalm === true) this.network.latency = calmLatency
     this.#hostChance = Chance.generator(Chance.derive(this.kernel.key, "host"))
     this.draw = new Draw(Chance.derive(this.kernel.key, "scenario"))
     this.isTracking = options.isTracking ?? false
     this.databases = options.databases ?? model
     this.#strategy = options.strategy ?? Schedule.random
+    this.#kept = options.operations === undefined ? undefined : new Set(options.operations)
   }
 
   get nowMicros(): number {
@@ -145,6 +156,11 @@ export class World {
     return this.#tags.get(name)?.includes(tag) ?? false
   }
 
+  /** Every node that has not retired, with its tags. */
+  get nodes(): Readonly<Record<string, ReadonlyArray<string>>> {
+    return Object.fromEntries(this.#tags)
+  }
+
   /** Every tag that some node carries. */
   get tags(): ReadonlyArray<string> {
     return [...new Set([...this.#tags.values()].flat())]
@@ -169,6 +185,22 @@ export class World {
 
   get selectorNames(): ReadonlyArray<string> {
     return [...this.#selectors.keys()]
+  }
+
+  /**
+   * Whether the workload is to do this: a scenario asks before each operation of its clients, by a name that no other has and
+   * that does not depend on what came before ("client-1#3"). A request may leave operations out; those left in must not change
+   * by that, so each draws from `draw.child(name)`.
+   */
+  operation(name: string): boolean {
+    if (this.#kept !== undefined && !this.#kept.has(name)) return false
+    this.#operations.add(name)
+    return true
+  }
+
+  /** The operations that were carried out, in order; what a client that was started again does once more, once. */
+  get operations(): ReadonlyArray<string> {
+    return [...this.#operations]
   }
 
   /** Called at every fault point; the first verdict given counts. */
