@@ -10,13 +10,29 @@ export const paint = (style: "bold" | "red" | "green" | "dim", text: string): st
   styleText(style, text, { stream: process.stdout, validateStream: true })
 
 /** One line on standard error that is written over; in a log, a line every ten seconds. */
-export class Progress {
-  readonly #total: number
+export class Ticker {
   readonly #started = performance.now()
   readonly #isTerminal = process.stderr.isTTY === true
+  #lastMillis = 0
+
+  say(text: (seconds: number) => string): void {
+    const millis = performance.now() - this.#started
+    if (millis - this.#lastMillis < (this.#isTerminal ? 100 : 10_000)) return
+    this.#lastMillis = millis
+    const line = text(millis / 1_000)
+    process.stderr.write(this.#isTerminal ? `\r${line}\u001B[K` : `${line}\n`)
+  }
+
+  end(): void {
+    if (this.#isTerminal) process.stderr.write("\r\u001B[K")
+  }
+}
+
+export class Progress {
+  readonly #total: number
+  readonly #ticker = new Ticker()
   #failed = 0
   #virtualSeconds = 0
-  #lastMillis = 0
 
   constructor(total: number) {
     this.#total = total
@@ -25,16 +41,14 @@ export class Progress {
   advance(result: RunResult, done: number): void {
     if (result.verdict._tag !== "passed") this.#failed++
     this.#virtualSeconds += result.virtualMicros / 1_000_000
-    const millis = performance.now() - this.#started
-    if (millis - this.#lastMillis < (this.#isTerminal ? 100 : 10_000)) return
-    this.#lastMillis = millis
-    const seconds = millis / 1_000
-    const text = `${done}/${this.#total} seeds  ${(done / seconds).toFixed(1)}/s  ${Math.round(this.#virtualSeconds / seconds)} x real time  ${this.#failed} failed`
-    process.stderr.write(this.#isTerminal ? `\r${text}\u001B[K` : `${text}\n`)
+    this.#ticker.say(
+      (seconds) =>
+        `${done}/${this.#total} seeds  ${(done / seconds).toFixed(1)}/s  ${Math.round(this.#virtualSeconds / seconds)} x real time  ${this.#failed} failed`
+    )
   }
 
   end(): void {
-    if (this.#isTerminal) process.stderr.write("\r\u001B[K")
+    this.#ticker.end()
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The command line. Exit codes: 0 all passed; 1 a failure was found; 2 wrong usage; 3 nondeterminism.
+ * The command line. Exit codes: 0 all passed; 1 a failure was found; 2 wrong usage; 3 nondeterminism; 4 undecided.
  */
 import { closeSync, openSync, writeFileSync } from "node:fs"
 import { constants } from "node:os"
@@ -19,6 +19,9 @@ import { commonKinds, faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
 import { type DatabaseName, databaseNames } from "../../sim/storage/Databases.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
+import { checkables } from "../../core/history/checkables.ts"
+import { historyFormats } from "../../core/history/readHistory.ts"
+import { checkCommand } from "./checkCommand.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
@@ -140,7 +143,7 @@ const replay = Command.make(
 
 const list = Command.make(
   "list",
-  { what: Argument.Literals("what", ["scenarios", "mutants", "faults", "invariants", "marks"]), json },
+  { what: Argument.Literals("what", ["scenarios", "mutants", "faults", "invariants", "marks", "models"]), json },
   (options) => attempt(() => listCommand(options))
 ).pipe(Command.withDescription("What there is, one line each"))
 
@@ -217,9 +220,60 @@ const migrate = Command.make(
   ])
 )
 
+const check = Command.make(
+  "check",
+  {
+    file: Argument.String("file").pipe(Argument.withDescription("A history; - is standard input")),
+    model: Flag.String("model").pipe(Flag.withDescription("What it is a history of: a name from `list models`")),
+    format: Flag.Literals("format", historyFormats).pipe(
+      Flag.withDescription("How it is written, if its first line does not tell"),
+      Flag.optional
+    ),
+    whole: Flag.Boolean("whole").pipe(
+      Flag.withDescription("All keys as one object, as for operations over several of them: slower"),
+      Flag.withDefault(false)
+    ),
+    timeout: Flag.String("timeout").pipe(
+      Flag.withDescription("Undecided after this, in seconds or as 5m; the exit code is 4"),
+      Flag.optional
+    ),
+    memory: Flag.Int("memory").pipe(
+      Flag.withDescription("Megabytes that the search may remember in; undecided beyond"),
+      Flag.withDefault(512)
+    ),
+    json
+  },
+  ({ file, format, json, memory, model, timeout, whole }) =>
+    attempt(async () => {
+      const seconds = Option.getOrUndefined(timeout)
+      const duration = seconds === undefined || !/^\d+(\.\d+)?$/.test(seconds) ? seconds : `${seconds}s`
+      const { exitCode, text } = await checkCommand({
+        file,
+        model,
+        format: Option.getOrUndefined(format),
+        isWhole: whole,
+        timeoutMillis: duration === undefined ? undefined : durationMicros("--timeout", duration) / 1_000,
+        memoryMegabytes: memory,
+        isJson: json,
+        isStopped: () => state.isStopped
+      })
+      state.exitCode = exitCode
+      print(text)
+    })
+).pipe(
+  Command.withDescription("Judge a history from anywhere: whether one order of its operations explains every answer"),
+  Command.withExamples([
+    { command: "stormglass check history.ndjson --model register", description: "our own lines of JSON" },
+    { command: "stormglass check history.edn --model cas-register --timeout 60", description: "as Jepsen writes it" },
+    { command: "stormglass check etcd_000.log --model cas-register", description: "lines of Jepsen's log" },
+    { command: "stormglass check c10-ok.txt --model kv --whole", description: "all keys as one object" },
+    { command: "stormglass list models", description: "the models, and what their operations are called" }
+  ])
+)
+
 const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
-  Command.withSubcommands([run, replay, list, gate, table, migrate])
+  Command.withSubcommands([run, replay, list, check, gate, table, migrate])
 )
 
 async function sweepCommand(options: {
@@ -535,6 +589,8 @@ function seconds({ virtualMicros }: RunResult): string {
 interface Row {
   readonly name: string
   readonly describes: string
+  /** Of a model: name to what its value is. */
+  readonly operations?: Readonly<Record<string, string>>
 }
 
 interface FaultRow extends Row {
@@ -549,8 +605,9 @@ async function listCommand(options: { readonly what: string; readonly json: bool
   if (options.json) return print(JSON.stringify(rows, null, 2))
   const width = Math.max(...rows.map(({ name }) => name.length), 0)
   for (const row of rows) {
-    const { describes, name } = row
+    const { describes, name, operations = {} } = row
     print(`${name.padEnd(width)}  ${isFaultRow(row) ? faultText(row) : describes}`)
+    for (const [operation, value] of Object.entries(operations)) print(`${" ".repeat(width + 2)}${operation}: ${value}`)
   }
 }
 
@@ -582,6 +639,8 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
       const all = (await scenarios()).flatMap(({ invariants }) => invariants)
       return [...new Map(all.map(({ name, states }) => [name, { name, describes: states }])).values()]
     }
+    case "models":
+      return checkables.map(({ describes, name, operations }) => ({ name, describes, operations }))
     default:
       return declaredMarks().map(({ kind, name }) => ({ name, describes: kind }))
   }

@@ -1,0 +1,126 @@
+/** The command for people who have a history from elsewhere. */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+
+const launcher = path.join(import.meta.dirname, "stormglass.js")
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), "stormglass-check-"))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const check = (text: string | undefined, ...args: ReadonlyArray<string>) => {
+  if (text !== undefined) writeFileSync(path.join(directory, "history"), text)
+  const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, "check", ...args], {
+    cwd: directory,
+    encoding: "utf8",
+    input: text ?? ""
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+const stale =
+  "0 :invoke :write 1\n1 :invoke :write 2\n0 :ok :write 1\n1 :ok :write 2\n2 :invoke :read nil\n2 :ok :read 7\n"
+
+/** So many writes at once, and a read of what nobody wrote. */
+const hard = (writes: number): string =>
+  [
+    ...Array.from({ length: writes }, (_, at) => `${at} :invoke :write ${at}`),
+    "r :invoke :read nil",
+    "r :ok :read -1",
+    ...Array.from({ length: writes }, (_, at) => `${at} :ok :write ${at}`)
+  ].join("\n")
+
+describe("check", { timeout: 60_000 }, () => {
+  it("ends with 0 where one order explains every answer, and says how large the history is", () => {
+    const { code, out } = check(
+      "0 :invoke :write 1\n1 :invoke :read nil\n1 :ok :read 1\n",
+      "history",
+      "--model",
+      "register"
+    )
+    assert.match(
+      out,
+      /^linearizable: history, as register: 2 operations, \d+ steps\n1 call has no answer, or none that says/
+    )
+    assert.strictEqual(code, 0)
+  })
+
+  it("ends with 1 where none does, and says in words what cannot be", () => {
+    const { code, out } = check(stale, "-", "--model", "register")
+    assert.deepStrictEqual(out.split("\n"), [
+      "not linearizable: -, as register: 2 of 3 operations are explained up to lines 5 and 6",
+      "No order explains read → 7  (process 2, lines 5 and 6).",
+      "What was answered before it can be explained, by this order:",
+      "  write 1  (process 0, lines 1 and 3)",
+      "  write 2  (process 1, lines 2 and 4)",
+      "Then the value is 2, and of what was called by then there is left:",
+      "  read → 7  (process 2, lines 5 and 6): cannot be next",
+      ""
+    ])
+    assert.strictEqual(code, 1)
+  })
+
+  it("prints one document with --json", () => {
+    const { code, out } = check(stale, "history", "--model", "register", "--json")
+    const { explanation, ...rest } = JSON.parse(out)
+    assert.deepStrictEqual(rest, {
+      file: "history",
+      model: "register",
+      format: "log",
+      verdict: "not linearizable",
+      operations: 3,
+      steps: rest.steps,
+      parts: 1,
+      partsDone: 0,
+      key: "",
+      explained: 2,
+      where: "lines 5 and 6"
+    })
+    assert.strictEqual(explanation.length, 6)
+    assert.strictEqual(code, 1)
+  })
+
+  it("ends with 4 where time or memory did not suffice", () => {
+    const late = check(hard(40), "history", "--model", "register", "--timeout", "0.1")
+    assert.match(late.out, /^unknown: history, as register: undecided after 0\.1 s; 41 operations, \d+ steps\n$/)
+    assert.strictEqual(late.code, 4)
+    const full = check(hard(40), "history", "--model", "register", "--memory", "2", "--json")
+    const { reason, verdict } = JSON.parse(full.out)
+    assert.deepStrictEqual([verdict, reason], ["unknown", "the search needs more memory than 2 MB"])
+    assert.strictEqual(full.code, 4)
+  })
+
+  it("says in one line what is wrong, and ends with 2", () => {
+    const cases: ReadonlyArray<readonly [text: string | undefined, args: ReadonlyArray<string>, said: RegExp]> = [
+      [undefined, ["nowhere", "--model", "register"], /check nowhere: cannot read it: .*no such file/],
+      [
+        stale,
+        ["history", "--model", "registr"],
+        /--model: there is no model "registr"; did you mean "register"\?; there are register, /
+      ],
+      [
+        `${stale}3 :ok :read 1`,
+        ["history", "--model", "register"],
+        /check history: line 7: process 3 is answered ok to read and has called nothing/
+      ],
+      [
+        stale,
+        ["history", "--model", "queue"],
+        /check history: line 1: unknown operation write; there are enqueue, dequeue/
+      ],
+      [stale, ["history", "--model", "register", "--timeout", "soon"], /--timeout: /],
+      [stale, ["history", "--model", "register", "--format", "ndjson"], /check history: line 1: no JSON/]
+    ]
+    for (const [text, args, said] of cases) {
+      const { code, err, out } = check(text, ...args)
+      assert.deepStrictEqual([code, out], [2, ""])
+      assert.match(err, said)
+      assert.match(err, /^stormglass: [^\n]*\n$/)
+    }
+  })
+})

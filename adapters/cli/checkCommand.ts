@@ -1,0 +1,147 @@
+/** `stormglass check`: a history from elsewhere, judged by a model. */
+import { readFileSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import { type Checkable, checkables, type Judgement, type Judging } from "../../core/history/checkables.ts"
+import { type HistoryRecord, Unreadable } from "../../core/history/HistoryRecord.ts"
+import { pairRecords } from "../../core/history/pairRecords.ts"
+import { formatOf, type HistoryFormat, readHistory } from "../../core/history/readHistory.ts"
+import { orNearest } from "../../sim/nemesis/nearest.ts"
+import { paint, Ticker } from "./Output.ts"
+import { reasonOf } from "./Session.ts"
+import { UsageError } from "./Usage.ts"
+
+export const exitCodeUnknown = 4
+
+export interface CheckOptions {
+  readonly file: string
+  readonly model: string
+  readonly format: HistoryFormat | undefined
+  readonly isWhole: boolean
+  readonly timeoutMillis: number | undefined
+  readonly memoryMegabytes: number
+  readonly isJson: boolean
+  readonly isStopped: () => boolean
+}
+
+export interface CheckEnd {
+  readonly exitCode: number
+  readonly text: string
+}
+
+/** Throws `UsageError` with the line of what cannot be read. */
+export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => {
+  const started = performance.now()
+  const { file } = options
+  const model = modelOf(options.model)
+  if (options.memoryMegabytes < 1) throw new UsageError(`--memory: ${options.memoryMegabytes} is less than a megabyte`)
+  const { format, judging, records } = readable(file, () => {
+    const text = textOf(file)
+    const format = options.format ?? formatOf(text)
+    const records = readHistory(text, format)
+    const memoryBytesMax = options.memoryMegabytes * 2 ** 20
+    return { format, records, judging: model.begin(pairRecords(records), { memoryBytesMax, isWhole: options.isWhole }) }
+  })
+  const judgement = await Effect.runPromise(judge(judging, options, started))
+  const { memoryBytes: _, ...progress } = judging.progress()
+  const exitCode = judgement._tag === "Linearizable" ? 0 : judgement._tag === "NotLinearizable" ? 1 : exitCodeUnknown
+  if (options.isJson) {
+    const { _tag, ...rest } = judgement
+    const verdict =
+      _tag === "Linearizable" ? "linearizable" : _tag === "NotLinearizable" ? "not linearizable" : "unknown"
+    const document = { file, model: model.name, format, verdict, operations: judging.operations, ...progress, ...rest }
+    return { exitCode, text: JSON.stringify(document, null, 2) }
+  }
+  return { exitCode, text: said(judgement, `${file}, as ${model.name}`, judging, records) }
+}
+
+/** Steps between two looks at the clock: some milliseconds. */
+const turnSteps = 20_000
+
+/** Yields after each turn, so that whoever started it may end it. */
+const judge = (judging: Judging, options: CheckOptions, started: number): Effect.Effect<Judgement> =>
+  Effect.gen(function* () {
+    const { timeoutMillis = Infinity } = options
+    const ticker = new Ticker()
+    for (;;) {
+      const judgement = judging.advance(turnSteps)
+      const { memoryBytes, parts, partsDone, steps } = judging.progress()
+      const end =
+        judgement ??
+        (options.isStopped()
+          ? unknown("it was told to stop")
+          : performance.now() - started > timeoutMillis
+            ? unknown(`undecided after ${timeoutMillis / 1_000} s`)
+            : undefined)
+      if (end !== undefined) {
+        ticker.end()
+        return end
+      }
+      const megabytes = Math.round(memoryBytes / 2 ** 20)
+      ticker.say(
+        () => `${(steps / 1e6).toFixed(1)} million steps, ${partsDone} of ${parts} parts done, ${megabytes} MB`
+      )
+      yield* Effect.yieldNow
+    }
+  })
+
+function unknown(reason: string): Judgement {
+  return { _tag: "Unknown", reason }
+}
+
+function modelOf(name: string): Checkable {
+  const known = checkables.map((checkable) => checkable.name)
+  const found = checkables.find((checkable) => checkable.name === name)
+  if (found !== undefined) return found
+  throw new UsageError(`--model: there is no model "${name}"${orNearest(name, known)}; there are ${known.join(", ")}`)
+}
+
+function readable<A>(file: string, read: () => A): A {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Unreadable) throw new UsageError(`check ${file}: ${error.message}`)
+    throw error
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8")
+  } catch (error) {
+    throw new UsageError(`check ${file}: cannot read it: ${reasonOf(error)}`)
+  }
+}
+
+function said(
+  judgement: Judgement,
+  what: string,
+  { operations, progress }: Judging,
+  records: ReadonlyArray<HistoryRecord>
+): string {
+  const { parts, steps } = progress()
+  const size = `${operations} operations${parts > 1 ? ` on ${parts} keys` : ""}, ${steps} steps`
+  const unanswered = records.filter(({ type }) => type === "invoke").length - records.filter(isDecided).length
+  const calls = unanswered === 1 ? "1 call has" : `${unanswered} calls have`
+  const open =
+    unanswered === 0
+      ? ""
+      : `\n${calls} no answer, or none that says whether ${unanswered === 1 ? "it" : "they"} happened`
+  switch (judgement._tag) {
+    case "Linearizable":
+      return `${paint("green", "linearizable")}: ${what}: ${size}${open}`
+    case "Unknown":
+      return `${paint("bold", "unknown")}: ${what}: ${judgement.reason}; ${size}${open}`
+    case "NotLinearizable": {
+      const key = judgement.key === "" ? "" : `, key ${judgement.key}`
+      const counts = `${judgement.explained} of ${judgement.operations} operations are explained`
+      return [
+        `${paint("red", "not linearizable")}: ${what}${key}: ${counts} up to ${judgement.where}`,
+        ...judgement.explanation
+      ].join("\n")
+    }
+  }
+}
+
+function isDecided({ type }: HistoryRecord): boolean {
+  return type === "ok" || type === "fail"
+}

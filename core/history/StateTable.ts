@@ -1,0 +1,140 @@
+/**
+ * States as small integers, equal ones as one, and what operations make of them: the model is asked once for each pair of a state
+ * and an operation.
+ */
+import type { MemoryBudget } from "./MemoryBudget.ts"
+import type { Model, Operation } from "./Model.ts"
+
+/** The operation cannot have happened in that state. */
+export const impossible = -1
+/** The memory is used up. */
+export const exhausted = -2
+
+/** A guess: states are the model's own, and share most of what they hold. */
+const stateBytes = 256
+const slotInts = 3
+
+export class StateTable<State, Input, Output> {
+  readonly #model: Model<State, Input, Output>
+  readonly #operations: ReadonlyArray<Operation<Input, Output>>
+  readonly #memory: MemoryBudget
+  readonly #states: Array<State> = []
+  readonly #hashes: Array<number> = []
+  /** State + 1 by hash, in open addressing; 0 is an empty slot. */
+  #byHash = new Int32Array(256)
+  /** (state + 1, operation, next) in open addressing; 0 is an empty slot. */
+  #transitions = new Int32Array(slotInts * 1024)
+  #slots = 1024
+  #filled = 0
+  #bytes: number
+
+  constructor(
+    model: Model<State, Input, Output>,
+    operations: ReadonlyArray<Operation<Input, Output>>,
+    memory: MemoryBudget
+  ) {
+    this.#model = model
+    this.#operations = operations
+    this.#memory = memory
+    this.#bytes = memory.take(this.#transitions.byteLength) ? this.#transitions.byteLength : 0
+    this.#add(model.initial, model.hash(model.initial))
+  }
+
+  stateOf(id: number): State {
+    return this.#states[id]!
+  }
+
+  /** The id of the state after the operation, `impossible` or `exhausted`. */
+  step(state: number, operation: number): number {
+    const mask = this.#slots - 1
+    let slot = hashOf(state, operation) & mask
+    for (;;) {
+      const at = slot * slotInts
+      const key = this.#transitions[at]!
+      if (key === 0) break
+      if (key === state + 1 && this.#transitions[at + 1] === operation) return this.#transitions[at + 2]!
+      slot = (slot + 1) & mask
+    }
+    const { input, output, times } = this.#operations[operation]!
+    const after = this.#model.step(this.#states[state]!, input, output, times)
+    const next = after === undefined ? impossible : this.#intern(after)
+    if (next === exhausted || !this.#remember(state, operation, next)) return exhausted
+    return next
+  }
+
+  release(): void {
+    this.#memory.giveBack(this.#bytes)
+    this.#bytes = 0
+    this.#transitions = new Int32Array(0)
+    this.#states.length = 0
+    this.#hashes.length = 0
+    this.#byHash = new Int32Array(0)
+  }
+
+  #intern(state: State): number {
+    const hash = this.#model.hash(state) | 0
+    const mask = this.#byHash.length - 1
+    for (let slot = slotOf(hash) & mask; this.#byHash[slot] !== 0; slot = (slot + 1) & mask) {
+      const id = this.#byHash[slot]! - 1
+      if (this.#hashes[id] === hash && this.#model.equals(this.#states[id]!, state)) return id
+    }
+    if (!this.#memory.take(stateBytes)) return exhausted
+    this.#bytes += stateBytes
+    return this.#add(state, hash)
+  }
+
+  #add(state: State, hash: number): number {
+    const id = this.#states.push(state) - 1
+    this.#hashes.push(hash | 0)
+    if (this.#states.length * 2 > this.#byHash.length) {
+      this.#byHash = new Int32Array(this.#byHash.length * 2)
+      for (let other = 0; other < id; other++) this.#list(other)
+    }
+    this.#list(id)
+    return id
+  }
+
+  #list(id: number): void {
+    const mask = this.#byHash.length - 1
+    let slot = slotOf(this.#hashes[id]!) & mask
+    while (this.#byHash[slot] !== 0) slot = (slot + 1) & mask
+    this.#byHash[slot] = id + 1
+  }
+
+  #remember(state: number, operation: number, next: number): boolean {
+    if (this.#filled * 2 >= this.#slots && !this.#grow()) return false
+    place(this.#transitions, this.#slots - 1, state + 1, operation, next)
+    this.#filled++
+    return true
+  }
+
+  #grow(): boolean {
+    const old = this.#transitions
+    if (!this.#memory.take(old.byteLength * 2)) return false
+    this.#slots *= 2
+    this.#transitions = new Int32Array(this.#slots * slotInts)
+    for (let at = 0; at < old.length; at += slotInts) {
+      if (old[at] !== 0) place(this.#transitions, this.#slots - 1, old[at]!, old[at + 1]!, old[at + 2]!)
+    }
+    this.#memory.giveBack(old.byteLength)
+    this.#bytes += old.byteLength
+    return true
+  }
+}
+
+function slotOf(hash: number): number {
+  return hash ^ (hash >>> 15)
+}
+
+function hashOf(state: number, operation: number): number {
+  const hash = Math.imul(state, 0x9e3779b1) ^ Math.imul(operation + 1, 0x85ebca6b)
+  return hash ^ (hash >>> 15)
+}
+
+function place(transitions: Int32Array, mask: number, key: number, operation: number, next: number): void {
+  let slot = hashOf(key - 1, operation) & mask
+  while (transitions[slot * slotInts] !== 0) slot = (slot + 1) & mask
+  transitions[slot * slotInts] = key
+  transitions[slot * slotInts + 1] = operation
+  transitions[slot * slotInts + 2] = next
+}
