@@ -32,9 +32,16 @@ export const make = (
     if (directory !== undefined && (yield* DataDirectory.acquire(directory)) === "nothing yet") {
       yield* initialize(directory)
     }
-    const pglite = yield* Effect.acquireRelease(opened(directory), (pglite) => Effect.promise(() => pglite.close()))
+    const state = { isBroken: false }
+    const pglite = yield* Effect.acquireRelease(opened(directory), (pglite) =>
+      // What has failed cannot be shut down in order; what was committed is in the directory.
+      Effect.promise(async () => (state.isBroken ? undefined : await pglite.close()))
+    )
+    const failed = (): void => {
+      state.isBroken = true
+    }
     const multiplexer = yield* Effect.acquireRelease(
-      Effect.sync(() => new Multiplexer({ execute: pglite.execute, after, secret })),
+      Effect.sync(() => new Multiplexer({ execute: pglite.execute, failed, after, secret })),
       (multiplexer) =>
         Effect.sync(() =>
           multiplexer.shutDown({ code: "57P01", message: "terminating connection due to administrator command" })
@@ -97,13 +104,8 @@ class Pipe extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
-    try {
-      this.#session.receive(chunk)
-      done()
-    } catch (error) {
-      // PGlite is beyond repair; every session has been told.
-      done(error instanceof Error ? error : new Error(String(error)))
-    }
+    this.#session.receive(chunk)
+    done()
   }
 
   /** Answers are pushed when they are there. */

@@ -79,6 +79,12 @@ export const renamed = (message: Frame, rename: (name: string) => string): Frame
 }
 
 export const query = (text: string): Uint8Array => frame("Q", cstring(text))
+/** Runs a statement without parameters by the extended protocol; its end is still to be said. */
+export const runOnce = (text: string): ReadonlyArray<Uint8Array> => [
+  frame("P", cstring(""), cstring(text), new Uint8Array(2)),
+  frame("B", cstring(""), cstring(""), new Uint8Array(6)),
+  frame("E", cstring(""), new Uint8Array(4))
+]
 export const sync = (): Uint8Array => frame("S")
 /** Forgets a prepared statement; one that there is not is no error. */
 export const closeStatement = (name: string): Uint8Array => frame("C", cstring(`S${name}`))

@@ -1,17 +1,22 @@
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { SqlError } from "effect/sql/SqlError"
+import type { Duplex } from "node:stream"
+import { fieldsOf } from "./Backend.ts"
 import { type EmbeddedDatabase, make } from "./EmbeddedDatabase.ts"
-import { concat, cstring, frame, int32 } from "./Frames.ts"
+import { type Frame, concat, cstring, frame, framesOf, int32 } from "./Frames.ts"
 import * as Frontend from "./Frontend.ts"
+import { Multiplexer, type Session } from "./Multiplexer.ts"
+import * as Pglite from "./Pglite.ts"
 
 class Embedded extends Context.Service<Embedded, EmbeddedDatabase>()("test/Embedded") {}
 
@@ -24,13 +29,46 @@ const client = (options: Partial<PgClient.PgPoolConfig> = {}) =>
     Effect.provide(Reactivity.layer)
   )
 
+const startup = (parameters: Readonly<Record<string, string>> = {}) =>
+  frame(
+    "",
+    int32(196_608),
+    ...Object.entries({ user: "postgres", ...parameters })
+      .flat()
+      .map(cstring),
+    new Uint8Array(1)
+  )
+
 /** A connection without a driver, welcomed. */
-const open = Effect.gen(function* () {
-  const stream = (yield* Embedded).connection.stream()
-  stream.write(frame("", int32(196_608), cstring("user"), cstring("postgres"), new Uint8Array(1)))
-  yield* Effect.callback<void>((resume) => void stream.once("data", () => resume(Effect.void)))
-  return stream
-})
+const openWith = (parameters: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function* () {
+    const stream = (yield* Embedded).connection.stream()
+    stream.write(startup(parameters))
+    yield* Effect.callback<void>((resume) => void stream.once("data", () => resume(Effect.void)))
+    return stream
+  })
+const open = openWith()
+
+/** The types of the messages that it hears from here on, until there are as many. */
+const hears = (stream: Duplex, count: number) =>
+  Effect.callback<string>((resume) => {
+    const pieces: Array<Uint8Array> = []
+    const onData = (piece: Uint8Array) => {
+      pieces.push(piece)
+      const types = framesOf(concat(pieces)).map(({ type }) => type)
+      if (types.length < count) return
+      stream.off("data", onData)
+      resume(Effect.succeed(types.join("")))
+    }
+    stream.on("data", onData)
+  })
+
+const parse = (text: string, name = "") => frame("P", cstring(name), cstring(text), new Uint8Array(2))
+const bind = (name = "") => frame("B", cstring(""), cstring(name), new Uint8Array(6))
+const execute = frame("E", cstring(""), int32(0))
+const flush = frame("H")
+/** Answered with "12DC", and "Z" after a SYNC. */
+const select = concat([parse("select 1"), bind(), execute])
 
 const codeOf = (exit: Exit.Exit<unknown, SqlError>): string => {
   if (Exit.isSuccess(exit)) return "success"
@@ -96,9 +134,7 @@ layer(Layer.effect(Embedded, make()), { timeout: 60_000, excludeTestServices: tr
         const watcher = yield* connect()
         yield* run(watcher, "create table unsynced (id int primary key)")
         const leaving = yield* open
-        const parse = frame("P", cstring(""), cstring("insert into unsynced values (1)"), new Uint8Array(2))
-        const bind = frame("B", cstring(""), cstring(""), new Uint8Array(6))
-        leaving.write(concat([parse, bind, frame("E", cstring(""), int32(0)), frame("H")]))
+        leaving.write(concat([parse("insert into unsynced values (1)"), bind(), execute, flush]))
         leaving.destroy()
         assert.deepStrictEqual(yield* valuesOf(watcher, "select id from unsynced"), [])
       }).pipe(Effect.scoped)
@@ -249,6 +285,166 @@ layer(Layer.effect(Embedded, make()), { timeout: 60_000, excludeTestServices: tr
       }).pipe(Effect.scoped)
     )
 
+    const flushed: ReadonlyArray<readonly [string, ReadonlyArray<Uint8Array>]> = [
+      [
+        "with what follows already sent",
+        [
+          concat([
+            select,
+            flush,
+            select,
+            flush,
+            Frontend.query("select 2"),
+            select,
+            Frontend.sync(),
+            Frontend.query("select 3")
+          ])
+        ]
+      ],
+      [
+        "and the rest comes later",
+        [
+          concat([select, flush]),
+          concat([select, flush, Frontend.query("select 2")]),
+          concat([select, Frontend.sync(), Frontend.query("select 3")])
+        ]
+      ]
+    ]
+    for (const [title, writes] of flushed) {
+      it.effect(`who is given up after a FLUSH hears nothing more until its SYNC, ${title}`, () =>
+        Effect.gen(function* () {
+          const owner = yield* connect()
+          yield* run(owner, "begin", "select 1")
+          const waiting = yield* openWith({ lock_timeout: "20" })
+          const [first, ...rest] = writes
+          const told = yield* begin(hears(waiting, 1))
+          waiting.write(first)
+          const begun = yield* Fiber.join(told)
+          yield* run(owner, "commit")
+          const answer = yield* begin(hears(waiting, 6 - begun.length))
+          for (const bytes of rest) waiting.write(bytes)
+          assert.strictEqual(begun + (yield* Fiber.join(answer)), "EZTDCZ")
+          waiting.destroy()
+        }).pipe(Effect.scoped)
+      )
+    }
+
+    it.effect("an error after a FLUSH is followed by nothing until the SYNC, and that is answered once", () =>
+      Effect.gen(function* () {
+        const stream = yield* open
+        const heard = yield* begin(hears(stream, 6))
+        for (const bytes of [
+          concat([parse("selec 1"), flush]),
+          concat([select, flush]),
+          Frontend.query("select 2"),
+          concat([select, Frontend.sync()]),
+          Frontend.query("select 3")
+        ]) {
+          stream.write(bytes)
+        }
+        assert.strictEqual(yield* Fiber.join(heard), "EZTDCZ")
+        stream.destroy()
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("whose next statement waits for another's transaction than the last waits no longer than it likes", () =>
+      Effect.gen(function* () {
+        const [first, second] = [yield* connect(), yield* connect()]
+        const stream = yield* openWith({ lock_timeout: "300" })
+        yield* run(first, "begin", "select 1")
+        const heard = yield* begin(hears(stream, 6))
+        stream.write(concat([Frontend.query("select 1"), Frontend.query("select 2")]))
+        // Behind the one and before the other.
+        const next = yield* begin(run(second, "begin"))
+        yield* run(first, "commit")
+        yield* Fiber.join(next)
+        assert.strictEqual(yield* Effect.timeout(Fiber.join(heard), "10 seconds"), "TDCZEZ")
+        yield* run(second, "commit")
+        stream.destroy()
+      }).pipe(Effect.scoped)
+    )
+
+    for (const text of ["deallocate all", "discard all"]) {
+      it.effect(`${text} is about the statements and channels of its own connection`, () =>
+        Effect.gen(function* () {
+          const pool = yield* client()
+          const news = yield* pool.listen("kept")
+          const [first, second] = [yield* open, yield* open]
+          const prepared = yield* begin(hears(first, 2))
+          first.write(concat([parse("select 1", "mine"), Frontend.sync()]))
+          yield* Fiber.join(prepared)
+          const forgotten = yield* begin(hears(second, 2))
+          second.write(Frontend.query(text))
+          assert.include(yield* Fiber.join(forgotten), "CZ")
+          const used = yield* begin(hears(first, 4))
+          first.write(concat([bind("mine"), execute, Frontend.sync()]))
+          assert.strictEqual(yield* Fiber.join(used), "2DCZ")
+          yield* pool.notify("kept", "heard")
+          assert.strictEqual((yield* Effect.timeout(Queue.take(news), "10 seconds")).payload, "heard")
+          first.destroy()
+          second.destroy()
+        }).pipe(Effect.scoped)
+      )
+    }
+
+    it.effect("nothing that it has prepared outlives a connection, not even what it failed to close", () =>
+      Effect.gen(function* () {
+        const watcher = yield* connect()
+        const count = valuesOf(watcher, "select count(*)::int from pg_prepared_statements where name like '%leaking'")
+        const stream = yield* open
+        const heard = yield* begin(hears(stream, 4))
+        stream.write(concat([parse("select 1", "leaking"), Frontend.sync()]))
+        stream.write(concat([parse("selec 1"), Frontend.closeStatement("leaking"), Frontend.sync()]))
+        assert.strictEqual(yield* Fiber.join(heard), "1ZEZ")
+        assert.deepStrictEqual(yield* count, [1])
+        stream.destroy()
+        yield* Effect.repeat(count, {
+          until: ([left]) => left === 0,
+          schedule: Schedule.spaced("5 millis"),
+          times: 200
+        })
+        assert.deepStrictEqual(yield* count, [0])
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("COPY from the client is refused, and dooms its transaction like any error", () =>
+      Effect.gen(function* () {
+        const connection = yield* connect()
+        yield* run(connection, "create table copied (id int)")
+        const stream = yield* open
+        for (const [bytes, types] of [
+          [Frontend.query("/* load */ copy copied from stdin"), "EZ"],
+          [concat([parse("copy copied (id) from stdin"), bind(), execute, Frontend.sync()]), "12EZ"],
+          [
+            concat([Frontend.query("begin"), Frontend.query("copy copied from stdin"), Frontend.query("select 1")]),
+            "CZEZEZ"
+          ],
+          [Frontend.query("rollback"), "CZ"]
+        ] as const) {
+          const heard = yield* begin(hears(stream, types.length))
+          stream.write(bytes)
+          assert.strictEqual(yield* Fiber.join(heard), types)
+        }
+        yield* failsWith(connection.query("copy copied from stdin"), "0A000")
+        assert.deepStrictEqual(yield* valuesOf(connection, "select count(*)::int from copied"), [0])
+        stream.destroy()
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("a channel's name that is too long is cut as Postgres does", () =>
+      Effect.gen(function* () {
+        const name = "x".repeat(62)
+        const stream = yield* open
+        const listening = yield* begin(hears(stream, 3))
+        stream.write(Frontend.query(`listen "${name}äöü"`))
+        assert.strictEqual(yield* Fiber.join(listening), "NCZ", "with a notice")
+        const heard = yield* begin(hears(stream, 1))
+        yield* (yield* client()).notify(name, "cut")
+        assert.strictEqual(yield* Effect.timeout(Fiber.join(heard), "10 seconds"), "A")
+        stream.destroy()
+      }).pipe(Effect.scoped)
+    )
+
     it.effect("an interrupted statement leaves its connection usable", () =>
       Effect.gen(function* () {
         const [first, second] = [yield* connect(), yield* connect()]
@@ -261,3 +457,96 @@ layer(Layer.effect(Embedded, make()), { timeout: 60_000, excludeTestServices: tr
     )
   }
 )
+
+/** A multiplexer on a PGlite of one's own, which fails when it is told to; timers ring by hand. */
+const fragile = Effect.gen(function* () {
+  const pglite = yield* Effect.acquireRelease(
+    Effect.promise(() => Pglite.open()),
+    (pglite) => Effect.promise(() => pglite.close())
+  )
+  const state = { isBroken: false, timers: new Set<() => void>(), failures: [] as Array<unknown> }
+  const multiplexer = new Multiplexer({
+    execute: (messages) => {
+      if (state.isBroken) throw new Error("out of memory")
+      return pglite.execute(messages)
+    },
+    failed: (error) => void state.failures.push(error),
+    after: (_millis, run) => {
+      state.timers.add(run)
+      return () => void state.timers.delete(run)
+    },
+    secret: () => 7
+  })
+  const connected = (parameters: Readonly<Record<string, string>>) => {
+    const heard: Array<Frame> = []
+    let isOver = false
+    const session = multiplexer.connect({
+      send: (bytes) => void heard.push(...framesOf(bytes)),
+      end: () => {
+        isOver = true
+      }
+    })
+    session.receive(startup(parameters))
+    const last = () => {
+      const fatal = heard.findLast(({ type }) => type === "E")
+      return fatal === undefined ? undefined : fieldsOf(fatal)
+    }
+    return { session, last, isOver: () => isOver }
+  }
+  return { state, connected }
+})
+
+describe("a PGlite that fails", () => {
+  type Meets = (world: {
+    readonly owner: Session
+    readonly ring: () => void
+    readonly connected: (parameters: Readonly<Record<string, string>>) => unknown
+  }) => void
+  const ways: Readonly<Record<string, Meets>> = {
+    "in a statement": ({ owner }) => owner.receive(Frontend.query("select 1")),
+    "when a silent transaction is ended by a timer": ({ ring }) => ring(),
+    "when its owner leaves": ({ owner }) => owner.left(),
+    "when its owner says goodbye": ({ owner }) => owner.receive(frame("X"))
+  }
+  for (const [title, meets] of Object.entries(ways)) {
+    it.effect(
+      `tells every connection and its host once, and throws at nobody: ${title}`,
+      () =>
+        Effect.gen(function* () {
+          const { connected, state } = yield* fragile
+          const owner = connected({ idle_in_transaction_session_timeout: "1000" })
+          const [waiting, idle] = [connected({}), connected({})]
+          owner.session.receive(Frontend.query("begin"))
+          waiting.session.receive(Frontend.query("select 1"))
+          state.isBroken = true
+          meets({ owner: owner.session, connected, ring: () => state.timers.forEach((run) => run()) })
+          for (const { isOver, last } of [waiting, idle]) {
+            assert.isTrue(isOver())
+            const { C, M, V } = last() ?? {}
+            assert.deepStrictEqual([V, C, M], ["FATAL", "57P02", "the embedded database has failed: out of memory"])
+          }
+          assert.strictEqual(state.failures.length, 1)
+          const late = connected({})
+          assert.strictEqual(late.last()?.["C"], "57P02")
+          waiting.session.left()
+          assert.strictEqual(state.failures.length, 1)
+        }).pipe(Effect.scoped),
+      60_000
+    )
+  }
+
+  it.effect(
+    "throws what its host throws when it is told",
+    () =>
+      Effect.gen(function* () {
+        const { connected, state } = yield* fragile
+        const { session } = connected({})
+        state.isBroken = true
+        state.failures.push = (error) => {
+          throw error
+        }
+        assert.throws(() => session.receive(Frontend.query("select 1")), "out of memory")
+      }).pipe(Effect.scoped),
+    60_000
+  )
+})

@@ -9,8 +9,12 @@
  * - M3 Prepared statements and settings belong to their connection. Notifications go to those who listen.
  * - M4 Nothing here waits: an answer is there when the call returns, or comes from a timer of the host.
  *
+ * - M5 A failure of PGlite itself ends every connection with a word and is told to the host once, whoever met it: a client, a
+ *   timer, or somebody who left.
+ *
  * Absent on purpose: deadlocks and waits for single rows (one open transaction owns the database), a timeout that ends a
- * statement while it runs (nobody else runs then), COPY, and PREPARE as SQL, whose names are shared by all.
+ * statement while it runs (nobody else runs then), and COPY from the client, which is refused. Shared by all: PREPARE as SQL,
+ * temporary tables, cursors WITH HOLD, and advisory locks of sessions.
  */
 import {
   type Problem,
@@ -39,6 +43,8 @@ export interface Peer {
 export interface Host {
   /** Gives messages to PGlite and takes its answer. Throws when PGlite is beyond repair. */
   readonly execute: (messages: Uint8Array) => Uint8Array
+  /** Told what `execute` threw, after every connection was ended. */
+  readonly failed: (error: unknown) => void
   /** Runs after so many milliseconds, unless the function returned is called. */
   readonly after: (millis: number, run: () => void) => () => void
   /** 32 bits that nobody can guess: what entitles to cancel. */
@@ -133,6 +139,15 @@ export class Multiplexer {
     this.#parameters = Object.fromEntries(rows as ReadonlyArray<[string, string]>)
   }
 
+  /** Runs what comes from outside; nothing escapes but what the host itself throws when it is told of a failure. */
+  guard(body: () => void): void {
+    try {
+      body()
+    } catch (error) {
+      this.#break(error)
+    }
+  }
+
   /** A new connection; what its client sends goes to `receive`, and its end to `left`. */
   connect(peer: Peer): Session {
     return new Session(this, peer, ++this.#ids)
@@ -145,7 +160,7 @@ export class Multiplexer {
   /** Runs SQL of the multiplexer's own; only while no transaction is open. Throws what PGlite reports. */
   ask(text: string): { readonly rows: ReadonlyArray<ReadonlyArray<string | null>> } {
     this.#unnamedBy = undefined
-    const frames = framesOf(this.#execute(Frontend.query(text)))
+    const frames = framesOf(this.host.execute(Frontend.query(text)))
     const error = frames.find(({ type }) => type === "E")
     if (error !== undefined) throw new Refused(problemOf(error))
     return { rows: frames.filter(({ type }) => type === "D").map(textsOf) }
@@ -187,8 +202,8 @@ export class Multiplexer {
       turn.isAdmitted = true
       turn.instead = instead
       this.#queue.push(session)
-      if (this.#owner !== undefined && this.#owner !== session) this.#watch(session, turn)
-      this.#pump()
+      this.#watchQueue()
+      this.guard(() => this.#pump())
     }
     if (this.host.admit === undefined) go()
     else this.host.admit(turn, go)
@@ -205,6 +220,7 @@ export class Multiplexer {
       // COMMIT was not among what was received, or it would have run. Nor was the SYNC that would commit statements outside of a
       // transaction: they are rolled back before it. After an error only it is heard, and what is behind it.
       this.#execute(concat([Frontend.query("rollback"), Frontend.sync(), Frontend.query("rollback")]))
+      this.#prepareAgain()
     }
     if (this.#unnamedBy === session) this.#unnamedBy = undefined
     if (this.#owner === undefined) this.#forget(session)
@@ -216,11 +232,24 @@ export class Multiplexer {
   readonly #left: Array<Session> = []
 
   #forget(session: Session): void {
-    if (session.statements.size > 0) {
-      const closes = [...session.statements.keys()].map((name) => Frontend.closeStatement(session.named(name)))
-      this.#execute(concat([...closes, Frontend.sync()]))
+    if (session.hasPrepared) {
+      // As PGlite knows them: what was to be closed in a turn that failed is still there.
+      const known = this.ask(
+        `select name from pg_prepared_statements where starts_with(name, ${literal(session.named(""))})`
+      )
+      const closes = known.rows.map(([name]) => Frontend.closeStatement(name as string))
+      if (closes.length > 0) this.#execute(concat([...closes, Frontend.sync()]))
     }
     if (session.channels.size > 0) this.#listen()
+  }
+
+  /** Whoever waits behind an open transaction waits no longer than it likes. */
+  #watchQueue(): void {
+    if (this.#owner === undefined) return
+    for (const session of this.#queue) {
+      const [turn] = session.turns
+      if (session !== this.#owner && turn !== undefined && turn.stopTimer === undefined) this.#watch(session, turn)
+    }
   }
 
   /** A turn that cannot run yet is given up when its connection's patience ends. */
@@ -232,7 +261,7 @@ export class Multiplexer {
     const problem = isLock
       ? { code: "55P03", message: "canceling statement due to lock timeout" }
       : canceled("statement timeout")
-    turn.stopTimer = this.host.after(millis, () => this.#giveUp(session, problem))
+    turn.stopTimer = this.host.after(millis, () => this.guard(() => this.#giveUp(session, problem)))
   }
 
   /** The turn of a connection that waits for the session ends with this problem; one that does not wait goes on. */
@@ -240,8 +269,12 @@ export class Multiplexer {
     const position = this.#queue.indexOf(session)
     if (position < 0 || this.#owner === session) return
     this.#queue.splice(position, 1)
-    session.endTurn()
-    session.peer.send(concat([errorResponse("ERROR", problem), readyForQuery("I")]))
+    const { frames } = session.endTurn()
+    // In the extended protocol an error is followed by nothing until the client says SYNC.
+    const isOver = !isExtended(frames) || frames.at(-1)?.type === "S" || session.skipToSync()
+    const error = errorResponse("ERROR", problem)
+    // All is as it will be: what hears this may answer before the call returns.
+    session.peer.send(isOver ? concat([error, readyForQuery("I")]) : error)
     this.offer(session)
   }
 
@@ -256,8 +289,6 @@ export class Multiplexer {
         if (session === undefined) return
         this.#run(session)
       }
-    } catch (error) {
-      this.#break(error)
     } finally {
       this.#isPumping = false
     }
@@ -271,14 +302,18 @@ export class Multiplexer {
       if (refusal !== undefined) return session.fatal(refusal)
     }
     const before = session.status
-    if (turn.instead === undefined) this.#restoreUnnamed(session, turn)
-    const frames = framesOf(this.#execute(turn.instead ?? concat(turn.frames.map(({ bytes }) => bytes))))
+    const instead = turn.instead ?? insteadOfCopy(turn)
+    if (instead === undefined) this.#restoreUnnamed(session, turn)
+    else this.#unnamedBy = undefined
+    const frames = framesOf(this.#execute(instead ?? concat(turn.frames.map(({ bytes }) => bytes))))
     const done = outcomeOf(frames, before)
     session.status = done.after
     // Without a word of readiness the turn goes on with what the connection sends next.
     const isOver = done.after === "I" && frames.some(({ type }) => type === "Z")
     this.#owner = isOver ? undefined : session
+    this.#watchQueue()
     session.notes(turn, done)
+    if (done.tags.some(forgetsStatements)) this.#hasForgotten = true
     const answer = frames.filter((frame) => frame.type !== "A" || session.channels.has(channelOf(frame)))
     const isAnswered = this.host.ran?.(turn, done) ?? true
     if (isOver) this.#settle(session)
@@ -288,8 +323,12 @@ export class Multiplexer {
     this.offer(session)
   }
 
+  /** One connection has made PGlite forget the statements of all. */
+  #hasForgotten = false
+
   /** A transaction has ended: what had to wait for that is done now. */
   #settle(session: Session): void {
+    this.#prepareAgain()
     if (session.hasChangedSettings) {
       const { rows } = this.ask("select name, setting from pg_settings where source = 'session'")
       session.keepSettings(rows as ReadonlyArray<[string, string]>)
@@ -300,6 +339,17 @@ export class Multiplexer {
     const hadListened = session.channels.size
     if (session.keepChannels() || hadListened !== session.channels.size) this.#listen()
     for (const gone of this.#left.splice(0)) this.#forget(gone)
+  }
+
+  #prepareAgain(): void {
+    if (!this.#hasForgotten) return
+    this.#hasForgotten = false
+    this.#unnamedBy = undefined
+    const named = [...this.#sessions.values()].flatMap(({ statements }) =>
+      [...statements].filter(([name]) => name !== "")
+    )
+    // Each by itself: one that is no longer good is told so when it is used.
+    for (const [, { bytes }] of named) this.#execute(concat([bytes, Frontend.sync()]))
   }
 
   /** PGlite's session listens to what any connection listens to. */
@@ -361,11 +411,14 @@ export class Multiplexer {
   }
 
   /** PGlite itself has failed: nobody can be served any more. */
-  #break(error: unknown): never {
-    this.#broken = { code: "57P02", message: `the embedded database has failed: ${String(error)}` }
+  #break(error: unknown): void {
+    if (this.#broken !== undefined) throw error
+    const what = error instanceof Error ? error.message : "it ended in the middle of a statement"
+    this.#broken = { code: "57P02", message: `the embedded database has failed: ${what}` }
     this.#owner = undefined
+    this.#queue.length = 0
     this.shutDown(this.#broken)
-    throw error
+    this.host.failed(error)
   }
 }
 
@@ -385,8 +438,11 @@ export class Session {
   #turnCount = 0
   /** What was sent since the last turn. */
   #sent: Array<Frame> = []
-  /** Name to text of what it has prepared. */
-  readonly statements = new Map<string, string>()
+  /** What it has prepared by name, as PGlite was told. */
+  readonly statements = new Map<string, Frame>()
+  hasPrepared = false
+  /** After an error, until SYNC. */
+  #isSkipping = false
   unnamed: Frame | undefined
   settings: Settings = none
   limits: Limits = noLimits
@@ -406,6 +462,10 @@ export class Session {
 
   /** Bytes of the client, in pieces of any size. */
   receive(piece: Uint8Array): void {
+    this.#multiplexer.guard(() => this.#receive(piece))
+  }
+
+  #receive(piece: Uint8Array): void {
     try {
       for (const frame of this.#frames.push(piece, () => this.#phase !== "opening")) {
         if (this.#phase === "closed") return
@@ -422,7 +482,7 @@ export class Session {
     if (this.#phase === "closed") return
     this.#phase = "closed"
     this.stopIdleTimer()
-    this.#multiplexer.leave(this)
+    this.#multiplexer.guard(() => this.#multiplexer.leave(this))
   }
 
   /** Ends the connection and says why; what was not committed is rolled back. */
@@ -468,11 +528,20 @@ export class Session {
     return turn
   }
 
+  /** Drops what is sent before the next SYNC; true when that has come already. */
+  skipToSync(): boolean {
+    while (this.turns.length > 0) if (this.endTurn().frames.at(-1)?.type === "S") return true
+    this.#sent = []
+    this.#isSkipping = true
+    return false
+  }
+
   /** Remembers what a turn changed for this connection. */
   notes({ texts }: Turn, { after, problem, tags }: Done): void {
     for (const tag of tags) {
       if (tag === "SET" || tag === "RESET" || tag === "DISCARD ALL") this.hasChangedSettings = true
-      if (tag === "DISCARD ALL" || tag === "DEALLOCATE ALL") this.statements.clear()
+      if (forgetsStatements(tag)) this.statements.clear()
+      if (tag === "DISCARD ALL") this.#listens.push({ isOn: false, channel: "*" })
     }
     for (const text of texts) {
       // What is set for a transaction alone ends with it.
@@ -533,6 +602,11 @@ export class Session {
       this.left()
       return this.peer.end()
     }
+    if (this.#isSkipping) {
+      if (frame.type !== "S") return
+      this.#isSkipping = false
+      return this.peer.send(readyForQuery(this.status))
+    }
     this.#sent.push(this.#renamed(frame))
     if (!Frontend.endsTurn(frame)) return
     const frames = this.#sent
@@ -566,11 +640,12 @@ export class Session {
   }
 
   #renamed(frame: Frame): Frame {
-    if (frame.type === "P") {
-      const { name, text } = Frontend.parseOf(frame)
-      this.statements.set(name, text)
-    }
     const renamed = Frontend.renamed(frame, (name) => this.named(name))
+    if (frame.type === "P") {
+      const { name } = Frontend.parseOf(frame)
+      this.statements.set(name, renamed)
+      this.hasPrepared ||= name !== ""
+    }
     if (frame.type === "C") {
       const name = Frontend.statementName(frame)
       if (name !== undefined) this.statements.delete(name)
@@ -584,7 +659,8 @@ export class Session {
       if (frame.type === "Q") return [Frontend.queryText(frame)]
       if (frame.type !== "B") return []
       const name = Frontend.statementName(frame) as string
-      return [this.statements.get(name.slice(name === "" ? 0 : this.named("").length)) ?? ""]
+      const parse = this.statements.get(name.slice(name === "" ? 0 : this.named("").length))
+      return [parse === undefined ? "" : Frontend.parseOf(parse).text]
     })
   }
 
@@ -611,6 +687,26 @@ function isSame(some: Settings, others: Settings): boolean {
   if (some === others) return true
   return some.size === others.size && [...some].every(([name, value]) => others.get(name) === value)
 }
+
+/** The end of such a turn is not the end of what was asked. */
+function isExtended(frames: ReadonlyArray<Frame>): boolean {
+  return frames.some(({ type }) => type !== "Q" && type !== "F")
+}
+
+function forgetsStatements(tag: string): boolean {
+  return tag === "DISCARD ALL" || tag === "DEALLOCATE ALL"
+}
+
+/** PGlite does not survive a client's COPY: it reads on when there is nothing to read. An error takes its place, as a statement. */
+function insteadOfCopy({ frames, texts }: Waiting): Uint8Array | undefined {
+  if (!texts.some((text) => copiesIn.test(text))) return undefined
+  const message = "COPY from the client is not supported by the embedded database"
+  const refusal = `do $$ begin raise exception using errcode = '0A000', message = '${message}'; end $$`
+  if (!isExtended(frames)) return Frontend.query(refusal)
+  return concat([...Frontend.runOnce(refusal), (frames.at(-1) as Frame).bytes])
+}
+
+const copiesIn = /(?:^|;)(?:\s|--[^\n]*\n|\/\*.*?\*\/)*copy\b[^;]*\bfrom\s+stdin\b/is
 
 function isUnnamedParse(frame: Frame): boolean {
   return frame.type === "P" && Frontend.statementName(frame) === ""
@@ -644,9 +740,13 @@ function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+/** Postgres cuts longer ones off, between two letters. */
+const identifierBytesMax = 63
+
 /** What an identifier in SQL names. */
 function nameOf(written: string): string {
-  return written.startsWith('"') ? written.slice(1, -1).replaceAll('""', '"') : written.toLowerCase()
+  const name = written.startsWith('"') ? written.slice(1, -1).replaceAll('""', '"') : written.toLowerCase()
+  return new TextDecoder().decode(new TextEncoder().encode(name).subarray(0, identifierBytesMax), { stream: true })
 }
 
 /** The settings of "-c name=value -c …". */

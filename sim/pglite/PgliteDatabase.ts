@@ -149,6 +149,10 @@ export class PgliteDatabase implements Database {
     const backends = new Map<Session, Backend>()
     const host: Host = {
       execute: (messages) => this.#execute(messages),
+      // A mistake of the simulator's own.
+      failed: (error) => {
+        throw error
+      },
       after: (millis, run) => {
         const timer = this.after(millis * 1_000, run)
         return () => {
