@@ -3,6 +3,9 @@
  */
 import type { Envelope } from "../core/facts/Envelope.ts"
 import type { RunResult, Verdict, Waiting } from "../sim/run/Verdict.ts"
+import type { FaultNeed } from "../sim/shrink/Necessity.ts"
+import type { Size } from "../sim/shrink/Shrinker.ts"
+import * as Explanation from "./Explanation.ts"
 import * as Struck from "./Struck.ts"
 import * as Timeline from "./Timeline.ts"
 
@@ -12,34 +15,79 @@ export interface ScreenOptions {
   /** "npx stormglass replay …" */
   readonly replay: string
   readonly file: string | undefined
+  /** How the case became small, and what it needs; without it, the faults that struck and the last events are shown. */
+  readonly explained?: Explained
   readonly paint: (style: "bold" | "red" | "dim", text: string) => string
+}
+
+export interface Explained {
+  readonly before: Size
+  readonly after: Size
+  readonly runs: number
+  readonly seconds: number
+  readonly isFinished: boolean
+  /** Undefined when the time was over before it was known. */
+  readonly needs: ReadonlyArray<FaultNeed> | undefined
+  /** The line that replays the failure as it was found. */
+  readonly origin: string
 }
 
 const eventsMax = 14
 const waitingMax = 12
 const namesMax = 2
+const widthMax = 150
 
-export const render = ({ facts, file, paint, replay, result }: ScreenOptions): string => {
+export const render = ({ explained, facts, file, paint, replay, result }: ScreenOptions): string => {
   const { request, verdict } = result
   const lines = [
     paint("red", `✗ ${request.scenario}, seed ${request.seed}: ${headline(verdict)}`),
     ...detail(verdict).map((text) => `  ${text}`),
     ...(facts.length === 0
       ? ["", paint("dim", "It gave no facts: nothing is known of its faults and events")]
-      : [
-          "",
-          paint("bold", "Faults that struck"),
-          ...Struck.lines(facts, lastOf(verdict)).map((text) => `  ${text}`),
-          "",
-          paint("bold", "The last events"),
-          ...lastEvents(facts, verdict).map((envelope) => `  ${Timeline.line(envelope)}`.slice(0, 150))
-        ]),
+      : explained === undefined
+        ? asFound(facts, verdict, paint)
+        : asExplained(result, facts, explained, paint)),
     "",
     paint("bold", "Again, exactly"),
     `  ${replay}`,
+    ...(explained === undefined || explained.origin === replay
+      ? []
+      : [paint("dim", `  ${explained.origin}  (as it was found)`)]),
     ...(file === undefined ? [] : [paint("dim", `  saved as ${file}`)])
   ]
   return lines.join("\n")
+}
+
+function asFound(
+  facts: ReadonlyArray<Envelope>,
+  verdict: Verdict,
+  paint: ScreenOptions["paint"]
+): ReadonlyArray<string> {
+  return [
+    "",
+    paint("bold", "Faults that struck"),
+    ...Struck.lines(facts, lastOf(verdict)).map((text) => `  ${text}`),
+    "",
+    paint("bold", "The last events"),
+    ...lastEvents(facts, verdict).map((envelope) => `  ${Timeline.line(envelope)}`.slice(0, widthMax))
+  ]
+}
+
+function asExplained(
+  result: RunResult,
+  facts: ReadonlyArray<Envelope>,
+  { after, before, isFinished, needs, runs, seconds }: Explained,
+  paint: ScreenOptions["paint"]
+): ReadonlyArray<string> {
+  const took = `${runs} runs, ${seconds.toFixed(1)} s${isFinished ? "" : ", and not at its end"}`
+  return [
+    "",
+    `${paint("bold", "What it takes")}  ${paint("dim", `${Explanation.smaller(before, after)} (${took})`)}`,
+    ...Explanation.needs(result, needs).map((text) => `  ${text}`),
+    "",
+    paint("bold", "How it came about"),
+    ...Explanation.story(facts, result.verdict).map((text) => `  ${text}`.slice(0, widthMax))
+  ]
 }
 
 /** The verdict in one line. */

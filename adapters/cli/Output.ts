@@ -52,6 +52,19 @@ export class Progress {
   }
 }
 
+/** What goes on, on one line of standard error that is written over; in a log, nothing. */
+export class Status {
+  readonly #isTerminal = process.stderr.isTTY === true
+
+  show(text: string): void {
+    if (this.#isTerminal) process.stderr.write(`\r${text}\u001B[K`)
+  }
+
+  end(): void {
+    if (this.#isTerminal) process.stderr.write("\r\u001B[K")
+  }
+}
+
 export const verdictTable = (summary: Summary): string => {
   const width = Math.max(10, ...summary.scenarios.map(({ scenario }) => scenario.length))
   const rows = summary.scenarios.map(({ failed, faultKinds: kinds, marks, passed, scenario, virtualSeconds }) => {

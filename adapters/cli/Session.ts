@@ -3,6 +3,7 @@
  */
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
@@ -165,10 +166,13 @@ export type Saved =
   | { readonly file?: undefined; readonly problem: string }
 
 /** Writes the failure. What was found outlives a directory that cannot be written. */
-export const saveFailure = (result: RunResult, edits: MutantEdits | undefined): Saved => {
-  const file = failurePath(result.request, edits?.name)
+export const saveFailure = (
+  result: RunResult,
+  edits: MutantEdits | undefined,
+  file = failurePath(result.request, edits?.name)
+): Saved => {
   try {
-    mkdirSync("failures", { recursive: true })
+    mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), edits), null, 2)}\n`)
     return { file }
   } catch (error) {
@@ -206,7 +210,11 @@ export interface Again {
 export const showFailure = async (
   supervisor: Supervisor,
   result: RunResult,
-  how: { readonly mutant: string | undefined; readonly plan: string | undefined; readonly file: string | undefined }
+  how: {
+    readonly replay: string
+    readonly file: string | undefined
+    readonly explained?: FailureScreen.Explained
+  }
 ): Promise<Again> => {
   // What did not come back, or took its thread with it, gave no result: it would only do so again, and has no facts to show.
   const isWorthwhile = result.digest !== ""
@@ -214,9 +222,8 @@ export const showFailure = async (
   const screen = FailureScreen.render({
     result,
     facts: again.facts,
-    replay: replayLine(result.request, how),
-    file: how.file,
-    paint
+    paint,
+    ...how
   })
   if (!isWorthwhile) return { screen, isSame: undefined }
   const isSame = again.result.digest === result.digest

@@ -26,6 +26,7 @@ import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
 import { attempt, runCommand } from "./runCommand.ts"
+import { makeSmall, shrinkCommand, type Small, smallDocument } from "./shrinkCommand.ts"
 import { migrateCommand } from "./migrateCommand.ts"
 import { type MutantRow, concerns, mutantLine, mutantRow } from "./mutantRow.ts"
 import * as Session from "./Session.ts"
@@ -35,6 +36,8 @@ import { parseSeed, parseSeeds, UsageError } from "./Usage.ts"
 const seedsPerScenarioDefault = 16
 const screensMax = 3
 const othersMax = 30
+/** For each failure that is shown. */
+const shrinkMillis = 20_000
 
 const json = Flag.Boolean("json").pipe(
   Flag.withDescription("One JSON document on standard output"),
@@ -91,6 +94,10 @@ const run = Command.make(
     plan,
     strategy,
     storage,
+    noShrink: Flag.Boolean("no-shrink").pipe(
+      Flag.withDescription("Show failures as they were found, and do not make them small"),
+      Flag.withDefault(false)
+    ),
     patience,
     json
   },
@@ -138,6 +145,38 @@ const replay = Command.make(
     { command: "stormglass replay failures/everything-7.json", description: "a saved failure" },
     { command: "stormglass replay failures/everything-7.json --pinned", description: "after the program has changed" },
     { command: "stormglass replay everything --seed 7 --trace facts.ndjson", description: "a seed, with all its facts" }
+  ])
+)
+
+const shrink = Command.make(
+  "shrink",
+  {
+    file: Argument.String("file").pipe(Argument.withDescription("A saved failure")),
+    mutant,
+    budget: Flag.String("budget").pipe(
+      Flag.withDescription("What is smallest by then is the result: 60s, the default"),
+      Flag.withDefault("60s")
+    ),
+    patience,
+    json
+  },
+  (options) =>
+    attempt(async () => {
+      state.exitCode = await shrinkCommand({
+        file: options.file,
+        mutant: Option.getOrUndefined(options.mutant),
+        budgetMillis: durationMicros("--budget", options.budget) / 1_000,
+        patienceMillis: patienceMillis(options),
+        json: options.json,
+        isStopped: () => state.isStopped,
+        print
+      })
+    })
+).pipe(
+  Command.withDescription("Make a saved failure small, and say which of its faults it needs"),
+  Command.withExamples([
+    { command: "stormglass shrink failures/everything-7.json", description: "writes failures/everything-7-small.json" },
+    { command: "stormglass shrink failures/everything-7.json --budget 5m", description: "for as long as it takes" }
   ])
 )
 
@@ -273,7 +312,7 @@ const check = Command.make(
 
 const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
-  Command.withSubcommands([run, replay, list, check, gate, table, migrate])
+  Command.withSubcommands([run, replay, shrink, check, list, gate, table, migrate])
 )
 
 async function sweepCommand(options: {
@@ -287,6 +326,7 @@ async function sweepCommand(options: {
   readonly plan: Option.Option<string>
   readonly strategy: StrategyName
   readonly storage: DatabaseName
+  readonly noShrink: boolean
   readonly patience: Option.Option<string>
   readonly json: boolean
 }): Promise<void> {
@@ -343,10 +383,23 @@ async function sweepCommand(options: {
     if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
     const saves = failures.map((result) => Session.saveFailure(result, edits))
     const again: Array<Session.Again> = []
+    const smalls = new Map<number, Small>()
     for (const [index, result] of failures.slice(0, edits === undefined ? screensMax : 1).entries()) {
-      again.push(await Session.showFailure(supervisor, result, { ...how, file: saves[index]?.file }))
+      const file = saves[index]?.file
+      const origin = Session.replayLine(result.request, how)
+      const found = await Session.showFailure(supervisor, result, { replay: origin, file })
+      again.push(found)
+      // Of what is not deterministic, or never came back, nothing can be taken away one by one.
+      if (options.noShrink || found.isSame !== true || state.isStopped) continue
+      const shrinking = { supervisor, failure: result, edits, origin, isStopped: () => state.isStopped }
+      const path = file ?? Session.failurePath(result.request, edits?.name)
+      smalls.set(
+        index,
+        await makeSmall({ ...shrinking, file: path, isSaved: file !== undefined, budgetMillis: shrinkMillis })
+      )
     }
-    if (again.some(({ isSame }) => isSame === false)) state.exitCode = 3
+    const reruns = [...again, ...[...smalls.values()].map((small) => small.again)]
+    if (reruns.some(({ isSame }) => isSame === false)) state.exitCode = 3
 
     const unsaved = unsavedLine(saves)
     if (options.json) {
@@ -357,6 +410,8 @@ async function sweepCommand(options: {
         digest: result.digest,
         /** Null where it was not run again. */
         isDigestEqual: again[index]?.isSame ?? null,
+        /** Null where it was not made small. */
+        small: smalls.has(index) ? smallDocument(smalls.get(index) as Small) : null,
         /** Null where it could not be written. */
         file: saves[index]?.file ?? null,
         replay: Session.replayLine(result.request, how)
@@ -378,7 +433,7 @@ async function sweepCommand(options: {
       if (unsaved !== undefined) process.stderr.write(`${unsaved}\n`)
       return
     }
-    for (const { screen } of again) print(`${screen}\n`)
+    for (const [index, { screen }] of again.entries()) print(`${smalls.get(index)?.again.screen ?? screen}\n`)
     if (unsaved !== undefined) print(`${paint("red", unsaved)}\n`)
     if (failures.length > again.length) {
       const others = failures.slice(again.length)

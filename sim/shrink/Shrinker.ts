@@ -173,6 +173,21 @@ export class Shrinker {
       if (yield* this.#edit(entry, candidate, true)) break
     }
     yield* this.#hosts(entry)
+    yield* this.#occurrences(entry)
+  }
+
+  /** Where it needs this strike and not that one: the strikes by name, as few as will do, if those are few. */
+  *#occurrences(entry: number): Steps<void> {
+    const before = this.best
+    const names = before.strikes.filter((strike) => strike.entry === entry).map(({ occurrence }) => occurrence)
+    const fault = this.#plan.faults[entry] as Fault
+    if (names.length < 2 || ("rate" in fault.when && fault.when.rate === 1)) return
+    yield* minimize(names, (struck) =>
+      struck.length === 0 ? never() : this.#edit(entry, { ...fault, when: { struck } }, true)
+    )
+    const { when } = this.#plan.faults[entry] as Fault
+    // A window survives an edit of the program better than a long list of names.
+    if ("struck" in when && when.struck.length > struckMax) this.best = before
   }
 
   /** Whom a hazard struck, where it may strike everybody. */
@@ -288,7 +303,13 @@ function hostsOf(occurrence: string): ReadonlyArray<string> {
   return subject.split(">").map((end) => end.split("/")[0] as string)
 }
 
+// eslint-disable-next-line require-yield
+function* never(): Steps<boolean> {
+  return false
+}
+
 const aloneMax = 4
+const struckMax = 4
 const graceMicros = 10_000_000
 /** In microseconds, what a person writes: the shortest of these that is enough. */
 const durations = [1e5, 5e5, 1e6, 2e6, 3e6, 5e6, 8e6, 10e6, 15e6, 20e6] as const

@@ -1,0 +1,95 @@
+/** Failures made small, as a user types it: each case is a process of its own, in an empty directory. */
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+
+const launcher = path.join(import.meta.dirname, "stormglass.js")
+const chargesTwice = path.join(import.meta.dirname, "fixtures", "chargesTwice.ts")
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), "stormglass-cli-"))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const stormglass = (...args: ReadonlyArray<string>) => {
+  const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...env } = process.env
+  const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], {
+    cwd: directory,
+    env,
+    encoding: "utf8"
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+describe("a run that fails", { timeout: 60_000 }, () => {
+  it("comes back small: what it takes, how it came about, and a line that replays it with the same digest", () => {
+    const { code, out } = stormglass("run", chargesTwice, "--seeds", "20")
+    assert.strictEqual(code, 1)
+    assert.match(out, /What it takes {2}\d+ \w+ → \d+/)
+    assert.match(out, /How it came about\n/)
+    const [, small = ""] = /replay (\S+-small\.json)/.exec(out) ?? []
+    const again = stormglass("replay", small)
+    assert.strictEqual(again.code, 1)
+    assert.match(again.out, /charged twice/)
+    assert.match(again.out, /digest \w+, equal/)
+  })
+
+  it("is shown as it was found with --no-shrink", () => {
+    const { out } = stormglass("run", chargesTwice, "--seeds", "20", "--no-shrink")
+    assert.match(out, /Faults that struck/)
+    assert.notMatch(out, /What it takes/)
+    const [, file = ""] = /saved as (\S+)/.exec(out) ?? []
+    assert.isTrue(existsSync(path.join(directory, file)))
+    assert.isFalse(existsSync(path.join(directory, file.replace(".json", "-small.json"))))
+  })
+})
+
+describe("a saved failure", { timeout: 60_000 }, () => {
+  const saved = (): string => {
+    const { failures } = JSON.parse(stormglass("run", chargesTwice, "--seeds", "20", "--no-shrink", "--json").out)
+    assert.isNull(failures[0].small)
+    return failures[0].file
+  }
+
+  it("is made small by its file; the document says what was less, which faults are needed, and where it is", () => {
+    const { code, out } = stormglass("shrink", saved(), "--json")
+    assert.strictEqual(code, 1)
+    const { after, before, file, isFinished, needs, plan, verdict } = JSON.parse(out)
+    assert.isTrue(isFinished)
+    assert.isAtMost(after.faults, before.faults)
+    assert.lengthOf(plan.faults, after.faults)
+    assert.lengthOf(needs, after.faults)
+    // It was made small: whatever is left is needed.
+    for (const need of needs) assert.isTrue(need.isNecessary)
+    const small = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
+    assert.deepStrictEqual(small.verdict, verdict)
+    // Once more, there is nothing left to take away.
+    const again = JSON.parse(stormglass("shrink", file, "--json").out)
+    assert.deepStrictEqual(again.after, after)
+  })
+
+  it("that passes by now says so, and why that may be", () => {
+    const file = saved()
+    const failure = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
+    writeFileSync(
+      path.join(directory, file),
+      JSON.stringify({ ...failure, operations: [], plan: { version: 1, faults: [] } })
+    )
+    const { code, out } = stormglass("shrink", file)
+    assert.match(out, /^it passes now: /)
+    assert.strictEqual(code, 0)
+  })
+
+  it.each([
+    ["that is not there", ["nowhere.json"], /^stormglass: failure file: cannot read nowhere.json\n$/],
+    ["that is a scenario", [chargesTwice], /it takes the file of a saved failure\n$/],
+    ["with a budget that is none", ["nowhere.json", "--budget", "soon"], /^stormglass: --budget: "soon" is no duration/]
+  ])("%s is refused in one line", (_what, args, expected) => {
+    const { code, err, out } = stormglass("shrink", ...args)
+    assert.match(err, expected)
+    assert.deepStrictEqual([code, out], [2, ""])
+  })
+})

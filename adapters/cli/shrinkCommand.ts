@@ -1,0 +1,130 @@
+/**
+ * `stormglass shrink FILE`: makes a saved failure small, says what it needs, and saves it beside the other.
+ */
+import type { MutantEdits } from "../../sim/host/installMutant.ts"
+import type { Supervisor } from "../../sim/host/Supervisor.ts"
+import { isFailure, type RunResult } from "../../sim/run/Verdict.ts"
+import { violationOf } from "../../sim/shrink/violationOf.ts"
+import * as FailureFile from "../../reports/FailureFile.ts"
+import type { Size } from "../../sim/shrink/Shrinker.ts"
+import * as FailureScreen from "../../reports/FailureScreen.ts"
+import type { FaultNeed } from "../../sim/shrink/Necessity.ts"
+import { Status } from "./Output.ts"
+import * as Session from "./Session.ts"
+import { necessity, type ShrinkOptions, shrinkFailure, type Shrunk } from "./shrinkFailure.ts"
+import { UsageError } from "./Usage.ts"
+
+/** A failure made small, as far as the time went. */
+export interface Small {
+  readonly shrunk: Shrunk
+  readonly needs: ReadonlyArray<FaultNeed> | undefined
+  readonly saved: Session.Saved
+  readonly again: Session.Again
+}
+
+export interface SmallOptions {
+  readonly supervisor: Supervisor
+  readonly failure: RunResult
+  readonly edits: MutantEdits | undefined
+  /** Where the failure itself is saved, if it could be; the small one goes beside it. */
+  readonly file: string
+  readonly isSaved: boolean
+  /** What replays the failure as it was found. */
+  readonly origin: string
+  readonly budgetMillis: number
+  readonly isStopped: () => boolean
+}
+
+/** Shrinks, asks what is necessary within what time is left, saves, and runs the small case once more for its screen. */
+export const makeSmall = async (options: SmallOptions): Promise<Small> => {
+  const { budgetMillis, edits, failure, file, isStopped, origin, supervisor } = options
+  const status = new Status()
+  const started = performance.now()
+  const how = (what: string, millis: number): ShrinkOptions => ({
+    budgetMillis: millis,
+    isStopped,
+    onRun: (runs, size) => status.show(`${what}: run ${runs}, ${sizeText(size)}`)
+  })
+  try {
+    const shrunk = await shrinkFailure(supervisor, failure, how("making it small", budgetMillis))
+    const leftMillis = Math.max(necessityMillisMin, budgetMillis - (performance.now() - started))
+    const needs = await necessity(supervisor, shrunk.best, how("what it needs", leftMillis))
+    const saved = Session.saveFailure(shrunk.best, edits, smallPath(file))
+    const replay = saved.file === undefined ? origin : `npx stormglass replay ${saved.file}`
+    status.end()
+    const again = await Session.showFailure(supervisor, shrunk.best, {
+      replay,
+      file: options.isSaved ? file : undefined,
+      explained: { ...shrunk, needs, origin }
+    })
+    return { shrunk, needs, saved, again }
+  } finally {
+    status.end()
+  }
+}
+
+/** Of a small case, for machines. */
+export const smallDocument = ({ needs, saved, shrunk }: Small) => ({
+  before: shrunk.before,
+  after: shrunk.after,
+  runs: shrunk.runs,
+  seconds: shrunk.seconds,
+  isFinished: shrunk.isFinished,
+  plan: shrunk.best.plan ?? null,
+  operations: shrunk.best.request.operations ?? null,
+  verdict: shrunk.best.verdict,
+  digest: shrunk.best.digest,
+  /** Null when the time was over before it was known. */
+  needs: needs ?? null,
+  file: saved.file ?? null
+})
+
+export interface ShrinkCommandOptions {
+  readonly file: string
+  readonly mutant: string | undefined
+  readonly budgetMillis: number
+  readonly patienceMillis: number | undefined
+  readonly json: boolean
+  readonly isStopped: () => boolean
+  readonly print: (text: string) => void
+}
+
+/** The exit code: 1 as for every failure that is shown, 0 when the failure is no more, 3 when it is not the one that was saved. */
+export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<number> => {
+  const { file, json, mutant, print } = options
+  if (!Session.isFailureFile(file)) throw new UsageError(`shrink ${file}: it takes the file of a saved failure`)
+  const saved = Session.readFailure(file)
+  Session.requireScenario(saved.scenario)
+  const edits = mutant === undefined ? Session.requireFit(saved.mutant) : Session.findMutant(mutant)
+  const supervisor = Session.supervise(edits, 1, options.patienceMillis)
+  try {
+    const { result: failure } = await supervisor.run(FailureFile.requestOf(saved))
+    if (!isFailure(failure.verdict)) {
+      print(json ? JSON.stringify({ isFailing: false }, null, 2) : `it passes now: ${Session.whatMayDiffer(saved)}`)
+      return 0
+    }
+    const was = saved.verdict as RunResult["verdict"]
+    if (violationOf(was) !== violationOf(failure.verdict)) {
+      throw new UsageError(
+        `shrink ${file}: it fails in another way now: ${FailureScreen.headline(failure.verdict)}; ${Session.whatMayDiffer(saved)}`
+      )
+    }
+    const origin = `npx stormglass replay ${file}`
+    const small = await makeSmall({ ...options, supervisor, failure, edits, file, isSaved: true, origin })
+    print(json ? JSON.stringify({ isFailing: true, ...smallDocument(small) }, null, 2) : small.again.screen)
+    if (small.saved.problem !== undefined) process.stderr.write(`not saved: ${small.saved.problem}\n`)
+    return small.again.isSame === false ? 3 : 1
+  } finally {
+    await supervisor.close()
+  }
+}
+
+/** Once small, a failure is explained even if the time is over by then. */
+const necessityMillisMin = 10_000
+
+const smallPath = (file: string): string => `${file.replace(/(-small)?\.json$/, "")}-small.json`
+
+function sizeText({ faults, operations, parameters }: Size): string {
+  const sizes = Object.entries(parameters).map(([name, value]) => `${value} ${name}`)
+  return [`${faults} faults`, `${operations} operations`, ...sizes].join(", ")
+}

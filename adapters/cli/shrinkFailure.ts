@@ -1,0 +1,89 @@
+/**
+ * Drives the steps of shrinking and of necessity over worker threads, for as long as it is given.
+ */
+import { Refused, type Supervisor } from "../../sim/host/Supervisor.ts"
+import type { RunResult } from "../../sim/run/Verdict.ts"
+import { type FaultNeed, necessityOf } from "../../sim/shrink/Necessity.ts"
+import { Shrinker, type Size, sizeOf, type Steps } from "../../sim/shrink/Shrinker.ts"
+
+export interface ShrinkOptions {
+  /** No run begins after this much host time; what is best by then is the result. */
+  readonly budgetMillis: number
+  readonly isStopped: () => boolean
+  readonly onRun: (runs: number, size: Size) => void
+}
+
+export interface Shrunk {
+  readonly best: RunResult
+  readonly before: Size
+  readonly after: Size
+  readonly runs: number
+  readonly seconds: number
+  /** False when it was ended before nothing smaller was left to try. */
+  readonly isFinished: boolean
+}
+
+export const shrinkFailure = async (
+  supervisor: Supervisor,
+  failure: RunResult,
+  options: ShrinkOptions
+): Promise<Shrunk> => {
+  const started = performance.now()
+  const shrinker = new Shrinker(failure)
+  const isFinished = await drive(supervisor, shrinker.steps(), started, options, () =>
+    options.onRun(shrinker.runs, sizeOf(shrinker.best))
+  )
+  return {
+    best: shrinker.best,
+    before: sizeOf(failure),
+    after: sizeOf(shrinker.best),
+    runs: shrinker.runs,
+    seconds: (performance.now() - started) / 1_000,
+    isFinished: isFinished._tag === "Done"
+  }
+}
+
+/** Undefined when the time was over before it was known. */
+export const necessity = async (
+  supervisor: Supervisor,
+  small: RunResult,
+  options: ShrinkOptions
+): Promise<ReadonlyArray<FaultNeed> | undefined> => {
+  let runs = 0
+  const size = sizeOf(small)
+  const driven = await drive(supervisor, necessityOf(small), performance.now(), options, () =>
+    options.onRun(++runs, size)
+  )
+  return driven._tag === "Done" ? driven.value : undefined
+}
+
+type Driven<A> = { readonly _tag: "Done"; readonly value: A } | { readonly _tag: "Ended" }
+
+async function drive<A>(
+  supervisor: Supervisor,
+  steps: Steps<A>,
+  startedMillis: number,
+  { budgetMillis, isStopped }: ShrinkOptions,
+  onRun: () => void
+): Promise<Driven<A>> {
+  let next = steps.next()
+  while (next.done !== true) {
+    if (isStopped() || performance.now() - startedMillis >= budgetMillis) return { _tag: "Ended" }
+    next = steps.next(await resultOf(supervisor, next.value))
+    onRun()
+  }
+  return { _tag: "Done", value: next.value }
+}
+
+/** A candidate that does not fit its own world is no failure of the caller. */
+async function resultOf(
+  supervisor: Supervisor,
+  request: Parameters<Supervisor["run"]>[0]
+): Promise<RunResult | undefined> {
+  try {
+    return (await supervisor.run(request)).result
+  } catch (error) {
+    if (error instanceof Refused) return undefined
+    throw error
+  }
+}
