@@ -95,6 +95,50 @@ describe("check", { timeout: 60_000 }, () => {
     assert.strictEqual(full.code, 4)
   })
 
+  it("judges transactions by isolation levels: the promised one, and the strongest that is kept", () => {
+    const record = (process: number, type: string, value: unknown) => JSON.stringify({ process, type, f: "txn", value })
+    const history = [
+      record(0, "invoke", [
+        ["r", "x", null],
+        ["append", "y", 1]
+      ]),
+      record(1, "invoke", [
+        ["r", "y", null],
+        ["append", "x", 1]
+      ]),
+      record(0, "ok", [
+        ["r", "x", []],
+        ["append", "y", 1]
+      ]),
+      record(1, "ok", [
+        ["r", "y", null],
+        ["append", "x", 1]
+      ]),
+      record(2, "invoke", [
+        ["r", "x", null],
+        ["r", "y", null]
+      ]),
+      record(2, "ok", [
+        ["r", "x", [1]],
+        ["r", "y", [1]]
+      ])
+    ].join("\n")
+    const broken = check(history, "history", "--model", "list-append")
+    assert.deepStrictEqual(broken.out.split("\n"), [
+      "serializable is broken: history, as list-append: 3 transactions, 4 dependencies; repeatable read is kept",
+      "G2-item: T1 T2",
+      "  T1 came before T2: T1 read x as empty, and T2 appended 1 next.",
+      "  T2 came before T1: T2 read y as empty, and T1 appended 1 next.",
+      "  So T1 would have come before itself.",
+      ""
+    ])
+    assert.strictEqual(broken.code, 1)
+    const kept = check(history, "history", "--model", "list-append", "--level", "repeatable-read", "--json")
+    const { anomalies, level, verdict } = JSON.parse(kept.out)
+    assert.deepStrictEqual([level, verdict, anomalies.length], ["repeatable read", "kept", 1])
+    assert.strictEqual(kept.code, 0)
+  })
+
   it("says in one line what is wrong, and ends with 2", () => {
     const cases: ReadonlyArray<readonly [text: string | undefined, args: ReadonlyArray<string>, said: RegExp]> = [
       [undefined, ["nowhere", "--model", "register"], /check nowhere: cannot read it: .*no such file/],
@@ -114,6 +158,14 @@ describe("check", { timeout: 60_000 }, () => {
         /check history: line 1: unknown operation write; there are enqueue, dequeue/
       ],
       [stale, ["history", "--model", "register", "--timeout", "soon"], /--timeout: /],
+      [stale, ["history", "--model", "register", "--level", "serializable"], /--level: only with --model list-append/],
+      [stale, ["history", "--model", "list-append", "--whole"], /--whole: transactions are always judged as a whole/],
+      [stale, ["history", "--model", "list-append"], /check history: line 1: unknown operation write; there is txn/],
+      [
+        "0 :invoke :txn [[:r 1 nil] [:pop 1 2]]",
+        ["-", "--model", "list-append"],
+        /check -: line 1: txn: \["pop",1,2\] is neither/
+      ],
       [stale, ["history", "--model", "register", "--format", "ndjson"], /check history: line 1: no JSON/]
     ]
     for (const [text, args, said] of cases) {

@@ -1,57 +1,64 @@
 /** `stormglass check`: a history from elsewhere, judged by a model. */
 import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
-import { type Checkable, checkables, type Judgement, type Judging } from "../../core/history/checkables.ts"
+import { checkables, type Judgement, type Judging } from "../../core/history/checkables.ts"
 import { type HistoryRecord, Unreadable } from "../../core/history/HistoryRecord.ts"
 import { pairRecords } from "../../core/history/pairRecords.ts"
 import { formatOf, type HistoryFormat, readHistory } from "../../core/history/readHistory.ts"
 import { orNearest } from "../../sim/nemesis/nearest.ts"
+import {
+  type About,
+  type CheckEnd,
+  exitCodeUnknown,
+  isolationModel,
+  judgeIsolation,
+  type LevelName
+} from "./judgeIsolation.ts"
 import { paint, Ticker } from "./Output.ts"
 import { reasonOf } from "./Session.ts"
 import { UsageError } from "./Usage.ts"
-
-export const exitCodeUnknown = 4
 
 export interface CheckOptions {
   readonly file: string
   readonly model: string
   readonly format: HistoryFormat | undefined
   readonly isWhole: boolean
+  /** Of `list-append` only; serializable unless given. */
+  readonly level: LevelName | undefined
   readonly timeoutMillis: number | undefined
   readonly memoryMegabytes: number
   readonly isJson: boolean
   readonly isStopped: () => boolean
 }
 
-export interface CheckEnd {
-  readonly exitCode: number
-  readonly text: string
-}
-
 /** Throws `UsageError` with the line of what cannot be read. */
 export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => {
   const started = performance.now()
   const { file } = options
-  const model = modelOf(options.model)
+  const known = [...checkables, isolationModel].map(({ name }) => name)
+  if (!known.includes(options.model)) {
+    const near = orNearest(options.model, known)
+    throw new UsageError(`--model: there is no model "${options.model}"${near}; there are ${known.join(", ")}`)
+  }
+  const model = checkables.find(({ name }) => name === options.model)
   if (options.memoryMegabytes < 1) throw new UsageError(`--memory: ${options.memoryMegabytes} is less than a megabyte`)
-  const { format, judging, records } = readable(file, () => {
+  if (model === undefined && options.isWhole) throw new UsageError("--whole: transactions are always judged as a whole")
+  if (model !== undefined && options.level !== undefined) throw new UsageError("--level: only with --model list-append")
+  try {
     const text = textOf(file)
     const format = options.format ?? formatOf(text)
     const records = readHistory(text, format)
+    const exchanges = pairRecords(records)
+    const about = { file, model: options.model, format }
+    if (model === undefined) return judgeIsolation(exchanges, about, { ...options, started })
     const memoryBytesMax = options.memoryMegabytes * 2 ** 20
-    return { format, records, judging: model.begin(pairRecords(records), { memoryBytesMax, isWhole: options.isWhole }) }
-  })
-  const judgement = await Effect.runPromise(judge(judging, options, started))
-  const { memoryBytes: _, ...progress } = judging.progress()
-  const exitCode = judgement._tag === "Linearizable" ? 0 : judgement._tag === "NotLinearizable" ? 1 : exitCodeUnknown
-  if (options.isJson) {
-    const { _tag, ...rest } = judgement
-    const verdict =
-      _tag === "Linearizable" ? "linearizable" : _tag === "NotLinearizable" ? "not linearizable" : "unknown"
-    const document = { file, model: model.name, format, verdict, operations: judging.operations, ...progress, ...rest }
-    return { exitCode, text: JSON.stringify(document, null, 2) }
+    const judging = model.begin(exchanges, { memoryBytesMax, isWhole: options.isWhole })
+    const judgement = await Effect.runPromise(judge(judging, options, started))
+    return options.isJson ? jsonOf(judgement, about, judging) : textOfJudgement(judgement, about, judging, records)
+  } catch (error) {
+    if (error instanceof Unreadable) throw new UsageError(`check ${file}: ${error.message}`)
+    throw error
   }
-  return { exitCode, text: said(judgement, `${file}, as ${model.name}`, judging, records) }
 }
 
 /** Steps between two looks at the clock: some milliseconds. */
@@ -88,28 +95,34 @@ function unknown(reason: string): Judgement {
   return { _tag: "Unknown", reason }
 }
 
-function modelOf(name: string): Checkable {
-  const known = checkables.map((checkable) => checkable.name)
-  const found = checkables.find((checkable) => checkable.name === name)
-  if (found !== undefined) return found
-  throw new UsageError(`--model: there is no model "${name}"${orNearest(name, known)}; there are ${known.join(", ")}`)
-}
-
-function readable<A>(file: string, read: () => A): A {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof Unreadable) throw new UsageError(`check ${file}: ${error.message}`)
-    throw error
-  }
-}
-
 function textOf(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8")
   } catch (error) {
     throw new UsageError(`check ${file}: cannot read it: ${reasonOf(error)}`)
   }
+}
+
+function exitCodeOf({ _tag }: Judgement): number {
+  return _tag === "Linearizable" ? 0 : _tag === "NotLinearizable" ? 1 : exitCodeUnknown
+}
+
+function jsonOf(judgement: Judgement, about: About, judging: Judging): CheckEnd {
+  const { _tag, ...rest } = judgement
+  const { parts, partsDone, steps } = judging.progress()
+  const verdict = _tag === "Linearizable" ? "linearizable" : _tag === "NotLinearizable" ? "not linearizable" : "unknown"
+  const document = { ...about, verdict, operations: judging.operations, steps, parts, partsDone, ...rest }
+  return { exitCode: exitCodeOf(judgement), text: JSON.stringify(document, null, 2) }
+}
+
+function textOfJudgement(
+  judgement: Judgement,
+  about: About,
+  judging: Judging,
+  records: ReadonlyArray<HistoryRecord>
+): CheckEnd {
+  const text = said(judgement, `${about.file}, as ${about.model}`, judging, records)
+  return { exitCode: exitCodeOf(judgement), text }
 }
 
 function said(

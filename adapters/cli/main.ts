@@ -22,6 +22,7 @@ import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdic
 import { checkables } from "../../core/history/checkables.ts"
 import { historyFormats } from "../../core/history/readHistory.ts"
 import { checkCommand } from "./checkCommand.ts"
+import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
@@ -272,6 +273,10 @@ const check = Command.make(
       Flag.withDescription("All keys as one object, as for operations over several of them: slower"),
       Flag.withDefault(false)
     ),
+    level: Flag.Literals("level", levelNames).pipe(
+      Flag.withDescription("Of list-append: the isolation level that is promised; serializable unless given"),
+      Flag.optional
+    ),
     timeout: Flag.String("timeout").pipe(
       Flag.withDescription("Undecided after this, in seconds or as 5m; the exit code is 4"),
       Flag.optional
@@ -282,7 +287,7 @@ const check = Command.make(
     ),
     json
   },
-  ({ file, format, json, memory, model, timeout, whole }) =>
+  ({ file, format, json, level, memory, model, timeout, whole }) =>
     attempt(async () => {
       const seconds = Option.getOrUndefined(timeout)
       const duration = seconds === undefined || !/^\d+(\.\d+)?$/.test(seconds) ? seconds : `${seconds}s`
@@ -291,6 +296,7 @@ const check = Command.make(
         model,
         format: Option.getOrUndefined(format),
         isWhole: whole,
+        level: Option.getOrUndefined(level),
         timeoutMillis: duration === undefined ? undefined : durationMicros("--timeout", duration) / 1_000,
         memoryMegabytes: memory,
         isJson: json,
@@ -300,12 +306,18 @@ const check = Command.make(
       print(text)
     })
 ).pipe(
-  Command.withDescription("Judge a history from anywhere: whether one order of its operations explains every answer"),
+  Command.withDescription(
+    "Judge a history from anywhere: whether one order of its operations explains every answer, or which isolation level it keeps"
+  ),
   Command.withExamples([
     { command: "stormglass check history.ndjson --model register", description: "our own lines of JSON" },
     { command: "stormglass check history.edn --model cas-register --timeout 60", description: "as Jepsen writes it" },
     { command: "stormglass check etcd_000.log --model cas-register", description: "lines of Jepsen's log" },
     { command: "stormglass check c10-ok.txt --model kv --whole", description: "all keys as one object" },
+    {
+      command: "stormglass check elle.edn --model list-append --level repeatable-read",
+      description: "transactions against an isolation level"
+    },
     { command: "stormglass list models", description: "the models, and what their operations are called" }
   ])
 )
@@ -695,7 +707,7 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
       return [...new Map(all.map(({ name, states }) => [name, { name, describes: states }])).values()]
     }
     case "models":
-      return checkables.map(({ describes, name, operations }) => ({ name, describes, operations }))
+      return [...checkables, isolationModel].map(({ describes, name, operations }) => ({ name, describes, operations }))
     default:
       return declaredMarks().map(({ kind, name }) => ({ name, describes: kind }))
   }

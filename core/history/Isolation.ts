@@ -6,14 +6,19 @@
  * - H2 What nobody read is not judged: let a history end with a read of every list, or appends after the last read stay unordered.
  * - H3 A history without a cycle costs no more than its length. With cycles the search for the shortest is bounded, and a
  *   class that was not searched to the end is named in `undecided`.
- * Absent on purpose, for now: the order of sessions and of real time; a history that breaks only those passes.
+ * - H4 Where transactions say who ran them, and when, their order counts as well: a cycle that needs the order of a client is of a
+ *   class that ends in -process, one that needs real time of one that ends in -realtime.
  */
 import * as Graph from "./DependencyGraph.ts"
 import type { ListTransaction } from "./ListAppend.ts"
 import { explainCycle } from "./explainCycle.ts"
 
+const cycleKinds = ["G0", "G1c", "G-single", "G-nonadjacent", "G2-item"] as const
+type CycleKind = (typeof cycleKinds)[number]
+type OrderedKind = `${CycleKind}-${"process" | "realtime"}`
+
 /** Weakest first, as far as they can be ordered. */
-export const anomalyKinds = [
+const plainKinds = [
   /** An element appears twice in a list, or was appended twice. */
   "duplicate",
   /** An element was read that nobody appended. */
@@ -30,7 +35,7 @@ export const anomalyKinds = [
   "G-nonadjacent",
   "G2-item"
 ] as const
-export type AnomalyKind = (typeof anomalyKinds)[number]
+export type AnomalyKind = (typeof plainKinds)[number] | OrderedKind
 
 export interface Anomaly {
   readonly kind: AnomalyKind
@@ -41,10 +46,17 @@ export interface Anomaly {
 }
 
 /** What Postgres means by them: its repeatable read is snapshot isolation. */
-export const isolationLevels = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const
+export const isolationLevels = [
+  "read uncommitted",
+  "read committed",
+  "repeatable read",
+  "serializable",
+  /** In an order that keeps to those of clients and of real time. */
+  "strict serializable"
+] as const
 export type IsolationLevel = (typeof isolationLevels)[number]
 
-const firstForbiddenAt: Readonly<Record<AnomalyKind, IsolationLevel>> = {
+const firstForbiddenAt: Readonly<Record<(typeof plainKinds)[number], IsolationLevel>> = {
   duplicate: "read uncommitted",
   unwritten: "read uncommitted",
   "incompatible-order": "read uncommitted",
@@ -59,7 +71,13 @@ const firstForbiddenAt: Readonly<Record<AnomalyKind, IsolationLevel>> = {
 }
 
 export const forbids = (level: IsolationLevel, kind: AnomalyKind): boolean =>
-  isolationLevels.indexOf(firstForbiddenAt[kind]) <= isolationLevels.indexOf(level)
+  isolationLevels.indexOf(weakestWithout(kind)) <= isolationLevels.indexOf(level)
+
+/** The weakest level that forbids it. */
+export const weakestWithout = (kind: AnomalyKind): IsolationLevel =>
+  kind.endsWith("-process") || kind.endsWith("-realtime")
+    ? "strict serializable"
+    : firstForbiddenAt[kind as (typeof plainKinds)[number]]
 
 export interface IsolationReport {
   /** At most one cycle of each class for each component of the graph. */
@@ -78,13 +96,15 @@ export const violations = (report: IsolationReport, level: IsolationLevel): Read
 export interface CheckOptions {
   /** How many edges the search for one shortest cycle may look at. */
   readonly searchSteps?: number
+  /** Asked before each search for a cycle: once it is true, what has not been searched is undecided. */
+  readonly isOver?: () => boolean
 }
 
 /** Dies when two transactions have one name. */
 export const check = (history: ReadonlyArray<ListTransaction>, options: CheckOptions = {}): IsolationReport => {
   const observed = new Observations(history)
-  const graph = Graph.make(history.length, observed.edges())
-  const { anomalies, undecided } = cycles(graph, history, options.searchSteps ?? 5_000_000)
+  const graph = Graph.make(history.length, observed.edges(), observed.times())
+  const { anomalies, undecided } = cycles(graph, history, options)
   return {
     anomalies: [...observed.anomalies, ...anomalies],
     undecided,
@@ -180,7 +200,38 @@ class Observations {
         if (next !== undefined) add(by, written.get(next)?.by, { kind: Graph.rw, key, seen, next })
       }
     }
+    this.#addProcessOrder(add)
     return edges
+  }
+
+  /** `undefined` where no transaction has any. */
+  times(): Graph.NodeTimes | undefined {
+    if (!this.#history.some(({ times }) => times !== undefined)) return undefined
+    const called = new Float64Array(this.#history.length).fill(Number.NaN)
+    const returned = called.slice()
+    for (const [by, { outcome, times }] of this.#history.entries()) {
+      if (times === undefined || !this.tookEffect[by]) continue
+      called[by] = times.called
+      // When it took effect, if nobody was told, is not known to be over at any time.
+      returned[by] = outcome === "committed" ? times.returned : Infinity
+    }
+    return { called, returned }
+  }
+
+  /** From each that its client knew to be over to the next: what has no known end may take effect much later. */
+  #addProcessOrder(add: (from: number, to: number, rest: Omit<Graph.Edge, "from" | "to">) => void): void {
+    const last = new Map<string, number>()
+    const calledAt = (by: number) => this.#history[by]!.times?.called ?? 0
+    const order = Array.from(this.#history.keys())
+    if (this.#history.some(({ times }) => times !== undefined))
+      order.sort((left, right) => calledAt(left) - calledAt(right))
+    for (const by of order) {
+      const { outcome, process } = this.#history[by]!
+      if (process === undefined || !this.tookEffect[by]) continue
+      const before = last.get(process)
+      if (before !== undefined) add(before, by, { kind: Graph.process, key: process, seen: undefined, next: undefined })
+      if (outcome === "committed") last.set(process, by)
+    }
   }
 
   /** Also through others whose outcome is unknown: what they read and wrote then took effect as well. */
@@ -229,16 +280,16 @@ class Observations {
   }
 
   #judgeElements(by: number, { key, written }: List, values: ReadonlyArray<number>): void {
-    const reads = `${this.#name(by)} read ${key} as ${show(values)}`
-    if (new Set(values).size < values.length) this.#found("duplicate", [by], `${reads}, with an element twice`)
+    const reads = () => `${this.#name(by)} read ${key} as ${show(values)}`
+    if (new Set(values).size < values.length) this.#found("duplicate", [by], `${reads()}, with an element twice`)
     for (const value of values) {
       const writer = written.get(value)
-      if (writer === undefined) this.#found("unwritten", [by], `${reads}, and nobody appended ${value}`)
+      if (writer === undefined) this.#found("unwritten", [by], `${reads()}, and nobody appended ${value}`)
       else if (this.#history[writer.by]!.outcome === "aborted") {
         this.#found(
           "G1a",
           [writer.by, by],
-          `${reads}, but ${this.#name(writer.by)}, who appended ${value}, was aborted`
+          `${reads()}, but ${this.#name(writer.by)}, who appended ${value}, was aborted`
         )
       }
     }
@@ -246,7 +297,7 @@ class Observations {
     const writer = last === undefined ? undefined : written.get(last)
     if (writer !== undefined && writer.by !== by && !writer.isFinal) {
       const writes = `${last} is not the last that ${this.#name(writer.by)} appended to it`
-      this.#found("G1b", [writer.by, by], `${reads}, and ${writes}`)
+      this.#found("G1b", [writer.by, by], `${reads()}, and ${writes}`)
     }
   }
 
@@ -284,13 +335,16 @@ const withoutReadsOver = (kind: Graph.EdgeKind): number | undefined => (kind ===
 
 interface Class extends Graph.CycleClass {
   readonly kind: AnomalyKind
-  /** Over which edges the components are taken. */
-  readonly kinds: number
+  /** Of which it is a variant. */
+  readonly base: CycleKind
 }
 
-const classes: ReadonlyArray<Class> = [
+const data = Graph.ww | Graph.wr | Graph.rw
+
+const plainClasses: ReadonlyArray<Class & { readonly kind: CycleKind }> = [
   {
     kind: "G0",
+    base: "G0",
     kinds: Graph.ww,
     first: Graph.ww,
     states: 1,
@@ -299,6 +353,7 @@ const classes: ReadonlyArray<Class> = [
   },
   {
     kind: "G1c",
+    base: "G1c",
     kinds: Graph.ww | Graph.wr,
     first: Graph.wr,
     states: 1,
@@ -307,7 +362,8 @@ const classes: ReadonlyArray<Class> = [
   },
   {
     kind: "G-single",
-    kinds: Graph.ww | Graph.wr | Graph.rw,
+    base: "G-single",
+    kinds: data,
     first: Graph.rw,
     states: 1,
     next: (_state, kind) => withoutReadsOver(kind),
@@ -316,7 +372,8 @@ const classes: ReadonlyArray<Class> = [
   {
     // Several rw, no two of them next to each other. Odd states: the last edge was another; from 2 on: more than one rw.
     kind: "G-nonadjacent",
-    kinds: Graph.ww | Graph.wr | Graph.rw,
+    base: "G-nonadjacent",
+    kinds: data,
     first: Graph.rw,
     states: 4,
     next: (state, kind) => {
@@ -328,7 +385,8 @@ const classes: ReadonlyArray<Class> = [
   {
     // Two rw next to each other: with none such, a cycle of several is the class before.
     kind: "G2-item",
-    kinds: Graph.ww | Graph.wr | Graph.rw,
+    base: "G2-item",
+    kinds: data,
     first: Graph.rw,
     states: 2,
     next: (state, kind) => (state === 1 || kind === Graph.rw ? 1 : undefined),
@@ -336,31 +394,69 @@ const classes: ReadonlyArray<Class> = [
   }
 ]
 
+/** The same with at least one edge of this order, which stands where a ww could. Odd states: one has been seen. */
+function ordered(
+  order: typeof Graph.process | typeof Graph.realTime,
+  suffix: "process" | "realtime"
+): ReadonlyArray<Class> {
+  return plainClasses.map(({ accepts, base, first, kinds, next, states }) => ({
+    kind: `${base}-${suffix}` as const,
+    base,
+    kinds: kinds | order,
+    first,
+    states: states * 2,
+    next: (state, kind) => {
+      const after = next(state >> 1, kind === order ? Graph.ww : kind)
+      return after === undefined ? undefined : after * 2 + (kind === order ? 1 : state & 1)
+    },
+    accepts: (state) => (state & 1) === 1 && accepts(state >> 1)
+  }))
+}
+
 function cycles(
   graph: Graph.DependencyGraph,
   history: ReadonlyArray<ListTransaction>,
-  steps: number
+  { isOver = () => false, searchSteps = 5_000_000 }: CheckOptions
 ): Pick<IsolationReport, "anomalies" | "undecided"> {
   const anomalies: Array<Anomaly> = []
   const undecided = new Set<AnomalyKind>()
-  const componentsOver = new Map<number, Graph.Components>()
-  if (Graph.components(graph, Graph.ww | Graph.wr | Graph.rw).cyclic.length === 0) return { anomalies, undecided: [] }
-  for (const cycleClass of classes) {
-    const { kind, kinds } = cycleClass
-    const components = componentsOver.get(kinds) ?? Graph.components(graph, kinds)
-    componentsOver.set(kinds, components)
-    for (const members of components.cyclic) {
-      const { cycle, isExhaustive } = Graph.shortestCycle(graph, components, members, cycleClass, steps)
-      if (!isExhaustive) undecided.add(kind)
-      // A walk that meets a transaction twice is made of smaller cycles, which are of other classes.
-      if (cycle === undefined || new Set(cycle.map(({ from }) => from)).size < cycle.length) continue
-      anomalies.push({
-        kind,
-        transactions: cycle.map(({ from }) => history[from]!.name),
-        explanation: explainCycle(cycle, (at) => history[at]!.name)
-      })
+  const found: Array<Class & { readonly nodes: ReadonlyArray<number> }> = []
+  const searchAll = (classes: ReadonlyArray<Class>): void => {
+    const componentsOver = new Map<number, Graph.Components>()
+    const whole = Graph.components(
+      graph,
+      classes.reduce((kinds, one) => kinds | one.kinds, 0)
+    )
+    if (whole.cyclic.length === 0) return
+    for (const cycleClass of classes) {
+      const { base, kind, kinds } = cycleClass
+      const components = componentsOver.get(kinds) ?? Graph.components(graph, kinds)
+      componentsOver.set(kinds, components)
+      for (const members of components.cyclic) {
+        const component = components.of[members[0]!]
+        const others = found.filter((one) => one.base === base && components.of[one.nodes[0]!] === component)
+        // What is wrong there without any order is not said again of its orders.
+        if (others.some((one) => one.kind === base)) continue
+        const steps = isOver() ? 0 : searchSteps
+        const { cycle, isExhaustive } = Graph.shortestCycle(graph, components, members, cycleClass, steps)
+        if (!isExhaustive) undecided.add(kind)
+        // A walk that meets a transaction twice is made of smaller cycles, which are of other classes.
+        const nodes = cycle?.map(({ from }) => from) ?? []
+        if (cycle === undefined || new Set(nodes).size < cycle.length) continue
+        // Nor what a client's order shows of real time, unless that shows it sooner.
+        if (others.some((one) => one.nodes.length <= nodes.length)) continue
+        found.push({ ...cycleClass, nodes })
+        anomalies.push({
+          kind,
+          transactions: nodes.map((from) => history[from]!.name),
+          explanation: explainCycle(cycle, (at) => history[at]!.name)
+        })
+      }
     }
   }
+  searchAll(plainClasses)
+  searchAll(ordered(Graph.process, "process"))
+  if (graph.times !== undefined) searchAll(ordered(Graph.realTime, "realtime"))
   return { anomalies, undecided: Array.from(undecided) }
 }
 

@@ -17,6 +17,10 @@ export interface ListTransaction {
    * transaction read what it appended.
    */
   readonly outcome: "committed" | "aborted" | "unknown"
+  /** Its client, which does one thing after the other: in the order of `times`, or else of the history. */
+  readonly process?: string
+  /** When it was begun, and over: on one clock, and Infinity where the outcome is unknown. At one moment they overlap. */
+  readonly times?: { readonly called: number; readonly returned: number }
 }
 
 export const append = (key: string, value: number): ListOperation => ({ _tag: "Append", key, value })
