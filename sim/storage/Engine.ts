@@ -15,7 +15,7 @@ import type { Table } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
 import type { StatementClock, StoredRow } from "./Evaluate.ts"
 import type { Execution, Stored } from "./Execute.ts"
-import { blockers, findCycle, grantable, heads, release } from "./Locks.ts"
+import { blockers, findCycle, grantable, heads, release, succeed } from "./Locks.ts"
 import { Relation } from "./Relation.ts"
 import { type ReadTracking, Serializability } from "./Serializability.ts"
 import { type Begin, Session, type SessionHost } from "./Session.ts"
@@ -125,7 +125,16 @@ export class Engine implements SessionHost {
     const found = [...(relation.uniques[0]!.bucket(after) ?? [])].find(({ head }) => head?.row === after)
     if (found === undefined) throw new Error(`${table}: a row that was committed is not there`)
     const row = before ?? undefined
-    found.head = { row, writer, command: 0, lock: "for update", reindexed: true, previous: found.head }
+    succeed(found, {
+      row,
+      writer,
+      command: 0,
+      lock: "for update",
+      reindexed: true,
+      missing: undefined,
+      exclusive: undefined,
+      previous: found.head
+    })
     if (row !== undefined) for (const index of relation.indexes) index.add(found, row)
     writer.written.add(found)
   }
@@ -252,7 +261,7 @@ export class Engine implements SessionHost {
     const isCommitted = transaction.commitSequence !== Infinity
     for (const slot of transaction.locked) {
       const hasWritten = transaction.written.has(slot)
-      release(slot, transaction, hasWritten && !isCommitted)
+      release(slot, transaction)
       // Of a row that has changed the whole queue lets go: each in it begins anew with the newest version.
       for (const wait of (hasWritten && isCommitted ? slot.queue : grantable(slot)) ?? []) this.#wake(wait, transaction)
     }

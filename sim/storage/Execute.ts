@@ -8,7 +8,8 @@
  * - X3 Repeatable read: when the row changed meanwhile, SerializationFailure (the first updater wins).
  * - X4 An update locks `for update` when a column of a unique constraint takes another value, else `for no key update`.
  *   In `on conflict do update` the columns that are set decide, whatever their values.
- * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate.
+ * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate. Others
+ *   meet it only in those that it has entered.
  * - X6 Serializable: as repeatable read, and every look and every write is told before it happens (Serializability.ts).
  */
 import { type Condition, value } from "../../core/ports/Condition.ts"
@@ -26,7 +27,7 @@ import {
 import type { ColumnKind } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
 import { type Scope, type StatementClock, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
-import { conflictingHoldersOf, heldMode, hold, isBehindFollower, mustWait } from "./Locks.ts"
+import { conflictingHoldersOf, heldMode, hold, isBehindFollower, mustWait, succeed } from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
 import { hasChangedSince, isCommitted, isHeldLater, latest, visible } from "./Snapshot.ts"
 import type { Equalities, Serializability } from "./Serializability.ts"
@@ -136,7 +137,7 @@ function* remove(execution: Execution, statement: Extract<Statement, { readonly 
   const scope = scopeOf(execution, statement.table)
   const removed: Array<StoredRow> = []
   for (const { slot, version } of qualifying(execution, statement.table, statement.where)) {
-    const acquired = yield* acquire(execution, slot, "for update", version)
+    const acquired = yield* acquire(execution, slot, "for update", version, writing)
     const current =
       acquired === "held" ? version : yield* follow(execution, scope, slot, "for update", statement.where, false)
     if (current === undefined) continue
@@ -276,7 +277,7 @@ function* updateRow(
     const after = changedRow(stored, scope, change, before)
     const keyChanged = change.keyColumns.some((column) => before[column] !== after[column])
     const mode = keyChanged ? "for update" : "for no key update"
-    const acquired = yield* acquire(execution, slot, mode, basis)
+    const acquired = yield* acquire(execution, slot, mode, basis, writing)
     if (acquired === "held") {
       write(execution, stored.relation, slot, after, change.indexes.length > 0)
       yield* enterIndexes(execution, stored.relation, slot, after, change.indexes)
@@ -309,6 +310,8 @@ function* qualifying(execution: Execution, table: string, where: Condition): Gen
   }
 }
 
+const writing = { isWriting: true } as const
+
 /**
  * Locks the row unless another transaction has changed it since `basis`. `isSelect`: a locking select that has waited and
  * found a change also waits for who holds the changed row now, in its place in the queue, even when it will only be refused.
@@ -318,7 +321,7 @@ function* acquire(
   slot: Slot,
   mode: RowLock,
   basis: Version,
-  options: { readonly skipLocked?: boolean; readonly isSelect?: boolean } = {}
+  options: { readonly skipLocked?: boolean; readonly isSelect?: boolean; readonly isWriting?: boolean } = {}
 ): Waiting<"held" | "changed" | "skipped"> {
   const { transaction } = execution
   let wait: RowWait | undefined
@@ -337,7 +340,7 @@ function* acquire(
         if (wait !== undefined) wait.isFollowing ||= isFollowing
         isQueued = wait?.isQueued ?? true
       } else if (isFree) {
-        hold(slot, transaction, mode, basis)
+        hold(slot, transaction, mode, basis, options.isWriting === true)
         return "held"
       } else {
         const isHeld = !(mode === "for key share" && slot.head !== basis && isHeldLater(slot, basis))
@@ -415,7 +418,8 @@ function duplicateIn(
   const bucket = index.bucket(row)
   if (bucket === undefined) return undefined
   const key = index.keyOf(row)
-  const hasKey = (version: Version) => version.row !== undefined && index.keyOf(version.row) === key
+  const hasKey = ({ missing, row }: Version) =>
+    row !== undefined && index.keyOf(row) === key && missing?.includes(index.name) !== true
   for (const slot of bucket) {
     const head = slot.head
     if (slot === own || head === undefined) continue
@@ -459,7 +463,8 @@ function* enterIndexes(
   arbiters: ReadonlyArray<HashIndex> = []
 ): Waiting<boolean> {
   const { serializability, transaction } = execution
-  for (const index of indexes) {
+  const version = slot.head!
+  for (const [position, index] of indexes.entries()) {
     while (relation.uniques.includes(index)) {
       const found = duplicateIn(index, row, slot, transaction)
       if (found === undefined) break
@@ -468,11 +473,13 @@ function* enterIndexes(
         serializability?.requireSound(transaction)
         throw new UniqueViolation({ table: relation.name, constraint: index.name })
       }
+      version.missing = indexes.slice(position).map(({ name }) => name)
       yield { _tag: "Transaction", transaction, awaited: found.awaited, constraint: index.name, releasedBy: undefined }
     }
     serializability?.requireSound(transaction)
     index.add(slot, row)
   }
+  version.missing = undefined
   return true
 }
 
@@ -492,7 +499,16 @@ function write(
 ): void {
   serializability?.write(transaction, relation, slot.head?.row, row)
   const lock = heldMode(slot, transaction) ?? "for no key update"
-  slot.head = { row, writer: transaction, command: transaction.command, lock, reindexed, previous: slot.head }
+  succeed(slot, {
+    row,
+    writer: transaction,
+    command: transaction.command,
+    lock,
+    reindexed,
+    missing: undefined,
+    exclusive: undefined,
+    previous: slot.head
+  })
   transaction.written.add(slot)
 }
 

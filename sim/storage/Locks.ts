@@ -3,7 +3,8 @@
  *
  * - K1 A request that conflicts with no holder is granted at once, past everybody who waits (Postgres does not queue it
  *   either; this is how a stream of sharers can starve a writer).
- *   Except `for share` where an update was rolled back while others held the row: until the next lock it queues.
+ *   Except `for share` of a row that is held, and was changed or held more strongly by somebody who has ended: what is
+ *   written on the row says so until the next lock, and by that Postgres decides to queue.
  * - K2 Among those who wait, one goes on only when nobody ahead of it conflicts: the "tuple lock" of Postgres.
  *   Not queued: who holds a weaker lock on the row already; and `for key share` of a version that its holder has left for
  *   another before taking the stronger lock, for which even `skip locked` waits.
@@ -26,8 +27,8 @@ export const conflicts = (left: RowLock, right: RowLock): boolean => strength[le
 /** Whether this request cannot be granted now. `wait` is its place in the queue, if it has one. */
 export const mustWait = (slot: Slot, transaction: Transaction, mode: RowLock, wait: RowWait | undefined): boolean => {
   if (conflictsWithHolders(slot, transaction, mode)) return true
-  if (mode !== "for share" || !slot.isShareQueued || slot.queue === undefined) return false
-  if (heldMode(slot, transaction) !== undefined) return false
+  if (mode !== "for share" || slot.queue === undefined || slot.head?.exclusive === undefined) return false
+  if (slot.holders === undefined || heldMode(slot, transaction) !== undefined) return false
   return slot.queue
     .slice(0, wait === undefined ? undefined : slot.queue.indexOf(wait))
     .some((other) => other.isQueued && conflicts(other.mode, mode))
@@ -69,27 +70,38 @@ const conflictsWithHolders = (slot: Slot, transaction: Transaction, mode: RowLoc
 export const heldMode = (slot: Slot, transaction: Transaction): RowLock | undefined =>
   slot.holders?.find((holder) => holder.transaction === transaction)?.mode
 
-export const hold = (slot: Slot, transaction: Transaction, mode: RowLock, since: Version): void => {
-  slot.isShareQueued = false
-  if (slot.holders === undefined) {
-    slot.holders = [{ transaction, since, mode }]
+/** `isWriting`: the lock of an update, which is written on the row with the new version only (`succeed`). */
+export const hold = (slot: Slot, transaction: Transaction, mode: RowLock, since: Version, isWriting: boolean): void => {
+  const holder = slot.holders?.find((other) => other.transaction === transaction)
+  if (holder === undefined) {
+    ;(slot.holders ??= []).push({ transaction, since, mode })
     transaction.locked.push(slot)
-    return
-  }
-  for (const holder of slot.holders) {
-    if (holder.transaction === transaction) {
-      if (strength[mode] > strength[holder.mode]) holder.mode = mode
-      return
-    }
-  }
-  slot.holders.push({ transaction, since, mode })
-  transaction.locked.push(slot)
+  } else if (strength[mode] > strength[holder.mode]) holder.mode = mode
+  else return
+  if (!isWriting) note(slot, transaction, mode, since)
 }
 
-export const release = (slot: Slot, transaction: Transaction, hasUndone: boolean): void => {
+/** A lock is written on the version it is for and on those after it; who has ended is left out. */
+const note = (slot: Slot, transaction: Transaction, mode: RowLock, since: Version): void => {
+  for (let version = slot.head; version !== undefined; version = version.previous) {
+    const { exclusive } = version
+    if (conflicts(mode, "for share")) version.exclusive = transaction
+    else if (exclusive !== undefined && heldMode(slot, exclusive) === undefined) version.exclusive = undefined
+    if (version === since) return
+  }
+}
+
+/** The newest version has a successor: what was written on it about others who hold the row goes with that. */
+export const succeed = (slot: Slot, version: Version): void => {
+  const previous = slot.head!
+  if (slot.holders !== undefined && slot.holders.length > 1) version.exclusive = previous.exclusive
+  previous.exclusive = version.writer
+  slot.head = version
+}
+
+export const release = (slot: Slot, transaction: Transaction): void => {
   const remaining = slot.holders?.filter((holder) => holder.transaction !== transaction)
   slot.holders = remaining === undefined || remaining.length === 0 ? undefined : remaining
-  slot.isShareQueued = slot.holders !== undefined && (hasUndone || slot.isShareQueued)
 }
 
 /** Those in the queue of a row for whom nothing stands in the way any more, in order of arrival. */

@@ -20,6 +20,9 @@ import { type Observed, type Player, type Turn, answered } from "./Lockstep.fixt
 const deadlockTimeout = "8ms"
 const limits = { lock: "5ms", statement: "50ms", silence: "5ms" } as const
 
+/** Where `findIndex` puts whoever is none of the clients. */
+const stranger = -1
+
 type Result = Exit.Exit<PgConnection.Result, SqlError>
 
 class Client {
@@ -208,14 +211,18 @@ export class RealServer implements Player {
     this.#replies.set(session, "ended")
   }
 
-  /** Until every statement is answered or waits; says who waits for whom. */
+  /**
+   * Until every statement is answered or waits for another of them; says who waits for whom. A wait for nobody of the schedule
+   * passes: autovacuum shortens a catalog for a moment, and gives way.
+   */
   async #settle(): Promise<ReadonlyMap<number, ReadonlySet<number>>> {
     let before = ""
+    let text = ""
     for (let round = 0; round < 5_000; round++) {
       if (!this.#clients.some(({ isPending }) => isPending)) return new Map()
       if (round === 0) await this.#anything(1)
       const answers = this.#replies.size
-      const text = await this.#askControl(
+      text = await this.#askControl(
         "select string_agg(pid || ':' || array_to_string(pg_blocking_pids(pid), ','), ' ' order by pid) from unnest($1::int4[]) pid",
         [this.#pids()]
       )
@@ -225,12 +232,14 @@ export class RealServer implements Player {
         answers === this.#replies.size &&
         pending.length === waits.size &&
         pending.every(({ isLimited }) => !isLimited) &&
+        !waits.values().some((whom) => whom.has(stranger)) &&
         !hasCycle(waits)
       if (isSettled && text === before) return waits
       before = isSettled ? text : ""
       if (!isSettled) await this.#anything(1)
     }
-    throw new Error("the server does not come to rest")
+    const all = "select string_agg(concat_ws(' ', pid, backend_type, state, query), E'\\n') from pg_stat_activity"
+    throw new Error(`the server does not come to rest: ${text}\n${await this.#askControl(all, [])}`)
   }
 
   #pids(): ReadonlyArray<number> {

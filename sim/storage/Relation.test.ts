@@ -12,7 +12,16 @@ const row = (id: number, name: string) => ({ id, name, value: 1 })
 
 const write = (relation: Relation, slot: Slot, writer: Transaction, name: string | undefined) => {
   const next = name === undefined ? undefined : row(1, name)
-  slot.head = { row: next, writer, command: 1, lock: "for update", reindexed: true, previous: slot.head }
+  slot.head = {
+    row: next,
+    writer,
+    command: 1,
+    lock: "for update",
+    reindexed: true,
+    missing: undefined,
+    exclusive: undefined,
+    previous: slot.head
+  }
   if (next !== undefined) for (const index of relation.indexes) index.add(slot, next)
 }
 

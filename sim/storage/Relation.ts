@@ -101,8 +101,7 @@ export class Relation implements Home {
       home: this,
       head: undefined,
       holders: undefined,
-      queue: undefined,
-      isShareQueued: false
+      queue: undefined
     }
     slot.head = {
       row,
@@ -110,6 +109,8 @@ export class Relation implements Home {
       command,
       lock: "for no key update",
       reindexed: false,
+      missing: undefined,
+      exclusive: undefined,
       previous: undefined
     }
     this.slots.add(slot)

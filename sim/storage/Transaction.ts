@@ -17,6 +17,10 @@ export interface Version {
   readonly lock: RowLock
   /** Whether any index may know it under another key than the version before. */
   readonly reindexed: boolean
+  /** Names of the indexes that it is still to enter, in order, while its writer waits at the first of them. */
+  missing: ReadonlyArray<string> | undefined
+  /** Who changed or locked it so that `for share` conflicts: as of the last lock, so it may have ended (Locks.ts, K1). */
+  exclusive: Transaction | undefined
   previous: Version | undefined
 }
 
@@ -35,8 +39,6 @@ export interface Slot {
   head: Version | undefined
   holders: Array<Holder> | undefined
   queue: Array<RowWait> | undefined
-  /** `for share` may not pass those who wait (Locks.ts, K1). */
-  isShareQueued: boolean
 }
 
 export interface Holder {
