@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { checkCommand, type CheckOptions } from "./checkCommand.ts"
+import { UsageError } from "./Usage.ts"
 
 const launcher = path.join(import.meta.dirname, "stormglass.js")
 
@@ -140,39 +142,47 @@ describe("check", { timeout: 60_000 }, () => {
   })
 
   it("says in one line what is wrong, and ends with 2", () => {
-    const cases: ReadonlyArray<readonly [text: string | undefined, args: ReadonlyArray<string>, said: RegExp]> = [
-      [undefined, ["nowhere", "--model", "register"], /check nowhere: cannot read it: .*no such file/],
-      [
-        stale,
-        ["history", "--model", "registr"],
-        /--model: there is no model "registr"; did you mean "register"\?; there are register, /
-      ],
-      [
-        `${stale}3 :ok :read 1`,
-        ["history", "--model", "register"],
-        /check history: line 7: process 3 is answered ok to read and has called nothing/
-      ],
-      [
-        stale,
-        ["history", "--model", "queue"],
-        /check history: line 1: unknown operation write; there are enqueue, dequeue/
-      ],
-      [stale, ["history", "--model", "register", "--timeout", "soon"], /--timeout: /],
-      [stale, ["history", "--model", "register", "--level", "serializable"], /--level: only with --model list-append/],
-      [stale, ["history", "--model", "list-append", "--whole"], /--whole: transactions are always judged as a whole/],
-      [stale, ["history", "--model", "list-append"], /check history: line 1: unknown operation write; there is txn/],
-      [
-        "0 :invoke :txn [[:r 1 nil] [:pop 1 2]]",
-        ["-", "--model", "list-append"],
-        /check -: line 1: txn: \["pop",1,2\] is neither/
-      ],
-      [stale, ["history", "--model", "register", "--format", "ndjson"], /check history: line 1: no JSON/]
-    ]
-    for (const [text, args, said] of cases) {
-      const { code, err, out } = check(text, ...args)
-      assert.deepStrictEqual([code, out], [2, ""])
-      assert.match(err, said)
-      assert.match(err, /^stormglass: [^\n]*\n$/)
-    }
+    const { code, err, out } = check(stale, "history", "--model", "registr")
+    assert.deepStrictEqual([code, out], [2, ""])
+    assert.match(
+      err,
+      /^stormglass: --model: there is no model "registr"; did you mean "register"\?; there are register, [^\n]*\n$/
+    )
   })
 })
+
+describe("check refuses", () => {
+  const cases: ReadonlyArray<readonly [text: string | undefined, options: Partial<CheckOptions>, said: RegExp]> = [
+    [undefined, {}, /check \S+: cannot read it: .*no such file/],
+    ["\n", {}, /check \S+: line 1: there is nothing in it/],
+    [`${stale}3 :ok :read 1`, {}, /check \S+: line 7: process 3 is answered ok to read and has called nothing/],
+    [stale, { model: "queue" }, /check \S+: line 1: unknown operation write; there are enqueue, dequeue/],
+    [stale, { level: "serializable" }, /--level: only with --model list-append/],
+    [stale, { model: "list-append", isWhole: true }, /--whole: transactions are always judged as a whole/],
+    [stale, { model: "list-append" }, /check \S+: line 1: unknown operation write; there is txn/],
+    ["0 :invoke :txn [[:r 1 nil] [:pop 1 2]]", { model: "list-append" }, /: line 1: txn: \["pop",1,2\] is neither/],
+    [stale, { format: "ndjson" }, /check \S+: line 1: no JSON/],
+    [stale, { memoryMegabytes: 0 }, /--memory: 0 is less than a megabyte/]
+  ]
+  for (const [text, options, said] of cases) {
+    it(String(said), async () => {
+      const file = path.join(directory, "history")
+      if (text !== undefined) writeFileSync(file, text)
+      const error = await checkCommand({ ...plain, file, ...options }).catch((error: unknown) => error)
+      assert.instanceOf(error, UsageError)
+      assert.match(error.message, said)
+      assert.notInclude(error.message, "\n")
+    })
+  }
+})
+
+const plain: Omit<CheckOptions, "file"> = {
+  model: "register",
+  format: undefined,
+  isWhole: false,
+  level: undefined,
+  timeoutMillis: undefined,
+  memoryMegabytes: 64,
+  isJson: false,
+  isStopped: () => false
+}

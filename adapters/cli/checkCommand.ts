@@ -1,11 +1,11 @@
 /** `stormglass check`: a history from elsewhere, judged by a model. */
 import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
-import { checkables, type Judgement, type Judging } from "../../core/history/checkables.ts"
+import type { Judgement, Judging } from "../../core/history/checkables.ts"
 import { type HistoryRecord, Unreadable } from "../../core/history/HistoryRecord.ts"
+import { inTurns } from "../../core/history/inTurns.ts"
 import { pairRecords } from "../../core/history/pairRecords.ts"
 import { formatOf, type HistoryFormat, readHistory } from "../../core/history/readHistory.ts"
-import { orNearest } from "../../sim/nemesis/nearest.ts"
 import {
   type About,
   type CheckEnd,
@@ -14,6 +14,7 @@ import {
   judgeIsolation,
   type LevelName
 } from "./judgeIsolation.ts"
+import { loadModel } from "./loadModel.ts"
 import { paint, Ticker } from "./Output.ts"
 import { reasonOf } from "./Session.ts"
 import { UsageError } from "./Usage.ts"
@@ -35,12 +36,7 @@ export interface CheckOptions {
 export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => {
   const started = performance.now()
   const { file } = options
-  const known = [...checkables, isolationModel].map(({ name }) => name)
-  if (!known.includes(options.model)) {
-    const near = orNearest(options.model, known)
-    throw new UsageError(`--model: there is no model "${options.model}"${near}; there are ${known.join(", ")}`)
-  }
-  const model = checkables.find(({ name }) => name === options.model)
+  const model = await loadModel(options.model)
   if (options.memoryMegabytes < 1) throw new UsageError(`--memory: ${options.memoryMegabytes} is less than a megabyte`)
   if (model === undefined && options.isWhole) throw new UsageError("--whole: transactions are always judged as a whole")
   if (model !== undefined && options.level !== undefined) throw new UsageError("--level: only with --model list-append")
@@ -49,7 +45,7 @@ export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => 
     const format = options.format ?? formatOf(text)
     const records = readHistory(text, format)
     const exchanges = pairRecords(records)
-    const about = { file, model: options.model, format }
+    const about = { file, model: model?.name ?? isolationModel.name, format }
     if (model === undefined) return judgeIsolation(exchanges, about, { ...options, started })
     const memoryBytesMax = options.memoryMegabytes * 2 ** 20
     const judging = model.begin(exchanges, { memoryBytesMax, isWhole: options.isWhole })
@@ -61,35 +57,23 @@ export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => 
   }
 }
 
-/** Steps between two looks at the clock: some milliseconds. */
-const turnSteps = 20_000
-
-/** Yields after each turn, so that whoever started it may end it. */
-const judge = (judging: Judging, options: CheckOptions, started: number): Effect.Effect<Judgement> =>
-  Effect.gen(function* () {
-    const { timeoutMillis = Infinity } = options
-    const ticker = new Ticker()
-    for (;;) {
-      const judgement = judging.advance(turnSteps)
-      const { memoryBytes, parts, partsDone, steps } = judging.progress()
-      const end =
-        judgement ??
-        (options.isStopped()
-          ? unknown("it was told to stop")
-          : performance.now() - started > timeoutMillis
-            ? unknown(`undecided after ${timeoutMillis / 1_000} s`)
-            : undefined)
-      if (end !== undefined) {
-        ticker.end()
-        return end
-      }
-      const megabytes = Math.round(memoryBytes / 2 ** 20)
-      ticker.say(
-        () => `${(steps / 1e6).toFixed(1)} million steps, ${partsDone} of ${parts} parts done, ${megabytes} MB`
-      )
-      yield* Effect.yieldNow
-    }
-  })
+/** Looks at the clock and at who wants it to stop after each turn. */
+const judge = (judging: Judging, options: CheckOptions, started: number): Effect.Effect<Judgement> => {
+  const { timeoutMillis = Infinity } = options
+  const ticker = new Ticker()
+  const betweenTurns = (): Judgement | undefined => {
+    if (options.isStopped()) return unknown("it was told to stop")
+    if (performance.now() - started > timeoutMillis) return unknown(`undecided after ${timeoutMillis / 1_000} s`)
+    const { memoryBytes, parts, partsDone, steps } = judging.progress()
+    const megabytes = Math.round(memoryBytes / 2 ** 20)
+    ticker.say(() => `${(steps / 1e6).toFixed(1)} million steps, ${partsDone} of ${parts} keys done, ${megabytes} MB`)
+    return undefined
+  }
+  return Effect.ensuring(
+    inTurns(judging, { betweenTurns }),
+    Effect.sync(() => ticker.end())
+  )
+}
 
 function unknown(reason: string): Judgement {
   return { _tag: "Unknown", reason }

@@ -264,7 +264,9 @@ const check = Command.make(
   "check",
   {
     file: Argument.String("file").pipe(Argument.withDescription("A history; - is standard input")),
-    model: Flag.String("model").pipe(Flag.withDescription("What it is a history of: a name from `list models`")),
+    model: Flag.String("model").pipe(
+      Flag.withDescription("What it is a history of: a name from `list models`, or a file that exports a model")
+    ),
     format: Flag.Literals("format", historyFormats).pipe(
       Flag.withDescription("How it is written, if its first line does not tell"),
       Flag.optional
@@ -314,6 +316,7 @@ const check = Command.make(
     { command: "stormglass check history.edn --model cas-register --timeout 60", description: "as Jepsen writes it" },
     { command: "stormglass check etcd_000.log --model cas-register", description: "lines of Jepsen's log" },
     { command: "stormglass check c10-ok.txt --model kv --whole", description: "all keys as one object" },
+    { command: "stormglass check history.ndjson --model ./my/model.ts", description: "a model of your own" },
     {
       command: "stormglass check elle.edn --model list-append --level repeatable-read",
       description: "transactions against an isolation level"

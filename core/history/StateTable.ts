@@ -1,6 +1,6 @@
 /**
- * States as small integers, equal ones as one, and what operations make of them: the model is asked once for each pair of a state
- * and an operation.
+ * States as small integers, equal ones as one, and what operations make of them. The latest answers of the model are kept, as a
+ * search asks again and again what it has just asked.
  */
 import type { MemoryBudget } from "./MemoryBudget.ts"
 import type { Model, Operation } from "./Model.ts"
@@ -13,6 +13,8 @@ export const exhausted = -2
 /** A guess: states are the model's own, and share most of what they hold. */
 const stateBytes = 256
 const slotInts = 3
+/** What fits into a processor's cache: asking the model again is cheaper than memory. */
+const slotsMax = 1 << 14
 
 export class StateTable<State, Input, Output> {
   readonly #model: Model<State, Input, Output>
@@ -22,10 +24,9 @@ export class StateTable<State, Input, Output> {
   readonly #hashes: Array<number> = []
   /** State + 1 by hash, in open addressing; 0 is an empty slot. */
   #byHash = new Int32Array(256)
-  /** (state + 1, operation, next) in open addressing; 0 is an empty slot. */
-  #transitions = new Int32Array(slotInts * 1024)
-  #slots = 1024
-  #filled = 0
+  /** (state + 1, operation, next): the latest that fell into each slot. */
+  #transitions: Int32Array
+  readonly #mask: number
   #bytes: number
 
   constructor(
@@ -36,6 +37,9 @@ export class StateTable<State, Input, Output> {
     this.#model = model
     this.#operations = operations
     this.#memory = memory
+    const slots = Math.min(slotsMax, 2 ** Math.ceil(Math.log2(operations.length * 16 + 1)))
+    this.#mask = slots - 1
+    this.#transitions = new Int32Array(slots * slotInts)
     this.#bytes = memory.take(this.#transitions.byteLength) ? this.#transitions.byteLength : 0
     this.#add(model.initial, model.hash(model.initial))
   }
@@ -46,19 +50,16 @@ export class StateTable<State, Input, Output> {
 
   /** The id of the state after the operation, `impossible` or `exhausted`. */
   step(state: number, operation: number): number {
-    const mask = this.#slots - 1
-    let slot = hashOf(state, operation) & mask
-    for (;;) {
-      const at = slot * slotInts
-      const key = this.#transitions[at]!
-      if (key === 0) break
-      if (key === state + 1 && this.#transitions[at + 1] === operation) return this.#transitions[at + 2]!
-      slot = (slot + 1) & mask
-    }
+    const at = (hashOf(state, operation) & this.#mask) * slotInts
+    if (this.#transitions[at] === state + 1 && this.#transitions[at + 1] === operation)
+      return this.#transitions[at + 2]!
     const { input, output, times } = this.#operations[operation]!
     const after = this.#model.step(this.#states[state]!, input, output, times)
     const next = after === undefined ? impossible : this.#intern(after)
-    if (next === exhausted || !this.#remember(state, operation, next)) return exhausted
+    if (next === exhausted) return exhausted
+    this.#transitions[at] = state + 1
+    this.#transitions[at + 1] = operation
+    this.#transitions[at + 2] = next
     return next
   }
 
@@ -100,26 +101,6 @@ export class StateTable<State, Input, Output> {
     while (this.#byHash[slot] !== 0) slot = (slot + 1) & mask
     this.#byHash[slot] = id + 1
   }
-
-  #remember(state: number, operation: number, next: number): boolean {
-    if (this.#filled * 2 >= this.#slots && !this.#grow()) return false
-    place(this.#transitions, this.#slots - 1, state + 1, operation, next)
-    this.#filled++
-    return true
-  }
-
-  #grow(): boolean {
-    const old = this.#transitions
-    if (!this.#memory.take(old.byteLength * 2)) return false
-    this.#slots *= 2
-    this.#transitions = new Int32Array(this.#slots * slotInts)
-    for (let at = 0; at < old.length; at += slotInts) {
-      if (old[at] !== 0) place(this.#transitions, this.#slots - 1, old[at]!, old[at + 1]!, old[at + 2]!)
-    }
-    this.#memory.giveBack(old.byteLength)
-    this.#bytes += old.byteLength
-    return true
-  }
 }
 
 function slotOf(hash: number): number {
@@ -129,12 +110,4 @@ function slotOf(hash: number): number {
 function hashOf(state: number, operation: number): number {
   const hash = Math.imul(state, 0x9e3779b1) ^ Math.imul(operation + 1, 0x85ebca6b)
   return hash ^ (hash >>> 15)
-}
-
-function place(transitions: Int32Array, mask: number, key: number, operation: number, next: number): void {
-  let slot = hashOf(key - 1, operation) & mask
-  while (transitions[slot * slotInts] !== 0) slot = (slot + 1) & mask
-  transitions[slot * slotInts] = key
-  transitions[slot * slotInts + 1] = operation
-  transitions[slot * slotInts + 2] = next
 }

@@ -1,4 +1,5 @@
 /** What is measured: each figure by itself in a fresh process. */
+import { type Row, rows } from "../../../core/history/Porcupine.fixture.ts"
 import type { Workload } from "../../../sim/bench/Workload.ts"
 
 /** What one process found. `count` is what was done, in the figure's unit. */
@@ -27,7 +28,7 @@ export interface Figure {
   readonly target?: number
   /** The least that we promise of what is done in a second. */
   readonly targetPerSecond?: number
-  readonly unit: "messages" | "seeds" | "days" | "updates" | "requests" | "changes"
+  readonly unit: "messages" | "seeds" | "days" | "updates" | "requests" | "changes" | "logs" | "transactions"
   /** Loads what it needs, which is not measured, and returns the work, which is. */
   readonly load: () => Promise<() => Work | Promise<Work>>
 }
@@ -160,6 +161,32 @@ const postgres = (name: string, unit: Figure["unit"], contest: "fencedUpdate" | 
   }
 })
 
+const checkers = "checkers of histories"
+
+const porcupine = (name: string, targetPerSecond: number, isMeant: (row: Row) => boolean): Figure => ({
+  name,
+  group: checkers,
+  unit: "logs",
+  targetPerSecond,
+  load: async () => (await import("./checkerWork.ts")).porcupine(isMeant)
+})
+
+const serialStore = (name: string, hasTimes: boolean): Figure => ({
+  name,
+  group: checkers,
+  unit: "transactions",
+  // A hundred thousand in two seconds.
+  targetPerSecond: 50_000,
+  load: async () => (await import("./checkerWork.ts")).serialStore(100_000, hasTimes)
+})
+
+/** Only where the data is at hand. */
+const histories: ReadonlyArray<Figure> = [
+  porcupine("50 etcd logs", 100, ({ model }) => model.startsWith("etcd")),
+  porcupine("c10-ok, whole map", 1, ({ file, model }) => file === "c10-ok.txt" && model === "kv-whole-map"),
+  porcupine("c10-bad, whole map", 1, ({ file, model }) => file === "c10-bad.txt" && model === "kv-whole-map")
+]
+
 export const figures: ReadonlyArray<Figure> = [
   ...mesh("mesh of 5 hosts", five, { datagrams: 0.16, sockets: 0.09 }),
   testClock,
@@ -182,5 +209,8 @@ export const figures: ReadonlyArray<Figure> = [
     group: onPostgres,
     unit: "changes",
     load: async () => (await import("./feedWork.ts")).prepareLatency()
-  }
+  },
+  ...(rows().length > 0 ? histories : []),
+  serialStore("isolation", false),
+  serialStore("isolation, real time", true)
 ]

@@ -135,7 +135,7 @@ function table(all: ReadonlyArray<Row>, rounds: number): string {
       const isMissed = target !== undefined && scoreOf(row) < target
       const cells = [
         `${millis.toFixed(millis < 100 ? 1 : 0)} ms`,
-        `${short(perSecond)} ${figure.unit === "messages" ? "msg" : figure.unit}`,
+        `${short(perSecond)} ${unitOf(figure)}`,
         ratio === undefined ? "" : ratio.toFixed(3),
         target === undefined ? "" : `${target < 1e6 ? target : short(target)}${isMissed ? " missed" : ""}`,
         row.virtualSeconds === 0 ? "" : short(virtualPerSecond(row)),
@@ -154,6 +154,11 @@ function table(all: ReadonlyArray<Row>, rounds: number): string {
   }
   lines.push("", `Median of ${rounds}, each in a fresh process; node ${process.versions.node}.`, "")
   return lines.join("\n")
+}
+
+/** What fits into its column. */
+function unitOf({ unit }: Figure): string {
+  return unit === "messages" ? "msg" : unit === "transactions" ? "txn" : unit
 }
 
 function short(value: number): string {
