@@ -53,7 +53,10 @@ export class PartSearch<State, Input, Output> {
   #depth = 0
 
   #furthest = head
-  #furthestOrder: Int32Array = new Int32Array(0)
+  readonly #furthestOrder: Int32Array
+  #furthestDepth = 0
+  /** How much of the order is as it was when it was last copied: only the rest is copied again. */
+  #unchanged = 0
   #furthestState = 0
   #verdict: PartVerdict | undefined
   #steps = 0
@@ -87,6 +90,7 @@ export class PartSearch<State, Input, Output> {
     this.#link()
     this.#order = new Int32Array(count)
     this.#statesBefore = new Int32Array(count)
+    this.#furthestOrder = new Int32Array(count)
   }
 
   /** How many operations have been tried, somewhere. */
@@ -110,7 +114,7 @@ export class PartSearch<State, Input, Output> {
   /** Of a part that is impossible: exact. Before that, as far as the search has come. */
   deadEnd(): DeadEnd<State, Input, Output> | undefined {
     if (this.#furthest === head) return undefined
-    const order = new Set(this.#furthestOrder)
+    const order = new Set(this.#furthestOrder.subarray(0, this.#furthestDepth))
     const end = this.#positions[this.#furthest]!
     return {
       order: Array.from(order, (operation) => this.#operations[operation]!),
@@ -203,6 +207,7 @@ export class PartSearch<State, Input, Output> {
         return
       }
       const operation = this.#order[--this.#depth]!
+      this.#unchanged = Math.min(this.#unchanged, this.#depth)
       this.#state = this.#statesBefore[this.#depth]!
       this.#placed.remove(this.#bits[operation]!)
       this.#putBack(operation)
@@ -214,9 +219,11 @@ export class PartSearch<State, Input, Output> {
 
   #remember(): void {
     const isFurther = this.#furthest === head || this.#positions[this.#at]! > this.#positions[this.#furthest]!
-    if (!isFurther && (this.#at !== this.#furthest || this.#depth <= this.#furthestOrder.length)) return
+    if (!isFurther && (this.#at !== this.#furthest || this.#depth <= this.#furthestDepth)) return
     this.#furthest = this.#at
-    this.#furthestOrder = this.#order.slice(0, this.#depth)
+    this.#furthestOrder.set(this.#order.subarray(this.#unchanged, this.#depth), this.#unchanged)
+    this.#furthestDepth = this.#depth
+    this.#unchanged = this.#depth
     this.#furthestState = this.#state
   }
 

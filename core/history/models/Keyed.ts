@@ -15,6 +15,8 @@ interface State<Each> {
   readonly hash: number
 }
 
+const keysShown = 10
+
 export const keyed = <Each, Input, Output>(
   model: Model<Each, Input, Output>
 ): Model<State<Each>, KeyedInput<Input>, Output> => ({
@@ -50,10 +52,14 @@ export const keyed = <Each, Input, Output>(
   changesNothing: ({ input }, output) => model.changesNothing?.(input, output) ?? false,
   describe: ({ input, key }, output) =>
     key === "" ? model.describe(input, output) : `${showValue(key)}: ${model.describe(input, output)}`,
-  describeState: ({ each, keys }) =>
-    keys.length === 0
-      ? model.describeState(model.initial)
-      : keys.map((key, at) => `${key === "" ? "" : `${showValue(key)}: `}${model.describeState(each[at]!)}`).join("; ")
+  describeState: ({ each, keys }) => {
+    if (keys.length === 0) return model.describeState(model.initial)
+    const states = keys.slice(0, keysShown).map((key, at) => {
+      const state = model.describeState(each[at]!)
+      return key === "" ? state : `${showValue(key)}: ${state}`
+    })
+    return [...states, ...(keys.length > keysShown ? [`and ${keys.length - keysShown} more keys`] : [])].join("; ")
+  }
 })
 
 function hashOf<Each, Input, Output>(model: Model<Each, Input, Output>, key: string, state: Each): number {
