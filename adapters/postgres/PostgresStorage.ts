@@ -53,7 +53,8 @@ import { type Running, failed, makeStorage, writes } from "../../core/storage/ma
 import { bind, makeCodecs } from "./Codecs.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { failureOf } from "./Errors.ts"
-import { type Sql, type Tables, toSql } from "./Sql.ts"
+import type { Sql } from "./Sql.ts"
+import { SqlForms } from "./SqlForms.ts"
 
 /** Where the server is and who comes: the driver's own settings, those of the session apart. */
 export type ConnectionSettings = Omit<
@@ -108,7 +109,7 @@ const defaults = {
 
 /** The pool, and what is common to all that use it. */
 class Sessions {
-  readonly tables: Tables
+  readonly sql: SqlForms
   readonly #pool: PgPool.PgPool
   readonly #acquiring: Deadlines
   readonly answering: Deadlines
@@ -147,7 +148,7 @@ class Sessions {
     acquiring: Deadlines,
     answering: Deadlines
   ) {
-    this.tables = new Map(tables.map((table) => [table.name, table]))
+    this.sql = new SqlForms(new Map(tables.map((table) => [table.name, table])))
     this.#pool = pool
     this.run = run
     this.#acquiring = acquiring
@@ -288,8 +289,7 @@ function once(
 ): Answered<Answer> {
   const { fences, label } = options
   return Effect.callback<Answer, StorageError>((resume) => {
-    const { parameters, text } = toSql(statement, sessions.tables, fences)
-    const sql = { parameters, text: `${commentOf(label)}${text}` }
+    const sql = sessions.sql.of(label, statement, fences)
     let abandon: (() => void) | undefined
     const leave = sessions.acquire(
       label,
@@ -312,8 +312,6 @@ class RunningTransaction implements Running {
   readonly #sessions: Sessions
   readonly #options: TransactionOptions
   readonly transaction: Transaction
-  /** Before each statement. */
-  readonly #comment: string
   readonly #turn = Semaphore.makeUnsafe(1)
   #session: Session | undefined
   #hasWritten = false
@@ -325,17 +323,18 @@ class RunningTransaction implements Running {
   constructor(sessions: Sessions, options: TransactionOptions) {
     this.#sessions = sessions
     this.#options = options
-    this.#comment = commentOf(options.label)
     this.transaction = makeTransaction((statement) => this.#execute(statement))
   }
 
   /** Takes a connection and begins, with the fences. */
   get start(): Answered<void> {
     const { fences = [], isolation = "read committed", label } = this.#options
-    const begun = Effect.andThen(this.#acquired, this.#call(control(`begin isolation level ${isolation}`), undefined))
+    const { sql } = this.#sessions
+    const begin = sql.control(label, `begin isolation level ${isolation}`)
+    const begun = Effect.andThen(this.#acquired, this.#call(begin, undefined))
     if (fences.length === 0) return Effect.asVoid(begun)
     return begun.pipe(
-      Effect.flatMap(() => this.#call(toSql({ _tag: "Fence", fences }, this.#sessions.tables), undefined)),
+      Effect.flatMap(() => this.#call(sql.of(label, { _tag: "Fence", fences }), undefined)),
       Effect.flatMap(({ rows }) => {
         const stale = staleAmong(fences, rows)
         return stale === undefined ? Effect.void : failed(label, stale)
@@ -353,7 +352,7 @@ class RunningTransaction implements Running {
         return resume(failed(label, this.#doom))
       }
       this.isOver = true
-      session.send(this.#labelled(control("commit")), (settled) => {
+      session.send(this.#sessions.sql.control(label, "commit"), (settled) => {
         const { answer, isLost } = answerOf(label, settled, undefined, this.#hasWritten)
         if (isLost) session.discard()
         else session.release()
@@ -373,7 +372,7 @@ class RunningTransaction implements Running {
       if (session === undefined) return Effect.void
       if (this.#doom !== undefined) return Effect.sync(() => session.discard())
       return Effect.callback<void>((resume) => {
-        const abandon = session.send(this.#labelled(control("rollback")), ({ exit }) => {
+        const abandon = session.send(this.#sessions.sql.control(this.#options.label, "rollback"), ({ exit }) => {
           if (Exit.isSuccess(exit)) session.release()
           else session.discard()
           resume(Effect.void)
@@ -402,7 +401,7 @@ class RunningTransaction implements Running {
 
   #execute(statement: Statement): Answered<Answer> {
     return Effect.suspend(() => {
-      const sql = toSql(statement, this.#sessions.tables)
+      const sql = this.#sessions.sql.of(this.#options.label, statement)
       return this.#turn.withPermit(
         Effect.suspend(() => {
           if (this.isOver) {
@@ -416,14 +415,10 @@ class RunningTransaction implements Running {
     })
   }
 
-  #labelled({ parameters, text }: Sql): Sql {
-    return { parameters, text: `${this.#comment}${text}` }
-  }
-
   #call(sql: Sql, statement: Statement | undefined): Answered<Answer> {
     const { label } = this.#options
     return Effect.callback<Answer, StorageError>((resume) => {
-      const abandon = this.#session!.send(this.#labelled(sql), (settled) => {
+      const abandon = this.#session!.send(sql, (settled) => {
         const { answer, isLost } = answerOf(label, settled, statement, false)
         if (isLost) this.#doom = new Unavailable({ detail: "the connection is closed" })
         resume(answer)
@@ -480,15 +475,4 @@ function staleAmong(fences: ReadonlyArray<Fence>, rows: Answer["rows"]): Fenced 
   const stale = fences.find(({ epoch, lease }) => epochs.get(lease) !== epoch)
   if (stale === undefined) return undefined
   return new Fenced({ ...stale, actualEpoch: epochs.get(stale.lease) ?? null })
-}
-
-function control(text: string): Sql {
-  return { text, parameters: [] }
-}
-
-/** The feed's trigger looks no further than that for it. */
-const labelMax = 200
-
-function commentOf(label: string): string {
-  return `/* ${label.slice(0, labelMax).replaceAll(/[^\w./: -]/g, "_")} */ `
 }

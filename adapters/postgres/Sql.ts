@@ -40,33 +40,56 @@ export interface Sql {
   readonly parameters: ReadonlyArray<Parameter>
 }
 
+/** The place of a value in a statement: `take` reads it from the statement, and throws `SqlDefect` on what does not belong there. */
+export interface Slot {
+  readonly kind: ColumnKind
+  readonly isArray: boolean
+  readonly take: (given: unknown) => unknown
+}
+
+/** What all statements of one form have in common (Q1). */
+export interface Form {
+  readonly text: string
+  readonly slots: ReadonlyArray<Slot>
+}
+
 export type Tables = ReadonlyMap<string, Table<unknown>>
 
 /**
  * One SQL statement for one of the port's. `gate` are fences that the statement carries itself (Q5); a statement of
  * several fences on their own answers the leases' rows instead. Throws `SqlDefect`.
  */
-export const toSql = (statement: Statement, tables: Tables, gate: ReadonlyArray<Fence> = []): Sql => {
+export const toSql = (statement: Statement, tables: Tables, gate: ReadonlyArray<Fence> = []): Sql & Form => {
   const parameters: Array<Parameter> = []
-  const write: Write = (kind, value, isArray = false) => {
-    parameters.push({ kind, value, isArray })
-    return `$${parameters.length}`
+  const slots: Array<Slot> = []
+  const write: Write = (slot, given) => {
+    parameters.push(fill(slot, given))
+    return `$${slots.push(slot)}`
   }
-  const text =
-    statement._tag === "Fence" ? fence(statement.fences, write) : guarded(plain(statement, tables, write), gate, write)
-  return { text, parameters }
+  const text = statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, tables, gate, write)
+  return { text, parameters, slots }
 }
+
+export const fill = ({ isArray, kind, take }: Slot, given: unknown): Parameter => ({
+  kind,
+  value: take(given),
+  isArray
+})
 
 /** A condition over the rows of one table as SQL text without parameters, for check constraints. */
 export const toCheck = (condition: Condition, table: Table<unknown>): string =>
-  translate(condition, { table, columns: "row", write: literal })
+  translate(condition, {
+    table,
+    columns: "row",
+    write: ({ isArray, kind, take }, given) => literal(kind, take(given), isArray)
+  })
 
 /** An identifier, quoted. */
 export const name = (identifier: string): string =>
   identifier.includes('"') ? `"${identifier.replaceAll('"', '""')}"` : `"${identifier}"`
 
 /** A value as SQL text. */
-export const literal: Write = (kind, value, isArray = false) => {
+export const literal = (kind: ColumnKind, value: unknown, isArray = false): string => {
   if (isArray)
     return `array[${(value as ReadonlyArray<unknown>).map((item) => literal(kind, item)).join(", ")}]::${sqlTypes[kind]}[]`
   if (value === null) return `null::${sqlTypes[kind]}`
@@ -106,8 +129,8 @@ returns boolean language plpgsql as $$ begin
       detail = json_build_object('lease', lease, 'epoch', epoch, 'actualEpoch', actual)::text;
 end $$`
 
-/** Puts a value into the text, and says what to write in its place. */
-type Write = (kind: ColumnKind, value: unknown, isArray?: boolean) => string
+/** Puts what a statement gives into a slot, and says what to write in its place. Once for each value, in the order of `SqlForms`. */
+type Write = (slot: Slot, given: unknown) => string
 
 interface Scope {
   readonly table: Table<unknown>
@@ -116,14 +139,21 @@ interface Scope {
   readonly write: Write
 }
 
-type Plain = Exclude<Statement, { readonly _tag: "Fence" }>
+export type Plain = Exclude<Statement, { readonly _tag: "Fence" }>
 
-function guarded(statement: string, gate: ReadonlyArray<Fence>, write: Write): string {
-  if (gate.length === 0) return statement
-  const isRead = statement.startsWith("select")
+/** Whether it is a `select`, which changes nothing that the feed could be told of. */
+export const isRead = (statement: Plain): boolean =>
+  statement._tag === "Select" ||
+  statement._tag === "Count" ||
+  (statement._tag === "Insert" && statement.rows.length === 0)
+
+function guarded(statement: Plain, tables: Tables, gate: ReadonlyArray<Fence>, write: Write): string {
+  const text = plain(statement, tables, write)
+  if (gate.length === 0) return text
   const gates = gate.map((fence) => gateOf(fence, write))
-  if (!isRead) gates.push(`(select ${tellOf(gate, write)} is not null)`)
-  return `with answer as ${isRead ? "materialized " : ""}(${statement}) select * from answer where ${gates.join(" and ")}`
+  const reads = isRead(statement)
+  if (!reads) gates.push(`(select ${tellOf(gate, write)} is not null)`)
+  return `with answer as ${reads ? "materialized " : ""}(${text}) select * from answer where ${gates.join(" and ")}`
 }
 
 function plain(statement: Plain, tables: Tables, write: Write): string {
@@ -162,7 +192,7 @@ function insert(statement: Extract<Statement, { readonly _tag: "Insert" }>, scop
     requireColumns(table, row)
     const values = entries.map(([column, { kind }]) => {
       const expression = row[column]
-      return expression === undefined ? write(kind, null) : assigned(table, column, expression, proposed)
+      return expression === undefined ? write(absent[kind], null) : assigned(table, column, expression, proposed)
     })
     return `(${values.join(", ")})`
   })
@@ -183,23 +213,55 @@ function conflictOf({ onConflict }: Extract<Statement, { readonly _tag: "Insert"
 
 /** The rows of the leases, locked, for a comparison of their epochs: the lock waits, and shows the newest version. */
 function fence(fences: ReadonlyArray<Fence>, write: Write): string {
-  const keys = write("text", [...new Set(fences.map(({ lease }) => lease))].toSorted(), true)
+  const keys = write(fenceSlots.leases, fences)
   const told = `${tellOf(fences, write)} as told`
   return `select "key", "epoch", ${told} from ${name(leases.name)} where "key" = any(${keys}) order by "key" for key share`
 }
 
 /** Tells the session which fences hold (Q6). */
 function tellOf(fences: ReadonlyArray<Fence>, write: Write): string {
-  const value = JSON.stringify(fences.map(({ epoch, lease }) => ({ lease, epoch })))
-  return `set_config('${fencesSetting}', ${write("text", value)}, true)`
+  return `set_config('${fencesSetting}', ${write(fenceSlots.told, fences)}, true)`
 }
 
 function gateOf({ epoch, lease }: Fence, write: Write): string {
-  const key = write("text", accepted("leases.key", columnOf(leases, "key"), lease))
-  const wanted = write("integer", accepted("leases.epoch", columnOf(leases, "epoch"), epoch))
+  const key = write(fenceSlots.key, lease)
+  const wanted = write(fenceSlots.epoch, epoch)
   const row = `(select "epoch" from ${name(leases.name)} where "key" = ${key} for key share) as lease`
   const compared = `case when "epoch" = ${wanted} then true else stormglass_fenced(${key}, ${wanted}, "epoch") end`
   return `(select coalesce((select ${compared} from ${row}), stormglass_fenced(${key}, ${wanted}, null)))`
+}
+
+const fenceSlots = {
+  leases: slot(
+    "text",
+    (fences) => [...new Set((fences as ReadonlyArray<Fence>).map(({ lease }) => lease))].toSorted(),
+    true
+  ),
+  told: slot("text", (fences) =>
+    JSON.stringify((fences as ReadonlyArray<Fence>).map(({ epoch, lease }) => ({ lease, epoch })))
+  ),
+  key: columnSlot(leases, "key"),
+  epoch: columnSlot(leases, "epoch")
+} as const
+
+/** What no row says of a column. */
+const absent: Readonly<Record<ColumnKind, Slot>> = {
+  text: slot("text", () => null),
+  integer: slot("integer", () => null),
+  boolean: slot("boolean", () => null),
+  timestamp: slot("timestamp", () => null),
+  json: slot("json", () => null)
+}
+
+function slot(kind: ColumnKind, take: (given: unknown) => unknown, isArray = false): Slot {
+  return { kind, isArray, take }
+}
+
+/** For a new value of a column. */
+function columnSlot(table: Table<unknown>, name: string): Slot {
+  const column = columnOf(table, name)
+  const where = `${table.name}.${name}`
+  return slot(column.kind, (given) => accepted(where, column, given))
 }
 
 function whereOf(condition: Condition, scope: Scope): string {
@@ -223,8 +285,13 @@ function orderOf(table: Table<unknown>, orderBy: Extract<Statement, { readonly _
 
 function limitOf(limit: number | undefined, { table, write }: Scope): string {
   if (limit === undefined) return ""
-  if (!Number.isSafeInteger(limit) || limit < 0) throw new SqlDefect(`${table.name}: limit ${limit}`)
-  return ` limit ${write("integer", limit)}`
+  const slotOfLimit = slot("integer", (given) => {
+    if (!Number.isSafeInteger(given) || (given as number) < 0) {
+      throw new SqlDefect(`${table.name}: limit ${String(given)}`)
+    }
+    return given
+  })
+  return ` limit ${write(slotOfLimit, limit)}`
 }
 
 function setOf(set: Assignments, scope: Scope): string {
@@ -247,11 +314,10 @@ function setOf(set: Assignments, scope: Scope): string {
 /** An expression as the new value of a column. */
 function assigned(table: Table<unknown>, name: string, expression: Expression<unknown>, scope: Scope): string {
   const column = columnOf(table, name)
-  const where = `${table.name}.${name}`
-  if (expression._tag === "Value") return scope.write(column.kind, accepted(where, column, expression.value))
+  if (expression._tag === "Value") return scope.write(columnSlot(table, name), expression.value)
   const translated = expressionOf(expression, scope)
   if (translated.kind !== column.kind && !(isNumeric(translated.kind) && isNumeric(column.kind))) {
-    throw new SqlDefect(`${where} is ${column.kind}, not ${translated.kind}`)
+    throw new SqlDefect(`${table.name}.${name} is ${column.kind}, not ${translated.kind}`)
   }
   return as(column.kind, translated)
 }
@@ -277,10 +343,10 @@ function translate(condition: Condition, scope: Scope): string {
       return `not (${translate(condition.condition, scope)})`
     case "In": {
       const { expression, values } = condition
-      const example = values.find((value) => value !== null && value !== undefined)
-      const left = operandOf(expression, expression._tag === "Value" ? kindOfValue(example) : undefined, scope)
-      const items = values.map((value) => compared(value, left.kind, scope))
-      return `${left.text} = any(${scope.write(left.kind, items, true)})`
+      const left = operandOf(expression, expression._tag === "Value" ? kindAmong(values) : undefined, scope)
+      const take = (given: unknown) =>
+        (given as ReadonlyArray<unknown>).map((value) => compared(value, left.kind, scope.table))
+      return `${left.text} = any(${scope.write(slot(left.kind, take, true), values)})`
     }
     case "IsNull":
       return `${operandOf(condition.expression, undefined, scope).text} is null`
@@ -314,7 +380,14 @@ function operandOf(expression: Expression<unknown>, beside: ColumnKind | undefin
   if (expression._tag !== "Value") return expressionOf(expression, scope)
   const own = kindOfValue(expression.value)
   const kind = own === undefined ? (beside ?? "text") : isNumeric(own) && isNumeric(beside) ? beside! : own
-  return { kind, text: scope.write(kind, compared(expression.value, kind, scope)) }
+  const { table, write } = scope
+  return {
+    kind,
+    text: write(
+      slot(kind, (given) => compared(given, kind, table)),
+      expression.value
+    )
+  }
 }
 
 function expressionOf(expression: Expression<unknown>, scope: Scope): Translated {
@@ -388,7 +461,7 @@ function kindOf(expression: Expression<unknown>, scope: Scope): ColumnKind | und
 }
 
 /** A number alone is an integer; null has no kind of its own. */
-function kindOfValue(value: unknown): ColumnKind | undefined {
+export function kindOfValue(value: unknown): ColumnKind | undefined {
   switch (typeof value) {
     case "string":
       return "text"
@@ -401,12 +474,17 @@ function kindOfValue(value: unknown): ColumnKind | undefined {
   }
 }
 
+/** The kind of a list: of the first that has one. */
+export function kindAmong(values: ReadonlyArray<unknown>): ColumnKind | undefined {
+  return kindOfValue(values.find((value) => value !== null && value !== undefined))
+}
+
 function isNumeric(kind: ColumnKind | undefined): boolean {
   return kind === "integer" || kind === "timestamp"
 }
 
 /** A value as it may stand in a comparison with this kind. */
-function compared(value: unknown, kind: ColumnKind, { table }: Scope): unknown {
+function compared(value: unknown, kind: ColumnKind, table: Table<unknown>): unknown {
   if (value === null || value === undefined) return null
   const own = kindOfValue(value)!
   if (own === "json") throw new SqlDefect(`${table.name}: json cannot be compared`)
@@ -487,7 +565,7 @@ interface Layout {
 
 const layouts = new WeakMap<Table<unknown>, Layout>()
 
-function layoutOf(table: Table<unknown>): Layout {
+export function layoutOf(table: Table<unknown>): Layout {
   const known = layouts.get(table)
   if (known !== undefined) return known
   const entries = Object.entries(columnsOf(table))

@@ -1,6 +1,8 @@
 /**
  * The storage port on real Postgres against the same statements written by hand and sent through the same driver: on one
- * server, in one process, in turns, so that whatever slows the machine slows both.
+ * server, in one process, in turns, so that whatever slows the machine slows both. By hand is what the server is asked to do
+ * by the port (the fence, what the feed is told of it, the label), as constants with a parameter for whatever varies, and its answers
+ * are read into the same values.
  */
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
@@ -14,6 +16,7 @@ import { add, and, eq, ge, now } from "../../../core/ports/Condition.ts"
 import { Storage, type StorageError, leases } from "../../../core/ports/Storage.ts"
 import { type Table, integer, make, text, timestamp } from "../../../core/ports/Table.ts"
 import * as IdempotencyKey from "../../../core/idempotency/IdempotencyKey.ts"
+import { makeCodecs } from "../../postgres/Codecs.ts"
 import * as EmbeddedPostgres from "../../postgres/EmbeddedPostgres.ts"
 import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
 import { createSchema } from "../../postgres/Schema.ts"
@@ -59,18 +62,23 @@ const fencedUpdate: Contest = {
         { label: "bench/update", fences: [{ lease: rowOf(nth), epoch: 1 }] }
       )
     ),
-  byHand: (nth, pool) => pool.use((session) => session.query(fencedUpdateByHand, [rowOf(nth), rowOf(nth), 1]))
+  byHand: (nth, pool) => {
+    const fence = { lease: rowOf(nth), epoch: 1 }
+    return pool.use((session) =>
+      session.query(fencedUpdateByHand, [rowOf(nth), fence.lease, fence.epoch, JSON.stringify([fence])])
+    )
+  }
 }
 
-const fencedUpdateByHand = `
-  with changed as (
+const fencedUpdateByHand = `/* bench/update */ with answer as (
     update counters set value = value + 1, "updatedAt" = now() where id = $1 and value >= 0
     returning id, value, "updatedAt"
   )
-  select * from changed where (select coalesce(
+  select * from answer where (select coalesce(
     (select case when epoch = $3 then true else stormglass_fenced($2, $3, epoch) end
      from (select epoch from leases where key = $2 for key share) as lease),
-    stormglass_fenced($2, $3, null)))`
+    stormglass_fenced($2, $3, null)))
+  and (select set_config('stormglass.fences', $4, true) is not null)`
 
 /** What an idempotent request costs: its claim, then the effect and the answer in one transaction. */
 const claimAndFinish: Contest = {
@@ -94,33 +102,36 @@ const claimAndFinish: Contest = {
   byHand: (nth, pool) =>
     pool.use((session) =>
       Effect.gen(function* () {
-        yield* session.query(claimByHand, ["hand", `${nth}`, "f", "h"])
-        yield* session.query("begin isolation level read committed")
-        yield* session.query(`update counters set value = value + 1, "updatedAt" = now() where id = $1 returning *`, [
-          rowOf(nth)
-        ])
+        yield* session.query(claimByHand, ["hand", `${nth}`, "f", "h", 86_400])
+        yield* session.query("/* bench/finish */ begin isolation level read committed")
+        yield* session.query(countByHand, [rowOf(nth)])
         yield* session.query(finishByHand, ["hand", `${nth}`, 1, 200, "done"])
-        yield* session.query("commit")
+        yield* session.query("/* bench/finish */ commit")
       })
     )
 }
 
-const claimByHand = `
-  insert into idempotency_keys as k (scope, key, fingerprint, state, holder, epoch, "claimedAt", "claimExpiresAt",
-    status, body, "createdAt", "expiresAt")
+const claimByHand = `/* idempotency/claim */ insert into idempotency_keys (scope, key, fingerprint, state, holder, epoch, "claimedAt",
+    "claimExpiresAt", status, body, "createdAt", "expiresAt")
   values ($1, $2, $3, 'executing', $4, 1, clock_timestamp(), clock_timestamp() + interval '5 s', null, null,
-    clock_timestamp(), clock_timestamp() + interval '24 h')
-  on conflict (scope, key) do update set fingerprint = excluded.fingerprint, state = 'executing',
-    holder = excluded.holder, epoch = k.epoch + 1, "claimedAt" = excluded."claimedAt",
-    "claimExpiresAt" = excluded."claimExpiresAt", status = null, body = null, "createdAt" = excluded."createdAt",
-    "expiresAt" = excluded."expiresAt"
-  where (k.state = 'executing' and k."claimExpiresAt" <= clock_timestamp() and k.fingerprint = excluded.fingerprint)
-    or (k."expiresAt" <= clock_timestamp() and k."claimExpiresAt" <= clock_timestamp())
-  returning *`
+    clock_timestamp(), clock_timestamp() + $5 * interval '1 second')
+  on conflict (scope, key) do update set fingerprint = $3, holder = $4, "claimedAt" = clock_timestamp(),
+    "claimExpiresAt" = clock_timestamp() + interval '5 s', state = 'executing', status = null, body = null,
+    "createdAt" = clock_timestamp(), "expiresAt" = clock_timestamp() + $5 * interval '1 second',
+    epoch = idempotency_keys.epoch + 1
+  where (idempotency_keys.state = 'executing' and idempotency_keys."claimExpiresAt" <= clock_timestamp()
+      and idempotency_keys.fingerprint = $3)
+    or (idempotency_keys."expiresAt" <= clock_timestamp() and idempotency_keys."claimExpiresAt" <= clock_timestamp())
+  returning scope, key, fingerprint, state, holder, epoch, "claimedAt", "claimExpiresAt", status, body, "createdAt",
+    "expiresAt"`
 
-const finishByHand = `
-  update idempotency_keys set state = 'finished', status = $4, body = $5
-  where scope = $1 and key = $2 and state = 'executing' and epoch = $3 returning *`
+const countByHand = `/* bench/finish */ update counters set value = value + 1, "updatedAt" = now() where id = $1
+  returning id, value, "updatedAt"`
+
+const finishByHand = `/* bench/finish */ update idempotency_keys set state = 'finished', status = $4, body = $5
+  where scope = $1 and key = $2 and state = 'executing' and epoch = $3
+  returning scope, key, fingerprint, state, holder, epoch, "claimedAt", "claimExpiresAt", status, body, "createdAt",
+    "expiresAt"`
 
 export const contests = { fencedUpdate, claimAndFinish } as const
 
@@ -130,7 +141,15 @@ export const prepare = async (contest: Contest): Promise<() => Promise<Work>> =>
   const server = await Effect.runPromise(Scope.provide(EmbeddedPostgres.make(), scope))
   const { connection } = server
   const pool = await Effect.runPromise(
-    Scope.provide(PgPool.make({ ...connection, maxConnections: connectionsMax, startupParameters: deadlines }), scope)
+    Scope.provide(
+      PgPool.make({
+        ...connection,
+        types: makeCodecs(),
+        maxConnections: connectionsMax,
+        startupParameters: deadlines
+      }),
+      scope
+    )
   )
   await Effect.runPromise(pool.use(setUp))
   const context = await Effect.runPromise(
