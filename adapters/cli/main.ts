@@ -31,6 +31,8 @@ import { makeSmall, shrinkCommand, type Small, smallDocument } from "./shrinkCom
 import { migrateCommand } from "./migrateCommand.ts"
 import { type MutantRow, concerns, mutantLine, mutantRow } from "./mutantRow.ts"
 import * as Session from "./Session.ts"
+import { neutralMutants } from "../../scenarios/mutants/neutral.ts"
+import { shrunkHead, shrunkLine, type ShrunkRow, shrunkRow } from "./shrunkRow.ts"
 import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
 import { parseSeed, parseSeeds, UsageError } from "./Usage.ts"
 
@@ -221,15 +223,27 @@ const table = Command.make(
     names: Argument.String("mutant").pipe(Argument.variadic()),
     seeds: Flag.Int("seeds").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
     storage,
+    shrink: Flag.Boolean("shrink").pipe(
+      Flag.withDescription("Make the first failure of each small, and run it under the neutral mutants"),
+      Flag.withDefault(false)
+    ),
+    out: Flag.String("out").pipe(
+      Flag.withDescription("With --shrink: write the small failures to this directory"),
+      Flag.optional
+    ),
     jobs,
     json
   },
-  (options) => attempt(() => mutantsCommand(options))
+  (options) => attempt(() => (options.shrink ? shrunkCommand(options) : mutantsCommand(options)))
 ).pipe(
   Command.withDescription("For every mutant, or those named: its incident, the seeds to find it, what caught it"),
   Command.withExamples([
     { command: "stormglass mutants", description: "all, a few minutes" },
-    { command: "stormglass mutants no-fence no-brake", description: "two of them" }
+    { command: "stormglass mutants no-fence no-brake", description: "two of them" },
+    {
+      command: "stormglass mutants --shrink",
+      description: "how small their failures become, and whether edits lose them"
+    }
   ])
 )
 
@@ -749,6 +763,44 @@ async function mutantsCommand(options: {
     if (why !== undefined) print(`${name.padEnd(44)}${paint("dim", `not to be found on PGlite: ${why}`)}`)
   }
   print(`\n${found} of ${chosen.length} found and replayed`)
+}
+
+async function shrunkCommand(options: {
+  readonly names: ReadonlyArray<string>
+  readonly seeds: number
+  readonly storage: DatabaseName
+  readonly out: Option.Option<string>
+  readonly jobs: number
+  readonly json: boolean
+}): Promise<void> {
+  const named = options.names.length === 0 ? mutants : options.names.map(Session.requireMutant)
+  const chosen = named.filter(({ suite }) => suite === undefined)
+  const { seeds, storage } = options
+  const search = { seeds, storage, jobs: 1, isStopped: () => state.isStopped }
+  const rows: Array<ShrunkRow> = []
+  if (!options.json) print(paint("bold", shrunkHead))
+  const left = chosen.values()
+  const lane = async (): Promise<void> => {
+    for (const mutant of left) {
+      if (state.isStopped) return
+      const row = await shrunkRow(mutant, search, Option.getOrUndefined(options.out))
+      if (row === undefined) {
+        state.exitCode = 1
+        if (!options.json) print(paint("red", `${mutant.name.padEnd(38)} not found`))
+        continue
+      }
+      rows.push(row)
+      if (!row.isGood) state.exitCode = 1
+      if (!options.json) print(shrunkLine(row))
+    }
+  }
+  await Promise.all(Array.from({ length: jobsOf(options) }, lane))
+  if (options.json) return print(JSON.stringify(rows, null, 2))
+  const pairs = rows.length * neutralMutants.length
+  const lost = rows.flatMap(({ lostUnder }) => lostUnder).length
+  print(
+    `\n${rows.filter(({ isGood }) => isGood).length} of ${chosen.length} small; ${pairs - lost} of ${pairs} fail in the same way under a neutral mutant`
+  )
 }
 
 function durationMicros(flag: string, text: string): number {

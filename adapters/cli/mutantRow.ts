@@ -15,6 +15,7 @@ import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.t
 import type { Mutant, Suite } from "../../scenarios/mutants/Mutant.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { type RunResult, isFailure } from "../../sim/run/Verdict.ts"
+import type { Supervisor } from "../../sim/host/Supervisor.ts"
 import { inFreshProcess } from "./inFreshProcess.ts"
 import { editedLine } from "./mutantPlugin.ts"
 import { paint } from "./Output.ts"
@@ -54,24 +55,22 @@ export const mutantLine = ({ caughtBy, incident, isFound, mutant, seeds, where }
   return `${mutant.padEnd(44)}${isFound ? how : paint("red", how)}  ${paint("dim", incident)}`
 }
 
-async function rowOfScenarios(mutant: Mutant, search: Search): Promise<MutantRow> {
+/** The scenarios of the catalogue, seed after seed, up to the first failure: what ran, in order. */
+export const untilFound = (
+  supervisor: Supervisor,
+  { isStopped, seeds: seedsMax, storage }: Search
+): Promise<ReadonlyArray<RunResult>> => {
   const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
-  const seeds = parseSeeds(String(Math.ceil(search.seeds / scenarios.length)))
-  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random", storage: search.storage }).slice(
-    0,
-    search.seeds
-  )
+  const seeds = parseSeeds(String(Math.ceil(seedsMax / scenarios.length)))
+  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random", storage }).slice(0, seedsMax)
+  const onResult = () => undefined
+  return sweep({ supervisor, requests, budgetMillis: undefined, untilFailure: true, onResult, isStopped })
+}
+
+async function rowOfScenarios(mutant: Mutant, search: Search): Promise<MutantRow> {
   const supervisor = Session.supervise(Session.requireFit(mutant), search.jobs)
   try {
-    const results = await sweep({
-      supervisor,
-      requests,
-      budgetMillis: undefined,
-      untilFailure: true,
-      onResult: () => undefined,
-      isStopped: search.isStopped
-    })
-    return judged(mutant, results)
+    return judged(mutant, await untilFound(supervisor, search))
   } finally {
     await supervisor.close()
   }

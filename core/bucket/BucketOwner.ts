@@ -39,9 +39,12 @@ export const run = <R>(
     const draining = new Set<number>()
     let assigned: { readonly version: string; readonly mine: ReadonlyArray<number> } = { version: "", mine: [] }
     let present: ReadonlyArray<string> = []
+    let settled: ReadonlySet<string> = new Set()
 
     const assignFrom = Effect.fnUntraced(function* (view: View) {
-      const sharing = Member.shareholders(view.live, view.seenAtMicros)
+      const settledNow = Member.settledAmong(view.live, { nowMicros: view.seenAtMicros, before: settled })
+      settled = new Set(settledNow.map(Member.holderOf))
+      const sharing = Member.shareholders(view.live, settledNow)
       const version = Member.versionOf(sharing)
       if (version === assigned.version) return
       const mine = groupsOf(assign(groups, sharing), membership.self.id)

@@ -34,13 +34,22 @@ export type Member = RowOf<typeof members>
 export const holderOf = (member: Pick<Member, "id" | "incarnation">): string => `${member.id}/${member.incarnation}`
 
 /**
- * Who gets buckets: those who have stayed past the join debounce, by the database's clock. While nobody has (a cluster that
- * has just started), everybody does.
+ * Those who have stayed past the join debounce, by the database's clock. That clock may be set back: whoever was seen to be settled
+ * before stays so, by `before` (as `holderOf` names them), and so does who joined at a moment that has yet to come.
  */
-export const shareholders = (live: ReadonlyArray<Member>, nowMicros: number): ReadonlyArray<Member> => {
-  const settled = live.filter((member) => member.joinedAt <= nowMicros - memberJoinDebounceMillis * 1_000)
-  return settled.length > 0 ? settled : live
+export const settledAmong = (
+  live: ReadonlyArray<Member>,
+  at: { readonly nowMicros: number; readonly before: ReadonlySet<string> }
+): ReadonlyArray<Member> => {
+  const debounceMicros = memberJoinDebounceMillis * 1_000
+  return live.filter(
+    (member) => Math.abs(at.nowMicros - member.joinedAt) >= debounceMicros || at.before.has(holderOf(member))
+  )
 }
+
+/** Who gets buckets: those who are settled; while nobody is (a cluster that has just started), everybody. */
+export const shareholders = (live: ReadonlyArray<Member>, settled: ReadonlyArray<Member>): ReadonlyArray<Member> =>
+  settled.length > 0 ? settled : live
 
 /** Names a set of members with their weights; nodes that compute from equal versions compute equal assignments. */
 export const versionOf = (live: ReadonlyArray<Member>): string =>
