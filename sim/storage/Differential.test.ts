@@ -12,7 +12,7 @@ import type { Connection } from "../../adapters/postgres/EmbeddedPostgres.ts"
 import { add, and, eq, ge, isIn, subtract } from "../../core/ports/Condition.ts"
 import { type Isolation, type RowLock, type Transaction, leases } from "../../core/ports/Storage.ts"
 import { accounts, statementOf } from "./Dialogue.ts"
-import { Model, type Move, type Turn, describe as told } from "./Lockstep.fixture.ts"
+import { Model, type Move, type Observed, type Turn, describe as told } from "./Lockstep.fixture.ts"
 import { RealServer, createTables } from "./RealServer.fixture.ts"
 import type { ReadTracking } from "./Serializability.ts"
 
@@ -429,8 +429,101 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
       [1, rollback],
       [0, commit]
     )
+  },
+  {
+    name: "who meant to change a row and met a change queues again for what it read, while others hold that",
+    schedule: turns(
+      [1, change(1)],
+      [3, change(1)],
+      [2, remove(1)],
+      [0, take(1, "for key share")],
+      [0, change(1)],
+      [1, commit],
+      [0, commit],
+      [2, commit],
+      [3, commit]
+    )
   }
 ]
+
+const upsert = (id: number, name: string) =>
+  saying((t) =>
+    t.insert(
+      accounts,
+      { id, name, value: 5 },
+      { onConflict: { target: ["id"], action: "update", set: (row) => ({ value: add(row.value, 1) }) } }
+    )
+  )
+const takeAll = saying((t) => t.select(accounts, { orderBy: ["id"], lock: "for update" }))
+
+const seen = (replies: Readonly<Record<number, string>>, waits: Readonly<Record<number, number>> = {}): Observed => ({
+  replies: new Map(Object.entries(replies).map(([session, reply]) => [Number(session), reply])),
+  waits: new Map(Object.entries(waits).map(([session, whom]) => [Number(session), new Set([whom])]))
+})
+const row = (id: number, name: string, value: number) => JSON.stringify({ id, name, value })
+const all = (...rows: ReadonlyArray<string>) => `${rows.length}: ${rows.toSorted().join(" ")}`
+const three = row(3, "three", 5)
+
+/** What the server has shown and will rarely show again: those who were set free together went on at the same time. */
+const shown: ReadonlyArray<{
+  readonly name: string
+  readonly steps: ReadonlyArray<readonly [session: number, move: Move, server: Observed, isolation?: Isolation]>
+}> = [
+  {
+    name: "both had written their rows before either looked for duplicates",
+    steps: [
+      [0, takeAll, seen({ 0: all(row(1, "one", 5), three, row(2, "two", 5)) })],
+      [1, rename(2, "one"), seen({}, { 1: 0 })],
+      [3, rename(1, "two"), seen({}, { 1: 0, 3: 0 })],
+      [0, rollback, seen({ 0: "RolledBack", 1: "Deadlock", 3: "UniqueViolation accounts_key_name" })]
+    ]
+  },
+  {
+    name: "one found a duplicate before the other changed it, which shows when a third one queues",
+    steps: [
+      [0, change(1), seen({ 0: all(row(1, "one", 6)) })],
+      [2, upsert(1, "a"), seen({}, { 2: 0 })],
+      [1, change(1), seen({}, { 1: 0, 2: 0 })],
+      [0, commit, seen({ 0: "Committed", 1: all(row(1, "one", 7)) }, { 2: 1 })],
+      [3, look, seen({ 3: all(row(1, "one", 6), three, row(2, "two", 5)) }, { 2: 1 })],
+      [0, change(1), seen({}, { 0: 2, 2: 1 })]
+    ]
+  },
+  {
+    name: "one was refused by pages, and who waited for it overtook another",
+    steps: [
+      [2, takeAll, seen({ 2: all(row(1, "one", 5), three, row(2, "two", 5)) }), "serializable"],
+      [1, remove(1), seen({}, { 1: 2 }), "serializable"],
+      [0, takeAll, seen({}, { 0: 1, 1: 2 })],
+      [3, rename(2, "one"), seen({}, { 0: 1, 1: 2, 3: 2 })],
+      [2, upsert(2, "b"), seen({ 2: all(row(2, "two", 6)) }, { 0: 1, 1: 2, 3: 2 })],
+      [
+        2,
+        commit,
+        seen({ 0: all(row(1, "one", 5), three, row(2, "two", 6)), 1: "SerializationFailure", 2: "Committed" }, { 3: 0 })
+      ]
+    ]
+  }
+]
+
+describe("the model", () => {
+  for (const { name, steps } of shown) {
+    it(`can do what the server once did: ${name}`, () => {
+      const model = new Model({ tables, sessions: sessionCount, readTracking: "keys", given })
+      for (const [session, move, server, isolation = "read committed"] of steps) {
+        assert.strictEqual(model.play({ session, move, isolation }, server), undefined)
+      }
+    })
+  }
+
+  it("does not do what no choice leads to: a lock is not granted to two", () => {
+    const model = new Model({ tables, sessions: sessionCount, readTracking: "keys", given })
+    const [first, second] = turns([0, take(1, "for update")], [1, take(1, "for update")])
+    const granted = all(row(1, "one", 5))
+    assert.strictEqual(model.play(first!, seen({ 0: granted })), undefined)
+    assert.strictEqual(model.play(second!, seen({ 1: granted })), `model: 1 waits for 0\nserver: 1 gets ${granted}`)
+  })
+})
 
 /** One of the concurrent players: a schema and sessions of its own on the server. */
 class Lane {

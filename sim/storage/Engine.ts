@@ -52,6 +52,8 @@ export interface EngineOptions {
    * (default: the one that was set free first).
    */
   readonly nextWoken?: (woken: ReadonlyArray<Session>) => number
+  /** Whether who goes on lets the others who are free to do so overtake before its next step (default: never). */
+  readonly givesWay?: () => boolean
   readonly onCommit?: (commit: Commit) => void
   readonly onWait?: (session: Session, wait: Wait, blockers: ReadonlyArray<Transaction>) => void
   /** `wait.releasedBy` is the transaction whose end let it go on. Not called when the statement was cancelled. */
@@ -176,7 +178,14 @@ export class Engine implements SessionHost {
 
   executionOf(transaction: Transaction): Execution {
     const serializability = transaction.isolation === "serializable" ? this.#serializability : undefined
-    return { transaction, clock: this.#clock, find: this.#find, left: this.#left, serializability }
+    return {
+      transaction,
+      clock: this.#clock,
+      find: this.#find,
+      left: this.#left,
+      givesWay: this.#givesWay,
+      serializability
+    }
   }
 
   /** Read committed sees what is committed when a statement begins, the others when the first one does. */
@@ -202,6 +211,10 @@ export class Engine implements SessionHost {
 
   endWait(session: Session, wait: Wait): void {
     this.#options.onGranted?.(session, wait)
+  }
+
+  postpone(session: Session): void {
+    this.#woken.push(session)
   }
 
   /** False when it cannot be serialized: then it is rolled back. */
@@ -287,6 +300,8 @@ export class Engine implements SessionHost {
     if (stored === undefined) throw new StatementDefect(`no table ${table}`)
     return stored
   }
+
+  readonly #givesWay = (): boolean => this.#woken.length > 0 && this.#options.givesWay?.() === true
 
   /** Somebody left the queue of a row, with the lock or without: those behind may move up. */
   readonly #left = (wait: RowWait): void => {

@@ -27,7 +27,7 @@ import {
 import type { ColumnKind } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
 import { type Scope, type StatementClock, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
-import { conflictingHoldersOf, heldMode, hold, isBehindFollower, mustWait, succeed } from "./Locks.ts"
+import { conflictingHoldersOf, heldMode, hold, isBehindFollower, isBehindOthers, mustWait, succeed } from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
 import { hasChangedSince, isCommitted, isHeldLater, latest, visible } from "./Snapshot.ts"
 import type { Equalities, Serializability } from "./Serializability.ts"
@@ -47,11 +47,14 @@ export interface Execution {
   readonly find: (table: string) => Stored
   /** Called when a wait leaves the queue of a row, so that those behind it can move up. */
   readonly left: (wait: RowWait) => void
+  /** Asked of who was set free together with others, before it locks a row or enters indexes: whether they go on first. */
+  readonly givesWay: () => boolean
   /** Only for a serializable transaction. */
   readonly serializability: Serializability | undefined
 }
 
-type Waiting<A> = Generator<Wait, A, void>
+/** `undefined` gives way to others who are free to go on. */
+type Waiting<A> = Generator<Wait | undefined, A, void>
 
 /** The answer at once, or a generator when the statement may have to wait. */
 export const execute = (execution: Execution, statement: Statement): Answer | Waiting<Answer> => {
@@ -138,6 +141,7 @@ function* remove(execution: Execution, statement: Extract<Statement, { readonly 
   const removed: Array<StoredRow> = []
   for (const { slot, version } of qualifying(execution, statement.table, statement.where)) {
     const acquired = yield* acquire(execution, slot, "for update", version, writing)
+    if (acquired === "changed") yield* requeue(execution, slot, "for update", version)
     const current =
       acquired === "held" ? version : yield* follow(execution, scope, slot, "for update", statement.where, false)
     if (current === undefined) continue
@@ -280,9 +284,11 @@ function* updateRow(
     const acquired = yield* acquire(execution, slot, mode, basis, writing)
     if (acquired === "held") {
       write(execution, stored.relation, slot, after, change.indexes.length > 0)
+      if (execution.givesWay()) yield
       yield* enterIndexes(execution, stored.relation, slot, after, change.indexes)
       return after
     }
+    yield* requeue(execution, slot, mode, basis)
     const newest = yield* follow(execution, scope, slot, mode, where, false)
     if (newest === undefined) return undefined
     basis = newest
@@ -324,6 +330,7 @@ function* acquire(
   options: { readonly skipLocked?: boolean; readonly isSelect?: boolean; readonly isWriting?: boolean } = {}
 ): Waiting<"held" | "changed" | "skipped"> {
   const { transaction } = execution
+  if (execution.givesWay()) yield
   let wait: RowWait | undefined
   try {
     for (;;) {
@@ -334,9 +341,10 @@ function* acquire(
       if (hasChangedSince(slot, basis, mode)) {
         // Others may hold the version read still, beside whoever has changed it: they are awaited all the same.
         const isHeld = conflictingHoldersOf(basis, slot, transaction, mode).length > 0
-        if (isHeld && wait === undefined && options.skipLocked === true) return "skipped"
+        const isBehind = isBehindOthers(basis, slot, transaction, mode, wait)
+        if ((isHeld || isBehind) && wait === undefined && options.skipLocked === true) return "skipped"
         const isFollowing = wait !== undefined && options.isSelect === true && !isFree
-        if (!isHeld && !isFollowing && !isBehindFollower(wait)) return "changed"
+        if (!isHeld && !isBehind && !isFollowing && !isBehindFollower(wait)) return "changed"
         if (wait !== undefined) wait.isFollowing ||= isFollowing
         isQueued = wait?.isQueued ?? true
       } else if (isFree) {
@@ -374,6 +382,11 @@ function leave({ left }: Execution, wait: RowWait): void {
   const remaining = slot.queue!.filter((other) => other !== wait)
   slot.queue = remaining.length === 0 ? undefined : remaining
   left(wait)
+}
+
+/** Who meant to change a row and met a change first locks, as a select would, the version it read: at the end of its queue. */
+function* requeue(execution: Execution, slot: Slot, mode: RowLock, basis: Version): Waiting<void> {
+  if (execution.transaction.isolation === "read committed") yield* acquire(execution, slot, mode, basis)
 }
 
 /** The newest version, locked and tested again after a change; `undefined` when the row is gone or no longer qualifies. */

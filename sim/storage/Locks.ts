@@ -12,7 +12,7 @@
  * Where Postgres would re-order a queue to dissolve a cycle that only the order of waiting created, this model calls a deadlock.
  */
 import type { RowLock } from "../../core/ports/Storage.ts"
-import type { RowWait, Slot, Transaction, Version, Wait } from "./Transaction.ts"
+import type { Holder, RowWait, Slot, Transaction, Version, Wait } from "./Transaction.ts"
 
 const strength: Readonly<Record<RowLock, number>> = {
   "for key share": 0,
@@ -50,12 +50,34 @@ export const conflictingHoldersOf = (
   transaction: Transaction,
   mode: RowLock
 ): ReadonlyArray<Transaction> => {
-  const conflicting = conflictingHolders(slot, transaction, mode)
-  return conflicting.filter((holder) => {
-    const since = slot.holders!.find((other) => other.transaction === holder)!.since
-    for (let older = since.previous; older !== undefined; older = older.previous) if (older === version) return false
-    return true
-  })
+  if (slot.holders === undefined) return []
+  return slot.holders
+    .filter((holder) => holds(holder, version) && holder.transaction !== transaction && conflicts(holder.mode, mode))
+    .map((holder) => holder.transaction)
+}
+
+const holds = ({ since }: Holder, version: Version): boolean => {
+  for (let older = since.previous; older !== undefined; older = older.previous) if (older === version) return false
+  return true
+}
+
+/**
+ * Whether a changed version has a queue still, and this request is not the first in it: others hold the version, however
+ * weakly, and somebody ahead waits for it.
+ */
+export const isBehindOthers = (
+  version: Version,
+  slot: Slot,
+  transaction: Transaction,
+  mode: RowLock,
+  wait: RowWait | undefined
+): boolean => {
+  const { holders, queue } = slot
+  if (holders === undefined || queue === undefined || wait?.isQueued === false) return false
+  if (heldMode(slot, transaction) !== undefined || !holders.some((holder) => holds(holder, version))) return false
+  return queue
+    .slice(0, wait === undefined ? undefined : queue.indexOf(wait))
+    .some((other) => other.isQueued && other.version === version && conflicts(other.mode, mode))
 }
 
 const conflictsWithHolders = (slot: Slot, transaction: Transaction, mode: RowLock): boolean => {

@@ -63,17 +63,25 @@ export const answered = ({ count, rows }: Answer): string =>
     .toSorted()
     .join(" ")}`
 
-/** The model, which can be told what the server chose. */
+/** The model, which finds out what the server chose. */
 export class Model {
   readonly #setting: ModelSetting
   #run: ModelRun
-  readonly #played: Array<{ readonly turn: Turn; readonly server: Observed; readonly choice: Choices }> = []
-  /** How often the server's choices were followed. */
-  readonly followed = { deadlocks: 0, refusals: 0, orders: 0 }
+  readonly #played: Array<Played> = []
 
   constructor(setting: ModelSetting) {
     this.#setting = setting
     this.#run = new ModelRun(setting)
+  }
+
+  /** How often the server's choices were followed. */
+  get followed(): { readonly deadlocks: number; readonly refusals: number; readonly orders: number } {
+    const sum = (count: (played: Played) => number) => this.#played.reduce((total, played) => total + count(played), 0)
+    return {
+      deadlocks: sum(({ followed }) => followed.deadlocks),
+      refusals: sum(({ followed }) => followed.refusals),
+      orders: sum(({ order }) => (order.length > 0 ? 1 : 0))
+    }
   }
 
   /** Whether the move makes sense in the state that its session is in. */
@@ -94,41 +102,72 @@ export class Model {
     }
   }
 
-  /** Plays the turn. What differs from what the server showed, whatever choice of it is followed; or `undefined`. */
+  /** Plays the turn. What differs from what the server showed, whatever choices of it are followed; or `undefined`. */
   play(turn: Turn, server: Observed): string | undefined {
-    const first = this.#run.follow(turn, server, { order: [], isRefused: false })
-    // Refused on the server and not here: as if it had not begun, for it has read and written nothing there.
-    const isRefused = first.isRefusedOnlyThere
-    let choice: Choices = { order: [], isRefused }
-    let tried = isRefused ? this.#again(turn, server, choice) : first
-    for (;;) {
-      if (difference(tried.observed, server) === undefined) break
-      const order = nextOrder(tried.choices)
-      if (order === undefined) return `model: ${describe(first.observed)}\nserver: ${describe(server)}`
-      choice = { order, isRefused }
-      tried = this.#again(turn, server, choice)
+    const followed = this.#run.follow(turn, server, { order: [], isRefused: false })
+    this.#played.push({ turn, server, order: [], isRefused: false, followed })
+    if (agrees(this.#played.at(-1)!)) return undefined
+    let mismatch: number | undefined = this.#played.length - 1
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const changed = this.#chooseAnew(mismatch)
+      if (changed === undefined) break
+      mismatch = this.#replay(changed)
+      if (mismatch === undefined) return undefined
     }
-    if (choice.order.length > 0) this.followed.orders++
-    this.followed.deadlocks += tried.deadlocks
-    this.followed.refusals += tried.refusals
-    this.#played.push({ turn, server, choice })
+    return `model: ${describe(followed.observed)}\nserver: ${describe(server)}`
+  }
+
+  /**
+   * Another choice at this turn or, when it has none left, at an earlier one: what the server chose may show only later. Says
+   * at which; `undefined` when everything was tried.
+   */
+  #chooseAnew(mismatch: number): number | undefined {
+    for (let position = mismatch; position >= 0; position--) {
+      const played = this.#played[position]!
+      // Refused on the server and not here: as if it had not begun, for it has read and written nothing there.
+      const isRefused = played.isRefused || played.followed.isRefusedOnlyThere
+      const order = isRefused === played.isRefused ? nextOrder(played.followed.choices) : []
+      if (order === undefined) continue
+      this.#played[position] = { ...played, order, isRefused }
+      return position
+    }
     return undefined
   }
 
-  /** The turn once more, with other choices, after everything that was played. */
-  #again(turn: Turn, server: Observed, choice: Choices): Followed {
+  /** Everything from the beginning, with first choices after `changed`. The first turn that differs, if one does. */
+  #replay(changed: number): number | undefined {
     this.#run = new ModelRun(this.#setting)
-    for (const past of this.#played) this.#run.follow(past.turn, past.server, past.choice)
-    return this.#run.follow(turn, server, choice)
+    for (const [position, { isRefused, order, server, turn }] of this.#played.entries()) {
+      const choices = position > changed ? { order: [], isRefused: false } : { order, isRefused }
+      const played = { turn, server, ...choices, followed: this.#run.follow(turn, server, choices) }
+      this.#played[position] = played
+      if (!agrees(played)) return position
+    }
+    return undefined
   }
 }
 
+/** So often a turn is looked for other choices, before the two are said to disagree. */
+const attempts = 1_000
+
 /** What the server chose, as far as it had a choice. */
 interface Choices {
-  /** Who of several goes on first, or is ended first in a cycle of waits: a position for each time. */
+  /**
+   * Who of several goes on first, whether it is refused at once, whether it gives way to the others before its next step, who
+   * is ended first in a cycle of waits: a position for each time.
+   */
   readonly order: ReadonlyArray<number>
   readonly isRefused: boolean
 }
+
+interface Played extends Choices {
+  readonly turn: Turn
+  readonly server: Observed
+  readonly followed: Followed
+}
+
+const agrees = ({ followed, isRefused, server }: Played): boolean =>
+  (isRefused || !followed.isRefusedOnlyThere) && isSame(followed.observed, server)
 
 interface Followed {
   readonly observed: Observed
@@ -166,6 +205,7 @@ export class ModelRun implements Player {
   readonly sessions: Array<Session>
   readonly #isolation: Array<Isolation | undefined>
   #replies = new Map<number, string>()
+  #server: Observed = { replies: new Map(), waits: new Map() }
   #order: ReadonlyArray<number> = []
   #choices: Array<Choice> = []
   #deadlocks = 0
@@ -178,7 +218,8 @@ export class ModelRun implements Player {
       clockMicros: () => 0,
       readTracking,
       onCommit: (commit) => this.#commits.push(commit),
-      nextWoken: ({ length }) => this.#choose(length)
+      nextWoken: (woken) => this.#nextWoken(woken),
+      givesWay: () => this.#choose(2) === 1
     })
     const setting = this.#engine.open()
     setting.begin({ label: "given", isolation: "read committed" })
@@ -209,6 +250,7 @@ export class ModelRun implements Player {
   follow({ isolation, move, session: position }: Turn, server: Observed, { isRefused, order }: Choices): Followed {
     const session = this.sessions[position]!
     this.#replies = new Map()
+    this.#server = server
     this.#order = order
     this.#choices = []
     this.#deadlocks = 0
@@ -262,7 +304,7 @@ export class ModelRun implements Player {
     const isTimedOut = limit !== undefined && server.replies.get(position) === failed(new Timeout({ limit }))
     // A time limit and a deadlock may strike together: whoever is set free by the one has run into the other.
     if (isTimedOut) this.#engine.enter()
-    this.#follow(server)
+    this.#follow()
     if (limit !== undefined && session.state === "waiting") session.cancel(new Timeout({ limit }))
     if (isTimedOut) this.#engine.leave()
     return {
@@ -281,6 +323,17 @@ export class ModelRun implements Player {
     )
   }
 
+  /** Who is refused on the server may be refused before those who are set free with it go on. */
+  #nextWoken(woken: ReadonlyArray<Session>): number {
+    const next = this.#choose(woken.length)
+    const session = woken[next]!
+    if (this.#isRefused(this.sessions.indexOf(session), this.#server) && this.#choose(2) === 1) {
+      this.#refusals++
+      session.cancel(new SerializationFailure())
+    }
+    return next
+  }
+
   #choose(of: number): number {
     if (of < 2) return 0
     const taken = this.#order[this.#choices.length] ?? 0
@@ -289,7 +342,8 @@ export class ModelRun implements Player {
   }
 
   /** Deadlocks end as they did on the server; serializable transactions refused there fail here too. */
-  #follow(server: Observed): void {
+  #follow(): void {
+    const server = this.#server
     const victims = this.sessions.flatMap((session, position) =>
       server.replies.get(position) === failed(new Deadlock()) ? [session] : []
     )
@@ -326,15 +380,9 @@ export const describe = ({ replies, waits }: Observed): string =>
       .map(([session, whom]) => `${session} waits for ${[...whom].toSorted().join(", ")}`)
   ].join("; ")
 
-/**
- * What differs, or `undefined`. Of those whom a wait is for, the server may name fewer: a row held by several is awaited
- * holder by holder.
- */
-const difference = (model: Observed, server: Observed): string | undefined => {
-  const isSame =
-    model.replies.size === server.replies.size &&
-    model.waits.size === server.waits.size &&
-    [...model.replies].every(([session, reply]) => server.replies.get(session) === reply) &&
-    [...model.waits].every(([session, whom]) => server.waits.get(session)?.isSubsetOf(whom) === true)
-  return isSame ? undefined : `model: ${describe(model)}\nserver: ${describe(server)}`
-}
+/** Of those whom a wait is for, the server may name fewer: a row held by several is awaited holder by holder. */
+const isSame = (model: Observed, server: Observed): boolean =>
+  model.replies.size === server.replies.size &&
+  model.waits.size === server.waits.size &&
+  [...model.replies].every(([session, reply]) => server.replies.get(session) === reply) &&
+  [...model.waits].every(([session, whom]) => server.waits.get(session)?.isSubsetOf(whom) === true)

@@ -43,6 +43,8 @@ export interface SessionHost {
   readonly releaseSnapshot: (transaction: Transaction) => void
   readonly beginWait: (session: Session, wait: Wait) => void
   readonly endWait: (session: Session, wait: Wait) => void
+  /** Others who are free to go on go first. */
+  readonly postpone: (session: Session) => void
   /** False when it was rolled back instead, for it cannot be serialized. */
   readonly commitTransaction: (transaction: Transaction) => boolean
   readonly rollbackTransaction: (transaction: Transaction) => void
@@ -54,7 +56,7 @@ export interface SessionHost {
 
 export type SessionState = "idle" | "in transaction" | "waiting" | "doomed" | "closed"
 
-type Steps = Generator<Wait, Answer, void>
+type Steps = Generator<Wait | undefined, Answer, void>
 type Running = { readonly steps: Steps; readonly answer: (outcome: Outcome) => void }
 
 export class Session {
@@ -166,7 +168,7 @@ export class Session {
 
   #advance(steps: Steps, answer: (outcome: Outcome) => void): void {
     const before = this.#wait
-    let next: IteratorResult<Wait, Answer>
+    let next: IteratorResult<Wait | undefined, Answer>
     try {
       next = steps.next()
     } catch (failure) {
@@ -177,6 +179,11 @@ export class Session {
       this.#wait = undefined
       if (before !== undefined) this.#host.endWait(this, before)
       return this.#succeed(next.value, answer)
+    }
+    if (next.value === undefined) {
+      this.#wait = undefined
+      if (before !== undefined) this.#host.endWait(this, before)
+      return this.#host.postpone(this)
     }
     if (next.value === before) return
     this.#running = { steps, answer }
