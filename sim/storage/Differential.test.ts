@@ -490,6 +490,22 @@ const shown: ReadonlyArray<{
     ]
   },
   {
+    name: "one was refused for a row of another, once a deadlock had ended that was in its way",
+    steps: [
+      [3, remove(1), seen({ 3: all(row(1, "one", 5)) }), "serializable"],
+      [1, rename(3, "a"), seen({ 1: all(row(3, "a", 5)) })],
+      [1, commit, seen({ 1: "Committed" })],
+      [0, rename(3, "one"), seen({}, { 0: 3 })],
+      [
+        3,
+        saying((t) =>
+          t.insert(accounts, { id: 1, name: "a", value: 5 }, { onConflict: { target: ["name"], action: "nothing" } })
+        ),
+        seen({ 0: "Deadlock", 3: "SerializationFailure" })
+      ]
+    ]
+  },
+  {
     name: "one was refused by pages, and who waited for it overtook another",
     steps: [
       [2, takeAll, seen({ 2: all(row(1, "one", 5), three, row(2, "two", 5)) }), "serializable"],

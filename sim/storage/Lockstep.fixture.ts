@@ -298,13 +298,14 @@ export class ModelRun implements Player {
         this.#replies.set(position, "ended")
         break
     }
-    const isRefusedOnlyThere =
-      this.#isRefused(position, server) && this.#replies.get(position) !== server.replies.get(position)
     const limit = move.does === "execute" ? move.limit : undefined
     const isTimedOut = limit !== undefined && server.replies.get(position) === failed(new Timeout({ limit }))
     // A time limit and a deadlock may strike together: whoever is set free by the one has run into the other.
     if (isTimedOut) this.#engine.enter()
-    this.#follow()
+    this.#followDeadlocks(server)
+    const isRefusedOnlyThere =
+      this.#isRefused(position, server) && this.#replies.get(position) !== server.replies.get(position)
+    this.#followRefusals(server)
     if (limit !== undefined && session.state === "waiting") session.cancel(new Timeout({ limit }))
     if (isTimedOut) this.#engine.leave()
     return {
@@ -341,9 +342,7 @@ export class ModelRun implements Player {
     return taken
   }
 
-  /** Deadlocks end as they did on the server; serializable transactions refused there fail here too. */
-  #follow(): void {
-    const server = this.#server
+  #followDeadlocks(server: Observed): void {
     const victims = this.sessions.flatMap((session, position) =>
       server.replies.get(position) === failed(new Deadlock()) ? [session] : []
     )
@@ -351,6 +350,10 @@ export class ModelRun implements Player {
       const [victim] = victims.splice(this.#choose(victims.length), 1)
       if (victim!.state === "waiting" && this.#engine.checkDeadlock(victim!)) this.#deadlocks++
     }
+  }
+
+  /** Serializable transactions that are refused on the server fail here too. */
+  #followRefusals(server: Observed): void {
     for (const [position, session] of this.sessions.entries()) {
       const reply = server.replies.get(position)
       if (this.#isRefused(position, server) && this.#replies.get(position) !== reply && session.state !== "idle") {
