@@ -16,6 +16,8 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   adapters: ["core"],
   // The composition root.
   "adapters/cli": ["core", "sim", "reports", "scenarios", "adapters"],
+  // What a user's tests are composed of.
+  "adapters/vitest": ["core", "sim", "reports", "scenarios", "adapters/cli"],
   // Production SQL under virtual time.
   "sim/pglite": ["core", "sim", "adapters/postgres", "adapters/pglite"]
 }

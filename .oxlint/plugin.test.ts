@@ -161,6 +161,10 @@ const importTable: ReadonlyArray<readonly [importer: string, imported: string, v
   ["adapters/cli/A.ts", "reports/B.ts", "allowed"],
   ["adapters/cli/A.ts", "scenarios/B.ts", "allowed"],
   ["adapters/cli/A.ts", "adapters/node/B.ts", "allowed"],
+  ["adapters/vitest/A.ts", "reports/B.ts", "allowed"],
+  ["adapters/vitest/A.ts", "scenarios/B.ts", "allowed"],
+  ["adapters/vitest/A.ts", "adapters/postgres/B.ts", "refused"],
+  ["adapters/node/A.ts", "adapters/vitest/B.ts", "refused"],
   ["core/A.test.ts", "adapters/cli/B.ts", "allowed"]
 ]
 

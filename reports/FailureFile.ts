@@ -32,16 +32,24 @@ export const FailureFile = Schema.Struct({
   preemptions: Schema.optionalKey(Schema.Array(Schema.String)),
   isCalm: Schema.optionalKey(Schema.Boolean),
   mutant: Schema.optionalKey(MutantEdits),
+  /** Of a scenario that only a test knows, as no file exports it: which test. */
+  test: Schema.optionalKey(Schema.Struct({ file: Schema.String, name: Schema.String })),
   versions: Schema.Struct({ stormglass: Schema.String, effect: Schema.String, node: Schema.String, v8: Schema.String }),
   digest: Schema.String,
   verdict: Schema.Unknown
 })
 export type FailureFile = typeof FailureFile.Type
 
+/** What else found a failure, besides its request. */
+export interface Finder {
+  readonly mutant?: typeof MutantEdits.Type | undefined
+  readonly test?: FailureFile["test"] | undefined
+}
+
 export const make = (
   result: RunResult,
   versions: FailureFile["versions"],
-  mutant: typeof MutantEdits.Type | undefined
+  { mutant, test }: Finder = {}
 ): FailureFile => ({
   version: 1,
   scenario: result.request.scenario,
@@ -53,6 +61,7 @@ export const make = (
   ...(result.pinned === undefined ? {} : { pinned: result.pinned }),
   ...madeSmaller(result.request),
   ...(mutant === undefined ? {} : { mutant: { name: mutant.name, edits: mutant.edits } }),
+  ...(test === undefined ? {} : { test }),
   versions,
   digest: result.digest,
   verdict: result.verdict

@@ -2,12 +2,12 @@
  * What the commands share: scenarios by name, mutants by name or file, failures written and shown.
  */
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
-import { dirname } from "node:path"
+import { existsSync, readFileSync, statSync } from "node:fs"
 import { isDeepStrictEqual } from "node:util"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
+import { type Saved, saveFailure as save, versions } from "../../reports/saveFailure.ts"
 import { type MutantEdits, isInside, misfit, pathOf } from "../../sim/host/installMutant.ts"
 import { isPath } from "../../sim/host/loadScenario.ts"
 import { Supervisor } from "../../sim/host/Supervisor.ts"
@@ -17,6 +17,7 @@ import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
 import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
+import { vitestLine } from "../../reports/vitestLine.ts"
 import { paint } from "./Output.ts"
 import { seedsMax, unknown, UsageError } from "./Usage.ts"
 
@@ -102,12 +103,12 @@ export const readText = (path: string, what: string): string => {
 }
 
 export const readFailure = (path: string): FailureFile.FailureFile => {
-  try {
-    return FailureFile.parse(readText(path, "failure file"))
-  } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError(`${path} is no failure file: ${(error as Error).message}`)
-  }
+  const text = readText(path, "failure file")
+  const saved = failureOf(path, text)
+  if (saved.test === undefined) return saved
+  throw new UsageError(
+    `${path} is of a scenario that only its test knows: ${vitestLine(saved.test.file, saved.test.name)} replays it`
+  )
 }
 
 /** The command that runs this again, exactly. */
@@ -160,25 +161,12 @@ export const whatMayDiffer = (saved: FailureFile.FailureFile): string => {
     : `the file was written by other versions: ${told.join(", ")}; the program may have changed too`
 }
 
-/** Either where it is, or why it is nowhere. */
-export type Saved =
-  | { readonly file: string; readonly problem?: undefined }
-  | { readonly file?: undefined; readonly problem: string }
-
-/** Writes the failure. What was found outlives a directory that cannot be written. */
+/** What was found outlives a directory that cannot be written. */
 export const saveFailure = (
   result: RunResult,
   edits: MutantEdits | undefined,
   file = failurePath(result.request, edits?.name)
-): Saved => {
-  try {
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, `${JSON.stringify(FailureFile.make(result, versions(), edits), null, 2)}\n`)
-    return { file }
-  } catch (error) {
-    return { problem: `${file}: ${reasonOf(error)}` }
-  }
-}
+): Saved => save(result, file, { mutant: edits })
 
 /** Runs that differ in what was typed have files of different names. */
 export const failurePath = (request: RunRequest, mutant: string | undefined): string => {
@@ -192,12 +180,6 @@ export const failurePath = (request: RunRequest, mutant: string | undefined): st
     ...(plan === undefined ? [] : [createHash("sha256").update(JSON.stringify(plan)).digest("hex").slice(0, 8)])
   ]
   return `failures/${parts.map((part) => part.replaceAll(/[^\w]+/g, "-").replace(/^-/, "")).join("-")}.json`
-}
-
-/** Of an error of the file system, without its code and call: "permission denied". */
-export const reasonOf = (error: unknown): string => {
-  const [, reason] = /^E\w+: ([^,]+),/.exec((error as Error).message) ?? []
-  return reason ?? (error as Error).message
 }
 
 export interface Again {
@@ -232,18 +214,6 @@ export const showFailure = async (
   return { screen: `${screen}\n${differs}`, isSame }
 }
 
-export const versions = (): FailureFile.FailureFile["versions"] => {
-  const versionOf = (path: string) =>
-    (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { readonly version: string }).version
-  const up = import.meta.url.endsWith(".ts") ? "../.." : "../../.."
-  return {
-    stormglass: versionOf(`${up}/package.json`),
-    effect: versionOf(import.meta.resolve("effect/package.json")),
-    node: process.versions.node,
-    v8: process.versions.v8
-  }
-}
-
 export const requestsOf = (
   scenarios: ReadonlyArray<string>,
   seeds: ReadonlyArray<string>,
@@ -273,6 +243,14 @@ export const requestsOf = (
 /** Of a request, where the model goes without saying. */
 export const storageOf = (name: DatabaseName | undefined): Pick<RunRequest, "storage"> =>
   name === undefined || name === "model" ? {} : { storage: name }
+
+function failureOf(path: string, text: string): FailureFile.FailureFile {
+  try {
+    return FailureFile.parse(text)
+  } catch (error) {
+    throw new UsageError(`${path} is no failure file: ${(error as Error).message}`)
+  }
+}
 
 function readMutant(path: string): MutantEdits {
   let document: unknown

@@ -24,14 +24,14 @@ export const parseSeed = (flag: string, text: string): string => {
 export const seedsMax = 1_000_000
 
 /** "20", "5..9": the seeds that are meant. `N` alone means 1 to N. */
-export const parseSeeds = (text: string): ReadonlyArray<string> => {
+export const parseSeeds = (text: string, flag = "--seeds"): ReadonlyArray<string> => {
   const range = /^(\d+)\.\.(\d+)$/.exec(text)
   const [first, last] = range === null ? [1, Number(text)] : [Number(range[1]), Number(range[2])]
   if (range === null && !/^\d+$/.test(text))
-    throw new UsageError(`--seeds "${text}": write a number (20) or a range (5..9)`)
-  if (last < first) throw new UsageError(`--seeds "${text}": the range is ${range === null ? "empty" : "backwards"}`)
+    throw new UsageError(`${flag} "${text}": write a number (20) or a range (5..9)`)
+  if (last < first) throw new UsageError(`${flag} "${text}": the range is ${range === null ? "empty" : "backwards"}`)
   if (!Number.isSafeInteger(last))
-    throw new UsageError(`--seeds "${text}": seeds of a range are at most ${Number.MAX_SAFE_INTEGER}`)
-  if (last - first >= seedsMax) throw new UsageError(`--seeds "${text}": at most ${seedsMax} at once`)
+    throw new UsageError(`${flag} "${text}": seeds of a range are at most ${Number.MAX_SAFE_INTEGER}`)
+  if (last - first >= seedsMax) throw new UsageError(`${flag} "${text}": at most ${seedsMax} at once`)
   return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
 }

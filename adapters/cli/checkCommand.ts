@@ -16,7 +16,7 @@ import {
 } from "./judgeIsolation.ts"
 import { loadModel } from "./loadModel.ts"
 import { paint, Ticker } from "./Output.ts"
-import { reasonOf } from "./Session.ts"
+import { reasonOf } from "../../reports/saveFailure.ts"
 import { UsageError } from "./Usage.ts"
 
 export interface CheckOptions {

@@ -30,6 +30,7 @@ import { attempt, runCommand } from "./runCommand.ts"
 import { makeSmall, shrinkCommand, type Small, smallDocument } from "./shrinkCommand.ts"
 import { migrateCommand } from "./migrateCommand.ts"
 import { type MutantRow, concerns, mutantLine, mutantRow } from "./mutantRow.ts"
+import { reasonOf, type Saved } from "../../reports/saveFailure.ts"
 import * as Session from "./Session.ts"
 import { neutralMutants } from "../../scenarios/mutants/neutral.ts"
 import { shrunkHead, shrunkLine, type ShrunkRow, shrunkRow } from "./shrunkRow.ts"
@@ -492,7 +493,7 @@ async function sweepCommand(options: {
 }
 
 /** Said once, whatever the number of failures: they share the reason. */
-function unsavedLine(saves: ReadonlyArray<Session.Saved>): string | undefined {
+function unsavedLine(saves: ReadonlyArray<Saved>): string | undefined {
   const unsaved = saves.filter(({ file }) => file === undefined)
   if (unsaved.length === 0) return undefined
   const which = unsaved.length === 1 ? "the failure" : `${unsaved.length} failures`
@@ -820,7 +821,7 @@ function requireWritable(flag: string, path: string): void {
   try {
     closeSync(openSync(path, "w"))
   } catch (error) {
-    throw new UsageError(`${flag}: cannot write ${path}: ${Session.reasonOf(error)}`)
+    throw new UsageError(`${flag}: cannot write ${path}: ${reasonOf(error)}`)
   }
 }
 

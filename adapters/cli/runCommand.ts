@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { orNearest } from "../../sim/nemesis/nearest.ts"
 import { Refused } from "../../sim/host/Supervisor.ts"
-import { versions } from "./Session.ts"
+import { versions } from "../../reports/saveFailure.ts"
 import { UsageError } from "./Usage.ts"
 
 /** The handlers are plain functions over worker threads; what they throw comes out as it is. */

@@ -2,23 +2,24 @@
  * `stormglass shrink FILE`: makes a saved failure small, says what it needs, and saves it beside the other.
  */
 import type { MutantEdits } from "../../sim/host/installMutant.ts"
-import type { Supervisor } from "../../sim/host/Supervisor.ts"
+import { necessity, type Run, type ShrinkOptions, shrinkFailure, type Shrunk } from "../../sim/host/shrinkFailure.ts"
+import { Refused, type Supervisor } from "../../sim/host/Supervisor.ts"
 import { isFailure, type RunResult } from "../../sim/run/Verdict.ts"
 import { violationOf } from "../../sim/shrink/violationOf.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
 import type { Size } from "../../sim/shrink/Shrinker.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
+import type { Saved } from "../../reports/saveFailure.ts"
 import type { FaultNeed } from "../../sim/shrink/Necessity.ts"
 import { Status } from "./Output.ts"
 import * as Session from "./Session.ts"
-import { necessity, type ShrinkOptions, shrinkFailure, type Shrunk } from "./shrinkFailure.ts"
 import { UsageError } from "./Usage.ts"
 
 /** A failure made small, as far as the time went. */
 export interface Small {
   readonly shrunk: Shrunk
   readonly needs: ReadonlyArray<FaultNeed> | undefined
-  readonly saved: Session.Saved
+  readonly saved: Saved
   readonly again: Session.Again
 }
 
@@ -39,6 +40,7 @@ export interface SmallOptions {
 export const makeSmall = async (options: SmallOptions): Promise<Small> => {
   const { budgetMillis, edits, failure, file, isStopped, origin, supervisor } = options
   const status = new Status()
+  const run = runOn(supervisor)
   const started = performance.now()
   const how = (what: string, millis: number): ShrinkOptions => ({
     budgetMillis: millis,
@@ -46,9 +48,9 @@ export const makeSmall = async (options: SmallOptions): Promise<Small> => {
     onRun: (runs, size) => status.show(`${what}: run ${runs}, ${sizeText(size)}`)
   })
   try {
-    const shrunk = await shrinkFailure(supervisor, failure, how("making it small", budgetMillis))
+    const shrunk = await shrinkFailure(run, failure, how("making it small", budgetMillis))
     const leftMillis = Math.max(necessityMillisMin, budgetMillis - (performance.now() - started))
-    const needs = await necessity(supervisor, shrunk.best, how("what it needs", leftMillis))
+    const needs = await necessity(run, shrunk.best, how("what it needs", leftMillis))
     const saved = Session.saveFailure(shrunk.best, edits, smallPath(file))
     const replay = saved.file === undefined ? origin : `npx stormglass replay ${saved.file}`
     status.end()
@@ -121,6 +123,18 @@ export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<numb
 
 /** Once small, a failure is explained even if the time is over by then. */
 const necessityMillisMin = 10_000
+
+/** A candidate that does not fit its own world is no failure of the caller. */
+export const runOn =
+  (supervisor: Supervisor): Run =>
+  async (request) => {
+    try {
+      return (await supervisor.run(request)).result
+    } catch (error) {
+      if (error instanceof Refused) return undefined
+      throw error
+    }
+  }
 
 const smallPath = (file: string): string => `${file.replace(/(-small)?\.json$/, "")}-small.json`
 

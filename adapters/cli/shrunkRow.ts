@@ -3,6 +3,7 @@
  * mutants leave it as it is.
  */
 import { join } from "node:path"
+import { shrinkFailure } from "../../sim/host/shrinkFailure.ts"
 import { Refused } from "../../sim/host/Supervisor.ts"
 import { isFailure, type RunResult } from "../../sim/run/Verdict.ts"
 import { type Size } from "../../sim/shrink/Shrinker.ts"
@@ -12,7 +13,7 @@ import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
 import { type Search, untilFound } from "./mutantRow.ts"
 import { paint } from "./Output.ts"
 import * as Session from "./Session.ts"
-import { shrinkFailure } from "./shrinkFailure.ts"
+import { runOn } from "./shrinkCommand.ts"
 
 export interface ShrunkRow {
   readonly mutant: string
@@ -45,7 +46,7 @@ export const shrunkRow = async (
     const failure = (await untilFound(supervisor, search)).find(({ verdict }) => isFailure(verdict))
     if (failure === undefined) return undefined
     const { isStopped } = search
-    const shrunk = await shrinkFailure(supervisor, failure, { budgetMillis, isStopped, onRun: () => undefined })
+    const shrunk = await shrinkFailure(runOn(supervisor), failure, { budgetMillis, isStopped, onRun: () => undefined })
     const { after, before, best, runs, seconds } = shrunk
     const again = await supervisor.run(best.request)
     if (directory !== undefined) Session.saveFailure(best, edits, join(directory, `${mutant.name}.json`))

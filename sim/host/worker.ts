@@ -12,14 +12,15 @@ import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { Databases } from "../storage/Databases.ts"
 import type * as Simulation from "../run/Simulation.ts"
+import type * as RunHere from "./runHere.ts"
 import { isFailure, type RunRequest, type RunResult, type Verdict } from "../run/Verdict.ts"
-import type { World } from "../run/World.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
 import { causeOf } from "./causeOf.ts"
 import { installMutant, type MutantEdits, notAppliedOnce, urlOf } from "./installMutant.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { type Entry, loadScenario, NoScenario } from "./loadScenario.ts"
-import { Escaped, pinHashes } from "./Trap.ts"
+import { pinHashes } from "./Trap.ts"
+import { verdictOf } from "./verdictOf.ts"
 
 export interface WorkerData {
   /** URL of a module that exports `catalogue: [{ name, load }]`, and `faultKinds` if it has some of its own. */
@@ -50,7 +51,7 @@ export type WorkerResponse =
 
 interface Loaded {
   readonly scenarios: ReadonlyArray<Entry>
-  readonly runScenario: typeof Simulation.runScenario
+  readonly runHere: typeof RunHere.runHere
   readonly PlanProblem: typeof Simulation.PlanProblem
   readonly kinds: ReadonlyArray<FaultKind>
 }
@@ -82,12 +83,13 @@ parentPort?.on("message", (message: WorkerRequest) => {
 
 async function load(): Promise<Loaded> {
   if (mutant !== undefined) await loadMutated(mutant)
-  const [module, { PlanProblem, runScenario }, { faultKinds }] = await Promise.all([
+  const [module, { PlanProblem }, { runHere }, { faultKinds }] = await Promise.all([
     import(catalogue) as Promise<CatalogueModule>,
     import("../run/Simulation.ts"),
+    import("./runHere.ts"),
     import("../nemesis/faultKinds.ts") as Promise<typeof FaultKinds>
   ])
-  return { scenarios: module.catalogue, runScenario, PlanProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
+  return { scenarios: module.catalogue, runHere, PlanProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
 }
 
 /** Booted once, before the first run that asks for it. */
@@ -118,25 +120,17 @@ async function loadMutated(planted: MutantEdits): Promise<void> {
 
 async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<WorkerResponse> {
   const facts: Array<Envelope> = []
-  let world: World | undefined
-  let drawn: Simulation.Drawn | undefined
   rejections = []
   try {
-    const { PlanProblem, kinds, runScenario, scenarios } = await loading
+    const { PlanProblem, kinds, runHere, scenarios } = await loading
     Breadcrumb.load(breadcrumb)
     const scenario = await loadScenario(request.scenario, scenarios)
     try {
       const databases = request.storage === "pglite" ? { databases: await pglite() } : {}
-      const result = runScenario(scenario, request, {
+      const result = runHere(scenario, request, {
         kinds,
         ...databases,
-        onWorld: (built) => {
-          world = built
-          Breadcrumb.follow(built, breadcrumb)
-        },
-        onDrawn: (all) => {
-          drawn = all
-        },
+        onWorld: (built) => Breadcrumb.follow(built, breadcrumb),
         ...(wantsFacts ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
       })
       await settled()
@@ -154,7 +148,7 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
   } catch (error) {
     if (error instanceof RefusedRequest || error instanceof NoScenario)
       return { _tag: "Refused", id, message: error.message }
-    return { _tag: "Result", id, result: endedEarly(request, verdictOf(error, world), { world, drawn }), facts }
+    return { _tag: "Result", id, result: endedEarly(request, verdictOf(error)), facts }
   }
 }
 
@@ -170,15 +164,6 @@ function afterwards({ verdict, virtualMicros }: RunResult): Verdict {
   if (isFailure(verdict) || rejections.length === 0) return verdict
   const cause = `a promise was rejected, and nobody awaited it: ${causeOf(rejections[0])}`
   return { _tag: "crashed", node: "the program", cause, atMicros: virtualMicros }
-}
-
-/** The scenario, an invariant or the simulator itself threw: not a program on a node, whose failures have verdicts. */
-function verdictOf(error: unknown, world: World | undefined): Verdict {
-  const atMicros = world?.nowMicros ?? 0
-  if (error instanceof Escaped) {
-    return { _tag: "escaped", api: error.api, remedy: error.remedy, stack: error.frames.join("\n"), atMicros }
-  }
-  return { _tag: "crashed", node: "the scenario", cause: causeOf(error), atMicros }
 }
 
 /** A sweep keeps thousands of these: what is asked only of failures stays here. */

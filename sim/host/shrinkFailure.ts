@@ -1,10 +1,12 @@
 /**
- * Drives the steps of shrinking and of necessity over worker threads, for as long as it is given.
+ * Drives the steps of shrinking and of necessity, wherever the runs take place, for as long as it is given.
  */
-import { Refused, type Supervisor } from "../../sim/host/Supervisor.ts"
-import type { RunResult } from "../../sim/run/Verdict.ts"
-import { type FaultNeed, necessityOf } from "../../sim/shrink/Necessity.ts"
-import { Shrinker, type Size, sizeOf, type Steps } from "../../sim/shrink/Shrinker.ts"
+import type { RunRequest, RunResult } from "../run/Verdict.ts"
+import { type FaultNeed, necessityOf } from "../shrink/Necessity.ts"
+import { Shrinker, type Size, sizeOf, type Steps } from "../shrink/Shrinker.ts"
+
+/** Undefined for a candidate that does not fit its own world. */
+export type Run = (request: RunRequest) => Promise<RunResult | undefined>
 
 export interface ShrinkOptions {
   /** No run begins after this much host time; what is best by then is the result. */
@@ -23,14 +25,10 @@ export interface Shrunk {
   readonly isFinished: boolean
 }
 
-export const shrinkFailure = async (
-  supervisor: Supervisor,
-  failure: RunResult,
-  options: ShrinkOptions
-): Promise<Shrunk> => {
+export const shrinkFailure = async (run: Run, failure: RunResult, options: ShrinkOptions): Promise<Shrunk> => {
   const started = performance.now()
   const shrinker = new Shrinker(failure)
-  const isFinished = await drive(supervisor, shrinker.steps(), started, options, () =>
+  const isFinished = await drive(run, shrinker.steps(), started, options, () =>
     options.onRun(shrinker.runs, sizeOf(shrinker.best))
   )
   return {
@@ -45,22 +43,20 @@ export const shrinkFailure = async (
 
 /** Undefined when the time was over before it was known. */
 export const necessity = async (
-  supervisor: Supervisor,
+  run: Run,
   small: RunResult,
   options: ShrinkOptions
 ): Promise<ReadonlyArray<FaultNeed> | undefined> => {
   let runs = 0
   const size = sizeOf(small)
-  const driven = await drive(supervisor, necessityOf(small), performance.now(), options, () =>
-    options.onRun(++runs, size)
-  )
+  const driven = await drive(run, necessityOf(small), performance.now(), options, () => options.onRun(++runs, size))
   return driven._tag === "Done" ? driven.value : undefined
 }
 
 type Driven<A> = { readonly _tag: "Done"; readonly value: A } | { readonly _tag: "Ended" }
 
 async function drive<A>(
-  supervisor: Supervisor,
+  run: Run,
   steps: Steps<A>,
   startedMillis: number,
   { budgetMillis, isStopped }: ShrinkOptions,
@@ -69,21 +65,8 @@ async function drive<A>(
   let next = steps.next()
   while (next.done !== true) {
     if (isStopped() || performance.now() - startedMillis >= budgetMillis) return { _tag: "Ended" }
-    next = steps.next(await resultOf(supervisor, next.value))
+    next = steps.next(await run(next.value))
     onRun()
   }
   return { _tag: "Done", value: next.value }
-}
-
-/** A candidate that does not fit its own world is no failure of the caller. */
-async function resultOf(
-  supervisor: Supervisor,
-  request: Parameters<Supervisor["run"]>[0]
-): Promise<RunResult | undefined> {
-  try {
-    return (await supervisor.run(request)).result
-  } catch (error) {
-    if (error instanceof Refused) return undefined
-    throw error
-  }
 }

@@ -1,0 +1,163 @@
+/** The tests of a user, run as a user runs them: each case is a vitest of its own, in a directory of its own. */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { vitestLine } from "../../reports/vitestLine.ts"
+import { readFailure } from "../cli/Session.ts"
+import { failurePath } from "./Hunt.ts"
+
+const repository = path.join(import.meta.dirname, "../..")
+const vitest = path.join(repository, "node_modules/vitest/vitest.mjs")
+const stormglass = path.join(repository, "adapters/cli/stormglass.js")
+const chargesTwice = path.join(repository, "adapters/cli/fixtures/chargesTwice.ts")
+
+/** A shop whose server charges twice until it is mended. */
+const shop = `
+import { simProperty, simTest } from "${repository}/adapters/vitest/simTest.ts"
+import { payments } from "${repository}/scenarios/examples/payments.ts"
+import chargesTwice from "${chargesTwice}"
+import { kindsOf } from "${repository}/sim/nemesis/faultKinds.ts"
+
+const shop = process.env.SHOP === "mended" ? payments : chargesTwice
+simTest("nobody's card (or wallet) is charged twice", shop, { seeds: 40 })
+simTest("exported", shop, { seeds: 40, exportedBy: "${chargesTwice}" })
+simProperty("whatever breaks", shop, { kinds: kindsOf("network"), runs: 40 })
+`
+const lineOf = (text: string) => shop.split("\n").findIndex((line) => line.includes(text)) + 1
+
+let directory: string
+beforeAll(() => {
+  directory = realpathSync(mkdtempSync(path.join(tmpdir(), "stormglass-vitest-")))
+  writeFileSync(path.join(directory, "shop.test.ts"), shop)
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+interface Run {
+  readonly code: number | null
+  readonly out: string
+  readonly messages: Readonly<Record<string, string>>
+}
+
+const sh = (command: string, variables: Readonly<Record<string, string>> = {}): Run => {
+  const own = Object.entries(process.env).filter(([name]) => !/^(STORMGLASS|VITEST|GITHUB)/.test(name))
+  const env = { ...Object.fromEntries(own), NO_COLOR: "1", ...variables }
+  const json = path.join(directory, "report.json")
+  // What a user's `npx` finds, without asking the network for it.
+  const found = command
+    .replace("npx vitest", `"${process.execPath}" "${vitest}"`)
+    .replace("npx stormglass", `"${process.execPath}" "${stormglass}"`)
+  const reported = `${found} --reporter=default --reporter=github-actions --reporter=json --outputFile="${json}"`
+  const { status, stderr, stdout } = spawnSync("sh", ["-c", command.includes("vitest") ? reported : found], {
+    cwd: directory,
+    env,
+    encoding: "utf8"
+  })
+  return { code: status, out: `${stdout}${stderr}`, messages: command.includes("vitest") ? messagesIn(json) : {} }
+}
+
+/** Of each failed test, with its stack. */
+const messagesIn = (json: string): Readonly<Record<string, string>> => {
+  const { testResults } = JSON.parse(readFileSync(json, "utf8")) as {
+    readonly testResults: ReadonlyArray<{
+      readonly assertionResults: ReadonlyArray<{ title: string; failureMessages: ReadonlyArray<string> }>
+    }>
+  }
+  const results = testResults.flatMap(({ assertionResults }) => assertionResults)
+  return Object.fromEntries(results.map(({ failureMessages, title }) => [title, failureMessages.join("\n")]))
+}
+
+const replayIn = (message: string): string => /Again, exactly\n {2}(.*)\n/.exec(message)?.[1] ?? ""
+const saved = (file: string) => readFileSync(path.join(directory, file), "utf8")
+
+describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
+  const card = "nobody's card (or wallet) is charged twice"
+  let first: Run
+  beforeAll(() => {
+    first = sh("npx vitest run")
+  })
+
+  it("fail with the small plan, its story and the line that replays it, at the line that declares them", () => {
+    assert.strictEqual(first.code, 1)
+    for (const [title, line] of [
+      [card, lineOf("card")],
+      ["exported", lineOf("exported")],
+      ["whatever breaks", lineOf("whatever")]
+    ] as const) {
+      const message = first.messages[title] ?? ""
+      assert.match(message, /charged-once: order \d+ was charged twice/)
+      assert.match(message, /What it takes {2}.*\d+ faults → 1/)
+      assert.match(message, /\n {2}1\. network\/.*\n {5}removed {3}passes\n/)
+      assert.match(message, /How it came about\n/)
+      const frames = message.split("\n").filter((text) => /^\s+at .*:\d+:\d+\)?$/.test(text))
+      assert.lengthOf(frames, 1)
+      assert.include(frames[0], `shop.test.ts:${line}:`)
+    }
+    assert.lengthOf(readdirSync(path.join(directory, "failures")), 3)
+  })
+
+  it("are annotated for GitHub, each at its line and with all of its screen", () => {
+    const annotations = first.out.split("\n").filter((line) => line.startsWith("::error "))
+    assert.lengthOf(annotations, 3)
+    for (const text of annotations) {
+      assert.match(text, /file=[^,]*shop\.test\.ts,title=[^:]*,line=\d+,column=\d+::SimFailure/)
+      assert.match(text, /What it takes.*Again, exactly%0A {2}npx /)
+    }
+  })
+
+  it("are replayed by the line that was given, first and with the same digest; what is saved stays the same", () => {
+    const line = replayIn(first.messages[card] ?? "")
+    assert.strictEqual(line, vitestLine("shop.test.ts", card))
+    const file = failurePath("example/payments", card, undefined)
+    const before = saved(file)
+    const again = sh(line)
+    assert.strictEqual(again.code, 1)
+    const { digest } = JSON.parse(before) as { readonly digest: string }
+    assert.include(again.messages[card], `replayed from ${file}: digest ${digest}, equal`)
+    assert.strictEqual(saved(file), before)
+    assert.match(again.out, /1 failed.*2 skipped/)
+  })
+
+  it("are replayed by the command line where a file exports the scenario, and refused by it where none does", () => {
+    const { code, out } = sh(replayIn(first.messages["exported"] ?? ""))
+    assert.strictEqual(code, 1)
+    assert.match(out, /digest \w+, equal/)
+    const file = path.join(directory, failurePath("example/payments", card, undefined))
+    const told = `only its test knows: ${vitestLine("shop.test.ts", card)} replays it`
+    assert.throws(() => readFailure(file), told)
+  })
+
+  it("pass once it is mended, and say of each saved failure that it passes now; the file is kept", () => {
+    const mended = sh("npx vitest run", { SHOP: "mended", STORMGLASS_SEEDS: "3" })
+    assert.strictEqual(mended.code, 0)
+    const files = readdirSync(path.join(directory, "failures"))
+    assert.lengthOf(files, 3)
+    for (const file of files) assert.include(mended.out, `failures/${file} passes now`)
+  })
+
+  it("of seeds that are none fail with one line that says so", () => {
+    const { code, messages } = sh("npx vitest run -t exported", { STORMGLASS_SEEDS: "9..5", SHOP: "mended" })
+    assert.strictEqual(code, 1)
+    assert.match(
+      messages["exported"] ?? "",
+      /^SimFailure: STORMGLASS_SEEDS "9\.\.5": the range is backwards\n\s+at .*$/
+    )
+  })
+})
+
+describe("the file of a test's failure", () => {
+  it("is another one for another test, scenario or planted bug, however long and alike their names are", () => {
+    const long = "x".repeat(300)
+    const files = [
+      failurePath("a", "b", undefined),
+      failurePath("a b", "", undefined),
+      failurePath("a", "b", "no-fence"),
+      failurePath("a", `${long}1`, undefined),
+      failurePath("a", `${long}2`, undefined),
+      failurePath(long, "ö/ü '…'", undefined)
+    ]
+    assert.strictEqual(new Set(files).size, files.length)
+    for (const file of files) assert.match(file, /^failures\/[\w-]{1,200}-small\.json$/)
+  })
+})

@@ -1,0 +1,128 @@
+/**
+ * Scenarios as tests of vitest: seeds, or properties over plan, topology and workload. A failure comes back small and explained, with
+ * the line that replays it; what is saved of it is replayed first the next time.
+ *
+ * `STORMGLASS_SEED=7` runs that seed alone (a property: draws from it; `random`: another one each time), `STORMGLASS_SEEDS=1000` or
+ * `5000..5999` those instead of the test's own (a property: so many cases).
+ */
+import * as fc from "fast-check"
+import { it, type TestContext, type TestOptions } from "vitest"
+import * as arbitraries from "../../scenarios/arbitraries.ts"
+import type { StrategyName } from "../../sim/kernel/Schedule.ts"
+import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
+import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
+import type { Scenario } from "../../sim/run/Scenario.ts"
+import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
+import { PlanProblem } from "../../sim/run/Simulation.ts"
+import { parseSeed, parseSeeds, UsageError } from "../cli/Usage.ts"
+import { Hunt } from "./Hunt.ts"
+import { frameOf, SimFailure } from "./SimFailure.ts"
+
+/** Besides vitest's own (`timeout`: 5 minutes here; `only`, `skip`, `tags`, …). */
+export interface SimOptions extends TestOptions {
+  /** Kinds of fault, instead of the scenario's own plan: drawn by the swarm, or by the property. */
+  readonly kinds?: ReadonlyArray<FaultKind>
+  /** How runnable fibers are picked. Default: random, with preemptions. */
+  readonly strategy?: StrategyName
+  /** Of the host's time, for making a failure small; a quarter of it more for explaining. Default: 20,000. */
+  readonly shrinkMillis?: number
+  /**
+   * The path of the file that exports the scenario, from the working directory: with it `stormglass replay` and `shrink` know the
+   * scenario too, and without it the replay line is one of vitest.
+   */
+  readonly exportedBy?: string
+}
+
+export interface SimTestOptions extends SimOptions {
+  /** How many, from 1 on, or a range: "5000..5999". Default: 20. */
+  readonly seeds?: number | string
+}
+
+export interface SimPropertyOptions extends SimOptions {
+  /** How many cases. Default: 25. */
+  readonly runs?: number
+  /** Of what decides a run. Default: `arbitraries.request`, over the kinds given. */
+  readonly arbitrary?: fc.Arbitrary<RunRequest>
+}
+
+/** One test: the scenario holds for every seed. */
+export const simTest = (name: string, scenario: Scenario, options: SimTestOptions = {}): void => {
+  const { seeds = 20, strategy = "random", ...rest } = options
+  declare(name, scenario, rest, frameOf(simTest), async (hunt) => {
+    for (const seed of seedsOf(seeds)) {
+      const result = await hunt.run({ scenario: hunt.name, seed, strategy })
+      if (isFailure(result.verdict)) await hunt.found(result, `STORMGLASS_SEED=${seed}`)
+    }
+  })
+}
+
+/** One test: the scenario holds whatever the plan, the topology and the workload. */
+export const simProperty = (name: string, scenario: Scenario, options: SimPropertyOptions = {}): void => {
+  const { arbitrary, runs = 25, strategy = "random", ...rest } = options
+  declare(name, scenario, rest, frameOf(simProperty), async (hunt) => {
+    const { numRuns, seed } = casesOf(runs)
+    let failure: RunResult | undefined
+    const requests = arbitrary ?? arbitraries.request(scenario, options.kinds ?? faultKinds)
+    const property = fc.asyncProperty(requests, async (drawn) => {
+      const result = await hunt.run({ ...drawn, scenario: hunt.name, strategy })
+      if (isFailure(result.verdict)) failure = result
+      return !isFailure(result.verdict)
+    })
+    // Ours makes the whole run small, and keeps the violation the same.
+    const details = await fc.check(property, { numRuns, seed, endOnFailure: true })
+    if (failure !== undefined) await hunt.found(failure, `STORMGLASS_SEED=${seed}`)
+    if (details.failed) throw details.errorInstance ?? new Error(fc.defaultReportMessage(details))
+  })
+}
+
+const timeoutMillis = 300_000
+
+function declare(
+  name: string,
+  scenario: Scenario,
+  { exportedBy, kinds, shrinkMillis = 20_000, ...rest }: Omit<SimOptions, "strategy">,
+  declaredAt: string,
+  hunting: (hunt: Hunt) => Promise<void>
+): void {
+  // eslint-disable-next-line vitest/expect-expect -- the scenario's invariants are what it asserts
+  it(name, { timeout: timeoutMillis, ...rest }, async (context: TestContext) => {
+    try {
+      const hunt = new Hunt({ scenario, kinds, shrinkMillis, exportedBy, declaredAt, context })
+      // Whoever asks for one seed wants that one.
+      const replayed = asked.seed === undefined ? await hunt.replaySaved() : undefined
+      if (replayed !== undefined) {
+        console.log(replayed)
+        await context.annotate(replayed)
+      }
+      await hunting(hunt)
+    } catch (error) {
+      // What whoever wrote or started the test can mend: one line, at the test.
+      const isMisuse = error instanceof UsageError || error instanceof PlanProblem
+      throw isMisuse ? new SimFailure(error.message, declaredAt) : error
+    }
+  })
+}
+
+const asked = { seed: process.env["STORMGLASS_SEED"], seeds: process.env["STORMGLASS_SEEDS"] }
+
+function seedsOf(seeds: number | string): ReadonlyArray<string> {
+  if (asked.seed === "random") return [String(anyNumber())]
+  if (asked.seed !== undefined) return [parseSeed("STORMGLASS_SEED", asked.seed)]
+  return asked.seeds === undefined ? parseSeeds(String(seeds), "seeds") : parseSeeds(asked.seeds, "STORMGLASS_SEEDS")
+}
+
+/** The same cases on every run, so that a red build is red for its change. */
+function casesOf(runs: number): { readonly numRuns: number; readonly seed: number } {
+  const numRuns =
+    asked.seeds === undefined
+      ? parseSeeds(String(runs), "runs").length
+      : parseSeeds(asked.seeds, "STORMGLASS_SEEDS").length
+  if (asked.seed === "random") return { numRuns, seed: anyNumber() }
+  const seed = Number(asked.seed ?? 1)
+  if (Number.isSafeInteger(seed)) return { numRuns, seed }
+  throw new UsageError(`STORMGLASS_SEED "${asked.seed}": a property draws from a whole number, as 7, or from "random"`)
+}
+
+function anyNumber(): number {
+  return Math.floor(Math.random() * 2 ** 31)
+}
