@@ -2,8 +2,10 @@
  * One schedule on the model and on real Postgres, step by step: what each step shows must be the same on both.
  *
  * - L1 A step is over when every statement under way is answered or waits for somebody.
- * - L2 The server goes first, because it has choices that the model follows: which member of a cycle of waits its deadlock
- *   detector ends, and that serializable may refuse more than it must (it remembers pages of indexes, and decides by them whom).
+ * - L2 The server goes first, because it has choices that the model follows: in which order those go on who were set free at
+ *   once, and where one overtakes another; which member of a cycle of waits its deadlock detector ends; and that serializable
+ *   may refuse more than it must (it remembers pages of indexes, and decides by them whom). What it chose may show only
+ *   turns later, so the model looks for one history of choices that explains all that was shown so far.
  * - L3 Rows are compared as sets: without `order by` there is no order.
  */
 import {
