@@ -4,7 +4,7 @@
 import { styleText } from "node:util"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import type { RunResult } from "../../sim/run/Verdict.ts"
-import type { Summary } from "./Sweep.ts"
+import type { Summary } from "./campaign/Summary.ts"
 
 export const paint = (style: "bold" | "red" | "green" | "dim", text: string): string =>
   styleText(style, text, { stream: process.stdout, validateStream: true })
@@ -95,7 +95,11 @@ export const effectTable = (effects: Readonly<Record<string, number>>, isExpecte
     )
     .join("\n")
 
-export const totals = (summary: Summary): string => {
-  const { failed, passed, seedsPerSecond, virtualPerWall, wallSeconds } = summary
-  return `${passed} passed, ${failed} failed in ${wallSeconds.toFixed(1)} s: ${seedsPerSecond.toFixed(1)} seeds/s, ${Math.round(virtualPerWall)} virtual seconds a second`
+export interface Speed {
+  readonly wallSeconds: number
+  readonly seedsPerSecond: number
+  readonly virtualPerWall: number
 }
+
+export const totals = ({ failed, passed }: Summary, { seedsPerSecond, virtualPerWall, wallSeconds }: Speed): string =>
+  `${passed} passed, ${failed} failed in ${wallSeconds.toFixed(1)} s: ${seedsPerSecond.toFixed(1)} seeds/s, ${Math.round(virtualPerWall)} virtual seconds a second`

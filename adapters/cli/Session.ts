@@ -46,6 +46,10 @@ export const requireScenario = (name: string): string => {
   return name
 }
 
+/** Those that were named, or all of the catalogue. */
+export const requireScenarios = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
+  names.length === 0 ? scenarioNames : names.map(requireScenario)
+
 /** Any file that is no scenario is taken for a failure: what it lacks is said by name. */
 export const isFailureFile = (target: string): boolean =>
   target.endsWith(".json") ||

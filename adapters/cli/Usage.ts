@@ -1,6 +1,7 @@
 /**
  * Wrong usage: one line that says what, where, and what to do instead.
  */
+import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
 import { nearest } from "../../sim/nemesis/nearest.ts"
 
 export class UsageError extends Error {
@@ -34,4 +35,31 @@ export const parseSeeds = (text: string, flag = "--seeds"): ReadonlyArray<string
     throw new UsageError(`${flag} "${text}": seeds of a range are at most ${Number.MAX_SAFE_INTEGER}`)
   if (last - first >= seedsMax) throw new UsageError(`${flag} "${text}": at most ${seedsMax} at once`)
   return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
+}
+
+/** Of `STORMGLASS_SEED`, which stands in for a `--seed` that was not typed. */
+export const seedOfEnvironment = (): string | undefined => {
+  const text = process.env["STORMGLASS_SEED"]
+  return text === undefined ? undefined : parseSeed("STORMGLASS_SEED", text)
+}
+
+export const durationMicros = (flag: string, text: string): number => {
+  try {
+    return toMicros(text)
+  } catch (error) {
+    throw new UsageError(`${flag}: ${(error as Error).message}`)
+  }
+}
+
+export const requireJobs = (jobs: number): number => {
+  if (jobs < 1) throw new UsageError(`--jobs: ${jobs} is no number of workers; the least is 1`)
+  return jobs
+}
+
+export const patienceMillis = (text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined
+  const millis = durationMicros("--patience", text) / 1_000
+  // The timers of Node end there, and turn what is longer into nothing.
+  if (millis < 1 || millis > 2 ** 31 - 1) throw new UsageError(`--patience: ${text} is not between 1ms and 24 days`)
+  return millis
 }

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs"
 import type { Kind } from "../../core/facts/Mark.ts"
+import type { Summary } from "./campaign/Summary.ts"
 
 export interface DeclaredMark {
   readonly kind: Kind
@@ -19,4 +20,16 @@ export const declaredMarks = (): ReadonlyArray<DeclaredMark> => {
     .toSorted()
     .flatMap((file) => [...readFileSync(new URL(file, root), "utf8").matchAll(declaration)])
     .map(([, kind, name]) => ({ kind: kind as Kind, name: name as string }))
+}
+
+/** Declared by a scenario or by the control plane, to be met sometimes, and met by no run. */
+export const coldMarks = (summary: Summary, isWhole: boolean): ReadonlyArray<string> => {
+  const counted = summary.scenarios.flatMap(({ marks }) => Object.entries(marks))
+  const met = new Set(counted.flatMap(([name, { holds }]) => (holds > 0 ? [name] : [])))
+  const ofCore = declaredMarks()
+  // A program of the user's need not be the control plane.
+  const hasCore = isWhole || ofCore.some(({ name }) => counted.some(([other]) => other === name))
+  const declared = [...counted.map(([name, { kind }]) => ({ kind, name })), ...(hasCore ? ofCore : [])]
+  const cold = declared.filter(({ kind, name }) => (kind === "sometimes" || kind === "reachable") && !met.has(name))
+  return [...new Set(cold.map(({ name }) => name))].toSorted()
 }

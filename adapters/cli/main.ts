@@ -15,33 +15,28 @@ import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
-import { commonKinds, faultKinds } from "../../sim/nemesis/faultKinds.ts"
-import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
+import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { type DatabaseName, databaseNames } from "../../sim/storage/Databases.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { checkables } from "../../core/history/checkables.ts"
 import { historyFormats } from "../../core/history/readHistory.ts"
+import { mergeCommand } from "./campaign/mergeCommand.ts"
 import { checkCommand } from "./checkCommand.ts"
 import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
-import { effectTable, paint, Progress, totals, verdictTable } from "./Output.ts"
+import { paint } from "./Output.ts"
 import { attempt, runCommand } from "./runCommand.ts"
-import { makeSmall, shrinkCommand, type Small, smallDocument } from "./shrinkCommand.ts"
+import { shrinkCommand } from "./shrinkCommand.ts"
 import { migrateCommand } from "./migrateCommand.ts"
 import { type MutantRow, concerns, mutantLine, mutantRow } from "./mutantRow.ts"
-import { reasonOf, type Saved } from "../../reports/saveFailure.ts"
+import { reasonOf } from "../../reports/saveFailure.ts"
 import * as Session from "./Session.ts"
 import { neutralMutants } from "../../scenarios/mutants/neutral.ts"
 import { shrunkHead, shrunkLine, type ShrunkRow, shrunkRow } from "./shrunkRow.ts"
-import { jobsDefault, type Summary, summarize, sweep } from "./Sweep.ts"
-import { parseSeed, parseSeeds, UsageError } from "./Usage.ts"
-
-const seedsPerScenarioDefault = 16
-const screensMax = 3
-const othersMax = 30
-/** For each failure that is shown. */
-const shrinkMillis = 20_000
+import { jobsDefault } from "./Sweep.ts"
+import { sweepCommand } from "./sweepCommand.ts"
+import { durationMicros, parseSeed, patienceMillis, requireJobs, seedOfEnvironment, UsageError } from "./Usage.ts"
 
 const json = Flag.Boolean("json").pipe(
   Flag.withDescription("One JSON document on standard output"),
@@ -98,6 +93,16 @@ const run = Command.make(
     plan,
     strategy,
     storage,
+    store: Flag.String("store").pipe(
+      Flag.withDescription(
+        "Keep every run in this file, and run only those that are not in it; also with a mutant, all"
+      ),
+      Flag.optional
+    ),
+    shard: Flag.String("shard").pipe(
+      Flag.withDescription("Only this part of the runs, as 1/2 and 2/2, for several machines: see `merge`"),
+      Flag.optional
+    ),
     noShrink: Flag.Boolean("no-shrink").pipe(
       Flag.withDescription("Show failures as they were found, and do not make them small"),
       Flag.withDefault(false)
@@ -105,7 +110,23 @@ const run = Command.make(
     patience,
     json
   },
-  (options) => attempt(() => sweepCommand(options))
+  (options) =>
+    attempt(async () => {
+      state.exitCode = await sweepCommand({
+        ...options,
+        seeds: Option.getOrUndefined(options.seeds),
+        seed: Option.getOrUndefined(options.seed),
+        budget: Option.getOrUndefined(options.budget),
+        mutant: Option.getOrUndefined(options.mutant),
+        plan: Option.getOrUndefined(options.plan),
+        store: Option.getOrUndefined(options.store),
+        shard: Option.getOrUndefined(options.shard),
+        patience: Option.getOrUndefined(options.patience),
+        isStopped: () => state.isStopped,
+        stopSignal: () => state.stopSignal,
+        print
+      })
+    })
 ).pipe(
   Command.withDescription("Run scenarios over seeds, and show what fails"),
   Command.withExamples([
@@ -114,7 +135,11 @@ const run = Command.make(
     { command: "stormglass run ./my/scenario.ts --seeds 100", description: "a scenario of your own" },
     { command: "stormglass run --mutant no-fence", description: "with a planted bug, until it is found" },
     { command: "stormglass run everything --storage pglite", description: "on production SQL, under virtual time" },
-    { command: "stormglass run everything --plan plan.json", description: "with these faults, whatever the seed" }
+    { command: "stormglass run everything --plan plan.json", description: "with these faults, whatever the seed" },
+    {
+      command: "stormglass run --seeds 1000 --store night.ndjson --shard 1/2",
+      description: "a campaign: killed or not, the same line goes on with it"
+    }
   ])
 )
 
@@ -170,7 +195,7 @@ const shrink = Command.make(
         file: options.file,
         mutant: Option.getOrUndefined(options.mutant),
         budgetMillis: durationMicros("--budget", options.budget) / 1_000,
-        patienceMillis: patienceMillis(options),
+        patienceMillis: patienceMillis(Option.getOrUndefined(options.patience)),
         json: options.json,
         isStopped: () => state.isStopped,
         print
@@ -181,6 +206,30 @@ const shrink = Command.make(
   Command.withExamples([
     { command: "stormglass shrink failures/everything-7.json", description: "writes failures/everything-7-small.json" },
     { command: "stormglass shrink failures/everything-7.json --budget 5m", description: "for as long as it takes" }
+  ])
+)
+
+const merge = Command.make(
+  "merge",
+  {
+    stores: Argument.String("store").pipe(
+      Argument.withDescription("What `run --store` keeps; several of one campaign"),
+      Argument.variadic({ min: 1 })
+    ),
+    out: Flag.String("out").pipe(Flag.withDescription("Write them as one store to this new file"), Flag.optional),
+    json
+  },
+  ({ json, out, stores }) =>
+    attempt(async () => {
+      state.exitCode = mergeCommand({ stores, out: Option.getOrUndefined(out), isJson: json, print })
+    })
+).pipe(
+  Command.withDescription(
+    "Report on the runs of stores, as if they were one: what failed, grouped, and how to replay it"
+  ),
+  Command.withExamples([
+    { command: "stormglass merge night.ndjson", description: "what a campaign has found by now" },
+    { command: "stormglass merge one.ndjson two.ndjson --out all.ndjson", description: "the shards of two machines" }
   ])
 )
 
@@ -201,11 +250,11 @@ const gate = Command.make(
   (options) =>
     attempt(async () => {
       const gate = {
-        scenarios: scenariosOf(options),
+        scenarios: Session.requireScenarios(options.scenarios),
         seeds: options.seeds,
         storage: options.storage,
         patience: Option.getOrUndefined(options.patience),
-        patienceMillis: patienceMillis(options)
+        patienceMillis: patienceMillis(Option.getOrUndefined(options.patience))
       }
       if (isChild()) await printDigests(gate)
       else if (!(await determinism(gate))) state.exitCode = 3
@@ -342,223 +391,8 @@ const check = Command.make(
 
 const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
-  Command.withSubcommands([run, replay, shrink, check, list, gate, table, migrate])
+  Command.withSubcommands([run, replay, shrink, merge, check, list, gate, table, migrate])
 )
-
-async function sweepCommand(options: {
-  readonly scenarios: ReadonlyArray<string>
-  readonly seeds: Option.Option<string>
-  readonly seed: Option.Option<string>
-  readonly jobs: number
-  readonly budget: Option.Option<string>
-  readonly minEffects: number
-  readonly mutant: Option.Option<string>
-  readonly plan: Option.Option<string>
-  readonly strategy: StrategyName
-  readonly storage: DatabaseName
-  readonly noShrink: boolean
-  readonly patience: Option.Option<string>
-  readonly json: boolean
-}): Promise<void> {
-  const scenarios = scenariosOf(options)
-  const named = Option.getOrUndefined(options.mutant)
-  const edits = named === undefined ? undefined : Session.findMutant(named)
-  if (Option.isSome(options.seed) && Option.isSome(options.seeds)) throw new UsageError("--seed and --seeds: give one")
-  // What was typed comes before the environment, whichever of the two it was.
-  const rangeFlag = Option.getOrUndefined(options.seeds)
-  const seedText = seedOf(options) ?? (rangeFlag === undefined ? seedOfEnvironment() : undefined)
-  const rangeText = rangeFlag ?? process.env["STORMGLASS_SEEDS"]
-  const seeds =
-    seedText !== undefined
-      ? [seedText]
-      : parseSeeds(rangeText ?? String(edits === undefined ? seedsPerScenarioDefault : 500))
-  if (options.minEffects < 0) throw new UsageError(`--min-effects: ${options.minEffects} is less than none`)
-  const budget = Option.getOrUndefined(options.budget)
-  const budgetMillis = budget === undefined ? undefined : durationMicros("--budget", budget) / 1_000
-  const planFile = Option.getOrUndefined(options.plan)
-  const plan = planFile === undefined ? undefined : Session.readPlan(planFile)
-  const requests = Session.requestsOf(scenarios, seeds, { strategy: options.strategy, storage: options.storage, plan })
-  const how = { mutant: named, plan: planFile }
-
-  const supervisor = Session.supervise(edits, jobsOf(options), patienceMillis(options))
-  try {
-    const progress = new Progress(requests.length)
-    const started = performance.now()
-    const results = await sweep({
-      supervisor,
-      requests,
-      budgetMillis,
-      untilFailure: edits !== undefined,
-      onResult: (result, done) => progress.advance(result, done),
-      isStopped: () => state.isStopped
-    })
-    progress.end()
-    const summary = summarize(results, (performance.now() - started) / 1_000)
-    const failures = results.filter(({ verdict }) => isFailure(verdict))
-    const isWhole =
-      options.scenarios.length === 0 &&
-      edits === undefined &&
-      planFile === undefined &&
-      seedText === undefined &&
-      // On PGlite a few seeds are a sample: every mark is met on the model.
-      options.storage === "model"
-    const rare = commonKinds
-      .filter(({ name }) => (summary.effects[name] ?? 0) < options.minEffects)
-      .map(({ name }) => name)
-    // One scenario, one seed or a plan need not meet every mark: said, and no failure. What ends at its first failure says nothing.
-    const cold = isWhole || (edits === undefined && seedText === undefined) ? coldOf(summary, isWhole) : []
-    const lacking = isWhole ? cold.length : 0
-    // What ran nothing has shown nothing.
-    if (results.length === 0 || failures.length > 0 || rare.length > 0 || lacking > 0) state.exitCode = 1
-    if (failures.some(({ verdict }) => verdict._tag === "escaped")) state.exitCode = 3
-    const saves = failures.map((result) => Session.saveFailure(result, edits))
-    const again: Array<Session.Again> = []
-    const smalls = new Map<number, Small>()
-    for (const [index, result] of failures.slice(0, edits === undefined ? screensMax : 1).entries()) {
-      const file = saves[index]?.file
-      const origin = Session.replayLine(result.request, how)
-      const found = await Session.showFailure(supervisor, result, { replay: origin, file })
-      again.push(found)
-      // Of what is not deterministic, or never came back, nothing can be taken away one by one.
-      if (options.noShrink || found.isSame !== true || state.isStopped) continue
-      const shrinking = { supervisor, failure: result, edits, origin, isStopped: () => state.isStopped }
-      const path = file ?? Session.failurePath(result.request, edits?.name)
-      smalls.set(
-        index,
-        await makeSmall({ ...shrinking, file: path, isSaved: file !== undefined, budgetMillis: shrinkMillis })
-      )
-    }
-    const reruns = [...again, ...[...smalls.values()].map((small) => small.again)]
-    if (reruns.some(({ isSame }) => isSame === false)) state.exitCode = 3
-
-    const unsaved = unsavedLine(saves)
-    if (options.json) {
-      const failed = failures.map((result, index) => ({
-        scenario: result.request.scenario,
-        seed: result.request.seed,
-        verdict: result.verdict,
-        digest: result.digest,
-        /** Null where it was not run again. */
-        isDigestEqual: again[index]?.isSame ?? null,
-        /** Null where it was not made small. */
-        small: smalls.has(index) ? smallDocument(smalls.get(index) as Small) : null,
-        /** Null where it could not be written. */
-        file: saves[index]?.file ?? null,
-        replay: Session.replayLine(result.request, how)
-      }))
-      print(
-        JSON.stringify(
-          {
-            ...summary,
-            failed: summary.failed + lacking,
-            notBegun: requests.length - results.length,
-            rare,
-            cold,
-            failures: failed
-          },
-          null,
-          2
-        )
-      )
-      if (unsaved !== undefined) process.stderr.write(`${unsaved}\n`)
-      return
-    }
-    for (const [index, { screen }] of again.entries()) print(`${smalls.get(index)?.again.screen ?? screen}\n`)
-    if (unsaved !== undefined) print(`${paint("red", unsaved)}\n`)
-    if (failures.length > again.length) {
-      const others = failures.slice(again.length)
-      print(`${others.length} more failed:`)
-      for (const [index, { request, verdict }] of others.slice(0, othersMax).entries()) {
-        const file = saves[again.length + index]?.file ?? "not saved"
-        print(`  ${request.scenario}, seed ${request.seed}: ${FailureScreen.headline(verdict).slice(0, 80)}  ${file}`)
-      }
-      print(others.length > othersMax ? `  … and ${others.length - othersMax} more, in failures/\n` : "")
-    }
-    if (results.length === 0) {
-      return print(paint("red", state.isStopped ? "nothing ran" : `nothing ran within the budget of ${budget}`))
-    }
-    print(verdictTable(summary))
-    // A fact that nobody tells is waited for in vain, and any program may tell its own: that nothing came of it must show.
-    const isPlanned = (kind: string) => plan?.faults.some(({ fault }) => fault === kind) ?? false
-    const effects = effectTable(summary.effects, (kind) => isWhole || isPlanned(kind))
-    if (effects !== "") print(`\n${paint("bold", "Faults that took effect")}\n${effects}`)
-    if (cold.length > 0) print(`\n${paint(isWhole ? "red" : "bold", "Marks that no run met")}\n  ${cold.join("\n  ")}`)
-    if (rare.length > 0) print(`\nless than ${options.minEffects} times: ${rare.join(", ")}`)
-    const notBegun = edits !== undefined && failures.length > 0 ? 0 : requests.length - results.length
-    const all = { cold: lacking, rare: rare.length, minEffects: options.minEffects, notBegun, budget }
-    print(`\n${[totals(summary), ...conclusions(all)].join("\n")}`)
-  } finally {
-    await supervisor.close()
-  }
-}
-
-/** Said once, whatever the number of failures: they share the reason. */
-function unsavedLine(saves: ReadonlyArray<Saved>): string | undefined {
-  const unsaved = saves.filter(({ file }) => file === undefined)
-  if (unsaved.length === 0) return undefined
-  const which = unsaved.length === 1 ? "the failure" : `${unsaved.length} failures`
-  return `${which} could not be saved: ${unsaved[0]?.problem}; the line above replays it all the same`
-}
-
-function seedOf(options: { readonly seed: Option.Option<string> }): string | undefined {
-  const text = Option.getOrUndefined(options.seed)
-  return text === undefined ? undefined : parseSeed("--seed", text)
-}
-
-function seedOfEnvironment(): string | undefined {
-  const text = process.env["STORMGLASS_SEED"]
-  return text === undefined ? undefined : parseSeed("STORMGLASS_SEED", text)
-}
-
-/** What the sweep left out, and last why it did not pass, besides the runs that failed. */
-function conclusions(options: {
-  readonly cold: number
-  readonly rare: number
-  readonly minEffects: number
-  readonly notBegun: number
-  readonly budget: string | undefined
-}): ReadonlyArray<string> {
-  const { budget, cold, minEffects, notBegun, rare } = options
-  const why =
-    state.stopSignal === undefined ? `the budget of ${budget} was over` : `it was told to stop (${state.stopSignal})`
-  return [
-    ...(notBegun > 0 ? [`${notBegun} runs were not begun: ${why}`] : []),
-    ...(cold > 0 ? [`failed: no run met ${cold} ${cold === 1 ? "mark" : "marks"}`] : []),
-    ...(rare > 0
-      ? [`failed: ${rare} ${rare === 1 ? "kind" : "kinds"} of fault took effect less than ${minEffects} times`]
-      : [])
-  ]
-}
-
-function jobsOf({ jobs }: { readonly jobs: number }): number {
-  if (jobs < 1) throw new UsageError(`--jobs: ${jobs} is no number of workers; the least is 1`)
-  return jobs
-}
-
-function patienceMillis(options: { readonly patience: Option.Option<string> }): number | undefined {
-  const text = Option.getOrUndefined(options.patience)
-  if (text === undefined) return undefined
-  const millis = durationMicros("--patience", text) / 1_000
-  // The timers of Node end there, and turn what is longer into nothing.
-  if (millis < 1 || millis > 2 ** 31 - 1) throw new UsageError(`--patience: ${text} is not between 1ms and 24 days`)
-  return millis
-}
-
-function scenariosOf(options: { readonly scenarios: ReadonlyArray<string> }): ReadonlyArray<string> {
-  return options.scenarios.length === 0 ? Session.scenarioNames : options.scenarios.map(Session.requireScenario)
-}
-
-/** Declared by a scenario or by the control plane, to be met sometimes, and met by no run. */
-function coldOf(summary: Summary, isWhole: boolean): ReadonlyArray<string> {
-  const counted = summary.scenarios.flatMap(({ marks }) => Object.entries(marks))
-  const met = new Set(counted.flatMap(([name, { holds }]) => (holds > 0 ? [name] : [])))
-  const ofCore = declaredMarks()
-  // A program of the user's need not be the control plane.
-  const hasCore = isWhole || ofCore.some(({ name }) => counted.some(([other]) => other === name))
-  const declared = [...counted.map(([name, { kind }]) => ({ kind, name })), ...(hasCore ? ofCore : [])]
-  const cold = declared.filter(({ kind, name }) => (kind === "sometimes" || kind === "reachable") && !met.has(name))
-  return [...new Set(cold.map(({ name }) => name))].toSorted()
-}
 
 async function replayCommand(options: {
   readonly target: string
@@ -581,7 +415,8 @@ async function replayCommand(options: {
   if (saved !== undefined && own !== undefined) {
     throw new UsageError(`replay ${options.target}: --${own} is of the saved failure; give it with a scenario's name`)
   }
-  const seedText = saved?.seed ?? seedOf(options) ?? seedOfEnvironment()
+  const typed = Option.getOrUndefined(options.seed)
+  const seedText = saved?.seed ?? (typed === undefined ? seedOfEnvironment() : parseSeed("--seed", typed))
   if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
   const named = Option.getOrUndefined(options.mutant)
   const edits = named === undefined ? Session.requireFit(saved?.mutant) : Session.findMutant(named)
@@ -613,7 +448,7 @@ async function replayCommand(options: {
   }
   const trace = Option.getOrUndefined(options.trace)
   if (trace !== undefined) requireWritable("--trace", trace)
-  const supervisor = Session.supervise(edits, 1, patienceMillis(options))
+  const supervisor = Session.supervise(edits, 1, patienceMillis(Option.getOrUndefined(options.patience)))
   try {
     const { facts, result } = await supervisor.run(request, true)
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
@@ -742,7 +577,7 @@ async function mutantsCommand(options: {
   const chosen = named.filter((mutant) => concerns(mutant, options.storage))
   const rows: Array<MutantRow> = []
   const { storage } = options
-  const search = { seeds: options.seeds, storage, jobs: jobsOf(options), isStopped: () => state.isStopped }
+  const search = { seeds: options.seeds, storage, jobs: requireJobs(options.jobs), isStopped: () => state.isStopped }
   const find = async (mutant: Mutant): Promise<void> => {
     if (state.isStopped) return
     const row = await mutantRow(mutant, search)
@@ -795,21 +630,13 @@ async function shrunkCommand(options: {
       if (!options.json) print(shrunkLine(row))
     }
   }
-  await Promise.all(Array.from({ length: jobsOf(options) }, lane))
+  await Promise.all(Array.from({ length: requireJobs(options.jobs) }, lane))
   if (options.json) return print(JSON.stringify(rows, null, 2))
   const pairs = rows.length * neutralMutants.length
   const lost = rows.flatMap(({ lostUnder }) => lostUnder).length
   print(
     `\n${rows.filter(({ isGood }) => isGood).length} of ${chosen.length} small; ${pairs - lost} of ${pairs} fail in the same way under a neutral mutant`
   )
-}
-
-function durationMicros(flag: string, text: string): number {
-  try {
-    return toMicros(text)
-  } catch (error) {
-    throw new UsageError(`${flag}: ${(error as Error).message}`)
-  }
 }
 
 function print(text: string): void {

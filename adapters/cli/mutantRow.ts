@@ -58,13 +58,13 @@ export const mutantLine = ({ caughtBy, incident, isFound, mutant, seeds, where }
 /** The scenarios of the catalogue, seed after seed, up to the first failure: what ran, in order. */
 export const untilFound = (
   supervisor: Supervisor,
-  { isStopped, seeds: seedsMax, storage }: Search
+  { isStopped, jobs, seeds: seedsMax, storage }: Search
 ): Promise<ReadonlyArray<RunResult>> => {
   const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
   const seeds = parseSeeds(String(Math.ceil(seedsMax / scenarios.length)))
   const requests = Session.requestsOf(scenarios, seeds, { strategy: "random", storage }).slice(0, seedsMax)
-  const onResult = () => undefined
-  return sweep({ supervisor, requests, budgetMillis: undefined, untilFailure: true, onResult, isStopped })
+  const onResult = (result: RunResult) => result
+  return sweep({ supervisor, requests, jobs, budgetMillis: undefined, untilFailure: true, onResult, isStopped })
 }
 
 async function rowOfScenarios(mutant: Mutant, search: Search): Promise<MutantRow> {

@@ -33,6 +33,8 @@ export interface Outcome {
   readonly result: RunResult
   /** Every fact of the run, if they were asked for. */
   readonly facts: ReadonlyArray<Envelope>
+  /** What the run took of the host's time: a worker that comes up first is not counted, unless the run never came back. */
+  readonly hostMillis: number
 }
 
 interface Job {
@@ -53,7 +55,10 @@ export class Supervisor {
   readonly #idle: Array<Worker> = []
   readonly #workers = new Set<Worker>()
   readonly #breadcrumbs = new Map<Worker, SharedArrayBuffer>()
-  readonly #running = new Map<Worker, { readonly job: Job; readonly endWatch: () => void }>()
+  readonly #running = new Map<
+    Worker,
+    { readonly job: Job; readonly sinceMillis: number; readonly endWatch: () => void }
+  >()
   #busy = 0
   #ids = 0
   #isClosed = false
@@ -93,9 +98,9 @@ export class Supervisor {
     this.#workers.add(worker)
     this.#breadcrumbs.set(worker, breadcrumb)
     worker.on("message", (response: WorkerResponse) => {
-      const job = this.#end(worker)
+      const { job } = this.#end(worker) ?? {}
       this.#idle.push(worker)
-      if (response._tag === "Result") job?.done({ result: response.result, facts: response.facts })
+      if (response._tag === "Result") job?.done(response)
       else job?.failed(new Refused(response.message))
       this.#next()
     })
@@ -112,19 +117,19 @@ export class Supervisor {
   }
 
   #start(worker: Worker, job: Job): void {
-    this.#watch(worker, job, 0)
+    this.#watch(worker, job, performance.now(), 0)
     worker.postMessage({ id: this.#ids++, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
   }
 
   /** Has waited so long already for the thread to come up. */
-  #watch(worker: Worker, job: Job, bootMillis: number): void {
+  #watch(worker: Worker, job: Job, sinceMillis: number, bootMillis: number): void {
     const { runMillisMax } = this.#options
     const endWatch = afterRunning(runMillisMax, () => {
       const { isBooting } = Breadcrumb.read(this.#breadcrumbs.get(worker) ?? Breadcrumb.make())
-      if (isBooting && bootMillis < bootMillisMax) this.#watch(worker, job, bootMillis + runMillisMax)
+      if (isBooting && bootMillis < bootMillisMax) this.#watch(worker, job, sinceMillis, bootMillis + runMillisMax)
       else void this.#hangs(worker)
     })
-    this.#running.set(worker, { job, endWatch })
+    this.#running.set(worker, { job, sinceMillis, endWatch })
   }
 
   /** Ends a worker that does not come back, and says where it was. */
@@ -148,27 +153,28 @@ export class Supervisor {
   }
 
   /** The worker has done with its job, which is returned. */
-  #end(worker: Worker): Job | undefined {
+  #end(worker: Worker): { readonly job: Job; readonly sinceMillis: number } | undefined {
     const running = this.#running.get(worker)
     if (running === undefined) return undefined
     running.endWatch()
     this.#running.delete(worker)
     this.#busy--
-    return running.job
+    return running
   }
 
   /** The worker is not to be used again; its job, if it had one, ends with this verdict, or is refused. */
   #lose(worker: Worker, verdict: Verdict | Refused): void {
     // An error is followed by the thread's end.
     if (!this.#workers.delete(worker)) return
-    const job = this.#end(worker)
+    const { job, sinceMillis = 0 } = this.#end(worker) ?? {}
     this.#breadcrumbs.delete(worker)
     const index = this.#idle.indexOf(worker)
     if (index >= 0) this.#idle.splice(index, 1)
     void worker.terminate()
     if (verdict instanceof Refused) job?.failed(verdict)
-    else if (job !== undefined) job.done({ result: endedEarly(job.request, verdict), facts: [] })
-    else if (!this.#isClosed && verdict._tag === "crashed") {
+    else if (job !== undefined) {
+      job.done({ result: endedEarly(job.request, verdict), facts: [], hostMillis: performance.now() - sinceMillis })
+    } else if (!this.#isClosed && verdict._tag === "crashed") {
       // No run is to blame for certain, and it must not go unsaid.
       process.emitWarning(`a worker thread ended between two runs, and was replaced: ${verdict.cause}`)
     }

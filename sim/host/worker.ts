@@ -45,6 +45,8 @@ export type WorkerResponse =
       readonly id: number
       readonly result: RunResult
       readonly facts: ReadonlyArray<Envelope>
+      /** The import of the scenario included, and not what comes before it. */
+      readonly hostMillis: number
     }
   /** What the request names does not exist, or the mutant does not fit: a mistake of the caller. */
   | { readonly _tag: "Refused"; readonly id: number; readonly message: string }
@@ -120,10 +122,12 @@ async function loadMutated(planted: MutantEdits): Promise<void> {
 
 async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<WorkerResponse> {
   const facts: Array<Envelope> = []
+  let sinceMillis = performance.now()
   rejections = []
   try {
     const { PlanProblem, kinds, runHere, scenarios } = await loading
     Breadcrumb.load(breadcrumb)
+    sinceMillis = performance.now()
     const scenario = await loadScenario(request.scenario, scenarios)
     try {
       const databases = request.storage === "pglite" ? { databases: await pglite() } : {}
@@ -139,7 +143,8 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
         _tag: "Result",
         id,
         result: wantsFacts ? { ...result, verdict } : shortened({ ...result, verdict }),
-        facts
+        facts,
+        hostMillis: performance.now() - sinceMillis
       }
     } catch (error) {
       if (error instanceof PlanProblem) throw new RefusedRequest(error.message)
@@ -148,7 +153,8 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
   } catch (error) {
     if (error instanceof RefusedRequest || error instanceof NoScenario)
       return { _tag: "Refused", id, message: error.message }
-    return { _tag: "Result", id, result: endedEarly(request, verdictOf(error)), facts }
+    const result = endedEarly(request, verdictOf(error))
+    return { _tag: "Result", id, result, facts, hostMillis: performance.now() - sinceMillis }
   }
 }
 
