@@ -443,6 +443,17 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
       [2, commit],
       [3, commit]
     )
+  },
+  {
+    name: "a lock that has become stronger on a newer version is as weak as it was on the one before",
+    schedule: turns(
+      [0, look, rr],
+      [3, change(1)],
+      [1, take(1, "for key share")],
+      [3, commit],
+      [1, change(1)],
+      [0, change(1), rr]
+    )
   }
 ]
 

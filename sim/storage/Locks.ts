@@ -52,13 +52,21 @@ export const conflictingHoldersOf = (
 ): ReadonlyArray<Transaction> => {
   if (slot.holders === undefined) return []
   return slot.holders
-    .filter((holder) => holds(holder, version) && holder.transaction !== transaction && conflicts(holder.mode, mode))
+    .filter((holder) => {
+      const held = modeOn(version, holder)
+      return held !== undefined && holder.transaction !== transaction && conflicts(held, mode)
+    })
     .map((holder) => holder.transaction)
 }
 
-const holds = ({ since }: Holder, version: Version): boolean => {
-  for (let older = since.previous; older !== undefined; older = older.previous) if (older === version) return false
-  return true
+/** How it holds this version; `undefined` when it has locked later ones only. */
+const modeOn = (version: Version, holder: Holder): RowLock | undefined => {
+  for (let held: Omit<Holder, "transaction"> | undefined = holder; held !== undefined; held = held.earlier) {
+    let older = held.since.previous
+    while (older !== undefined && older !== version) older = older.previous
+    if (older === undefined) return held.mode
+  }
+  return undefined
 }
 
 /**
@@ -74,7 +82,8 @@ export const isBehindOthers = (
 ): boolean => {
   const { holders, queue } = slot
   if (holders === undefined || queue === undefined || wait?.isQueued === false) return false
-  if (heldMode(slot, transaction) !== undefined || !holders.some((holder) => holds(holder, version))) return false
+  if (heldMode(slot, transaction) !== undefined || !holders.some((holder) => modeOn(version, holder) !== undefined))
+    return false
   return queue
     .slice(0, wait === undefined ? undefined : queue.indexOf(wait))
     .some((other) => other.isQueued && other.version === version && conflicts(other.mode, mode))
@@ -96,10 +105,13 @@ export const heldMode = (slot: Slot, transaction: Transaction): RowLock | undefi
 export const hold = (slot: Slot, transaction: Transaction, mode: RowLock, since: Version, isWriting: boolean): void => {
   const holder = slot.holders?.find((other) => other.transaction === transaction)
   if (holder === undefined) {
-    ;(slot.holders ??= []).push({ transaction, since, mode })
+    ;(slot.holders ??= []).push({ transaction, since, mode, earlier: undefined })
     transaction.locked.push(slot)
-  } else if (strength[mode] > strength[holder.mode]) holder.mode = mode
-  else return
+  } else if (strength[mode] > strength[holder.mode]) {
+    if (since !== holder.since) holder.earlier = { since: holder.since, mode: holder.mode, earlier: holder.earlier }
+    holder.since = since
+    holder.mode = mode
+  } else return
   if (!isWriting) note(slot, transaction, mode, since)
 }
 

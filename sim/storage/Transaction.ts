@@ -43,9 +43,11 @@ export interface Slot {
 
 export interface Holder {
   readonly transaction: Transaction
-  /** The version that it locked first; those after it are locked too. */
-  readonly since: Version
+  /** The version that it locked so; those after it are locked too. */
+  since: Version
   mode: RowLock
+  /** Its weaker locks on earlier versions. */
+  earlier: Omit<Holder, "transaction"> | undefined
 }
 
 /** Why a statement stands still. `releasedBy`: whose end or departure made it worth looking again. */
