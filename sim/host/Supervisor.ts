@@ -2,12 +2,14 @@
  * Runs requests in worker threads and watches over them: a run that does not come back is ended, and has a verdict.
  *
  * - V1 Results do not depend on the number of workers, nor on who ran what before.
- * - V2 Nothing hangs: a request has a bound of host time, and a worker that exceeds it is replaced; so is one that dies idle.
+ * - V2 Nothing hangs: a request has a bound of host time, and a worker that exceeds it is replaced (if others had most of the processor, up to
+ *   five times later); so is one that dies idle.
  */
 import { Worker } from "node:worker_threads"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { RunRequest, RunResult, Verdict } from "../run/Verdict.ts"
 import { afterRunning } from "./afterRunning.ts"
+import { cpuShare, isStarved } from "./cpuShare.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { whereIs } from "./Hang.ts"
@@ -42,6 +44,14 @@ interface Job {
   readonly wantsFacts: boolean
   readonly done: (outcome: Outcome) => void
   readonly failed: (error: Error) => void
+}
+
+/** How long a worker was waited for already. */
+interface Waited {
+  /** For its thread to come up. */
+  readonly bootMillis: number
+  /** Beyond the patience with its run, because others had the processor. */
+  readonly times: number
 }
 
 /** On a busy machine a thread takes seconds to load what it runs with. */
@@ -117,27 +127,33 @@ export class Supervisor {
   }
 
   #start(worker: Worker, job: Job): void {
-    this.#watch(worker, job, performance.now(), 0)
+    this.#watch(worker, job, performance.now(), { bootMillis: 0, times: 0 })
     worker.postMessage({ id: this.#ids++, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
   }
 
-  /** Has waited so long already for the thread to come up. */
-  #watch(worker: Worker, job: Job, sinceMillis: number, bootMillis: number): void {
+  #watch(worker: Worker, job: Job, sinceMillis: number, waited: Waited): void {
     const { runMillisMax } = this.#options
     const endWatch = afterRunning(runMillisMax, () => {
       const { isBooting } = Breadcrumb.read(this.#breadcrumbs.get(worker) ?? Breadcrumb.make())
-      if (isBooting && bootMillis < bootMillisMax) this.#watch(worker, job, sinceMillis, bootMillis + runMillisMax)
-      else void this.#hangs(worker)
+      const bootMillis = waited.bootMillis + runMillisMax
+      if (isBooting && waited.bootMillis < bootMillisMax) {
+        this.#watch(worker, job, sinceMillis, { ...waited, bootMillis })
+      } else void this.#hangs(worker, waited)
     })
     this.#running.set(worker, { job, sinceMillis, endWatch })
   }
 
-  /** Ends a worker that does not come back, and says where it was. */
-  async #hangs(worker: Worker): Promise<void> {
+  /** Ends a worker that does not come back, and says where it was; unless it is only the machine that is busy. */
+  async #hangs(worker: Worker, waited: Waited): Promise<void> {
     const running = this.#running.get(worker)
+    const share = await cpuShare(worker)
+    if (running === undefined || share === undefined || this.#running.get(worker) !== running) return
+    if (isStarved(share, waited.times)) {
+      return this.#watch(worker, running.job, running.sinceMillis, { ...waited, times: waited.times + 1 })
+    }
     const where = await whereIs(worker)
     // It may have come back while it was looked at.
-    if (running === undefined || this.#running.get(worker) !== running) return
+    if (this.#running.get(worker) !== running) return
     const { atMicros, isLoading, node } = Breadcrumb.read(this.#breadcrumbs.get(worker) ?? Breadcrumb.make())
     const seconds = this.#options.runMillisMax / 1_000
     if (isLoading) {
