@@ -69,7 +69,7 @@ describe("a run", { timeout: 60_000 }, () => {
   it("on PGlite says so in its line and its file, and is replayed on PGlite", { timeout: 180_000 }, () => {
     const ran = stormglass("run", fixture("failsAlways"), "--seed", "1", "--storage", "pglite")
     assert.strictEqual(ran.code, 1)
-    assert.match(ran.out, /replay \S+failsAlways.ts --seed 1 --storage pglite\n/)
+    assert.match(ran.out, /replay \S+failsAlways.ts --seed 1 --storage pglite\b/)
     const [, file = ""] = /saved as (\S+)/.exec(ran.out) ?? []
     const { out } = stormglass("replay", file)
     assert.match(out, /digest \w+, equal/)

@@ -33,6 +33,8 @@ export interface HuntOptions {
   /** Whose faults the swarm draws, instead of the scenario's own plan. */
   readonly kinds: ReadonlyArray<FaultKind> | undefined
   readonly shrinkMillis: number
+  /** No run begins after this much host time; what has failed by then is still made small. */
+  readonly timeoutMillis: number
   /** The path of the file that exports the scenario, if one does. */
   readonly exportedBy: string | undefined
   /** The line that declares the test, as a frame of a stack. */
@@ -54,6 +56,8 @@ export class Hunt {
   /** With the faults that the test draws. */
   readonly #scenario: Scenario
   readonly #kinds: ReadonlyArray<FaultKind>
+  readonly #started = performance.now()
+  #runs = 0
   /** The test, for vitest's own command line. */
   readonly #test: { readonly file: string; readonly name: string }
 
@@ -96,11 +100,18 @@ export class Hunt {
     return `${file} passes now`
   }
 
-  /** Rejects with `PlanProblem` when the plan does not fit its world, and when the test was ended meanwhile. */
+  /** Rejects with `PlanProblem` when the plan does not fit its world, and when the time is over or the test was ended meanwhile. */
   async run(request: RunRequest): Promise<RunResult> {
+    const { context, declaredAt, timeoutMillis } = this.#options
     await turn()
-    this.#options.context.signal.throwIfAborted()
-    return this.#here(request)
+    context.signal.throwIfAborted()
+    if (performance.now() - this.#started >= timeoutMillis) {
+      const passed = `after ${timeoutMillis / 1_000} s no further run begins, ${this.#runs} passed`
+      throw new SimFailure(`${passed}: ask for fewer, or give the test a longer timeout`, declaredAt)
+    }
+    const result = this.#here(request)
+    this.#runs++
+    return result
   }
 
   /** Throws the failure, small. Without a file that it came from, variables of the environment find it again: "STORMGLASS_SEED=7". */
@@ -128,14 +139,17 @@ export class Hunt {
     const isExported = await this.#isExported()
     const saved = isSaved(shrunk.best, before)
       ? { file: this.#file }
-      : saveFailure(shrunk.best, this.#file, isExported ? {} : { test: this.#test })
+      : saveFailure(shrunk.best, this.#file, {
+          test: isExported ? undefined : this.#test,
+          mutant: planted === undefined ? undefined : (await import("../cli/Session.ts")).findMutant(planted)
+        })
     const again = vitestLine(this.#test.file, this.#test.name)
     const origin = [...environment, ...(variables === undefined ? [] : [variables]), again].join(" ")
     const replay =
       saved.file === undefined
         ? origin
         : isExported
-          ? [`npx stormglass replay ${saved.file}`, ...flags].join(" ")
+          ? `npx stormglass replay ${saved.file}`
           : [...environment, again].join(" ")
     const facts: Array<Envelope> = []
     const repeated = this.#here(shrunk.best.request, facts)
@@ -189,7 +203,6 @@ function isSaved({ digest, request }: RunResult, saved: FailureFile.FailureFile 
 /** A planted bug (`mutantPlugin.ts`) finds failures that are none without it. */
 const planted = process.env["STORMGLASS_MUTANT"]
 const environment = planted === undefined ? [] : [`STORMGLASS_MUTANT=${planted}`]
-const flags = planted === undefined ? [] : [`--mutant ${planted}`]
 
 /** The runner paints the first line red, and the rest too unless it is told to stop. */
 const isTerminal = process.env["FORCE_TTY"] === "true" && process.env["NO_COLOR"] === undefined

@@ -19,11 +19,17 @@ import { simProperty, simTest } from "${repository}/adapters/vitest/simTest.ts"
 import { payments } from "${repository}/scenarios/examples/payments.ts"
 import chargesTwice from "${chargesTwice}"
 import { kindsOf } from "${repository}/sim/nemesis/faultKinds.ts"
+import * as Scenario from "${repository}/sim/run/Scenario.ts"
 
 const shop = process.env.SHOP === "mended" ? payments : chargesTwice
 simTest("nobody's card (or wallet) is charged twice", shop, { seeds: 40 })
 simTest("exported", shop, { seeds: 40, exportedBy: "${chargesTwice}" })
 simProperty("whatever breaks", shop, { kinds: kindsOf("network"), runs: 40 })
+
+const build = () => {
+  if (process.env.SHOP !== "mended") throw new Error("no world")
+}
+simTest("built", Scenario.make({ name: "unbuilt", story: "", safetyMillis: 1, build }), { seeds: 1 })
 `
 const lineOf = (text: string) => shop.split("\n").findIndex((line) => line.includes(text)) + 1
 
@@ -94,15 +100,22 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
       assert.lengthOf(frames, 1)
       assert.include(frames[0], `shop.test.ts:${line}:`)
     }
-    assert.lengthOf(readdirSync(path.join(directory, "failures")), 3)
+  })
+
+  it("that cannot even be built say where it was thrown, without the frames of the simulator", () => {
+    const message = first.messages["built"] ?? ""
+    assert.match(message, /the scenario crashed: Error: no world\n/)
+    const frames = message.split("\n").filter((text) => /^\s+at .*:\d+:\d+\)?$/.test(text))
+    assert.isAbove(frames.length, 1)
+    for (const frame of frames) assert.include(frame, "shop.test.ts:")
   })
 
   it("are annotated for GitHub, each at its line and with all of its screen", () => {
     const annotations = first.out.split("\n").filter((line) => line.startsWith("::error "))
-    assert.lengthOf(annotations, 3)
+    assert.lengthOf(annotations, 4)
     for (const text of annotations) {
       assert.match(text, /file=[^,]*shop\.test\.ts,title=[^:]*,line=\d+,column=\d+::SimFailure/)
-      assert.match(text, /What it takes.*Again, exactly%0A {2}npx /)
+      assert.match(text, /Again, exactly%0A {2}npx /)
     }
   })
 
@@ -116,7 +129,7 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     const { digest } = JSON.parse(before) as { readonly digest: string }
     assert.include(again.messages[card], `replayed from ${file}: digest ${digest}, equal`)
     assert.strictEqual(saved(file), before)
-    assert.match(again.out, /1 failed.*2 skipped/)
+    assert.match(again.out, /1 failed.*3 skipped/)
   })
 
   it("are replayed by the command line where a file exports the scenario, and refused by it where none does", () => {
@@ -132,17 +145,18 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     const mended = sh("npx vitest run", { SHOP: "mended", STORMGLASS_SEEDS: "3" })
     assert.strictEqual(mended.code, 0)
     const files = readdirSync(path.join(directory, "failures"))
-    assert.lengthOf(files, 3)
+    assert.lengthOf(files, 4)
     for (const file of files) assert.include(mended.out, `failures/${file} passes now`)
   })
 
-  it("of seeds that are none fail with one line that says so", () => {
-    const { code, messages } = sh("npx vitest run -t exported", { STORMGLASS_SEEDS: "9..5", SHOP: "mended" })
-    assert.strictEqual(code, 1)
-    assert.match(
-      messages["exported"] ?? "",
-      /^SimFailure: STORMGLASS_SEEDS "9\.\.5": the range is backwards\n\s+at .*$/
-    )
+  it("run the one seed that is asked for without what is saved, and say in one line of seeds that they are none", () => {
+    const message = first.messages["exported"] ?? ""
+    const [, seed = ""] = /STORMGLASS_SEED=(\w+) npx vitest/.exec(message) ?? []
+    const { messages } = sh("npx vitest run", { STORMGLASS_SEED: seed, STORMGLASS_SEEDS: "9..5" })
+    const timeless = (text = "") => text.replaceAll(/, [\d.]+ s\)/g, "")
+    assert.strictEqual(timeless(messages["exported"]), timeless(message))
+    const line = /^SimFailure: STORMGLASS_SEEDS "9\.\.5": the range is backwards\n\s+at .*$/
+    assert.match(messages["whatever breaks"] ?? "", line)
   })
 })
 

@@ -14,11 +14,12 @@ import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { PlanProblem } from "../../sim/run/Simulation.ts"
+import { isScenario } from "../../sim/host/loadScenario.ts"
 import { parseSeed, parseSeeds, UsageError } from "../cli/Usage.ts"
 import { Hunt } from "./Hunt.ts"
 import { frameOf, SimFailure } from "./SimFailure.ts"
 
-/** Besides vitest's own (`timeout`: 5 minutes here; `only`, `skip`, `tags`, …). */
+/** Besides vitest's own (`only`, `skip`, `tags`, …; `timeout` is 5 minutes here, and no run begins after it). */
 export interface SimOptions extends TestOptions {
   /** Kinds of fault, instead of the scenario's own plan: drawn by the swarm, or by the property. */
   readonly kinds?: ReadonlyArray<FaultKind>
@@ -75,19 +76,20 @@ export const simProperty = (name: string, scenario: Scenario, options: SimProper
   })
 }
 
-const timeoutMillis = 300_000
-
 function declare(
   name: string,
   scenario: Scenario,
-  { exportedBy, kinds, shrinkMillis = 20_000, ...rest }: Omit<SimOptions, "strategy">,
+  { exportedBy, kinds, shrinkMillis = 20_000, timeout = 300_000, ...rest }: Omit<SimOptions, "strategy">,
   declaredAt: string,
   hunting: (hunt: Hunt) => Promise<void>
 ): void {
+  // To vitest none is 0. What fails at the last moment is made small all the same.
+  const timeoutMillis = timeout === 0 ? Infinity : timeout
   // eslint-disable-next-line vitest/expect-expect -- the scenario's invariants are what it asserts
-  it(name, { timeout: timeoutMillis, ...rest }, async (context: TestContext) => {
+  it(name, { timeout: timeoutMillis + 2 * shrinkMillis + graceMillis, ...rest }, async (context: TestContext) => {
     try {
-      const hunt = new Hunt({ scenario, kinds, shrinkMillis, exportedBy, declaredAt, context })
+      if (!isScenario(scenario)) throw new UsageError("it was given no scenario: give what Scenario.make returns")
+      const hunt = new Hunt({ scenario, kinds, shrinkMillis, timeoutMillis, exportedBy, declaredAt, context })
       // Whoever asks for one seed wants that one.
       const replayed = asked.seed === undefined ? await hunt.replaySaved() : undefined
       if (replayed !== undefined) {
@@ -102,6 +104,9 @@ function declare(
     }
   })
 }
+
+/** For a run that is under way when the time is over, and for telling. */
+const graceMillis = 30_000
 
 const asked = { seed: process.env["STORMGLASS_SEED"], seeds: process.env["STORMGLASS_SEEDS"] }
 

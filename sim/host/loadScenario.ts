@@ -63,7 +63,7 @@ function relative(text: string): string {
   return text.replaceAll("file://", "").replaceAll(`${process.cwd()}/`, "")
 }
 
-function isScenario(value: unknown): value is Scenario {
+export function isScenario(value: unknown): value is Scenario {
   const candidate = value as Partial<Scenario> | null
   return (
     typeof candidate === "object" &&
