@@ -29,6 +29,8 @@ export interface Figure {
   /** The least that we promise of what is done in a second. */
   readonly targetPerSecond?: number
   readonly unit: "messages" | "seeds" | "days" | "updates" | "requests" | "changes" | "logs" | "transactions"
+  /** With the flags of V8 that the launcher sets, as it is about the command. */
+  readonly isLaunched?: true
   /** Loads what it needs, which is not measured, and returns the work, which is. */
   readonly load: () => Promise<() => Work | Promise<Work>>
 }
@@ -133,6 +135,15 @@ const standard: Figure = {
   }
 }
 
+const twoWorkers: Figure = {
+  name: "two workers, to one",
+  group: "sweep",
+  unit: "seeds",
+  target: 1.8,
+  isLaunched: true,
+  load: async () => (await import("./sweepWork.ts")).sweepWork
+}
+
 const storageUpdates: Figure = {
   name: "conditional updates",
   group: "storage model",
@@ -194,6 +205,7 @@ export const figures: ReadonlyArray<Figure> = [
   ...mesh("partition storm, 5 hosts", storm, {}),
   idleDay,
   standard,
+  twoWorkers,
   storageUpdates,
   postgres("fenced update", "updates", "fencedUpdate"),
   postgres("claim and finish", "requests", "claimAndFinish"),
