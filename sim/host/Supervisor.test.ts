@@ -57,6 +57,13 @@ describe("a program that does not come back", () => {
     }
   })
 
+  it("has no verdict when the supervisor is closed meanwhile, which is nobody's failure", async () => {
+    const closing = make()
+    const running = closing.run(request("loops-for-ever")).catch((error: unknown) => error)
+    await closing.close()
+    assert.match(String(await running), /the supervisor was closed/)
+  })
+
   it("fibers that wake each other without time passing are a livelock", async () => {
     const verdict = await verdictOf("spins")
     assert.match(verdict._tag === "stalled" ? verdict.reason : "", /livelock/)

@@ -77,7 +77,7 @@ export class Supervisor {
     this.#options = options
   }
 
-  /** Rejects with `Refused` for a mistake of the caller; everything else is a verdict. */
+  /** Rejects with `Refused` for a mistake of the caller, and when it is closed meanwhile; everything else is a verdict. */
   run(request: RunRequest, wantsFacts = false): Promise<Outcome> {
     return new Promise((done, failed) => {
       this.#queue.push({ request, wantsFacts, done, failed })
@@ -187,10 +187,12 @@ export class Supervisor {
     const index = this.#idle.indexOf(worker)
     if (index >= 0) this.#idle.splice(index, 1)
     void worker.terminate()
-    if (verdict instanceof Refused) job?.failed(verdict)
+    // Whoever ends it has no verdict of what was under way.
+    if (this.#isClosed) job?.failed(new Error("the supervisor was closed"))
+    else if (verdict instanceof Refused) job?.failed(verdict)
     else if (job !== undefined) {
       job.done({ result: endedEarly(job.request, verdict), facts: [], hostMillis: performance.now() - sinceMillis })
-    } else if (!this.#isClosed && verdict._tag === "crashed") {
+    } else if (verdict._tag === "crashed") {
       // No run is to blame for certain, and it must not go unsaid.
       process.emitWarning(`a worker thread ended between two runs, and was replaced: ${verdict.cause}`)
     }
