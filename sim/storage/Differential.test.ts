@@ -517,6 +517,14 @@ const shown: ReadonlyArray<{
     ]
   },
   {
+    name: "a time limit struck who waited for nobody",
+    steps: [
+      [0, remove(3), seen({ 0: all(three) })],
+      [1, { ...change(1), limit: "statement" } as Move, seen({ 1: "Timeout statement" })],
+      [2, change(1), seen({ 2: all(row(1, "one", 6)) })]
+    ]
+  },
+  {
     name: "one was refused by pages, and who waited for it overtook another",
     steps: [
       [2, takeAll, seen({ 2: all(row(1, "one", 5), three, row(2, "two", 5)) }), "serializable"],

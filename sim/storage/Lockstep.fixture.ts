@@ -3,9 +3,10 @@
  *
  * - L1 A step is over when every statement under way is answered or waits for somebody.
  * - L2 The server goes first, because it has choices that the model follows: in which order those go on who were set free at
- *   once, and where one overtakes another; which member of a cycle of waits its deadlock detector ends; and that serializable
- *   may refuse more than it must (it remembers pages of indexes, and decides by them whom). What it chose may show only
- *   turns later, so the model looks for one history of choices that explains all that was shown so far.
+ *   once, and where one overtakes another; which member of a cycle of waits its deadlock detector ends; that serializable may
+ *   refuse more than it must (it remembers pages of indexes, and decides by them whom); and when the time limit of a step
+ *   strikes. What it chose may show only turns later, so the model looks for one history of choices that explains all that was
+ *   shown so far.
  * - L3 Rows are compared as sets: without `order by` there is no order.
  */
 import {
@@ -257,6 +258,8 @@ export class ModelRun implements Player {
     this.#choices = []
     this.#deadlocks = 0
     this.#refusals = 0
+    const limit = move.does === "execute" ? move.limit : undefined
+    const isTimedOut = limit !== undefined && server.replies.get(position) === failed(new Timeout({ limit }))
     switch (move.does) {
       case "execute": {
         if (session.state === "idle") {
@@ -266,6 +269,12 @@ export class ModelRun implements Player {
         if (isRefused) {
           session.cancel(new SerializationFailure())
           this.#replies.set(position, failed(new SerializationFailure()))
+          break
+        }
+        // On a machine that stalls a limit may strike who waits for nobody.
+        if (isTimedOut && this.#choose(2) === 1) {
+          session.cancel(new Timeout({ limit }))
+          this.#replies.set(position, failed(new Timeout({ limit })))
           break
         }
         session.execute(move.statement, (outcome) => {
@@ -300,8 +309,6 @@ export class ModelRun implements Player {
         this.#replies.set(position, "ended")
         break
     }
-    const limit = move.does === "execute" ? move.limit : undefined
-    const isTimedOut = limit !== undefined && server.replies.get(position) === failed(new Timeout({ limit }))
     // A time limit and a deadlock may strike together: whoever is set free by the one has run into the other.
     if (isTimedOut) this.#engine.enter()
     this.#followDeadlocks(server)
