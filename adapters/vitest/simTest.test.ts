@@ -82,7 +82,7 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
   let first: Run
   beforeAll(() => {
     first = sh("npx vitest run")
-  })
+  }, 120_000)
 
   it("fail with the small plan, its story and the line that replays it, at the line that declares them", () => {
     assert.strictEqual(first.code, 1)
