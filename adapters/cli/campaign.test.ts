@@ -1,29 +1,14 @@
 /** Campaigns as a user runs them: runs are processes of their own, in an empty directory. */
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import path from "node:path"
-import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { assert, describe, it } from "vitest"
 import { mergeCommand } from "./campaign/mergeCommand.ts"
 import { versions } from "../../reports/saveFailure.ts"
+import { commandLine, fixture, launcher } from "./CommandLine.fixture.ts"
 
-const launcher = path.join(import.meta.dirname, "stormglass.js")
-const chargesTwice = path.join(import.meta.dirname, "fixtures", "chargesTwice.ts")
-
-let directory: string
-beforeEach(() => {
-  directory = mkdtempSync(path.join(tmpdir(), "stormglass-campaign-"))
-})
-afterEach(() => rmSync(directory, { recursive: true }))
-
-const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...env } = process.env
-
-const stormglass = (...args: ReadonlyArray<string>) => {
-  const options = { cwd: directory, env, encoding: "utf8" } as const
-  const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], options)
-  return { code: status, out: stdout, err: stderr }
-}
+const { at, stormglass } = commandLine()
+const chargesTwice = fixture("chargesTwice")
 
 const run = (...args: ReadonlyArray<string>) =>
   stormglass("run", chargesTwice, "--seeds", "24", "--no-shrink", "--json", ...args)
@@ -32,7 +17,6 @@ const run = (...args: ReadonlyArray<string>) =>
 let wholeOnce: ReturnType<typeof JSON.parse>
 const whole = () => (wholeOnce ??= JSON.parse(run().out))
 
-const at = (name: string) => path.join(directory, name)
 const linesOf = (store: string) => readFileSync(at(store), "utf8").split("\n").slice(0, -1)
 const write = (store: string, lines: ReadonlyArray<string>) =>
   writeFileSync(at(store), lines.map((line) => `${line}\n`).join(""))
@@ -90,7 +74,7 @@ describe("a campaign", { timeout: 120_000 }, () => {
 
   it("that was killed goes on with what it has, counts what was cut, and comes to what it would have come to", async () => {
     const args = ["run", chargesTwice, "--seeds", "400", "--no-shrink", "--store", "killed.ndjson"]
-    const child = spawn(process.execPath, [launcher, ...args], { cwd: directory, env, stdio: "ignore", detached: true })
+    const child = spawn(process.execPath, [launcher, ...args], { cwd: at(""), stdio: "ignore", detached: true })
     const isBegun = () => existsSync(at("killed.ndjson")) && linesOf("killed.ndjson").length > 10
     for (let wait = 0; !isBegun() && wait < 3_000; wait++) await new Promise((resolve) => setTimeout(resolve, 20))
     // The launcher and its child.

@@ -1,28 +1,15 @@
 /** The command for people who have a history from elsewhere. */
-import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import path from "node:path"
-import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { writeFileSync } from "node:fs"
+import { assert, describe, it } from "vitest"
 import { checkCommand, type CheckOptions } from "./checkCommand.ts"
+import { commandLine } from "./CommandLine.fixture.ts"
 import { UsageError } from "./Usage.ts"
 
-const launcher = path.join(import.meta.dirname, "stormglass.js")
-
-let directory: string
-beforeEach(() => {
-  directory = mkdtempSync(path.join(tmpdir(), "stormglass-check-"))
-})
-afterEach(() => rmSync(directory, { recursive: true }))
+const { at, stormglassIn } = commandLine()
 
 const check = (text: string | undefined, ...args: ReadonlyArray<string>) => {
-  if (text !== undefined) writeFileSync(path.join(directory, "history"), text)
-  const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, "check", ...args], {
-    cwd: directory,
-    encoding: "utf8",
-    input: text ?? ""
-  })
-  return { code: status, out: stdout, err: stderr }
+  if (text !== undefined) writeFileSync(at("history"), text)
+  return stormglassIn({ input: text ?? "" }, "check", ...args)
 }
 
 const stale =
@@ -166,7 +153,7 @@ describe("check refuses", () => {
   ]
   for (const [text, options, said] of cases) {
     it(String(said), async () => {
-      const file = path.join(directory, "history")
+      const file = at("history")
       if (text !== undefined) writeFileSync(file, text)
       const error = await checkCommand({ ...plain, file, ...options }).catch((error: unknown) => error)
       assert.instanceOf(error, UsageError)

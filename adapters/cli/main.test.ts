@@ -1,38 +1,11 @@
 /** The command line as a user types it: each case is a process of its own, in an empty directory. */
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import path from "node:path"
-import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { assert, describe, it } from "vitest"
+import { commandLine, fixture, launcher } from "./CommandLine.fixture.ts"
 
-const launcher = path.join(import.meta.dirname, "stormglass.js")
-const fixture = (name: string) => path.join(import.meta.dirname, "fixtures", `${name}.ts`)
-
-let directory: string
-beforeEach(() => {
-  directory = mkdtempSync(path.join(tmpdir(), "stormglass-cli-"))
-})
-afterEach(() => rmSync(directory, { recursive: true }))
-
-const stormglass = (...args: ReadonlyArray<string>) => stormglassIn({}, ...args)
-
-const stormglassIn = (variables: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => {
-  const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...inherited } = process.env
-  const env = { ...inherited, ...variables }
-  const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], {
-    cwd: directory,
-    env,
-    encoding: "utf8"
-  })
-  return { code: status, out: stdout, err: stderr }
-}
-
-const fileOf = (text: string, name = "given.json"): string => {
-  const file = path.join(directory, name)
-  writeFileSync(file, text)
-  return file
-}
+const { at, fileOf, stormglass, stormglassIn } = commandLine()
 
 const scenarioFile = (text: string): string => fileOf(text, "file.mjs")
 
@@ -92,7 +65,7 @@ describe("a run", { timeout: 60_000 }, () => {
     assert.strictEqual(replayed.code, 1)
 
     const bySeed = JSON.parse(stormglass("replay", fixture("chargesTwice"), "--seed", seed, "--json").out)
-    const text = readFileSync(path.join(directory, file), "utf8")
+    const text = readFileSync(at(file), "utf8")
     assert.strictEqual(bySeed.digest, JSON.parse(text).digest)
 
     const edited = stormglass("replay", fileOf(JSON.stringify({ ...JSON.parse(text), digest: "0".repeat(64) })))
@@ -103,7 +76,7 @@ describe("a run", { timeout: 60_000 }, () => {
   it("that fails is also replayed from what was struck, which is another run with the same end", () => {
     const { failures } = JSON.parse(stormglass("run", fixture("chargesTwice"), "--seeds", "20", "--json").out)
     const { digest, file } = failures[0]
-    const { pinned } = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
+    const { pinned } = JSON.parse(readFileSync(at(file), "utf8"))
     const replayed = JSON.parse(stormglass("replay", file, "--pinned", "--json").out)
     assert.deepStrictEqual(replayed.plan, pinned)
     assert.strictEqual(replayed.verdict.invariant, "charged-once")
@@ -114,7 +87,7 @@ describe("a run", { timeout: 60_000 }, () => {
     const ran = stormglass("run", fixture("invariantThrows"), "--seed", "4")
     assert.strictEqual(ran.code, 1)
     const [, file = ""] = /saved as (\S+)/.exec(ran.out) ?? []
-    const saved = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
+    const saved = JSON.parse(readFileSync(at(file), "utf8"))
     assert.deepStrictEqual(Object.keys(saved.parameters), ["nodes"])
     assert.deepInclude(saved.plan.faults[0], { target: "random", fault: "process/kill" })
 
@@ -139,7 +112,7 @@ describe("a run", { timeout: 60_000 }, () => {
     )
     assert.isAbove(document.failed, 3)
     for (const { digest, file } of document.failures) {
-      assert.strictEqual(JSON.parse(readFileSync(path.join(directory, file), "utf8")).digest, digest)
+      assert.strictEqual(JSON.parse(readFileSync(at(file), "utf8")).digest, digest)
     }
   })
 
@@ -180,7 +153,7 @@ describe("a run", { timeout: 60_000 }, () => {
 
   it("whose digest differs says which versions do", () => {
     const { failures } = JSON.parse(stormglass("run", fixture("failsAlways"), "--seed", "1", "--json").out)
-    const saved = JSON.parse(readFileSync(path.join(directory, failures[0].file), "utf8"))
+    const saved = JSON.parse(readFileSync(at(failures[0].file), "utf8"))
     const replay = (versions: object) =>
       stormglass(
         "replay",
@@ -198,13 +171,19 @@ describe("a run", { timeout: 60_000 }, () => {
 
   it("takes its seeds from what was typed, and from the environment only where nothing was", () => {
     const failed = (...flags: ReadonlyArray<string>) => {
-      const { out } = stormglassIn({ STORMGLASS_SEED: "3" }, "run", fixture("failsAnew"), "--json", ...flags)
+      const { out } = stormglassIn(
+        { variables: { STORMGLASS_SEED: "3" } },
+        "run",
+        fixture("failsAnew"),
+        "--json",
+        ...flags
+      )
       return JSON.parse(out).failures.map(({ seed }: { readonly seed: string }) => seed)
     }
     assert.deepStrictEqual(failed("--seeds", "1..2"), ["1", "2"])
     assert.deepStrictEqual(failed("--seed", "7"), ["7"])
     assert.deepStrictEqual(failed(), ["3"])
-    const replayed = stormglassIn({ STORMGLASS_SEED: "3" }, "replay", fixture("failsAlways"), "--json")
+    const replayed = stormglassIn({ variables: { STORMGLASS_SEED: "3" } }, "replay", fixture("failsAlways"), "--json")
     assert.strictEqual(JSON.parse(replayed.out).request.seed, "3")
   })
 
@@ -255,7 +234,7 @@ describe("the list of faults", { timeout: 60_000 }, () => {
 
 describe("what was found is not lost", { timeout: 60_000 }, () => {
   it("when its reader has read enough, which is no error", async () => {
-    const child = spawn(process.execPath, [launcher, "list", "mutants"], { cwd: directory })
+    const child = spawn(process.execPath, [launcher, "list", "mutants"], { cwd: at("") })
     child.stdout.destroy()
     let err = ""
     child.stderr.on("data", (text) => (err += String(text)))
@@ -264,7 +243,7 @@ describe("what was found is not lost", { timeout: 60_000 }, () => {
   })
 
   it("when its file cannot be written: the failure is shown, and then why", () => {
-    writeFileSync(path.join(directory, "failures"), "")
+    writeFileSync(at("failures"), "")
     const { code, err, out } = stormglass("run", fixture("chargesTwice"), "--seeds", "20")
     assert.match(out, /charged twice/)
     assert.match(out, /\d+ failures could not be saved: failures\/\S+: (not a directory|file already exists)/)
@@ -274,7 +253,7 @@ describe("what was found is not lost", { timeout: 60_000 }, () => {
 
   it("when it is told to stop: what is known by then is reported", async () => {
     const child = spawn(process.execPath, [launcher, "run", fixture("failsAlways"), "--seeds", "100000"], {
-      cwd: directory
+      cwd: at("")
     })
     let out = ""
     child.stdout.on("data", (text) => (out += String(text)))
@@ -294,7 +273,7 @@ describe("what was found is not lost", { timeout: 60_000 }, () => {
     const plan = (at: string) => ["--plan", planOf({ when: { at }, target: "*", fault: "process/kill" })]
     const files = [fails(), fails("--strategy", "fifo"), fails(...plan("1s")), fails(...plan("2s"))]
     assert.lengthOf([...new Set(files)], 4)
-    for (const file of files) assert.isTrue(existsSync(path.join(directory, file)))
+    for (const file of files) assert.isTrue(existsSync(at(file)))
   })
 })
 

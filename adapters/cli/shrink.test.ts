@@ -1,28 +1,10 @@
 /** Failures made small, as a user types it: each case is a process of its own, in an empty directory. */
-import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import path from "node:path"
-import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { assert, describe, it } from "vitest"
+import { commandLine, fixture } from "./CommandLine.fixture.ts"
 
-const launcher = path.join(import.meta.dirname, "stormglass.js")
-const chargesTwice = path.join(import.meta.dirname, "fixtures", "chargesTwice.ts")
-
-let directory: string
-beforeEach(() => {
-  directory = mkdtempSync(path.join(tmpdir(), "stormglass-cli-"))
-})
-afterEach(() => rmSync(directory, { recursive: true }))
-
-const stormglass = (...args: ReadonlyArray<string>) => {
-  const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...env } = process.env
-  const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], {
-    cwd: directory,
-    env,
-    encoding: "utf8"
-  })
-  return { code: status, out: stdout, err: stderr }
-}
+const { at, stormglass } = commandLine()
+const chargesTwice = fixture("chargesTwice")
 
 describe("a run that fails", { timeout: 60_000 }, () => {
   it("comes back small: what it takes, how it came about, and a line that replays it with the same digest", () => {
@@ -42,8 +24,8 @@ describe("a run that fails", { timeout: 60_000 }, () => {
     assert.match(out, /Faults that struck/)
     assert.notMatch(out, /What it takes/)
     const [, file = ""] = /saved as (\S+)/.exec(out) ?? []
-    assert.isTrue(existsSync(path.join(directory, file)))
-    assert.isFalse(existsSync(path.join(directory, file.replace(".json", "-small.json"))))
+    assert.isTrue(existsSync(at(file)))
+    assert.isFalse(existsSync(at(file.replace(".json", "-small.json"))))
   })
 })
 
@@ -64,7 +46,7 @@ describe("a saved failure", { timeout: 60_000 }, () => {
     assert.lengthOf(needs, after.faults)
     // It was made small: whatever is left is needed.
     for (const need of needs) assert.isTrue(need.isNecessary)
-    const small = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
+    const small = JSON.parse(readFileSync(at(file), "utf8"))
     assert.deepStrictEqual(small.verdict, verdict)
     // Once more, there is nothing left to take away.
     const again = JSON.parse(stormglass("shrink", file, "--json").out)
@@ -73,11 +55,8 @@ describe("a saved failure", { timeout: 60_000 }, () => {
 
   it("that passes by now says so, and why that may be", () => {
     const file = saved()
-    const failure = JSON.parse(readFileSync(path.join(directory, file), "utf8"))
-    writeFileSync(
-      path.join(directory, file),
-      JSON.stringify({ ...failure, operations: [], plan: { version: 1, faults: [] } })
-    )
+    const failure = JSON.parse(readFileSync(at(file), "utf8"))
+    writeFileSync(at(file), JSON.stringify({ ...failure, operations: [], plan: { version: 1, faults: [] } }))
     const { code, out } = stormglass("shrink", file)
     assert.match(out, /^it passes now: /)
     assert.strictEqual(code, 0)

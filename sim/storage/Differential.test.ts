@@ -254,6 +254,15 @@ const take = (id: number, lock: RowLock, skipLocked = false) =>
   saying((t) => t.select(accounts, { where: (row) => eq(row.id, id), lock, skipLocked }))
 const look = saying((t) => t.select(accounts))
 
+const upsert = (id: number, name: string) =>
+  saying((t) =>
+    t.insert(
+      accounts,
+      { id, name, value: 5 },
+      { onConflict: { target: ["id"], action: "update", set: (row) => ({ value: add(row.value, 1) }) } }
+    )
+  )
+
 /** What the model once did otherwise, shrunk. */
 const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }> = [
   {
@@ -399,6 +408,18 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
     )
   },
   {
+    name: "those who queue for an older version are in nobody's way on the newer one",
+    schedule: turns(
+      [2, take(1, "for key share")],
+      [0, take(1, "for update")],
+      [3, upsert(1, "one")],
+      [3, commit],
+      [1, take(1, "for share")],
+      [2, commit],
+      [1, commit]
+    )
+  },
+  {
     name: "until the next lock, which a holder's own that is no stronger is not",
     schedule: turns(
       [0, take(1, "for no key update")],
@@ -457,14 +478,6 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
   }
 ]
 
-const upsert = (id: number, name: string) =>
-  saying((t) =>
-    t.insert(
-      accounts,
-      { id, name, value: 5 },
-      { onConflict: { target: ["id"], action: "update", set: (row) => ({ value: add(row.value, 1) }) } }
-    )
-  )
 const takeAll = saying((t) => t.select(accounts, { orderBy: ["id"], lock: "for update" }))
 
 const seen = (replies: Readonly<Record<number, string>>, waits: Readonly<Record<number, number>> = {}): Observed => ({

@@ -31,7 +31,7 @@ export const mustWait = (slot: Slot, transaction: Transaction, mode: RowLock, wa
   if (slot.holders === undefined || heldMode(slot, transaction) !== undefined) return false
   return slot.queue
     .slice(0, wait === undefined ? undefined : slot.queue.indexOf(wait))
-    .some((other) => other.isQueued && conflicts(other.mode, mode))
+    .some((other) => other.isQueued && other.version === slot.head && conflicts(other.mode, mode))
 }
 
 const conflictingHolders = (

@@ -1,0 +1,51 @@
+/** The command line as a user types it: each call is a process of its own, in a directory that is empty before each test. */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { afterEach, beforeEach } from "vitest"
+
+export const launcher = path.join(import.meta.dirname, "stormglass.js")
+
+/** A scenario of `fixtures/`. */
+export const fixture = (name: string): string => path.join(import.meta.dirname, "fixtures", `${name}.ts`)
+
+export interface Ran {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** What a process gets besides its arguments; seeds of the environment are not inherited. */
+interface Given {
+  readonly variables?: Readonly<Record<string, string>>
+  readonly input?: string
+}
+
+/** Call it once in a file of tests: it makes the directory of each test, and removes it. */
+export const commandLine = () => {
+  let directory = ""
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), "stormglass-cli-"))
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  const at = (name: string): string => path.join(directory, name)
+  const stormglassIn = ({ input = "", variables = {} }: Given, ...args: ReadonlyArray<string>): Ran => {
+    const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...inherited } = process.env
+    const options = { cwd: directory, env: { ...inherited, ...variables }, encoding: "utf8", input } as const
+    const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], options)
+    return { code: status, out: stdout, err: stderr }
+  }
+  return {
+    /** The path of a file in the directory of the present test; of the directory itself for the empty name. */
+    at,
+    /** Writes a file there, and returns its path. */
+    fileOf: (text: string, name = "given.json"): string => {
+      writeFileSync(at(name), text)
+      return at(name)
+    },
+    stormglass: (...args: ReadonlyArray<string>): Ran => stormglassIn({}, ...args),
+    stormglassIn
+  }
+}
