@@ -3,6 +3,7 @@
  * was the same.
  */
 import * as Schema from "effect/Schema"
+import * as Deviations from "../sim/kernel/Deviations.ts"
 import { FaultPlan } from "../sim/nemesis/FaultPlan.ts"
 import type { RunRequest, RunResult } from "../sim/run/Verdict.ts"
 import { databaseNames } from "../sim/storage/Databases.ts"
@@ -11,6 +12,8 @@ export const MutantEdits = Schema.Struct({
   name: Schema.String,
   edits: Schema.Array(Schema.Struct({ file: Schema.String, find: Schema.String, replace: Schema.String }))
 })
+
+const Deviation = Schema.String.check(Schema.isPattern(Deviations.pattern, { expected: Deviations.expected }))
 
 export const FailureFile = Schema.Struct({
   version: Schema.Literal(1),
@@ -30,6 +33,8 @@ export const FailureFile = Schema.Struct({
   operations: Schema.optionalKey(Schema.Array(Schema.String)),
   /** And the preemptions, and whether every message takes as long as every other. */
   preemptions: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** Where the schedule departs from that of the strategy, by name. */
+  deviations: Schema.optionalKey(Schema.Array(Deviation)),
   isCalm: Schema.optionalKey(Schema.Boolean),
   mutant: Schema.optionalKey(MutantEdits),
   /** Of a scenario that only a test knows, as no file exports it: which test. */
@@ -78,16 +83,12 @@ export const requestOf = (file: FailureFile): RunRequest => ({
   ...madeSmaller(file)
 })
 
-/** What a request leaves out of the run that the seed would make. */
-function madeSmaller({
-  isCalm,
-  operations,
-  preemptions
-}: Pick<RunRequest, "isCalm" | "operations" | "preemptions">): Pick<
-  RunRequest,
-  "isCalm" | "operations" | "preemptions"
-> {
+type Departing = Pick<RunRequest, "deviations" | "isCalm" | "operations" | "preemptions">
+
+/** What a request leaves out of the run that the seed would make, or has otherwise. */
+function madeSmaller({ deviations, isCalm, operations, preemptions }: Departing): Departing {
   return {
+    ...(deviations === undefined ? {} : { deviations }),
     ...(operations === undefined ? {} : { operations }),
     ...(preemptions === undefined ? {} : { preemptions }),
     ...(isCalm === undefined ? {} : { isCalm })

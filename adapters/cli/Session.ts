@@ -174,14 +174,22 @@ export const saveFailure = (
 
 /** Runs that differ in what was typed have files of different names. */
 export const failurePath = (request: RunRequest, mutant: string | undefined): string => {
-  const { plan, scenario, seed, storage, strategy } = request
+  const { deviations = [], plan, scenario, seed, storage, strategy } = request
+  const given = [...(plan === undefined ? [] : [plan]), ...deviations]
   const parts = [
     scenario.replace(/\.\w+$/, ""),
     seed,
     ...(strategy === "random" ? [] : [strategy]),
     ...(storage === undefined ? [] : [storage]),
     ...(mutant === undefined ? [] : [mutant]),
-    ...(plan === undefined ? [] : [createHash("sha256").update(JSON.stringify(plan)).digest("hex").slice(0, 8)])
+    ...(given.length === 0
+      ? []
+      : [
+          createHash("sha256")
+            .update(given.map((one) => JSON.stringify(one)).join(""))
+            .digest("hex")
+            .slice(0, 8)
+        ])
   ]
   return `failures/${parts.map((part) => part.replaceAll(/[^\w]+/g, "-").replace(/^-/, "")).join("-")}.json`
 }

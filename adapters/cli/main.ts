@@ -26,6 +26,7 @@ import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { paint } from "./Output.ts"
+import { proveCommand } from "./proveCommand.ts"
 import { attempt, runCommand } from "./runCommand.ts"
 import { shrinkCommand } from "./shrinkCommand.ts"
 import { migrateCommand } from "./migrateCommand.ts"
@@ -206,6 +207,62 @@ const shrink = Command.make(
   Command.withExamples([
     { command: "stormglass shrink failures/everything-7.json", description: "writes failures/everything-7-small.json" },
     { command: "stormglass shrink failures/everything-7.json --budget 5m", description: "for as long as it takes" }
+  ])
+)
+
+const prove = Command.make(
+  "prove",
+  {
+    scenario: Argument.String("scenario").pipe(
+      Argument.withDescription("A small one: a name from `list scenarios`, or a file that exports one")
+    ),
+    choices: Flag.Int("choices").pipe(
+      Flag.withDescription("How much goes another way in one run: 1, or 2, the default"),
+      Flag.withDefault(2)
+    ),
+    until: Flag.String("until").pipe(
+      Flag.withDescription("What goes another way begins before this moment of the run: 4s, the default"),
+      Flag.withDefault("4s")
+    ),
+    within: Flag.String("within").pipe(
+      Flag.withDescription("Of two, the second begins so soon after the first: 0.1s, the default"),
+      Flag.withDefault("0.1s")
+    ),
+    seed,
+    mutant,
+    jobs,
+    noShrink: Flag.Boolean("no-shrink").pipe(
+      Flag.withDescription("Show a failure as it was found, and do not make it small"),
+      Flag.withDefault(false)
+    ),
+    patience,
+    json
+  },
+  (options) =>
+    attempt(async () => {
+      state.exitCode = await proveCommand({
+        ...options,
+        seed: Option.getOrUndefined(options.seed),
+        mutant: Option.getOrUndefined(options.mutant),
+        patience: Option.getOrUndefined(options.patience),
+        isStopped: () => state.isStopped,
+        print
+      })
+    })
+).pipe(
+  Command.withDescription(
+    "Try everything that may befall a small scenario, up to a bound: every fault at every place, every other order, and pairs of them"
+  ),
+  Command.withExamples([
+    { command: "stormglass prove example/two-node-lease", description: "a few minutes on two cores" },
+    {
+      command: "stormglass prove example/two-node-lease --choices 1 --until 3s",
+      description: "one thing at a time: some seconds"
+    },
+    {
+      command: "stormglass prove example/two-node-lease --mutant no-fence",
+      description: "with a planted bug, until it is found"
+    }
   ])
 )
 
@@ -391,7 +448,7 @@ const check = Command.make(
 
 const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
-  Command.withSubcommands([run, replay, shrink, merge, check, list, gate, table, migrate])
+  Command.withSubcommands([run, replay, shrink, prove, merge, check, list, gate, table, migrate])
 )
 
 async function replayCommand(options: {

@@ -7,6 +7,7 @@
  */
 import { Worker } from "node:worker_threads"
 import type { Envelope } from "../../core/facts/Envelope.ts"
+import type { ChoicePoint } from "../kernel/ChoicePoint.ts"
 import type { RunRequest, RunResult, Verdict } from "../run/Verdict.ts"
 import { afterRunning } from "./afterRunning.ts"
 import { cpuShare, isStarved } from "./cpuShare.ts"
@@ -35,6 +36,8 @@ export interface Outcome {
   readonly result: RunResult
   /** Every fact of the run, if they were asked for. */
   readonly facts: ReadonlyArray<Envelope>
+  /** Where it could have gone another way, if that was asked for. */
+  readonly choicePoints: ReadonlyArray<ChoicePoint>
   /** What the run took of the host's time: a worker that comes up first is not counted, unless the run never came back. */
   readonly hostMillis: number
 }
@@ -42,6 +45,7 @@ export interface Outcome {
 interface Job {
   readonly request: RunRequest
   readonly wantsFacts: boolean
+  readonly wantsChoicePoints: boolean
   readonly done: (outcome: Outcome) => void
   readonly failed: (error: Error) => void
 }
@@ -78,9 +82,9 @@ export class Supervisor {
   }
 
   /** Rejects with `Refused` for a mistake of the caller, and when it is closed meanwhile; everything else is a verdict. */
-  run(request: RunRequest, wantsFacts = false): Promise<Outcome> {
+  run(request: RunRequest, wantsFacts = false, wantsChoicePoints = false): Promise<Outcome> {
     return new Promise((done, failed) => {
-      this.#queue.push({ request, wantsFacts, done, failed })
+      this.#queue.push({ request, wantsFacts, wantsChoicePoints, done, failed })
       this.#next()
     })
   }
@@ -128,7 +132,8 @@ export class Supervisor {
 
   #start(worker: Worker, job: Job): void {
     this.#watch(worker, job, performance.now(), { bootMillis: 0, times: 0 })
-    worker.postMessage({ id: this.#ids++, request: job.request, wantsFacts: job.wantsFacts } satisfies WorkerRequest)
+    const { request, wantsChoicePoints, wantsFacts } = job
+    worker.postMessage({ id: this.#ids++, request, wantsFacts, wantsChoicePoints } satisfies WorkerRequest)
   }
 
   #watch(worker: Worker, job: Job, sinceMillis: number, waited: Waited): void {
@@ -191,7 +196,12 @@ export class Supervisor {
     if (this.#isClosed) job?.failed(new Error("the supervisor was closed"))
     else if (verdict instanceof Refused) job?.failed(verdict)
     else if (job !== undefined) {
-      job.done({ result: endedEarly(job.request, verdict), facts: [], hostMillis: performance.now() - sinceMillis })
+      job.done({
+        result: endedEarly(job.request, verdict),
+        facts: [],
+        choicePoints: [],
+        hostMillis: performance.now() - sinceMillis
+      })
     } else if (verdict._tag === "crashed") {
       // No run is to blame for certain, and it must not go unsaid.
       process.emitWarning(`a worker thread ended between two runs, and was replaced: ${verdict.cause}`)

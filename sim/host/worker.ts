@@ -10,6 +10,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import type * as FaultKinds from "../nemesis/faultKinds.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { Envelope } from "../../core/facts/Envelope.ts"
+import type { ChoicePoint } from "../kernel/ChoicePoint.ts"
 import type { Databases } from "../storage/Databases.ts"
 import type * as Simulation from "../run/Simulation.ts"
 import type * as RunHere from "./runHere.ts"
@@ -37,6 +38,8 @@ export interface WorkerRequest {
   readonly request: RunRequest
   /** Every fact, and everything the result has; else what only failures are asked for is left out of a success. */
   readonly wantsFacts: boolean
+  /** Where it could have gone another way. */
+  readonly wantsChoicePoints: boolean
 }
 
 export type WorkerResponse =
@@ -45,6 +48,7 @@ export type WorkerResponse =
       readonly id: number
       readonly result: RunResult
       readonly facts: ReadonlyArray<Envelope>
+      readonly choicePoints: ReadonlyArray<ChoicePoint>
       /** The import of the scenario included, and not what comes before it. */
       readonly hostMillis: number
     }
@@ -120,8 +124,9 @@ async function loadMutated(planted: MutantEdits): Promise<void> {
   if (unfit !== undefined) throw new RefusedRequest(unfit)
 }
 
-async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<WorkerResponse> {
+async function answer({ id, request, wantsChoicePoints, wantsFacts }: WorkerRequest): Promise<WorkerResponse> {
   const facts: Array<Envelope> = []
+  const choicePoints: Array<ChoicePoint> = []
   let sinceMillis = performance.now()
   rejections = []
   try {
@@ -135,6 +140,7 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
         kinds,
         ...databases,
         onWorld: (built) => Breadcrumb.follow(built, breadcrumb),
+        ...(wantsChoicePoints ? { onChoicePoint: (point: ChoicePoint) => choicePoints.push(point) } : {}),
         ...(wantsFacts ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
       })
       await settled()
@@ -144,6 +150,7 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
         id,
         result: wantsFacts ? { ...result, verdict } : shortened({ ...result, verdict }),
         facts,
+        choicePoints,
         hostMillis: performance.now() - sinceMillis
       }
     } catch (error) {
@@ -154,7 +161,7 @@ async function answer({ id, request, wantsFacts }: WorkerRequest): Promise<Worke
     if (error instanceof RefusedRequest || error instanceof NoScenario)
       return { _tag: "Refused", id, message: error.message }
     const result = endedEarly(request, verdictOf(error))
-    return { _tag: "Result", id, result, facts, hostMillis: performance.now() - sinceMillis }
+    return { _tag: "Result", id, result, facts, choicePoints, hostMillis: performance.now() - sinceMillis }
   }
 }
 

@@ -7,6 +7,7 @@
  * - K4 Nothing hangs: an instant has a bound on tasks, a run one on steps and on virtual time.
  */
 import * as Chance from "./Chance.ts"
+import type { OnChoicePoint } from "./ChoicePoint.ts"
 import type { Digest } from "./Digest.ts"
 import { type Event, EventHeap } from "./EventHeap.ts"
 import { FactStream } from "./FactStream.ts"
@@ -64,6 +65,8 @@ export class Kernel implements NodeHost {
   running: SimNode | undefined
   /** Told whose turn it is, and when that turn is over. */
   onTurn: ((node: SimNode | undefined) => void) | undefined
+  /** Hears where the run could go another way. */
+  onChoicePoint: OnChoicePoint | undefined
 
   constructor(options: KernelOptions) {
     this.seed = options.seed
@@ -155,6 +158,7 @@ export class Kernel implements NodeHost {
       node.isReady = false
       this.running = node
       this.onTurn?.(node)
+      this.onChoicePoint?.({ _tag: "Acted", atMicros: this.nowMicros, node: node.name })
       ran += node.drain(this.#limits.instantTasksMax)
       this.running = undefined
       this.onTurn?.(undefined)

@@ -3,6 +3,7 @@
  * count; both counts belong to one incarnation of one node, so that no node disturbs another.
  */
 import * as Chance from "./Chance.ts"
+import type { Deviations } from "./Deviations.ts"
 
 export type StrategyName = "fifo" | "random"
 
@@ -19,6 +20,8 @@ export interface Strategy {
   readonly stallMicros: number
   /** Of the preemptions at port calls only these, by name. Default: all. */
   readonly preemptions?: ReadonlySet<string>
+  /** Where the schedule departs from all this. Default: nowhere. */
+  readonly deviations?: Deviations
 }
 
 export const fifo: Strategy = { name: "fifo", preemptProbability: 0, operationProbability: 0, stallMicros: 0 }

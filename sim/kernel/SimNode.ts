@@ -18,6 +18,8 @@ import type { ClockSet } from "../../core/facts/ClockSet.ts"
 import { errorsOf } from "../../core/facts/errorsOf.ts"
 import type { DomainFact } from "../../core/facts/Facts.ts"
 import * as Chance from "./Chance.ts"
+import type { OnChoicePoint } from "./ChoicePoint.ts"
+import type { Departures } from "./Deviations.ts"
 import type { Event } from "./EventHeap.ts"
 import { FiberWatch, type WaitingFiber, type WaitsOn } from "./FiberWatch.ts"
 import { FactKind, type FactStream } from "./FactStream.ts"
@@ -31,6 +33,7 @@ export interface NodeHost {
   readonly nowMicros: number
   readonly facts: FactStream
   readonly preemptions: Array<string>
+  readonly onChoicePoint: OnChoicePoint | undefined
   /** The present run ends after this step. */
   readonly isHalted: boolean
   readonly schedule: (delayMicros: number, run: (argument: never) => void, argument: unknown, cause?: number) => Event
@@ -99,6 +102,9 @@ export class SimNode {
   #preemptKey: Chance.Key = 0
   #portCallCount = 0
   #operationCount = 0
+  #departures: Departures | undefined
+  /** A port call after which no operation has begun. */
+  #lastPortCall = -1
   #preemptNext = false
   #stallNextMicros = 0
   #isStopping = false
@@ -169,6 +175,8 @@ export class SimNode {
     this.#scheduleCount = 0
     this.#portCallCount = 0
     this.#operationCount = 0
+    this.#departures = this.#options.strategy.deviations?.get(`${this.name}/${this.incarnation}`)
+    this.#lastPortCall = -1
     const cause = this.tell({ _tag: "NodeStarted" })
     this.#tellClock(0)
     this.scheduler = this.#schedulerOf(this.incarnation)
@@ -289,6 +297,14 @@ export class SimNode {
   portCall(): void {
     const { strategy } = this.#options
     const nth = this.#portCallCount++
+    if (this.host.onChoicePoint !== undefined) this.#lastPortCall = nth
+    const stallMicros = this.#departures?.calls.get(nth)
+    if (stallMicros !== undefined) {
+      this.host.preemptions.push(`${this.name}/${this.incarnation}#${nth}`)
+      this.#preemptNext = true
+      this.#stallNextMicros = stallMicros
+      return
+    }
     if (strategy.preemptProbability === 0 || !Chance.happens(this.#preemptKey, nth, strategy.preemptProbability)) return
     const name = `${this.name}/${this.incarnation}#${nth}`
     if (strategy.preemptions?.has(name) === false) return
@@ -317,14 +333,13 @@ export class SimNode {
   /** Runs every task that is runnable now, in the order of the strategy; returns how many. */
   drain(budget: number): number {
     const { facts } = this.host
-    const { strategy } = this.#options
     let ran = 0
     while (this.state === "up" && ran < budget && !this.host.isHalted) {
       if (this.#head === this.#tail && !this.#takeUpOverdue()) break
       if (this.taskMicros > 0 && this.#isBusy()) return ran
       let index = this.#head
       const count = this.#tail - index
-      if (count > 1) index += Schedule.choose(strategy, this.#scheduleKey, this.#scheduleCount++, count)
+      if (count > 1) index += this.#choose(count)
       const run = this.#tasks[index] as Task
       const argument = this.#arguments[index]
       facts.cause = this.#causes[index] as number
@@ -334,6 +349,19 @@ export class SimNode {
       ran++
     }
     return ran
+  }
+
+  #choose(count: number): number {
+    const nth = this.#scheduleCount++
+    const { host } = this
+    const place = () => `${this.name}/${this.incarnation}@${nth}`
+    host.onChoicePoint?.({ _tag: "Task", atMicros: host.nowMicros, name: place(), count })
+    const position = this.#departures?.tasks.get(nth)
+    if (position === undefined || position >= count) {
+      return Schedule.choose(this.#options.strategy, this.#scheduleKey, nth, count)
+    }
+    host.preemptions.push(place())
+    return position
   }
 
   #schedulerOf(incarnation: number): Scheduler.Scheduler {
@@ -368,6 +396,7 @@ export class SimNode {
 
   #shouldYield(fiber: AnyFiber): boolean {
     this.#watch?.see(fiber)
+    if (this.#lastPortCall >= 0) this.#tellPortCall()
     if (this.#preemptNext) {
       this.#preemptNext = false
       return true
@@ -380,6 +409,13 @@ export class SimNode {
       return true
     }
     return fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
+  }
+
+  /** At the moment of the preemption that could be: what the call itself has made runnable counts. */
+  #tellPortCall(): void {
+    const name = `${this.name}/${this.incarnation}#${this.#lastPortCall}`
+    this.#lastPortCall = -1
+    this.host.onChoicePoint?.({ _tag: "PortCall", atMicros: this.host.nowMicros, name, others: this.runnableCount })
   }
 
   #tellClock(jumpMicros: number): void {
@@ -442,7 +478,14 @@ export class SimNode {
       if (this.#head > 1024) this.#compact()
       return
     }
-    // The order of the rest is free under `random`; `fifo` always takes the head.
+    if (index > this.#head && this.#options.strategy.name === "fifo") {
+      // A deviation: the rest keeps its order.
+      this.#tasks.copyWithin(this.#head + 1, this.#head, index)
+      this.#arguments.copyWithin(this.#head + 1, this.#head, index)
+      this.#causes.copyWithin(this.#head + 1, this.#head, index)
+      return this.#remove(this.#head)
+    }
+    // The order of the rest is free under `random`.
     this.#tasks[index] = this.#tasks[last] as Task
     this.#arguments[index] = this.#arguments[last]
     this.#causes[index] = this.#causes[last] as number

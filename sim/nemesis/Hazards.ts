@@ -6,6 +6,7 @@
  * - H2 Every strike is recorded, so that rates can be pinned to what happened.
  */
 import * as Chance from "../kernel/Chance.ts"
+import type { OnChoicePoint } from "../kernel/ChoicePoint.ts"
 import type { FactStream } from "../kernel/FactStream.ts"
 
 /** A hazard in force: a plan entry of a kind that strikes by occurrence. */
@@ -34,6 +35,8 @@ export class Hazards {
   readonly #key: Chance.Key
   readonly #active = new Map<string, Array<Hazard>>()
   readonly strikes: Array<Strike> = []
+  /** Hears of every occurrence that could be struck. */
+  onChoicePoint: OnChoicePoint | undefined
 
   constructor(facts: FactStream, key: Chance.Key) {
     this.#facts = facts
@@ -53,7 +56,7 @@ export class Hazards {
 
   /** False while nothing can strike: spares the hot path its questions. */
   get isAnyActive(): boolean {
-    return this.#active.size > 0
+    return this.#active.size > 0 || this.onChoicePoint !== undefined
   }
 
   /** True while any hazard of the kind is in force. */
@@ -66,6 +69,10 @@ export class Hazards {
    * changed something: a strike alone is no effect.
    */
   strike(kind: string, subject: string, nth: number): Hazard | undefined {
+    if (this.onChoicePoint !== undefined) {
+      const atMicros = this.#facts.nowMicros
+      this.onChoicePoint({ _tag: "Hazard", atMicros, kind, occurrence: `${subject}#${nth}` })
+    }
     const hazards = this.#active.get(kind)
     if (hazards === undefined) return undefined
     for (const hazard of hazards) {

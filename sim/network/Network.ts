@@ -288,6 +288,8 @@ export class Network {
     const { link } = flow
     const latency = this.#latency
     if (link.source === link.target) return Math.max(latency.minimumMicros, earliestMicros)
+    const { onChoicePoint, nowMicros: atMicros } = this.kernel
+    onChoicePoint?.({ _tag: "Packet", atMicros, source: link.source, target: link.target })
     let delayMicros =
       latency.minimumMicros + (Chance.bits(flow.key, nth) % this.#latencyCount) * latency.stepMicros + link.extraMicros
     let delayedBy: string | undefined
@@ -340,8 +342,12 @@ export class Network {
     if (lane === "segment" && hazards.hit("network/half-open", name, nth) !== undefined) return "Dead"
     if (lane === "segment" && hazards.hit("network/reset", name, nth) !== undefined) return "Reset"
     let tailMicros = 0
-    if (hazards.strike("network/latency-tail", name, nth) !== undefined) {
-      tailMicros = Math.ceil(hazards.fraction("network/latency-tail", name, nth) ** 3 * tailMicrosMax)
+    const tail = hazards.strike("network/latency-tail", name, nth)
+    if (tail !== undefined) {
+      tailMicros =
+        tail.parameters["millis"] === undefined
+          ? Math.ceil(hazards.fraction("network/latency-tail", name, nth) ** 3 * tailMicrosMax)
+          : Math.ceil(tail.parameters["millis"] * 1_000)
     }
     let shiftMicros = 0
     if (hazards.strike("network/reordering", name, nth) !== undefined) {

@@ -6,6 +6,7 @@ import type { Check } from "../../core/invariants/Invariant.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import type { Draw } from "../nemesis/Draw.ts"
+import type { Scale } from "../search/Scale.ts"
 import type { World } from "./World.ts"
 
 /** What one run of a scenario is sized by: whole numbers, drawn from the seed, shrunk, saved with a failure. */
@@ -46,6 +47,8 @@ export interface Scenario {
   readonly marks: ReadonlyArray<Mark>
   readonly safetyMillis: number
   readonly liveness: Liveness | undefined
+  /** How long the faults of an exhaustive search last. Default: `search/Scale.ts`. */
+  readonly scale?: Scale
 }
 
 /** A scenario with the defaults: no parameters, no faults, no marks, no liveness phase. */

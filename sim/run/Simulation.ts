@@ -5,6 +5,8 @@
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { Check } from "../../core/invariants/Invariant.ts"
 import { causeOf } from "../host/causeOf.ts"
+import type { OnChoicePoint } from "../kernel/ChoicePoint.ts"
+import * as Deviations from "../kernel/Deviations.ts"
 import type { Subscriber } from "../kernel/FactStream.ts"
 import type { WaitsOn } from "../kernel/FiberWatch.ts"
 import { defaultLimits, type Limits, type Stopped } from "../kernel/Kernel.ts"
@@ -25,6 +27,8 @@ export interface RunOptions {
   readonly kinds: ReadonlyArray<FaultKind>
   /** Hears every fact, down to each send and timer. */
   readonly onFact?: Subscriber
+  /** Hears where the run could go another way; what it hears of changes no run. */
+  readonly onChoicePoint?: OnChoicePoint
   readonly limits?: Limits
   /** What the world's database is made of, where the request asks for another than the model. */
   readonly databases?: Databases
@@ -50,7 +54,7 @@ export const runScenario = (scenario: Scenario, request: RunRequest, options: Ru
   const result = attempt(scenario, request, options, false)
   if (result.verdict._tag !== "stalled") return result
   // The same run once more, keeping the fibers this time, says who waits for what.
-  const { onFact: _onFact, onDrawn: _onDrawn, onWorld: _onWorld, ...again } = options
+  const { onFact: _onFact, onChoicePoint: _onChoicePoint, onDrawn: _onDrawn, onWorld: _onWorld, ...again } = options
   const explained = attempt(scenario, request, again, true)
   const isSame = explained.digest === result.digest && explained.verdict._tag === "stalled"
   return { ...result, verdict: isSame ? explained.verdict : differing(result.verdict) }
@@ -85,10 +89,12 @@ function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, i
   return world.trapped(() => inside(scenario, request, options, world))
 }
 
-function strategyOf({ preemptions, strategy }: RunRequest): Strategy {
-  return preemptions === undefined
-    ? strategies[strategy]
-    : { ...strategies[strategy], preemptions: new Set(preemptions) }
+function strategyOf({ deviations, preemptions, strategy }: RunRequest): Strategy {
+  return {
+    ...strategies[strategy],
+    ...(preemptions === undefined ? {} : { preemptions: new Set(preemptions) }),
+    ...(deviations === undefined ? {} : { deviations: Deviations.make(deviations) })
+  }
 }
 
 /** Dies when the caller brought others than the request asks for. */
@@ -99,6 +105,8 @@ function databasesOf({ storage = "model" }: RunRequest, { databases = model }: R
 
 function inside(scenario: Scenario, request: RunRequest, options: RunOptions, world: World): RunResult {
   if (options.onFact !== undefined) world.kernel.facts.subscribeDetailed(options.onFact)
+  world.kernel.onChoicePoint = options.onChoicePoint
+  world.hazards.onChoicePoint = options.onChoicePoint
   options.onWorld?.(world)
   for (const mark of scenario.marks) world.marks.set(mark.name, { kind: mark.kind, visits: 0, holds: 0 })
   const parameters = { ...drawParameters(scenario, world), ...request.parameters }

@@ -64,6 +64,8 @@ export interface RunRequest {
   readonly operations?: ReadonlyArray<string>
   /** The preemptions that happen, of those the strategy would make, by name. Default: all. */
   readonly preemptions?: ReadonlyArray<string>
+  /** Where the schedule departs from the strategy's, by name: see `kernel/Deviations.ts`. Default: nowhere. */
+  readonly deviations?: ReadonlyArray<string>
   /** Every message takes as long as every other. Default: no. */
   readonly isCalm?: boolean
   /** Redraws schedules, latencies and what programs draw: whether a failure depends on them. */

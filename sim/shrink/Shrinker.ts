@@ -104,6 +104,10 @@ export class Shrinker {
 
   *#preemptions(): Steps<void> {
     const { request } = this.best
+    if (request.deviations !== undefined) {
+      const { deviations, ...rest } = request
+      if (!(yield* this.#replace(rest))) yield* minimize(deviations, (some) => this.#try({ deviations: some }))
+    }
     if (request.strategy === "fifo") return
     const { preemptions: _preemptions, ...rest } = request
     if (yield* this.#replace({ ...rest, strategy: "fifo" })) return

@@ -203,7 +203,10 @@ const halfOpen: FaultKind = {
 }
 
 export const all: ReadonlyArray<FaultKind> = [
-  hazard("latency-tail", "a message takes up to 3 s", 0.002, 0.1),
+  {
+    ...hazard("latency-tail", "a message takes up to 3 s longer, or as long as is given", 0.002, 0.1),
+    parameters: { millis: "milliseconds" }
+  },
   linkLatency,
   hazard("loss", "a connection breaks; a datagram is lost", 0.0005, 0.02),
   hazard(

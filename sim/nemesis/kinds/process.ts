@@ -49,7 +49,8 @@ export const killAtPoint: FaultKind = {
 
 export const delayAtPoint: FaultKind = {
   name: "process/delay-at-point",
-  describes: "a fiber is held up at a fault point in its code, up to 8 s",
+  describes: "a fiber is held up at a fault point in its code, up to 8 s, or as long as is given",
+  parameters: { millis: "milliseconds" },
   mode: "hazard",
   draw: (draw, context) => [window(draw, context, "process/delay-at-point", 0.002, 0.1, `all(${victimTag})`)]
 }
@@ -183,10 +184,13 @@ export const armFaultPoints = (world: World): void => {
     const { hazards } = world
     if (hazards.hit("process/kill-at-point", subject, nth) !== undefined) return { _tag: "Crash" }
     if (hazards.hit("process/fail-at-point", subject, nth) !== undefined) return { _tag: "Fail" }
-    if (hazards.hit("process/delay-at-point", subject, nth) === undefined) return undefined
+    const delay = hazards.hit("process/delay-at-point", subject, nth)
+    if (delay === undefined) return undefined
+    const { millis } = delay.parameters
+    const fraction = hazards.fraction("process/delay-at-point", subject, nth)
     return {
       _tag: "Delay",
-      micros: Math.ceil(hazards.fraction("process/delay-at-point", subject, nth) ** 2 * 8_000_000)
+      micros: millis === undefined ? Math.ceil(fraction ** 2 * 8_000_000) : Math.ceil(millis * 1_000)
     }
   })
 }
