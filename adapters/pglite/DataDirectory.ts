@@ -4,7 +4,8 @@
  *
  * - D1 The lock is a claim (`Claims.ts`): a file beside the directory that names a process and when that began, so that a process
  *   id used again (as in a restarted container) is not mistaken for a living owner. What a dead one left behind is removed.
- * - D2 A directory that is refused is not touched; one that is made is made whole, under another name first.
+ * - D2 A directory that is refused is not touched; one that is made is made whole, under another name first: that of its maker's
+ *   claim, which nobody else can have chosen. Nothing else beside the directory is ever removed.
  * Absent: file systems shared by several machines or containers, whose processes cannot be seen from here.
  */
 import * as Effect from "effect/Effect"
@@ -30,21 +31,30 @@ export class DataDirectoryRefused extends Schema.TaggedError<DataDirectoryRefuse
 
 export type Contents = "nothing yet" | "a database"
 
+/** A directory that is ours. */
+export interface Held {
+  readonly contents: Contents
+  /** The directory itself, whatever links lead to it. */
+  readonly target: string
+  /** Where its database may be made; whoever dies over it leaves it to the next owner, who removes it. */
+  readonly draft: string
+}
+
 /** How often those that begin together are looked at before one of them counts as the owner, and how far apart. */
 const looksMax = 50
 const lookEveryMillis = 20
 
 /** Locks the directory for as long as the scope lives, and says what is in it. */
-export const acquire = (directory: string): Effect.Effect<Contents, DataDirectoryRefused, Scope.Scope> =>
+export const acquire = (directory: string): Effect.Effect<Held, DataDirectoryRefused, Scope.Scope> =>
   Effect.gen(function* () {
     // Before the lock, so that nothing at all is written beside what is not ours.
     yield* attempt(directory, () => look(directory))
-    yield* lock(directory)
+    const place = yield* lock(directory)
     // And again behind it: another process may have made the database meanwhile.
     const contents = yield* attempt(directory, () => look(directory))
     const problem = contents === "a database" ? yield* attempt(directory, () => dataProblem(directory)) : undefined
     if (problem !== undefined) return yield* refusedAsDamaged(directory, problem)
-    return contents
+    return { contents, ...place }
   })
 
 /** The data are not whole, or PGlite cannot make anything of them. */
@@ -54,6 +64,13 @@ export const refusedAsDamaged = (directory: string, what: string): DataDirectory
 /** The system does not let us have it. */
 export const refusedAsUnusable = (directory: string, error: unknown): DataDirectoryRefused =>
   refused(directory, `it cannot be used: ${errorText(error)}`)
+
+/** An empty directory whose place nothing else can take: a mount point, mostly. */
+export const refusedAsFixed = (directory: string, error: unknown): DataDirectoryRefused =>
+  refused(
+    directory,
+    `it is empty, and no database can be put in its place (${errorText(error)}): name a directory inside of it`
+  )
 
 function refused(directory: string, detail: string): DataDirectoryRefused {
   return new DataDirectoryRefused({ directory, detail })
@@ -88,9 +105,10 @@ function look(directory: string): Contents | DataDirectoryRefused {
 }
 
 /** Waits about a second for those who begin at the same time. */
-function lock(directory: string): Effect.Effect<void, DataDirectoryRefused, Scope.Scope> {
+function lock(directory: string): Effect.Effect<Omit<Held, "contents">, DataDirectoryRefused, Scope.Scope> {
   return Effect.gen(function* () {
-    const prefix = yield* attempt(directory, () => claimPrefixOf(directory))
+    const target = yield* attempt(directory, () => targetOf(directory))
+    const prefix = `${target}.lock.`
     const own: Claims.Claim = {
       pid: process.pid,
       began: beganOf(Processes.find(process.pid)),
@@ -102,7 +120,12 @@ function lock(directory: string): Effect.Effect<void, DataDirectoryRefused, Scop
       yield* attempt(directory, () => fs.writeFileSync(prefix + Claims.nameOf(own), "", { flag: "wx" }))
       for (let looks = 1; ; looks++) {
         const decision = yield* attempt(directory, () => Claims.decide(own, seenBeside(prefix, own)))
-        if (decision._tag === "Take") return yield* attempt(directory, () => decision.bury.forEach(remove))
+        if (decision._tag === "Take") {
+          return yield* attempt(directory, () => {
+            removeDrafts(target, own)
+            decision.bury.forEach(remove)
+          })
+        }
         if (decision._tag === "Withdraw" || looks >= looksMax) {
           return yield* refused(directory, ownedBy(decision.for, prefix))
         }
@@ -114,18 +137,32 @@ function lock(directory: string): Effect.Effect<void, DataDirectoryRefused, Scop
       Effect.onError(hold, () => withdraw),
       () => withdraw
     )
+    return { target, draft: draftPrefixOf(target) + Claims.nameOf(own) }
   })
 }
 
-/** Of the directory itself, whatever links lead to it; its parent is made if need be. */
-function claimPrefixOf(directory: string): string {
-  const target = path.resolve(directory)
-  if (fs.existsSync(target)) return `${fs.realpathSync(target)}.lock.`
-  const parent = path.dirname(target)
+/** The directory itself, whatever links lead to it; its parent is made if need be. */
+function targetOf(directory: string): string {
+  const named = path.resolve(directory)
+  if (fs.existsSync(named)) return fs.realpathSync(named)
+  const parent = path.dirname(named)
   fs.mkdirSync(parent, { recursive: true })
-  return `${path.join(fs.realpathSync(parent), path.basename(target))}.lock.`
+  return path.join(fs.realpathSync(parent), path.basename(named))
 }
 
+function draftPrefixOf(target: string): string {
+  return `${target}.draft.`
+}
+
+/** Those of the dead. */
+function removeDrafts(target: string, own: Claims.Claim): void {
+  const prefix = draftPrefixOf(target)
+  for (const { claim, isAlive } of seenBeside(prefix, own)) {
+    if (!isAlive) fs.rmSync(prefix + Claims.nameOf(claim), { recursive: true, force: true })
+  }
+}
+
+/** Claims that names with this prefix speak of, one's own apart. */
 function seenBeside(prefix: string, own: Claims.Claim): ReadonlyArray<Claims.Seen> {
   const start = path.basename(prefix)
   return fs

@@ -60,6 +60,9 @@ const query = (directory: string, text: string) =>
 const refusal = (directory: string) =>
   Effect.map(Effect.flip(Effect.scoped(DataDirectory.acquire(directory))), ({ message }) => message)
 
+const draftsBeside = (directory: string) =>
+  fs.readdirSync(path.dirname(directory)).filter((name) => name.startsWith("data.draft."))
+
 /** Every file below, with what is in it. */
 const pictureOf = (directory: string): ReadonlyArray<string> =>
   fs
@@ -68,6 +71,13 @@ const pictureOf = (directory: string): ReadonlyArray<string> =>
     .map((entry) => path.join(entry.parentPath, entry.name))
     .map((file) => `${file} ${crypto.hash("sha256", fs.readFileSync(file))}`)
     .toSorted()
+
+/** Why nothing can be mounted here; undefined where it can. */
+const noMounts = (() => {
+  const { status } = spawnSync("unshare", ["-rm", "sh", "-c", 'mount -t tmpfs none "$1"', "sh", os.tmpdir()])
+  return status === 0 ? undefined : "a namespace of its own with a mount in it cannot be had"
+})()
+if (noMounts !== undefined) console.warn(`skipped: ${noMounts}`)
 
 describe("an embedded database in a directory", () => {
   it.live(
@@ -102,13 +112,71 @@ describe("an embedded database in a directory", () => {
         const directory = yield* place
         const making = yield* Effect.forkChild(Effect.scoped(EmbeddedDatabase.make({ directory })))
         yield* Effect.repeat(
-          Effect.sync(() => fs.existsSync(`${directory}.new`)),
-          { until: (isBegun) => isBegun, schedule: Schedule.spaced(5), times: 6_000 }
+          Effect.sync(() => draftsBeside(directory).length),
+          { until: (count) => count === 1, schedule: Schedule.spaced(5), times: 6_000 }
         )
         yield* Fiber.interrupt(making)
         assert.deepStrictEqual(fs.readdirSync(path.dirname(directory)), ["data"], "neither a draft nor a lock")
       }).pipe(Effect.scoped),
     120_000
+  )
+
+  it.live(
+    "is made without a touch to what lies beside it, drafts apart whose makers are dead",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* place
+        const { pid } = spawnSync(process.execPath, ["--version"])
+        const dead = `data.draft.${Claims.nameOf({ pid, began: "", token: "a" })}`
+        const living = `data.draft.${Claims.nameOf({ pid: process.pid, began: "", token: "a" })}`
+        const others = ["data.new", "data.draft.mine", living]
+        for (const name of [dead, ...others]) {
+          fs.mkdirSync(path.join(path.dirname(directory), name))
+          fs.writeFileSync(path.join(path.dirname(directory), name, "precious.txt"), "years of work")
+        }
+        yield* Effect.scoped(EmbeddedDatabase.make({ directory }))
+        assert.sameMembers(fs.readdirSync(path.dirname(directory)), ["data", ...others])
+        for (const name of others)
+          assert.isTrue(fs.existsSync(path.join(path.dirname(directory), name, "precious.txt")), name)
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  it.live(
+    "is refused when something has come into its directory meanwhile, which stays; the draft does not",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* place
+        fs.mkdirSync(directory)
+        const making = yield* Effect.forkChild(Effect.flip(Effect.scoped(EmbeddedDatabase.make({ directory }))))
+        yield* Effect.repeat(
+          Effect.sync(() => draftsBeside(directory).length),
+          { until: (count) => count === 1, schedule: Schedule.spaced(1), times: 30_000 }
+        )
+        fs.writeFileSync(path.join(directory, "thesis.txt"), "years of work")
+        assert.match((yield* Fiber.join(making)).message, /data: it cannot be used: ENOTEMPTY[^\n]+$/)
+        assert.deepStrictEqual(fs.readdirSync(path.dirname(directory)), ["data"])
+        assert.deepStrictEqual(fs.readdirSync(directory), ["thesis.txt"])
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  it.live.skipIf(noMounts !== undefined)(
+    "is not put in the place of an empty mount point, as of a new volume: refused in one line, and nothing is left",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* place
+        fs.mkdirSync(directory)
+        const script = 'mount -t tmpfs none "$1"; shift; exec "$@"'
+        const inside = ["sh", directory, process.execPath, fixture, directory]
+        const { stderr } = spawnSync("unshare", ["-rm", "sh", "-c", script, ...inside], { encoding: "utf8" })
+        assert.match(
+          stderr,
+          /data: it is empty, and no database can be put in its place \(EBUSY[^\n]+\): name a directory inside of it\n/
+        )
+        assert.deepStrictEqual(fs.readdirSync(path.dirname(directory)), ["data"])
+      }).pipe(Effect.scoped),
+    60_000
   )
 })
 
@@ -189,7 +257,8 @@ describe("a damaged database", () => {
 })
 
 describe("the directory of a database", () => {
-  const acquire = (directory: string) => Effect.scoped(DataDirectory.acquire(directory))
+  const acquire = (directory: string) =>
+    Effect.map(Effect.scoped(DataDirectory.acquire(directory)), ({ contents }) => contents)
   /** A claim of this process, unless the parameters say otherwise. */
   const claim = (
     directory: string,

@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import crypto from "node:crypto"
 import fs from "node:fs"
-import path from "node:path"
 import { Duplex } from "node:stream"
 import * as DataDirectory from "./DataDirectory.ts"
 import { Multiplexer, type Session, superuser } from "./Multiplexer.ts"
@@ -29,8 +28,9 @@ export const make = (
 ): Effect.Effect<EmbeddedDatabase, DataDirectory.DataDirectoryRefused, Scope.Scope> =>
   Effect.gen(function* () {
     const { directory } = options
-    if (directory !== undefined && (yield* DataDirectory.acquire(directory)) === "nothing yet") {
-      yield* initialize(directory)
+    if (directory !== undefined) {
+      const held = yield* DataDirectory.acquire(directory)
+      if (held.contents === "nothing yet") yield* initialize(directory, held)
     }
     const state = { isBroken: false }
     const pglite = yield* Effect.acquireRelease(opened(directory), (pglite) =>
@@ -66,22 +66,30 @@ function opened(directory: string | undefined): Effect.Effect<Pglite.Pglite, Dat
  * Under another name first: a process that dies meanwhile leaves nothing that looks like a database. Not to be interrupted:
  * the work would go on without the lock.
  */
-function initialize(directory: string): Effect.Effect<void, DataDirectory.DataDirectoryRefused> {
+function initialize(
+  directory: string,
+  { draft, target }: DataDirectory.Held
+): Effect.Effect<void, DataDirectory.DataDirectoryRefused> {
   const made = Effect.tryPromise({
     try: async () => {
-      const named = path.resolve(directory)
-      // A link stays what it is.
-      const target = fs.existsSync(named) ? fs.realpathSync(named) : named
-      const draft = `${target}.new`
-      fs.rmSync(draft, { recursive: true, force: true })
       const pglite = await Pglite.open(draft)
       await pglite.close()
-      if (fs.existsSync(target)) fs.rmdirSync(target)
-      fs.renameSync(draft, target)
     },
     catch: (error) => DataDirectory.refusedAsUnusable(directory, error)
   })
-  return Effect.uninterruptible(made)
+  const put = Effect.try({
+    try: () => {
+      // Only what is empty can be removed: whatever came there meanwhile stays.
+      if (fs.existsSync(target)) fs.rmdirSync(target)
+      fs.renameSync(draft, target)
+    },
+    catch: (error) =>
+      (error as NodeJS.ErrnoException).code === "EBUSY"
+        ? DataDirectory.refusedAsFixed(directory, error)
+        : DataDirectory.refusedAsUnusable(directory, error)
+  })
+  const remove = Effect.sync(() => fs.rmSync(draft, { recursive: true, force: true }))
+  return Effect.uninterruptible(Effect.onError(Effect.andThen(made, put), () => remove))
 }
 
 /** The driver's end of a connection. */
