@@ -8,5 +8,6 @@ export const oneSessionExceptions: Readonly<Record<string, string>> = {
   "serializable refuses one of two that each read what the other writes": overlap,
   "row locks exclude each other as in Postgres": "locks of single rows, held together",
   "of two that wait for each other one is ended, and nobody waits for ever": "a deadlock",
+  "who has waited for its fence in once sees the rows as they were before": overlap,
   "a renewal passes a fence": "a writer that passes a lock"
 }

@@ -885,6 +885,30 @@ const fencing: Readonly<Record<string, Program>> = {
     assert.deepStrictEqual(yield* succeeded(attempt), [{ id: 1, ...noThing, integer: 4 }])
   }),
 
+  "who has waited for its fence in once sees the rows as they were before": Effect.gen(function* () {
+    const takeOver = (t: Transaction) =>
+      t.update(leases, { where: (row) => eq(row.key, "k"), set: (row) => ({ epoch: add(row.epoch, 1) }) })
+    const number = (rows: ReadonlyArray<unknown>) => rows.length
+    const asking: Readonly<Record<string, (t: Transaction) => Effect.Effect<number, StorageError>>> = {
+      count: (t) => t.count(things),
+      select: (t) => Effect.map(t.select(things), number),
+      update: (t) => Effect.map(t.update(things, { where: () => and(), set: () => ({ integer: 4 }) }), number),
+      delete: (t) => Effect.map(t.delete(things, { where: () => and() }), number)
+    }
+    yield* once((t) => t.insert(leases, lease(1)))
+    for (const [title, ask] of Object.entries(asking)) {
+      yield* insertThings([{ integer: 0 }])
+      const holder = yield* held(takeOver, "roll back")
+      const asked = yield* Effect.forkChild(once(ask, [{ lease: "k", epoch: 1 }]))
+      yield* Effect.sleep("100 millis")
+      yield* once((t) => t.insert(things, { ...noThing, id: 2 }))
+      assert.isUndefined(asked.pollUnsafe(), title)
+      yield* holder.end
+      assert.strictEqual(yield* Fiber.join(asked), 1, title)
+      yield* once((t) => t.delete(things, { where: () => and() }))
+    }
+  }),
+
   "a take-over waits for a fenced write, be it only on its way to a lock": Effect.gen(function* () {
     yield* insertThings([{ integer: 0 }])
     yield* once((t) => t.insert(leases, lease(1)))

@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import { database, skipped } from "../../adapters/postgres/Database.fixture.ts"
 import type { Connection } from "../../adapters/postgres/EmbeddedPostgres.ts"
 import { add, and, eq, ge, isIn, subtract } from "../../core/ports/Condition.ts"
-import { type Isolation, type RowLock, type Transaction, leases } from "../../core/ports/Storage.ts"
+import { type Isolation, type Fence, type RowLock, type Transaction, leases } from "../../core/ports/Storage.ts"
 import { accounts, statementOf } from "./Dialogue.ts"
 import { Model, type Move, type Observed, type Turn, describe as told } from "./Lockstep.fixture.ts"
 import { RealServer, createTables } from "./RealServer.fixture.ts"
@@ -20,15 +20,18 @@ const sessionCount = 4
 const isCampaign = process.env["STORMGLASS_SCHEDULES"] !== undefined
 const schedulesInAll = Number(process.env["STORMGLASS_SCHEDULES"] ?? 2_000)
 
-const id = fc.integer({ min: 1, max: 4 })
-const amount = fc.integer({ min: 1, max: 6 })
-const name = fc.constantFrom("one", "two", "a", "b")
-const lock = fc.constantFrom<RowLock>("for update", "for no key update", "for share", "for key share")
-
 const saying = (call: (t: Transaction) => Effect.Effect<unknown, unknown>): Move => ({
   does: "execute",
   statement: statementOf(call)
 })
+
+const takeOver = (lease: string): Move =>
+  saying((t) => t.update(leases, { where: (row) => eq(row.key, lease), set: (row) => ({ epoch: add(row.epoch, 1) }) }))
+
+const id = fc.integer({ min: 1, max: 4 })
+const amount = fc.integer({ min: 1, max: 6 })
+const name = fc.constantFrom("one", "two", "a", "b")
+const lock = fc.constantFrom<RowLock>("for update", "for no key update", "for share", "for key share")
 
 const reads: fc.Arbitrary<Move> = fc.oneof(
   fc.constant(saying((t) => t.select(accounts))),
@@ -142,21 +145,22 @@ const deletes: fc.Arbitrary<Move> = fc.oneof(
 )
 
 const epoch = fc.integer({ min: 1, max: 2 })
+/** Of one lease or two, in either order. */
+const fences: fc.Arbitrary<ReadonlyArray<Fence>> = fc.oneof(
+  epoch.map((epoch) => [{ lease: "shard", epoch }]),
+  fc.record({ lease: fc.constantFrom("shard", "other"), epoch }).map(({ epoch, lease }) => [
+    { lease, epoch },
+    { lease: lease === "shard" ? "other" : "shard", epoch: 1 }
+  ])
+)
 const leasing: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 3,
-    arbitrary: epoch.map((epoch): Move => ({
-      does: "execute",
-      statement: { _tag: "Fence", fences: [{ lease: "shard", epoch }] }
-    }))
+    arbitrary: fences.map((fences): Move => ({ does: "execute", statement: { _tag: "Fence", fences } }))
   },
   {
     weight: 1,
-    arbitrary: fc.constant(
-      saying((t) =>
-        t.update(leases, { where: (row) => eq(row.key, "shard"), set: (row) => ({ epoch: add(row.epoch, 1) }) })
-      )
-    )
+    arbitrary: fc.constantFrom("shard", "other").map(takeOver)
   },
   {
     weight: 1,
@@ -179,6 +183,12 @@ const leasing: fc.Arbitrary<Move> = fc.oneof(
   }
 )
 
+/** Any statement as `once` sends it: its fences are in it. */
+const gatedOf = (locks: fc.Arbitrary<Move>) =>
+  fc
+    .record({ move: fc.oneof(reads, locks, updates, inserts, deletes), gate: fences })
+    .map(({ gate, move }): Move => (move.does === "execute" ? { ...move, gate } : move))
+
 const limitedOf = (locks: fc.Arbitrary<Move>) =>
   fc
     .record({ move: fc.oneof(updates, locks, inserts), limit: fc.constantFrom("lock", "statement") })
@@ -192,6 +202,7 @@ const movesOf = (readWeight: number, locks: fc.Arbitrary<Move>): fc.Arbitrary<Mo
     { weight: 5, arbitrary: inserts },
     { weight: 2, arbitrary: deletes },
     { weight: 3, arbitrary: leasing },
+    { weight: 3, arbitrary: gatedOf(locks) },
     { weight: 6, arbitrary: fc.constant<Move>({ does: "commit" }) },
     { weight: 2, arbitrary: fc.constant<Move>({ does: "rollback" }) },
     { weight: 1, arbitrary: fc.constant<Move>({ does: "cancel" }) }
@@ -223,7 +234,6 @@ const initialAccounts = [
   { id: 3, name: "three", value: 5 }
 ]
 const initialLease = {
-  key: "shard",
   holder: "n1",
   epoch: 1,
   acquiredAt: 0,
@@ -234,7 +244,12 @@ const initialLease = {
 
 const given = [
   statementOf((t) => t.insert(accounts, initialAccounts)),
-  statementOf((t) => t.insert(leases, initialLease))
+  statementOf((t) =>
+    t.insert(leases, [
+      { key: "shard", ...initialLease },
+      { key: "other", ...initialLease }
+    ])
+  )
 ]
 
 /** Steps by session, each in a transaction at this level. */
@@ -253,6 +268,8 @@ const remove = (id: number) => saying((t) => t.delete(accounts, { where: (row) =
 const take = (id: number, lock: RowLock, skipLocked = false) =>
   saying((t) => t.select(accounts, { where: (row) => eq(row.id, id), lock, skipLocked }))
 const look = saying((t) => t.select(accounts))
+const gated = (move: Move, ...gate: ReadonlyArray<Fence>): Move => (move.does === "execute" ? { ...move, gate } : move)
+const fence = (...fences: ReadonlyArray<Fence>): Move => ({ does: "execute", statement: { _tag: "Fence", fences } })
 
 const upsert = (id: number, name: string) =>
   saying((t) =>
@@ -475,6 +492,38 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
       [1, change(1)],
       [0, change(1), rr]
     )
+  },
+  ...[look, saying((t) => t.count(accounts)), change(4)].map((move) => ({
+    name: "who waited for its gate does not see the row that came meanwhile",
+    schedule: turns(
+      [0, takeOver("shard")],
+      [1, gated(move, { lease: "shard", epoch: 1 })],
+      [2, saying((t) => t.insert(accounts, { id: 4, name: "four", value: 5 }))],
+      [2, commit],
+      [0, rollback],
+      [1, commit]
+    )
+  })),
+  {
+    name: "fences are locked by their keys, whatever their order",
+    schedule: turns(
+      [0, takeOver("other")],
+      [1, fence({ lease: "shard", epoch: 1 }, { lease: "other", epoch: 1 })],
+      [2, takeOver("shard")],
+      [0, commit],
+      [2, commit]
+    )
+  },
+  {
+    name: "those of a gate in their order, and none after one that does not hold",
+    schedule: turns(
+      [0, takeOver("other")],
+      [1, gated(look, { lease: "shard", epoch: 1 }, { lease: "other", epoch: 1 })],
+      [2, takeOver("shard")],
+      [3, gated(look, { lease: "shard", epoch: 2 }, { lease: "other", epoch: 1 })],
+      [0, commit],
+      [2, commit]
+    )
   }
 ]
 
@@ -616,9 +665,10 @@ interface Counts {
 }
 
 const said = ({ isolation, move, session }: Turn): string => {
+  const gate = move.does === "execute" && move.gate !== undefined ? ` behind ${JSON.stringify(move.gate)}` : ""
   const within = move.does === "execute" && move.limit !== undefined ? ` within ${move.limit} timeout` : ""
   const what = move.does === "execute" ? JSON.stringify(move.statement) : move.does
-  return `${session} (${isolation}) ${what}${within}`
+  return `${session} (${isolation}) ${what}${gate}${within}`
 }
 
 /**

@@ -11,11 +11,13 @@
  * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate. Others
  *   meet it only in those that it has entered.
  * - X6 Serializable: as repeatable read, and every look and every write is told before it happens (Serializability.ts).
+ * - X7 A gate is part of the statement that it guards, and of its snapshot: who had to wait for it sees the rows as they were before.
  */
 import { type Condition, value } from "../../core/ports/Condition.ts"
 import {
   type Answer,
   type Assignments,
+  type Fence,
   Fenced,
   type OnConflict,
   type RowLock,
@@ -26,7 +28,7 @@ import {
 } from "../../core/ports/Storage.ts"
 import type { ColumnKind } from "../../core/ports/Table.ts"
 import { StatementDefect } from "./Defect.ts"
-import { type Scope, type StatementClock, type StoredRow, evaluate, order, test } from "./Evaluate.ts"
+import { type Scope, type StatementClock, type StoredRow, compareText, evaluate, order, test } from "./Evaluate.ts"
 import { conflictingHoldersOf, heldMode, hold, isBehindFollower, isBehindOthers, mustWait, succeed } from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
 import { hasChangedSince, isCommitted, isHeldLater, latest, visible } from "./Snapshot.ts"
@@ -56,8 +58,14 @@ export interface Execution {
 /** `undefined` gives way to others who are free to go on. */
 type Waiting<A> = Generator<Wait | undefined, A, void>
 
-/** The answer at once, or a generator when the statement may have to wait. */
-export const execute = (execution: Execution, statement: Statement): Answer | Waiting<Answer> => {
+/** The answer at once, or a generator when the statement may have to wait. `gate`: fences around it, in one statement with it. */
+export const execute = (
+  execution: Execution,
+  statement: Statement,
+  gate: ReadonlyArray<Fence> = []
+): Answer | Waiting<Answer> => (gate.length === 0 ? ungated(execution, statement) : gated(execution, statement, gate))
+
+function ungated(execution: Execution, statement: Statement): Answer | Waiting<Answer> {
   switch (statement._tag) {
     case "Select":
       return statement.lock === undefined
@@ -74,6 +82,15 @@ export const execute = (execution: Execution, statement: Statement): Answer | Wa
     case "Fence":
       return fence(execution, statement)
   }
+}
+
+/** Each fence in turn: a lease is locked when those before it hold. */
+function* gated(execution: Execution, statement: Statement, gate: ReadonlyArray<Fence>): Waiting<Answer> {
+  for (const fence of gate) requireEpoch(fence, yield* lockLease(execution, fence.lease))
+  const { transaction } = execution
+  transaction.fences = [...transaction.fences, ...gate]
+  const answered = ungated(execution, statement)
+  return "next" in answered ? yield* answered : answered
 }
 
 type Select = Extract<Statement, { readonly _tag: "Select" }>
@@ -151,34 +168,35 @@ function* remove(execution: Execution, statement: Extract<Statement, { readonly 
   return answer(removed)
 }
 
-/** Locks every lease `for key share`, which a renewal passes and a change of epoch does not, then compares. */
-function* fence(execution: Execution, statement: Extract<Statement, { readonly _tag: "Fence" }>): Waiting<Answer> {
+/** Locks every lease, in the order of their keys whatever the order of the fences, then compares. */
+function* fence(execution: Execution, { fences }: Extract<Statement, { readonly _tag: "Fence" }>): Waiting<Answer> {
   const { transaction } = execution
-  const scope = scopeOf(execution, leases.name)
-  const found: Array<StoredRow | undefined> = []
-  for (const { lease } of statement.fences) {
-    const where: Condition = {
-      _tag: "Compare",
-      operator: "=",
-      left: leases.row.key,
-      right: value(lease)
-    }
-    let row: StoredRow | undefined
-    for (const target of qualifying(execution, leases.name, where)) {
-      const acquired = yield* acquire(execution, target.slot, "for key share", target.version, { isSelect: true })
-      row =
-        acquired === "held"
-          ? target.row
-          : (yield* follow(execution, scope, target.slot, "for key share", where, false))?.row
-    }
-    found.push(row)
+  const epochs = new Map<string, number | null>()
+  for (const lease of new Set(fences.map(({ lease }) => lease).toSorted(compareText))) {
+    epochs.set(lease, yield* lockLease(execution, lease))
   }
-  for (const [position, { lease, epoch }] of statement.fences.entries()) {
-    const actualEpoch = (found[position]?.["epoch"] ?? null) as number | null
-    if (actualEpoch !== epoch) throw new Fenced({ lease, epoch, actualEpoch })
-  }
-  transaction.fences = [...transaction.fences, ...statement.fences]
+  for (const fence of fences) requireEpoch(fence, epochs.get(fence.lease) ?? null)
+  transaction.fences = [...transaction.fences, ...fences]
   return answer([])
+}
+
+/** The epoch of a lease, locked `for key share`, which a renewal passes and a change of epoch does not. Null: there is none. */
+function* lockLease(execution: Execution, lease: string): Waiting<number | null> {
+  const scope = scopeOf(execution, leases.name)
+  const where: Condition = { _tag: "Compare", operator: "=", left: leases.row.key, right: value(lease) }
+  let row: StoredRow | undefined
+  for (const target of qualifying(execution, leases.name, where)) {
+    const acquired = yield* acquire(execution, target.slot, "for key share", target.version, { isSelect: true })
+    row =
+      acquired === "held"
+        ? target.row
+        : (yield* follow(execution, scope, target.slot, "for key share", where, false))?.row
+  }
+  return (row?.["epoch"] ?? null) as number | null
+}
+
+function requireEpoch({ epoch, lease }: Fence, actualEpoch: number | null): void {
+  if (actualEpoch !== epoch) throw new Fenced({ lease, epoch, actualEpoch })
 }
 
 function* insert(execution: Execution, statement: Extract<Statement, { readonly _tag: "Insert" }>): Waiting<Answer> {

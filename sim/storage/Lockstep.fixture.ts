@@ -12,6 +12,7 @@
 import {
   type Answer,
   Deadlock,
+  type Fence,
   type Isolation,
   type Reason,
   type Statement,
@@ -21,12 +22,18 @@ import type { Table } from "../../core/ports/Table.ts"
 import { SerializationFailure } from "../../core/ports/Storage.ts"
 import { type Commit, Engine } from "./Engine.ts"
 import type { ReadTracking } from "./Serializability.ts"
-import type { Session } from "./Session.ts"
+import type { Outcome, Session } from "./Session.ts"
 import { blockers } from "./Locks.ts"
 import type { Transaction } from "./Transaction.ts"
 
 export type Move =
-  | { readonly does: "execute"; readonly statement: Statement; readonly limit?: "lock" | "statement" | undefined }
+  | {
+      readonly does: "execute"
+      readonly statement: Statement
+      /** Fences that the statement carries itself, as every one of `once` does. */
+      readonly gate?: ReadonlyArray<Fence>
+      readonly limit?: "lock" | "statement" | undefined
+    }
   | { readonly does: "commit" | "rollback" }
   /** The statement that waits is cancelled, as a timeout of statements does. */
   | { readonly does: "cancel" }
@@ -277,7 +284,7 @@ export class ModelRun implements Player {
           this.#replies.set(position, failed(new Timeout({ limit })))
           break
         }
-        session.execute(move.statement, (outcome) => {
+        const answer = (outcome: Outcome) =>
           this.#replies.set(
             position,
             outcome._tag === "Answered"
@@ -286,7 +293,7 @@ export class ModelRun implements Player {
                 ? failed(outcome.reason)
                 : `defect: ${outcome.defect.message}`
           )
-        })
+        session.execute(move.statement, answer, move.gate)
         break
       }
       case "commit":

@@ -12,9 +12,9 @@ import type { Connection } from "../../adapters/postgres/EmbeddedPostgres.ts"
 import { bind, makeCodecs } from "../../adapters/postgres/Codecs.ts"
 import { run } from "../../adapters/postgres/Database.fixture.ts"
 import { createSchema } from "../../adapters/postgres/Schema.ts"
-import { type Tables, literal, toSql } from "../../adapters/postgres/Sql.ts"
+import { type Tables, fencedCode, literal, toSql } from "../../adapters/postgres/Sql.ts"
 import type { Table } from "../../core/ports/Table.ts"
-import { type Observed, type Player, type Turn, answered } from "./Lockstep.fixture.ts"
+import { type Move, type Observed, type Player, type Turn, answered } from "./Lockstep.fixture.ts"
 
 /** How soon the server looks for cycles of waits, in its own words. */
 const deadlockTimeout = "8ms"
@@ -22,6 +22,8 @@ const limits = { lock: "5ms", statement: "50ms", silence: "5ms" } as const
 
 /** Where `findIndex` puts whoever is none of the clients. */
 const stranger = -1
+
+type Execute = Extract<Move, { readonly does: "execute" }>
 
 type Result = Exit.Exit<PgConnection.Result, SqlError>
 
@@ -132,7 +134,7 @@ export class RealServer implements Player {
         }
         if (move.limit !== undefined && !client.isDoomed)
           await limit(client, `${move.limit}_timeout`, limits[move.limit])
-        this.#start(session, move.statement, move.limit !== undefined)
+        this.#start(session, move)
         break
       case "commit":
         await this.#end(session, "commit")
@@ -160,19 +162,19 @@ export class RealServer implements Player {
     return { replies: this.#replies, waits }
   }
 
-  #start(session: number, statement: Statement, isLimited: boolean): void {
+  #start(session: number, move: Execute): void {
     const client = this.#clients[session]!
     if (client.isDoomed) {
       this.#replies.set(session, "Aborted")
       return
     }
     client.isPending = true
-    client.isLimited = isLimited
-    void this.#answer(session, client, statement)
+    client.isLimited = move.limit !== undefined
+    void this.#answer(session, client, move)
   }
 
-  async #answer(session: number, client: Client, statement: Statement): Promise<void> {
-    const { parameters, text } = toSql(statement, this.#tables)
+  async #answer(session: number, client: Client, { gate, statement }: Execute): Promise<void> {
+    const { parameters, text } = toSql(statement, this.#tables, gate)
     const result = await exitOf(client.connection.query(text, parameters.map(bind)))
     if (this.#clients[session] !== client) return
     const reply = Exit.isSuccess(result) ? answerOf(statement, result.value) : failureOf(result)
@@ -326,6 +328,8 @@ function failureOf(result: Result): string {
       return `UniqueViolation ${cause.constraint}`
     case "23514":
       return `CheckViolation ${cause.constraint}`
+    case fencedCode:
+      return "Fenced"
     case "40001":
       return "SerializationFailure"
     case "40P01":

@@ -9,6 +9,7 @@ import {
   Aborted,
   type Answer,
   CheckViolation,
+  type Fence,
   Fenced,
   type Isolation,
   type Reason,
@@ -96,8 +97,8 @@ export class Session {
     return this.#transaction
   }
 
-  /** Runs a statement; `answer` is called once, perhaps before this returns, and never after `terminate`. */
-  execute(statement: Statement, answer: (outcome: Outcome) => void): void {
+  /** Runs a statement, behind the fences of its `gate`; `answer` is called once, perhaps before this returns, and never after `terminate`. */
+  execute(statement: Statement, answer: (outcome: Outcome) => void, gate: ReadonlyArray<Fence> = []): void {
     if (this.#isDoomed) return answer({ _tag: "Failed", reason: new Aborted() })
     this.#require("in transaction")
     const host = this.#host
@@ -107,7 +108,7 @@ export class Session {
     host.takeSnapshot(transaction)
     let started: Answer | Steps
     try {
-      started = execute(host.executionOf(transaction), statement)
+      started = execute(host.executionOf(transaction), statement, gate)
     } catch (failure) {
       this.#fail(failure, answer)
       return host.leave()

@@ -184,6 +184,8 @@ export class SimDatabase {
   }
 }
 
+type Execute = Extract<Command, { readonly _tag: "Execute" }>
+
 interface Lock {
   readonly backend: Backend
   readonly wait: Wait
@@ -342,7 +344,7 @@ class Backend {
         this.#session.begin({ label: request.label, isolation: command.isolation })
         return this.#next(request, index, undefined)
       case "Execute":
-        return this.#execute(request, index, command.statement)
+        return this.#execute(request, index, command)
       case "Commit":
         return this.#commit(request, index)
       case "Rollback":
@@ -351,14 +353,15 @@ class Backend {
     }
   }
 
-  #execute(request: Request, index: number, statement: Statement): void {
-    if (this.#isInjected(request, statement)) return
-    this.#session.execute(statement, (outcome) => {
+  #execute(request: Request, index: number, { gate, statement }: Execute): void {
+    if (this.#isInjected(request, statement, gate)) return
+    const answer = (outcome: Outcome) => {
       this.#cancelTimers()
       this.#outcome = outcome
       if (outcome._tag === "Answered") this.#next(request, index, undefined)
       else this.#reply(request, undefined)
-    })
+    }
+    this.#session.execute(statement, answer, gate)
   }
 
   #commit(request: Request, index: number): void {
@@ -380,9 +383,10 @@ class Backend {
   }
 
   /** True when a fault takes the place of the statement. Only statements that write or lock can meet others. */
-  #isInjected(request: Request, statement: Statement): boolean {
+  #isInjected(request: Request, statement: Statement, gate: Execute["gate"] = []): boolean {
     const { hazards } = this.#database.world
-    if (!hazards.isAnyActive || !meetsOthers(statement) || this.#session.state === "doomed") return false
+    const meets = gate.length > 0 || meetsOthers(statement)
+    if (!hazards.isAnyActive || !meets || this.#session.state === "doomed") return false
     const { nth } = request
     const fails = (fault: string) => hazards.hit(fault, this.#subject, nth) !== undefined
     const { options } = this.#database

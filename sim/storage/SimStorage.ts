@@ -1,7 +1,7 @@
 /**
  * The storage port of a simulated node: what the SQL adapter is in production, over simulated connections.
  *
- * - S1 One transaction, one connection; each call is one round trip, and `once` is one for everything, fences included.
+ * - S1 One transaction, one connection; each call is one round trip, and `once` is one statement with its fences inside.
  * - S2 A transaction whose commit was sent and not answered is `UnknownOutcome`, unless it wrote nothing; whatever else is lost
  *   is `Unavailable`, for then nothing has happened.
  * - S3 Interrupting a call asks the database to give it up and dooms its transaction. Interrupting COMMIT changes nothing:
@@ -60,10 +60,10 @@ const make = (pool: Pool): Storage["Service"] =>
 type Answered<A> = Effect.Effect<A, StorageError>
 
 function once(pool: Pool, statement: Statement, options: Omit<TransactionOptions, "isolation">): Answered<Answer> {
-  const { label } = options
+  const { fences: gate = [], label } = options
   const commands: ReadonlyArray<Command> = [
-    ...begin("read committed", options.fences),
-    { _tag: "Execute", statement },
+    { _tag: "Begin", isolation: "read committed" },
+    { _tag: "Execute", statement, gate },
     { _tag: "Commit" }
   ]
   return Effect.callback<Answer, StorageError>((resume) => {

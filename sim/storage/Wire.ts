@@ -2,7 +2,7 @@
  * What travels between a storage client and the database: requests of one or more commands, answered once each, in
  * order. The first command that fails ends its request, and the transaction that the request itself began.
  */
-import type { Isolation, Reason, Statement } from "../../core/ports/Storage.ts"
+import type { Fence, Isolation, Reason, Statement } from "../../core/ports/Storage.ts"
 import type { CommitOutcome, Outcome } from "./Session.ts"
 
 /** Where databases listen. */
@@ -10,7 +10,8 @@ export const databasePort = 5432
 
 export type Command =
   | { readonly _tag: "Begin"; readonly isolation: Isolation }
-  | { readonly _tag: "Execute"; readonly statement: Statement }
+  /** `gate` are fences that the statement carries itself. */
+  | { readonly _tag: "Execute"; readonly statement: Statement; readonly gate?: ReadonlyArray<Fence> }
   | { readonly _tag: "Commit" }
   | { readonly _tag: "Rollback" }
 
@@ -72,7 +73,8 @@ export const describe = ({ commands }: Request): string =>
   commands
     .map((command) => {
       if (command._tag !== "Execute") return command._tag
-      const { statement } = command
-      return statement._tag === "Fence" ? "Fence" : `${statement._tag} ${statement.table}`
+      const { gate = [], statement } = command
+      const guarded = gate.length === 0 ? "" : "Fence, "
+      return statement._tag === "Fence" ? "Fence" : `${guarded}${statement._tag} ${statement.table}`
     })
     .join(", ")
