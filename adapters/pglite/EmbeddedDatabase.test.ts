@@ -1,7 +1,9 @@
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
@@ -253,6 +255,41 @@ describe("a damaged database", () => {
       assert.match(message, /: its data are damaged: PGlite cannot open them \([^\n]+\); put back a copy/)
       assert.deepStrictEqual(pictureOf(path.dirname(directory)), before)
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("a database that fails while it is open", () => {
+  it.live(
+    "tells its connections, and its cause is in the log; what was committed is there when it is opened again",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* place
+        fs.cpSync(intact, directory, { recursive: true })
+        const logged: Array<string> = []
+        const logger = Logger.make(({ cause, logLevel, message }) => {
+          if (logLevel === "Error") logged.push(`${String(message)} ${Cause.pretty(cause)}`)
+        })
+        const log = path.join(directory, "pg_wal")
+        const failing = Effect.gen(function* () {
+          const { connection } = yield* EmbeddedDatabase.make({ directory })
+          const [first, second] = [yield* PgConnection.make(connection), yield* PgConnection.make(connection)]
+          yield* first.query("create table kept as select 1 as id")
+          yield* first.query("checkpoint")
+          fs.renameSync(log, `${log}.gone`)
+          yield* first.query("select pg_switch_wal()::text")
+          // Postgres panics: there is no place for the next piece of its log.
+          yield* Effect.flip(first.query("insert into kept values (2)"))
+          yield* Effect.flip(second.query("select 1"))
+        })
+        yield* Effect.provide(Effect.scoped(failing), Logger.layer([logger]))
+        assert.lengthOf(logged, 1)
+        assert.match(
+          logged[0]!,
+          /^the embedded database has failed: close it, .*Error: could not create file "pg_wal\//s
+        )
+        fs.renameSync(`${log}.gone`, log)
+        assert.deepStrictEqual(yield* query(directory, "select id from kept"), [[1]])
+      }).pipe(Effect.scoped)
   )
 })
 

@@ -8,6 +8,7 @@
  *   wait for the disk.
  * - E2 Whoever connects is in the same process: nobody is asked for a password.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import crypto from "node:crypto"
@@ -37,8 +38,10 @@ export const make = (
       // What has failed cannot be shut down in order; what was committed is in the directory.
       Effect.promise(async () => (state.isBroken ? undefined : await pglite.close()))
     )
-    const failed = (): void => {
+    const run = Effect.runForkWith(yield* Effect.context<never>())
+    const failed = (error: unknown): void => {
       state.isBroken = true
+      run(Effect.logError("the embedded database has failed: close it, and open it again", Cause.die(error)))
     }
     const multiplexer = yield* Effect.acquireRelease(
       Effect.sync(() => new Multiplexer({ execute: pglite.execute, failed, after, secret })),

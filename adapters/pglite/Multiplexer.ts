@@ -160,7 +160,7 @@ export class Multiplexer {
   /** Runs SQL of the multiplexer's own; only while no transaction is open. Throws what PGlite reports. */
   ask(text: string): { readonly rows: ReadonlyArray<ReadonlyArray<string | null>> } {
     this.#unnamedBy = undefined
-    const frames = framesOf(this.host.execute(Frontend.query(text)))
+    const frames = this.#execute(Frontend.query(text))
     const error = frames.find(({ type }) => type === "E")
     if (error !== undefined) throw new Refused(problemOf(error))
     return { rows: frames.filter(({ type }) => type === "D").map(textsOf) }
@@ -305,7 +305,7 @@ export class Multiplexer {
     const instead = turn.instead ?? insteadOfCopy(turn)
     if (instead === undefined) this.#restoreUnnamed(session, turn)
     else this.#unnamedBy = undefined
-    const frames = framesOf(this.#execute(instead ?? concat(turn.frames.map(({ bytes }) => bytes))))
+    const frames = this.#execute(instead ?? concat(turn.frames.map(({ bytes }) => bytes)))
     const done = outcomeOf(frames, before)
     session.status = done.after
     // Without a word of readiness the turn goes on with what the connection sends next.
@@ -406,8 +406,13 @@ export class Multiplexer {
     }
   }
 
-  #execute(messages: Uint8Array): Uint8Array {
-    return this.host.execute(messages)
+  /** PGlite may end without a throw: what is fatal to a process of Postgres is to all that share this one. */
+  #execute(messages: Uint8Array): ReadonlyArray<Frame> {
+    const frames = framesOf(this.host.execute(messages))
+    const last = frames.findLast(({ type }) => type === "E")
+    const { M: message, V: severity } = last === undefined ? {} : fieldsOf(last)
+    if (severity === "PANIC" || severity === "FATAL") throw new Error(message)
+    return frames
   }
 
   /** PGlite itself has failed: nobody can be served any more. */
