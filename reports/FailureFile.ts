@@ -7,6 +7,7 @@ import * as Deviations from "../sim/kernel/Deviations.ts"
 import { FaultPlan } from "../sim/nemesis/FaultPlan.ts"
 import type { RunRequest, RunResult } from "../sim/run/Verdict.ts"
 import { databaseNames } from "../sim/storage/Databases.ts"
+import { strategyNames } from "../sim/kernel/Schedule.ts"
 
 export const MutantEdits = Schema.Struct({
   name: Schema.String,
@@ -19,7 +20,7 @@ export const FailureFile = Schema.Struct({
   version: Schema.Literal(1),
   scenario: Schema.String,
   seed: Schema.String,
-  strategy: Schema.Literals(["fifo", "random"]),
+  strategy: Schema.Literals(strategyNames),
   storage: Schema.Literals(databaseNames),
   parameters: Schema.Record(Schema.String, Schema.Int),
   /** What was executed; left out by a run that did not live to say it (hung, or its thread ended): the seed draws it again. */

@@ -75,7 +75,7 @@ export const prove = async (options: ProofOptions): Promise<Proof> => {
     isFinished
   })
 
-  const { choicePoints, result: calm } = await supervisor.run(reference, false, true)
+  const { choicePoints, result: calm } = await supervisor.run(reference, "choice points")
   if (isFailure(calm.verdict)) return ended({ choices: [], result: calm }, true)
   const observed = choicesOf({ points: choicePoints, nodes: calm.nodes }, scale, untilMicros)
   Object.assign(leftOut, observed.leftOut)
@@ -124,7 +124,9 @@ export const prove = async (options: ProofOptions): Promise<Proof> => {
   const known = new Set<string>()
   for (let index = 0; index < firsts.length; index += firstsAtOnce) {
     const some = firsts.slice(index, index + firstsAtOnce)
-    const open = await Promise.all(some.map((first) => supervisor.run(requestWith(reference, [first]), false, true)))
+    const open = await Promise.all(
+      some.map((first) => supervisor.run(requestWith(reference, [first]), "choice points"))
+    )
     const next = open.flatMap(({ choicePoints: points, result }, position) => {
       const first = some[position] as Choice
       const after = choicesOf({ points, nodes: result.nodes }, scale, untilMicros).choices

@@ -212,7 +212,7 @@ export const showFailure = async (
 ): Promise<Again> => {
   // What did not come back, or took its thread with it, gave no result: it would only do so again, and has no facts to show.
   const isWorthwhile = result.digest !== ""
-  const again = isWorthwhile ? await supervisor.run(result.request, true) : { result, facts: [] }
+  const again = isWorthwhile ? await supervisor.run(result.request, "facts") : { result, facts: [] }
   const screen = FailureScreen.render({
     result,
     facts: again.facts,

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import type { Supervisor } from "../../sim/host/Supervisor.ts"
+import { strategyNames } from "../../sim/kernel/Schedule.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { inFreshProcess } from "./inFreshProcess.ts"
 import { paint } from "./Output.ts"
@@ -66,9 +67,7 @@ async function runAll(supervisor: Supervisor, requests: ReadonlyArray<RunRequest
 }
 
 const requestsOf = ({ scenarios, seeds, storage }: Gate): ReadonlyArray<RunRequest> =>
-  (["random", "fifo"] as const).flatMap((strategy) =>
-    Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy, storage })
-  )
+  strategyNames.flatMap((strategy) => Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy, storage }))
 
 /** In a fresh process this prints the digests, one a line, instead of comparing them. */
 export const printDigests = async (gate: Gate): Promise<void> => {
@@ -102,7 +101,7 @@ async function firstDifference(worker: Supervisor, request: RunRequest): Promise
     const how = ["--seed", seed, "--strategy", strategy, "--storage", storage, "--trace", trace]
     inFreshProcess(["replay", scenario, ...how], [0, 1])
     const fresh = readFileSync(trace, "utf8").split("\n").slice(0, -1)
-    const { facts } = await worker.run(request, true)
+    const { facts } = await worker.run(request, "facts")
     const used = facts.map((fact) => JSON.stringify(fact))
     const length = Math.max(fresh.length, used.length)
     const index = Array.from({ length }, (_, at) => at).find((at) => fresh[at] !== used[at])

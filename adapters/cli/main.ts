@@ -14,7 +14,8 @@ import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.t
 import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
-import type { StrategyName } from "../../sim/kernel/Schedule.ts"
+import { type SearchName, searchNames, searchStrategies } from "../../sim/search/strategies.ts"
+import { strategyNames, type StrategyName } from "../../sim/kernel/Schedule.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { type DatabaseName, databaseNames } from "../../sim/storage/Databases.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
@@ -36,6 +37,8 @@ import * as Session from "./Session.ts"
 import { neutralMutants } from "../../scenarios/mutants/neutral.ts"
 import { shrunkHead, shrunkLine, type ShrunkRow, shrunkRow } from "./shrunkRow.ts"
 import { jobsDefault } from "./Sweep.ts"
+import { searchCommand } from "./searchCommand.ts"
+import { tryStrategy, trialHead, trialLine, type Trial, worthLines, worthOf } from "./strategyTable.ts"
 import { sweepCommand } from "./sweepCommand.ts"
 import { durationMicros, parseSeed, patienceMillis, requireJobs, seedOfEnvironment, UsageError } from "./Usage.ts"
 
@@ -47,7 +50,7 @@ const scenarios = Argument.String("scenario").pipe(
   Argument.withDescription("A name from `list scenarios`, or a file that exports one. Default: all of the catalogue"),
   Argument.variadic()
 )
-const strategy = Flag.Literals("strategy", ["random", "fifo"]).pipe(
+const strategy = Flag.Literals("strategy", strategyNames).pipe(
   Flag.withDescription("Which runnable task goes first, and where fibers are preempted"),
   Flag.withDefault("random" as const)
 )
@@ -71,6 +74,9 @@ const patience = Flag.String("patience").pipe(
   Flag.optional
 )
 const jobs = Flag.Int("jobs").pipe(Flag.withDescription("Worker threads"), Flag.withDefault(jobsDefault()))
+
+/** Between the first seeds of two trials: more than any of them comes to. */
+const seedsApart = 10_000
 
 /** What a command says with its exit code. */
 const state = { exitCode: 0, isStopped: false, stopSignal: undefined as "SIGINT" | "SIGTERM" | undefined }
@@ -149,7 +155,7 @@ const replay = Command.make(
   {
     target: Argument.String("file or scenario"),
     seed,
-    strategy: Flag.Literals("strategy", ["random", "fifo"]).pipe(
+    strategy: Flag.Literals("strategy", strategyNames).pipe(
       Flag.withDescription("Which runnable task goes first: random, the default, or fifo; a saved failure has its own"),
       Flag.optional
     ),
@@ -292,7 +298,10 @@ const merge = Command.make(
 
 const list = Command.make(
   "list",
-  { what: Argument.Literals("what", ["scenarios", "mutants", "faults", "invariants", "marks", "models"]), json },
+  {
+    what: Argument.Literals("what", ["scenarios", "mutants", "faults", "invariants", "marks", "models", "searches"]),
+    json
+  },
   (options) => attempt(() => listCommand(options))
 ).pipe(Command.withDescription("What there is, one line each"))
 
@@ -324,11 +333,75 @@ const gate = Command.make(
   ])
 )
 
+const by = Flag.Literals("by", searchNames).pipe(
+  Flag.withDescription("How to search: see `list searches`"),
+  Flag.withDefault("portfolio" as const)
+)
+const seedFirst = Flag.Int("seed-first").pipe(Flag.withDescription("The first seed"), Flag.withDefault(1))
+
+const search = Command.make(
+  "search",
+  {
+    scenarios,
+    by,
+    runs: Flag.Int("runs").pipe(Flag.withDescription("At most so many"), Flag.withDefault(100_000)),
+    budget: Flag.String("budget").pipe(Flag.withDescription("No run begins after this: 60s"), Flag.optional),
+    seedFirst,
+    mutant,
+    storage,
+    jobs,
+    noShrink: Flag.Boolean("no-shrink").pipe(
+      Flag.withDescription("Show the failure as it was found"),
+      Flag.withDefault(false)
+    ),
+    patience,
+    json
+  },
+  (options) =>
+    attempt(async () => {
+      state.exitCode = await searchCommand({
+        ...options,
+        budget: Option.getOrUndefined(options.budget),
+        mutant: Option.getOrUndefined(options.mutant),
+        patience: Option.getOrUndefined(options.patience),
+        isStopped: () => state.isStopped,
+        print
+      })
+    })
+).pipe(
+  Command.withDescription("Look for a failure until one is found or the time is over, and show it small"),
+  Command.withExamples([
+    { command: "stormglass search --budget 10m", description: "every scenario, by several strategies in turn" },
+    { command: "stormglass search everything --by novelty --runs 2000", description: "by the one that learns" },
+    { command: "stormglass search --mutant no-fence", description: "for a planted bug" }
+  ])
+)
+
+const strategiesTable = Command.make(
+  "strategies",
+  {
+    names: Argument.String("mutant").pipe(Argument.variadic()),
+    runs: Flag.Int("runs").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(400)),
+    budget: Flag.String("budget").pipe(Flag.withDescription("And so long: 60s"), Flag.optional),
+    trials: Flag.Int("trials").pipe(Flag.withDescription("With other seeds each"), Flag.withDefault(1)),
+    jobs,
+    json
+  },
+  (options) => attempt(() => strategiesCommand(options))
+).pipe(
+  Command.withDescription("How many runs each way to search takes to find every mutant of a scenario"),
+  Command.withExamples([
+    { command: "stormglass strategies --trials 3 --budget 60s", description: "the table of docs/search.md: hours" },
+    { command: "stormglass strategies no-fence no-brake", description: "two mutants" }
+  ])
+)
+
 const table = Command.make(
   "mutants",
   {
     names: Argument.String("mutant").pipe(Argument.variadic()),
-    seeds: Flag.Int("seeds").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
+    by,
+    runs: Flag.Int("runs").pipe(Flag.withDescription("At most so many for each mutant"), Flag.withDefault(500)),
     storage,
     shrink: Flag.Boolean("shrink").pipe(
       Flag.withDescription("Make the first failure of each small, and run it under the neutral mutants"),
@@ -343,7 +416,7 @@ const table = Command.make(
   },
   (options) => attempt(() => (options.shrink ? shrunkCommand(options) : mutantsCommand(options)))
 ).pipe(
-  Command.withDescription("For every mutant, or those named: its incident, the seeds to find it, what caught it"),
+  Command.withDescription("For every mutant, or those named: its incident, the runs to find it, what caught it"),
   Command.withExamples([
     { command: "stormglass mutants", description: "all, a few minutes" },
     { command: "stormglass mutants no-fence no-brake", description: "two of them" },
@@ -448,7 +521,20 @@ const check = Command.make(
 
 const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
-  Command.withSubcommands([run, replay, shrink, prove, merge, check, list, gate, table, migrate])
+  Command.withSubcommands([
+    run,
+    search,
+    replay,
+    shrink,
+    prove,
+    merge,
+    check,
+    list,
+    gate,
+    table,
+    strategiesTable,
+    migrate
+  ])
 )
 
 async function replayCommand(options: {
@@ -507,7 +593,7 @@ async function replayCommand(options: {
   if (trace !== undefined) requireWritable("--trace", trace)
   const supervisor = Session.supervise(edits, 1, patienceMillis(Option.getOrUndefined(options.patience)))
   try {
-    const { facts, result } = await supervisor.run(request, true)
+    const { facts, result } = await supervisor.run(request, "facts")
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
     const isEqual = isSaved ? saved.digest === result.digest : undefined
     state.exitCode = result.verdict._tag === "escaped" ? 3 : isFailure(result.verdict) ? 1 : 0
@@ -610,6 +696,8 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
   switch (what) {
     case "scenarios":
       return (await scenarios()).map(({ name, story }) => ({ name, describes: story.split("\n").join(" ") }))
+    case "searches":
+      return searchNames.map((name) => ({ name, describes: searchStrategies[name].describes }))
     case "mutants":
       return mutants.map(({ incident, name, why }) => ({ name, describes: `${why} (${incident})` }))
     case "invariants": {
@@ -625,7 +713,8 @@ async function rowsOf(what: string): Promise<ReadonlyArray<Row>> {
 
 async function mutantsCommand(options: {
   readonly names: ReadonlyArray<string>
-  readonly seeds: number
+  readonly by: SearchName
+  readonly runs: number
   readonly storage: DatabaseName
   readonly jobs: number
   readonly json: boolean
@@ -633,8 +722,8 @@ async function mutantsCommand(options: {
   const named = options.names.length === 0 ? mutants : options.names.map(Session.requireMutant)
   const chosen = named.filter((mutant) => concerns(mutant, options.storage))
   const rows: Array<MutantRow> = []
-  const { storage } = options
-  const search = { seeds: options.seeds, storage, jobs: requireJobs(options.jobs), isStopped: () => state.isStopped }
+  const { by, runs, storage } = options
+  const search = { by, runs, storage, jobs: requireJobs(options.jobs), isStopped: () => state.isStopped }
   const find = async (mutant: Mutant): Promise<void> => {
     if (state.isStopped) return
     const row = await mutantRow(mutant, search)
@@ -660,7 +749,8 @@ async function mutantsCommand(options: {
 
 async function shrunkCommand(options: {
   readonly names: ReadonlyArray<string>
-  readonly seeds: number
+  readonly by: SearchName
+  readonly runs: number
   readonly storage: DatabaseName
   readonly out: Option.Option<string>
   readonly jobs: number
@@ -668,8 +758,8 @@ async function shrunkCommand(options: {
 }): Promise<void> {
   const named = options.names.length === 0 ? mutants : options.names.map(Session.requireMutant)
   const chosen = named.filter(({ suite }) => suite === undefined)
-  const { seeds, storage } = options
-  const search = { seeds, storage, jobs: 1, isStopped: () => state.isStopped }
+  const { by, runs, storage } = options
+  const search = { by, runs, storage, jobs: 1, isStopped: () => state.isStopped }
   const rows: Array<ShrunkRow> = []
   if (!options.json) print(paint("bold", shrunkHead))
   const left = chosen.values()
@@ -694,6 +784,37 @@ async function shrunkCommand(options: {
   print(
     `\n${rows.filter(({ isGood }) => isGood).length} of ${chosen.length} small; ${pairs - lost} of ${pairs} fail in the same way under a neutral mutant`
   )
+}
+
+async function strategiesCommand(options: {
+  readonly names: ReadonlyArray<string>
+  readonly runs: number
+  readonly budget: Option.Option<string>
+  readonly trials: number
+  readonly jobs: number
+  readonly json: boolean
+}): Promise<void> {
+  const named = options.names.length === 0 ? mutants : options.names.map(Session.requireMutant)
+  const chosen = named.filter(({ suite }) => suite === undefined)
+  const { json, runs } = options
+  const budget = Option.getOrUndefined(options.budget)
+  const budgetMillis = budget === undefined ? {} : { budgetMillis: durationMicros("--budget", budget) / 1_000 }
+  const trials: Array<Trial> = []
+  const jobs = requireJobs(options.jobs)
+  if (!json) print(trialHead(searchNames))
+  for (const mutant of chosen) {
+    for (let nth = 0; nth < options.trials; nth++) {
+      for (const by of searchNames) {
+        if (state.isStopped) continue
+        const seedFirst = 1 + nth * seedsApart
+        const search = { by, runs, ...budgetMillis, seedFirst, storage: "model", jobs } as const
+        trials.push(await tryStrategy(mutant, { ...search, isStopped: () => state.isStopped }))
+      }
+    }
+    if (!json) print(trialLine(mutant.name, searchNames, trials))
+  }
+  const worths = searchNames.map((by) => worthOf(by, trials))
+  print(json ? JSON.stringify({ trials, worths }, null, 2) : `\n${worthLines(worths).join("\n")}`)
 }
 
 function print(text: string): void {

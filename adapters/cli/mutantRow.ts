@@ -10,18 +10,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { pathOf } from "../../sim/host/installMutant.ts"
+import { type MutantEdits, pathOf } from "../../sim/host/installMutant.ts"
 import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.ts"
 import type { Mutant, Suite } from "../../scenarios/mutants/Mutant.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
-import { type RunResult, isFailure } from "../../sim/run/Verdict.ts"
+import type { RunResult } from "../../sim/run/Verdict.ts"
 import type { Supervisor } from "../../sim/host/Supervisor.ts"
+import { type SearchName, searchStrategies } from "../../sim/search/strategies.ts"
 import { inFreshProcess } from "./inFreshProcess.ts"
 import { editedLine } from "./mutantPlugin.ts"
 import { paint } from "./Output.ts"
 import * as Session from "./Session.ts"
-import { sweep } from "./Sweep.ts"
-import { parseSeeds } from "./Usage.ts"
+import { type Found, searchUntilFound } from "./searchUntilFound.ts"
 
 export interface MutantRow {
   readonly mutant: string
@@ -29,15 +29,20 @@ export interface MutantRow {
   /** Caught by what should catch it, and again where it can be replayed. */
   readonly isFound: boolean
   /** How many it took; null where tests find it. */
-  readonly seeds: number | null
+  readonly runs: number | null
+  readonly seconds: number | null
   /** The scenario, or the file of the tests. */
   readonly where: string | null
   readonly caughtBy: string
 }
 
-export interface Search {
+/** How a mutant is looked for in the scenarios. */
+export interface MutantSearch {
+  readonly by: SearchName
   /** At most so many. */
-  readonly seeds: number
+  readonly runs: number
+  readonly budgetMillis?: number
+  readonly seedFirst?: number
   readonly storage: DatabaseName
   readonly jobs: number
   readonly isStopped: () => boolean
@@ -47,61 +52,55 @@ export interface Search {
 export const concerns = ({ name, suite }: Mutant, storage: DatabaseName): boolean =>
   storage === "model" || (suite === undefined && exceptionsOnPglite[name] === undefined)
 
-export const mutantRow = (mutant: Mutant, search: Search): Promise<MutantRow> =>
+export const mutantRow = (mutant: Mutant, search: MutantSearch): Promise<MutantRow> =>
   mutant.suite === undefined ? rowOfScenarios(mutant, search) : rowOfSuite(Session.requireFit(mutant), mutant.suite)
 
-export const mutantLine = ({ caughtBy, incident, isFound, mutant, seeds, where }: MutantRow): string => {
-  const how = `${seeds === null ? "       suite" : `${String(seeds).padStart(6)} seeds`}  ${caughtBy}${where === null ? "" : ` in ${where}`}`
+export const mutantLine = ({ caughtBy, incident, isFound, mutant, runs, seconds, where }: MutantRow): string => {
+  const cost = `${String(runs).padStart(6)} runs ${(seconds ?? 0).toFixed(1).padStart(6)} s`
+  const how = `${runs === null ? "suite".padStart(cost.length) : cost}  ${caughtBy}${where === null ? "" : ` in ${where}`}`
   return `${mutant.padEnd(44)}${isFound ? how : paint("red", how)}  ${paint("dim", incident)}`
 }
 
-/** The scenarios of the catalogue, seed after seed, up to the first failure: what ran, in order. */
-export const untilFound = (
+/** The scenarios of the catalogue, searched up to the first failure. */
+export const searchMutant = (
   supervisor: Supervisor,
-  { isStopped, jobs, seeds: seedsMax, storage }: Search
-): Promise<ReadonlyArray<RunResult>> => {
+  { budgetMillis, by, isStopped, runs, seedFirst = 1, storage }: MutantSearch
+): Promise<Found> => {
   const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
-  const seeds = parseSeeds(String(Math.ceil(seedsMax / scenarios.length)))
-  const requests = Session.requestsOf(scenarios, seeds, { strategy: "random", storage }).slice(0, seedsMax)
-  const onResult = (result: RunResult) => result
-  return sweep({ supervisor, requests, jobs, budgetMillis: undefined, untilFailure: true, onResult, isStopped })
+  const search = searchStrategies[by].begin({ scenarios, storage, seedFirst })
+  return searchUntilFound({ supervisor, search, runsMax: runs, budgetMillis, isStopped })
 }
 
-async function rowOfScenarios(mutant: Mutant, search: Search): Promise<MutantRow> {
-  const supervisor = Session.supervise(Session.requireFit(mutant), search.jobs)
+async function rowOfScenarios(mutant: Mutant, search: MutantSearch): Promise<MutantRow> {
+  const edits = Session.requireFit(mutant)
+  const supervisor = Session.supervise(edits, search.jobs)
   try {
-    return judged(mutant, await untilFound(supervisor, search))
+    const { failure, runs, seconds } = await searchMutant(supervisor, search)
+    const row = { mutant: mutant.name, incident: mutant.incident, runs, seconds }
+    if (failure === undefined) return { ...row, isFound: false, where: null, caughtBy: "nothing" }
+    return { ...row, where: failure.request.scenario, ...caught(failure, edits) }
   } finally {
     await supervisor.close()
   }
 }
 
-function judged({ incident, name }: Mutant, results: ReadonlyArray<RunResult>): MutantRow {
-  const index = results.findIndex(({ verdict }) => isFailure(verdict))
-  const failure = results[index]
-  if (failure === undefined) {
-    return { mutant: name, incident, isFound: false, seeds: results.length, where: null, caughtBy: "nothing" }
-  }
-  const { request, verdict } = failure
-  const row = { mutant: name, incident, seeds: index + 1, where: request.scenario }
+/** By what, if it is what should catch it, and fails in the same way where the saved failure is replayed. */
+function caught(failure: RunResult, edits: MutantEdits): Pick<MutantRow, "isFound" | "caughtBy"> {
+  const { verdict } = failure
   if (verdict._tag !== "violated" && verdict._tag !== "stalled") {
-    return { ...row, isFound: false, caughtBy: `no invariant: it ${verdict._tag}` }
+    return { isFound: false, caughtBy: `no invariant: it ${verdict._tag}` }
   }
-  const line = [
-    "replay",
-    request.scenario,
-    "--seed",
-    request.seed,
-    "--storage",
-    request.storage ?? "model",
-    "--mutant",
-    name,
-    "--json"
-  ]
-  const again = JSON.parse(inFreshProcess(line, [0, 1, 3])) as RunResult
-  const caughtBy = verdict._tag === "violated" ? verdict.invariant : "liveness"
-  const isSame = again.digest === failure.digest && again.verdict._tag === verdict._tag
-  return { ...row, isFound: isSame, caughtBy: isSame ? caughtBy : `${caughtBy}, but its replay differs` }
+  const directory = mkdtempSync(join(tmpdir(), "stormglass-"))
+  try {
+    const { file, problem } = Session.saveFailure(failure, edits, join(directory, "failure.json"))
+    if (file === undefined) throw new Error(problem)
+    const again = JSON.parse(inFreshProcess(["replay", file, "--json"], [0, 1, 3])) as RunResult
+    const caughtBy = verdict._tag === "violated" ? verdict.invariant : "liveness"
+    const isSame = again.digest === failure.digest && again.verdict._tag === verdict._tag
+    return { isFound: isSame, caughtBy: isSame ? caughtBy : `${caughtBy}, but its replay differs` }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 }
 
 /** As vitest's JSON reporter writes it. */
@@ -115,7 +114,7 @@ interface Report {
 const suiteMillisMax = 300_000
 
 async function rowOfSuite({ edits, incident, name }: Mutant, suite: Suite): Promise<MutantRow> {
-  const row = { mutant: name, incident, seeds: null, where: suite.file, isFound: false }
+  const row = { mutant: name, incident, runs: null, seconds: null, where: suite.file, isFound: false }
   const directory = mkdtempSync(join(tmpdir(), "stormglass-"))
   try {
     const file = join(directory, "report.json")

@@ -72,3 +72,35 @@ describe("a saved failure", { timeout: 60_000 }, () => {
     assert.deepStrictEqual([code, out], [2, ""])
   })
 })
+
+describe("a search", { timeout: 60_000 }, () => {
+  it("ends at the first failure, whoever finds it, and hands it over small and replayable", () => {
+    for (const by of ["swarm", "placed", "novelty"]) {
+      const { code, out } = stormglass("search", chargesTwice, "--by", by, "--runs", "400", "--json")
+      assert.strictEqual(code, 1, by)
+      const { failure, runs } = JSON.parse(out)
+      assert.isAtLeast(runs, 1)
+      assert.strictEqual(failure.verdict.invariant, "charged-once")
+      assert.isAtMost(failure.small.after.faults, 2)
+      const replayed = JSON.parse(stormglass("replay", failure.small.file, "--json").out)
+      assert.strictEqual(replayed.digest, failure.small.digest)
+    }
+  })
+
+  it("that finds nothing says how far it went, and passes", () => {
+    const { code, out } = stormglass("search", "example/payments", "--runs", "3")
+    assert.match(out, /^no failure in 3 runs by portfolio/)
+    assert.strictEqual(code, 0)
+  })
+
+  it.each([
+    [["--by", "luck"], /--by|by: .*portfolio|luck/],
+    [["--runs", "0"], /--runs: 0 is less than one/],
+    [["--seed-first", "-1"], /--seed-first/]
+  ] as const)("refuses %s", (flags, said) => {
+    const { code, err } = stormglass("search", "example/payments", ...flags)
+    assert.strictEqual(code, 2)
+    assert.match(err, said)
+    assert.lengthOf(err.trim().split("\n"), 1)
+  })
+})

@@ -5,12 +5,12 @@
 import { join } from "node:path"
 import { shrinkFailure } from "../../sim/host/shrinkFailure.ts"
 import { Refused } from "../../sim/host/Supervisor.ts"
-import { isFailure, type RunResult } from "../../sim/run/Verdict.ts"
+import type { RunResult } from "../../sim/run/Verdict.ts"
 import { type Size } from "../../sim/shrink/Shrinker.ts"
 import { violationOf } from "../../sim/shrink/violationOf.ts"
 import { neutralMutants } from "../../scenarios/mutants/neutral.ts"
 import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
-import { type Search, untilFound } from "./mutantRow.ts"
+import { type MutantSearch, searchMutant } from "./mutantRow.ts"
 import { paint } from "./Output.ts"
 import * as Session from "./Session.ts"
 import { runOn } from "./shrinkCommand.ts"
@@ -37,13 +37,13 @@ const budgetMillis = 60_000
 /** Undefined when the mutant was not found. With a directory, the small failure is written there. */
 export const shrunkRow = async (
   mutant: Mutant,
-  search: Search,
+  search: MutantSearch,
   directory: string | undefined
 ): Promise<ShrunkRow | undefined> => {
   const edits = Session.requireFit(mutant)
   const supervisor = Session.supervise(edits, 1)
   try {
-    const failure = (await untilFound(supervisor, search)).find(({ verdict }) => isFailure(verdict))
+    const { failure } = await searchMutant(supervisor, search)
     if (failure === undefined) return undefined
     const { isStopped } = search
     const shrunk = await shrinkFailure(runOn(supervisor), failure, { budgetMillis, isStopped, onRun: () => undefined })

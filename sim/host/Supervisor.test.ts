@@ -30,8 +30,8 @@ describe("a program that leaves the simulation", () => {
     try {
       await other.run(request("fine"))
       const [here, there] = await Promise.all([
-        supervisor.run(request("iterates-by-reference"), true),
-        other.run(request("iterates-by-reference"), true)
+        supervisor.run(request("iterates-by-reference"), "facts"),
+        other.run(request("iterates-by-reference"), "facts")
       ])
       assert.deepStrictEqual(there.facts, here.facts)
       assert.strictEqual(there.result.digest, here.result.digest)

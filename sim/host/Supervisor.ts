@@ -9,6 +9,7 @@ import { Worker } from "node:worker_threads"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { ChoicePoint } from "../kernel/ChoicePoint.ts"
 import type { RunRequest, RunResult, Verdict } from "../run/Verdict.ts"
+import type { Wants } from "../search/Search.ts"
 import { afterRunning } from "./afterRunning.ts"
 import { cpuShare, isStarved } from "./cpuShare.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
@@ -38,14 +39,15 @@ export interface Outcome {
   readonly facts: ReadonlyArray<Envelope>
   /** Where it could have gone another way, if that was asked for. */
   readonly choicePoints: ReadonlyArray<ChoicePoint>
+  /** What it reached, if that was asked for. */
+  readonly features: ReadonlyArray<number>
   /** What the run took of the host's time: a worker that comes up first is not counted, unless the run never came back. */
   readonly hostMillis: number
 }
 
 interface Job {
   readonly request: RunRequest
-  readonly wantsFacts: boolean
-  readonly wantsChoicePoints: boolean
+  readonly wants: Wants
   readonly done: (outcome: Outcome) => void
   readonly failed: (error: Error) => void
 }
@@ -82,9 +84,9 @@ export class Supervisor {
   }
 
   /** Rejects with `Refused` for a mistake of the caller, and when it is closed meanwhile; everything else is a verdict. */
-  run(request: RunRequest, wantsFacts = false, wantsChoicePoints = false): Promise<Outcome> {
+  run(request: RunRequest, wants: Wants = "result"): Promise<Outcome> {
     return new Promise((done, failed) => {
-      this.#queue.push({ request, wantsFacts, wantsChoicePoints, done, failed })
+      this.#queue.push({ request, wants, done, failed })
       this.#next()
     })
   }
@@ -132,8 +134,7 @@ export class Supervisor {
 
   #start(worker: Worker, job: Job): void {
     this.#watch(worker, job, performance.now(), { bootMillis: 0, times: 0 })
-    const { request, wantsChoicePoints, wantsFacts } = job
-    worker.postMessage({ id: this.#ids++, request, wantsFacts, wantsChoicePoints } satisfies WorkerRequest)
+    worker.postMessage({ id: this.#ids++, request: job.request, wants: job.wants } satisfies WorkerRequest)
   }
 
   #watch(worker: Worker, job: Job, sinceMillis: number, waited: Waited): void {
@@ -200,6 +201,7 @@ export class Supervisor {
         result: endedEarly(job.request, verdict),
         facts: [],
         choicePoints: [],
+        features: [],
         hostMillis: performance.now() - sinceMillis
       })
     } else if (verdict._tag === "crashed") {

@@ -15,6 +15,8 @@ import type { Databases } from "../storage/Databases.ts"
 import type * as Simulation from "../run/Simulation.ts"
 import type * as RunHere from "./runHere.ts"
 import { isFailure, type RunRequest, type RunResult, type Verdict } from "../run/Verdict.ts"
+import { Features } from "../search/Features.ts"
+import type { Wants } from "../search/Search.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
 import { causeOf } from "./causeOf.ts"
 import { installMutant, type MutantEdits, notAppliedOnce, urlOf } from "./installMutant.ts"
@@ -36,10 +38,8 @@ export interface WorkerData {
 export interface WorkerRequest {
   readonly id: number
   readonly request: RunRequest
-  /** Every fact, and everything the result has; else what only failures are asked for is left out of a success. */
-  readonly wantsFacts: boolean
-  /** Where it could have gone another way. */
-  readonly wantsChoicePoints: boolean
+  /** Unless more than the result is asked for, what only failures are asked for is left out of a success. */
+  readonly wants: Wants
 }
 
 export type WorkerResponse =
@@ -49,6 +49,7 @@ export type WorkerResponse =
       readonly result: RunResult
       readonly facts: ReadonlyArray<Envelope>
       readonly choicePoints: ReadonlyArray<ChoicePoint>
+      readonly features: ReadonlyArray<number>
       /** The import of the scenario included, and not what comes before it. */
       readonly hostMillis: number
     }
@@ -124,9 +125,10 @@ async function loadMutated(planted: MutantEdits): Promise<void> {
   if (unfit !== undefined) throw new RefusedRequest(unfit)
 }
 
-async function answer({ id, request, wantsChoicePoints, wantsFacts }: WorkerRequest): Promise<WorkerResponse> {
+async function answer({ id, request, wants }: WorkerRequest): Promise<WorkerResponse> {
   const facts: Array<Envelope> = []
   const choicePoints: Array<ChoicePoint> = []
+  const features = new Features()
   let sinceMillis = performance.now()
   rejections = []
   try {
@@ -139,18 +141,22 @@ async function answer({ id, request, wantsChoicePoints, wantsFacts }: WorkerRequ
       const result = runHere(scenario, request, {
         kinds,
         ...databases,
-        onWorld: (built) => Breadcrumb.follow(built, breadcrumb),
-        ...(wantsChoicePoints ? { onChoicePoint: (point: ChoicePoint) => choicePoints.push(point) } : {}),
-        ...(wantsFacts ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
+        onWorld: (built) => {
+          Breadcrumb.follow(built, breadcrumb)
+          if (wants === "features") built.subscribe((envelope) => features.hear(envelope))
+        },
+        ...(wants === "choice points" ? { onChoicePoint: (point: ChoicePoint) => choicePoints.push(point) } : {}),
+        ...(wants === "facts" ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
       })
       await settled()
       const verdict = afterwards(result)
       return {
         _tag: "Result",
         id,
-        result: wantsFacts ? { ...result, verdict } : shortened({ ...result, verdict }),
+        result: wants === "result" ? shortened({ ...result, verdict }) : { ...result, verdict },
         facts,
         choicePoints,
+        features: features.hashes,
         hostMillis: performance.now() - sinceMillis
       }
     } catch (error) {
@@ -161,7 +167,15 @@ async function answer({ id, request, wantsChoicePoints, wantsFacts }: WorkerRequ
     if (error instanceof RefusedRequest || error instanceof NoScenario)
       return { _tag: "Refused", id, message: error.message }
     const result = endedEarly(request, verdictOf(error))
-    return { _tag: "Result", id, result, facts, choicePoints, hostMillis: performance.now() - sinceMillis }
+    return {
+      _tag: "Result",
+      id,
+      result,
+      facts,
+      choicePoints,
+      features: features.hashes,
+      hostMillis: performance.now() - sinceMillis
+    }
   }
 }
 

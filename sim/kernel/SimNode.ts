@@ -100,6 +100,7 @@ export class SimNode {
   #scheduleKey: Chance.Key = 0
   #scheduleCount = 0
   #preemptKey: Chance.Key = 0
+  #changePoints: ReadonlyMap<number, number> = new Map()
   #portCallCount = 0
   #operationCount = 0
   #departures: Departures | undefined
@@ -172,6 +173,7 @@ export class SimNode {
     this.#metrics = new Map()
     this.#scheduleKey = Chance.derive(this.incarnationKey, "schedule")
     this.#preemptKey = Chance.derive(this.incarnationKey, "preempt")
+    this.#changePoints = Schedule.changePointsOf(this.#options.strategy, this.#preemptKey)
     this.#scheduleCount = 0
     this.#portCallCount = 0
     this.#operationCount = 0
@@ -298,19 +300,21 @@ export class SimNode {
     const { strategy } = this.#options
     const nth = this.#portCallCount++
     if (this.host.onChoicePoint !== undefined) this.#lastPortCall = nth
-    const stallMicros = this.#departures?.calls.get(nth)
-    if (stallMicros !== undefined) {
-      this.host.preemptions.push(`${this.name}/${this.incarnation}#${nth}`)
-      this.#preemptNext = true
-      this.#stallNextMicros = stallMicros
-      return
-    }
-    if (strategy.preemptProbability === 0 || !Chance.happens(this.#preemptKey, nth, strategy.preemptProbability)) return
+    const departure = this.#departures?.calls.get(nth)
+    const stall = departure ?? this.#stallAt(nth)
+    if (stall === undefined) return
     const name = `${this.name}/${this.incarnation}#${nth}`
-    if (strategy.preemptions?.has(name) === false) return
+    if (departure === undefined && strategy.preemptions?.has(name) === false) return
     this.host.preemptions.push(name)
     this.#preemptNext = true
-    this.#stallNextMicros = Chance.integer(this.#preemptKey ^ 1, nth, 0, strategy.stallMicros)
+    this.#stallNextMicros = stall
+  }
+
+  #stallAt(nth: number): number | undefined {
+    const { preemptProbability, stallMicros } = this.#options.strategy
+    if (this.#changePoints.size > 0) return this.#changePoints.get(nth)
+    if (preemptProbability === 0 || !Chance.happens(this.#preemptKey, nth, preemptProbability)) return undefined
+    return Chance.integer(this.#preemptKey ^ 1, nth, 0, stallMicros)
   }
 
   /** Says what the running fiber is about to wait for; heard only while tracking. */

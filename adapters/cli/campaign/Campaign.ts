@@ -3,6 +3,7 @@
  * are the same may be merged, and a store is only ever continued by the same.
  */
 import * as Schema from "effect/Schema"
+import { strategyNames } from "../../../sim/kernel/Schedule.ts"
 import { databaseNames } from "../../../sim/storage/Databases.ts"
 
 /** The first line of a store. */
@@ -12,7 +13,7 @@ export const Campaign = Schema.TaggedStruct("Campaign", {
   /** Hash of the sources that runs are made of, the files of the user's scenarios included (what these import is not). */
   program: Schema.String,
   scenarios: Schema.Array(Schema.String),
-  strategy: Schema.Literals(["random", "fifo"]),
+  strategy: Schema.Literals(strategyNames),
   storage: Schema.Literals(databaseNames),
   /** A plan for every run: the file that was named, which lines that replay name too, and the hash of what it held. */
   plan: Schema.NullOr(Schema.Struct({ file: Schema.String, hash: Schema.String })),
