@@ -370,6 +370,11 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["a list that there is not", () => ["list", "scenario"], /"scenario".*did you mean "scenarios"/],
     ["no workers", () => ["run", "calm", "--jobs", "0"], /--jobs: 0/],
     ["no workers for the mutants", () => ["mutants", "--jobs", "0"], /--jobs: 0/],
+    [
+      "mutants of which none concerns the database",
+      () => ["mutants", "lock-without-timeout", "silence-is-life", "--storage", "pglite"],
+      /--storage pglite: lock-without-timeout: not to be found on PGlite: no row is waited for/
+    ],
     ["one seed and many", () => ["run", "calm", "--seed", "1", "--seeds", "2"], /--seed and --seeds/],
     ["more seeds than there is room for", () => ["run", "calm", "--seeds", "99999999999"], /at most 1000000/],
     ["more runs than there is room for", () => ["run", "--seeds", "1000000"], /at most 1000000 runs at once/],

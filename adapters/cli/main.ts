@@ -10,7 +10,6 @@ import * as Option from "effect/Option"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
 import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
-import { exceptionsOnPglite } from "../../scenarios/mutants/exceptionsOnPglite.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import * as Timeline from "../../reports/Timeline.ts"
@@ -31,7 +30,7 @@ import { proveCommand } from "./proveCommand.ts"
 import { attempt, runCommand } from "./runCommand.ts"
 import { shrinkCommand } from "./shrinkCommand.ts"
 import { migrateCommand } from "./migrateCommand.ts"
-import { type MutantRow, concerns, mutantLine, mutantRow } from "./mutantRow.ts"
+import { type MutantRow, mutantLine, mutantRow, whyNot } from "./mutantRow.ts"
 import { reasonOf } from "../../reports/saveFailure.ts"
 import * as Session from "./Session.ts"
 import { neutralMutants } from "../../scenarios/mutants/neutral.ts"
@@ -720,7 +719,11 @@ async function mutantsCommand(options: {
   readonly json: boolean
 }): Promise<void> {
   const named = options.names.length === 0 ? mutants : options.names.map(Session.requireMutant)
-  const chosen = named.filter((mutant) => concerns(mutant, options.storage))
+  const chosen = named.filter((mutant) => whyNot(mutant, options.storage) === undefined)
+  if (chosen.length === 0) {
+    const [first] = named as [Mutant]
+    throw new UsageError(`--storage ${options.storage}: ${first.name}: ${whyNot(first, options.storage)}`)
+  }
   const rows: Array<MutantRow> = []
   const { by, runs, storage } = options
   const search = { by, runs, storage, jobs: requireJobs(options.jobs), isStopped: () => state.isStopped }
@@ -731,8 +734,9 @@ async function mutantsCommand(options: {
     if (!options.json) print(mutantLine(row))
   }
   // Scenarios spread over all cores by themselves, suites mostly wait for servers.
-  for (const mutant of chosen.filter(({ suite }) => suite === undefined)) await find(mutant)
-  const suites = chosen.filter(({ suite }) => suite !== undefined).values()
+  const isByScenarios = ({ suite }: Mutant) => suite === undefined || storage === "pglite"
+  for (const mutant of chosen.filter(isByScenarios)) await find(mutant)
+  const suites = chosen.filter((mutant) => !isByScenarios(mutant)).values()
   const lane = async (): Promise<void> => {
     for (const mutant of suites) await find(mutant)
   }
@@ -740,9 +744,9 @@ async function mutantsCommand(options: {
   const found = rows.filter(({ isFound }) => isFound).length
   if (found < chosen.length) state.exitCode = 1
   if (options.json) return print(JSON.stringify(rows, null, 2))
-  for (const { name } of named) {
-    const why = options.storage === "pglite" ? exceptionsOnPglite[name] : undefined
-    if (why !== undefined) print(`${name.padEnd(44)}${paint("dim", `not to be found on PGlite: ${why}`)}`)
+  for (const mutant of named) {
+    const why = whyNot(mutant, storage)
+    if (why !== undefined) print(`${mutant.name.padEnd(44)}${paint("dim", why)}`)
   }
   print(`\n${found} of ${chosen.length} found and replayed`)
 }

@@ -48,12 +48,24 @@ export interface MutantSearch {
   readonly isStopped: () => boolean
 }
 
-/** Whether the mutant is looked for with this database: a suite has its own, whatever scenarios run on. */
-export const concerns = ({ name, suite }: Mutant, storage: DatabaseName): boolean =>
-  storage === "model" || (suite === undefined && exceptionsOnPglite[name] === undefined)
+/** Whether it is a mistake of the storage itself: of the adapter that production and PGlite share. */
+const isOfStorage = ({ edits }: Mutant): boolean => edits.every(({ file }) => file.startsWith("adapters/postgres/"))
+
+/**
+ * Why the mutant is not looked for with this database, or undefined where it is: a suite has its own, whatever scenarios run on, unless it is
+ * of the storage, with which scenarios run on PGlite too.
+ */
+export const whyNot = (mutant: Mutant, storage: DatabaseName): string | undefined => {
+  if (storage === "model") return undefined
+  const exception = exceptionsOnPglite[mutant.name]
+  if (exception !== undefined) return `not to be found on PGlite: ${exception}`
+  return mutant.suite === undefined || isOfStorage(mutant) ? undefined : "its suite needs no database"
+}
 
 export const mutantRow = (mutant: Mutant, search: MutantSearch): Promise<MutantRow> =>
-  mutant.suite === undefined ? rowOfScenarios(mutant, search) : rowOfSuite(Session.requireFit(mutant), mutant.suite)
+  mutant.suite === undefined || search.storage === "pglite"
+    ? rowOfScenarios(mutant, search)
+    : rowOfSuite(Session.requireFit(mutant), mutant.suite)
 
 export const mutantLine = ({ caughtBy, incident, isFound, mutant, runs, seconds, where }: MutantRow): string => {
   const cost = `${String(runs).padStart(6)} runs ${(seconds ?? 0).toFixed(1).padStart(6)} s`

@@ -19,6 +19,7 @@ const wrongUsage = 2
 
 const source = fileURLToPath(new URL("./main.ts", import.meta.url))
 const built = fileURLToPath(new URL("../../dist/adapters/cli/main.js", import.meta.url))
+const compiled = fileURLToPath(new URL("../../node_modules/.cache/stormglass", import.meta.url))
 const pinned = fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url))
 
 const isCheckout = existsSync(source)
@@ -40,7 +41,9 @@ function isPinned() {
 
 function become(node) {
   const child = spawn(node, [...process.execArgv, condition, ...youngGeneration, main, ...process.argv.slice(2)], {
-    stdio: "inherit"
+    stdio: "inherit",
+    // What was stripped and compiled once is not again: a third of the time of a start.
+    env: { NODE_COMPILE_CACHE: compiled, ...process.env }
   })
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
     process.on(signal, () => (signal !== "SIGINT" || !process.stdin.isTTY ? child.kill(signal) : undefined))
