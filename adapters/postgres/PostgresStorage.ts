@@ -315,8 +315,10 @@ class RunningTransaction implements Running {
   readonly #turn = Semaphore.makeUnsafe(1)
   #session: Session | undefined
   #hasWritten = false
-  /** A call was interrupted or lost, so that nobody knows what it did. */
+  /** Why it goes no further. */
   #doom: Reason | undefined
+  /** A call was interrupted or lost, so that nobody knows what it did. */
+  #isUncertain = false
   /** COMMIT or ROLLBACK was sent: no call may follow. */
   isOver = false
 
@@ -370,7 +372,7 @@ class RunningTransaction implements Running {
       const session = this.#session
       this.isOver = true
       if (session === undefined) return Effect.void
-      if (this.#doom !== undefined) return Effect.sync(() => session.discard())
+      if (this.#isUncertain) return Effect.sync(() => session.discard())
       return Effect.callback<void>((resume) => {
         const abandon = session.send(this.#sessions.sql.control(this.#options.label, "rollback"), ({ exit }) => {
           if (Exit.isSuccess(exit)) session.release()
@@ -400,19 +402,28 @@ class RunningTransaction implements Running {
   }
 
   #execute(statement: Statement): Answered<Answer> {
-    return Effect.suspend(() => {
-      const sql = this.#sessions.sql.of(this.#options.label, statement)
-      return this.#turn.withPermit(
-        Effect.suspend(() => {
-          if (this.isOver) {
-            return Effect.die(new Error(`${this.#options.label}: a call after the end of its transaction`))
-          }
-          if (this.#doom !== undefined) return failed(this.#options.label, this.#doom)
+    return this.#turn.withPermit(
+      Effect.suspend(() => {
+        const { label } = this.#options
+        if (this.isOver) return Effect.die(new Error(`${label}: a call after the end of its transaction`))
+        if (this.#doom !== undefined) return failed(label, this.#doom)
+        return Effect.flatMap(this.#translated(statement), (sql) => {
           this.#hasWritten ||= writes(statement)
           return this.#call(sql, statement)
         })
+      })
+    )
+  }
+
+  /** A mistake dooms the transaction, although the server does not hear of it. */
+  #translated(statement: Statement): Effect.Effect<Sql> {
+    return Effect.sync(() => this.#sessions.sql.of(this.#options.label, statement)).pipe(
+      Effect.onError(() =>
+        Effect.sync(() => {
+          this.#doom = new Aborted()
+        })
       )
-    })
+    )
   }
 
   #call(sql: Sql, statement: Statement | undefined): Answered<Answer> {
@@ -420,14 +431,19 @@ class RunningTransaction implements Running {
     return Effect.callback<Answer, StorageError>((resume) => {
       const abandon = this.#session!.send(sql, (settled) => {
         const { answer, isLost } = answerOf(label, settled, statement, false)
-        if (isLost) this.#doom = new Unavailable({ detail: "the connection is closed" })
+        if (isLost) this.#doomUncertain(new Unavailable({ detail: "the connection is closed" }))
         resume(answer)
       })
       return Effect.sync(() => {
-        this.#doom = new Aborted()
+        this.#doomUncertain(new Aborted())
         abandon()
       })
     })
+  }
+
+  #doomUncertain(reason: Reason): void {
+    this.#doom = reason
+    this.#isUncertain = true
   }
 }
 

@@ -8,7 +8,8 @@
  *   reported as `<table>_<column>_not_null`.
  */
 import type { Column, Table } from "../../core/ports/Table.ts"
-import { SqlDefect, fencedFunction, literal, name, sqlTypes, toCheck } from "./Sql.ts"
+import { StatementDefect } from "../../core/storage/StatementDefect.ts"
+import { fencedFunction, literal, name, sqlTypes, toCheck } from "./Sql.ts"
 
 /** Postgres cuts longer identifiers off, in silence. */
 const identifierBytesMax = 63
@@ -19,12 +20,12 @@ export const createSchema = (tables: ReadonlyArray<Table<unknown>>): ReadonlyArr
   ...tables.flatMap(createTable)
 ]
 
-/** The statements that create a table and its indexes, in order. Throws `SqlDefect` for what Postgres would not keep. */
+/** The statements that create a table and its indexes, in order. Throws `StatementDefect` for what Postgres would not keep. */
 export const createTable = (table: Table<unknown>): ReadonlyArray<string> => {
   const columns = Object.entries(table.columns as Readonly<Record<string, Column<unknown>>>)
   for (const key of table.primaryKey) {
     if (columns.find(([column]) => column === key)?.[1].nullable !== false) {
-      throw new SqlDefect(`${table.name}: ${key} is of the primary key, so never null`)
+      throw new StatementDefect(`${table.name}: ${key} is of the primary key, so never null`)
     }
   }
   const parts = [
@@ -76,7 +77,9 @@ function names(columns: ReadonlyArray<string>): string {
 
 function limited(identifier: string): string {
   if (new TextEncoder().encode(identifier).length > identifierBytesMax) {
-    throw new SqlDefect(`${identifier}: longer than the ${identifierBytesMax} bytes that Postgres keeps of a name`)
+    throw new StatementDefect(
+      `${identifier}: longer than the ${identifierBytesMax} bytes that Postgres keeps of a name`
+    )
   }
   return identifier
 }

@@ -19,7 +19,7 @@ import {
   subtract,
   value
 } from "../../core/ports/Condition.ts"
-import { type Statement, leases } from "../../core/ports/Storage.ts"
+import { type Fence, type Statement, leases } from "../../core/ports/Storage.ts"
 import {
   type Table,
   boolean,
@@ -198,6 +198,13 @@ describe("what is wrong whatever the data", () => {
     where: and(),
     set: Object.fromEntries(Object.entries(set).map(([key, of]) => [key, value(of)]))
   })
+  const upsert = (...target: ReadonlyArray<string>): Statement => ({
+    _tag: "Insert",
+    table: "jobs",
+    rows: [{ id: value("a") }],
+    onConflict: { _tag: "Update", target, set: {}, where: and() }
+  })
+  const fence = (...fences: ReadonlyArray<Fence>): Statement => ({ _tag: "Fence", fences })
   const cases: ReadonlyArray<readonly [string, Statement]> = [
     ["jobs: integer cannot be compared with text", select(eq(row.tries as never, "1"))],
     ["jobs: text cannot be compared with integer", select(isIn(row.id as never, [1]))],
@@ -214,7 +221,16 @@ describe("what is wrong whatever the data", () => {
     ["jobs.id: text is valid Unicode without NUL", update({ id: "\uD800" })],
     ["jobs.body: text is valid Unicode without NUL", update({ body: { "a\u0000": 1 } })],
     ["jobs.body: not a json document", update({ body: { a: 1n } })],
-    ["jobs: no column toString", update({ toString: 1 })]
+    ["jobs: no column toString", update({ toString: 1 })],
+    ["jobs.body: json has no order", select(and(), { orderBy: [{ column: "body", direction: "asc" }] })],
+    ["jobs: no unique constraint on (tries)", upsert("tries")],
+    ["jobs: no unique constraint on ()", upsert()],
+    ["leases, in a condition: text is valid Unicode without NUL", fence({ lease: "\u0000", epoch: 1 })],
+    ["leases: 0.5 in a condition is not an integer within ±(2^53 - 1)", fence({ lease: "a", epoch: 0.5 })],
+    [
+      "jobs: 32772 values in one statement, at most 32767 are sent: divide it",
+      { _tag: "Insert", table: "jobs", rows: Array.from({ length: 5_462 }, () => ({})), onConflict: undefined }
+    ]
   ]
   for (const [message, statement] of cases) {
     it(message, () => assert.throws(() => toSql(statement, tables), message))

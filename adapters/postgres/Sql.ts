@@ -5,8 +5,9 @@
  *   values are parameters, lists are one array, a limit is a parameter.
  * - Q2 Times are `timestamptz`, and microseconds since 1970 at the port: expressions are translated by kind, and what is
  *   converted is never the column where the other side can be, so that indexes on times are used.
- * - Q3 What Postgres would refuse whatever the data (a text compared with a number, an unknown column) throws
- *   `SqlDefect`; so does text that it cannot hold. What depends on the data is left to the database, checks included.
+ * - Q3 What Postgres would refuse whatever the data (a text compared with a number, an unknown column, text that it cannot hold)
+ *   was refused before, as a `StatementDefect`, by the check that all implementations share (`core/storage/checkStatement.ts`): here
+ *   every name is known and every kind fits. What depends on the data is left to the database, checks included.
  * - Q4 A number beyond ±(2^53 - 1) reaches a column as the nearest number beyond it, so that the column's own check
  *   refuses it, in Postgres' order of checks.
  * - Q5 A gate is a fence around the statement it guards, which becomes a common table expression: Postgres runs the
@@ -22,11 +23,18 @@
 import type { Condition, Expression, Operator } from "../../core/ports/Condition.ts"
 import { type Assignments, type Fence, type Statement, leases } from "../../core/ports/Storage.ts"
 import type { Column, ColumnKind, Table } from "../../core/ports/Table.ts"
-
-/** A statement of the caller's that is wrong whatever the data. */
-export class SqlDefect extends Error {
-  override readonly name = "SqlDefect"
-}
+import {
+  columnOf,
+  commonKind,
+  kindAmong,
+  kindBeside,
+  kindOf,
+  kindOfResult,
+  requireComparable,
+  requireLimit,
+  requireStorable
+} from "../../core/storage/Kinds.ts"
+import { type Plain, checkCondition, checkFences, checkStatement, isRead } from "../../core/storage/checkStatement.ts"
 
 /** A value with the type that it is sent as: times are microseconds since 1970, json is a document. */
 export interface Parameter {
@@ -40,7 +48,7 @@ export interface Sql {
   readonly parameters: ReadonlyArray<Parameter>
 }
 
-/** The place of a value in a statement: `take` reads it from the statement, and throws `SqlDefect` on what does not belong there. */
+/** The place of a value in a statement: `take` reads it from the statement, and throws `StatementDefect` on what does not belong there. */
 export interface Slot {
   readonly kind: ColumnKind
   readonly isArray: boolean
@@ -57,16 +65,17 @@ export type Tables = ReadonlyMap<string, Table<unknown>>
 
 /**
  * One SQL statement for one of the port's. `gate` are fences that the statement carries itself (Q5); a statement of
- * several fences on their own answers the leases' rows instead. Throws `SqlDefect`.
+ * several fences on their own answers the leases' rows instead. Throws `StatementDefect`.
  */
 export const toSql = (statement: Statement, tables: Tables, gate: ReadonlyArray<Fence> = []): Sql & Form => {
+  const { table } = checkStatement(statement, (name) => tables.get(name), gate)
   const parameters: Array<Parameter> = []
   const slots: Array<Slot> = []
   const write: Write = (slot, given) => {
     parameters.push(fill(slot, given))
     return `$${slots.push(slot)}`
   }
-  const text = statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, tables, gate, write)
+  const text = statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, table, gate, write)
   return { text, parameters, slots }
 }
 
@@ -76,13 +85,14 @@ export const fill = ({ isArray, kind, take }: Slot, given: unknown): Parameter =
   isArray
 })
 
-/** A condition over the rows of one table as SQL text without parameters, for check constraints. */
-export const toCheck = (condition: Condition, table: Table<unknown>): string =>
-  translate(condition, {
+/** A condition over the rows of one table as SQL text without parameters, for check constraints. Throws `StatementDefect`. */
+export const toCheck = (condition: Condition, table: Table<unknown>): string => {
+  checkCondition(condition, table)
+  return translate(condition, {
     table,
-    columns: "row",
     write: ({ isArray, kind, take }, given) => literal(kind, take(given), isArray)
   })
+}
 
 /** An identifier, quoted. */
 export const name = (identifier: string): string =>
@@ -134,21 +144,11 @@ type Write = (slot: Slot, given: unknown) => string
 
 interface Scope {
   readonly table: Table<unknown>
-  /** Which rows an expression may take columns from here. */
-  readonly columns: "none" | "row" | "row and excluded"
   readonly write: Write
 }
 
-export type Plain = Exclude<Statement, { readonly _tag: "Fence" }>
-
-/** Whether it is a `select`, which changes nothing that the feed could be told of. */
-export const isRead = (statement: Plain): boolean =>
-  statement._tag === "Select" ||
-  statement._tag === "Count" ||
-  (statement._tag === "Insert" && statement.rows.length === 0)
-
-function guarded(statement: Plain, tables: Tables, gate: ReadonlyArray<Fence>, write: Write): string {
-  const text = plain(statement, tables, write)
+function guarded(statement: Plain, table: Table<unknown>, gate: ReadonlyArray<Fence>, write: Write): string {
+  const text = plain(statement, table, write)
   if (gate.length === 0) return text
   const gates = gate.map((fence) => gateOf(fence, write))
   const reads = isRead(statement)
@@ -156,16 +156,14 @@ function guarded(statement: Plain, tables: Tables, gate: ReadonlyArray<Fence>, w
   return `with answer as ${reads ? "materialized " : ""}(${text}) select * from answer where ${gates.join(" and ")}`
 }
 
-function plain(statement: Plain, tables: Tables, write: Write): string {
-  const table = tables.get(statement.table)
-  if (table === undefined) throw new SqlDefect(`no table ${statement.table}`)
-  const scope: Scope = { table, columns: "row", write }
+function plain(statement: Plain, table: Table<unknown>, write: Write): string {
+  const scope: Scope = { table, write }
   const target = name(table.name)
   switch (statement._tag) {
     case "Select":
       return [
         `select ${columnList(table)} from ${target}${whereOf(statement.where, scope)}`,
-        orderOf(table, statement.orderBy),
+        orderOf(statement.orderBy),
         limitOf(statement.limit, scope),
         statement.lock === undefined ? "" : ` ${statement.lock}`,
         statement.lock !== undefined && statement.skipLocked ? " skip locked" : ""
@@ -187,12 +185,10 @@ function insert(statement: Extract<Statement, { readonly _tag: "Insert" }>, scop
   // Nothing to insert is a statement all the same: its fences hold.
   if (statement.rows.length === 0) return `select ${columnList(table)} from ${target} where false`
   const { entries } = layoutOf(table)
-  const proposed: Scope = { ...scope, columns: "none" }
   const rows = statement.rows.map((row) => {
-    requireColumns(table, row)
     const values = entries.map(([column, { kind }]) => {
       const expression = row[column]
-      return expression === undefined ? write(absent[kind], null) : assigned(table, column, expression, proposed)
+      return expression === undefined ? write(absent[kind], null) : assigned(table, column, expression, scope)
     })
     return `(${values.join(", ")})`
   })
@@ -202,13 +198,10 @@ function insert(statement: Extract<Statement, { readonly _tag: "Insert" }>, scop
 
 function conflictOf({ onConflict }: Extract<Statement, { readonly _tag: "Insert" }>, scope: Scope): string {
   if (onConflict === undefined) return ""
-  const { table } = scope
-  for (const column of onConflict.target) columnOf(table, column)
   const target = onConflict.target.length === 0 ? "" : ` (${onConflict.target.map(name).join(", ")})`
   if (onConflict._tag === "Nothing") return ` on conflict${target} do nothing`
-  const both: Scope = { ...scope, columns: "row and excluded" }
-  const set = setOf(onConflict.set, both)
-  return ` on conflict${target} do update set ${set}${whereOf(onConflict.where, both)}`
+  const set = setOf(onConflict.set, scope)
+  return ` on conflict${target} do update set ${set}${whereOf(onConflict.where, scope)}`
 }
 
 /** The rows of the leases, locked, for a comparison of their epochs: the lock waits, and shows the newest version. */
@@ -234,14 +227,18 @@ function gateOf({ epoch, lease }: Fence, write: Write): string {
 const fenceSlots = {
   leases: slot(
     "text",
-    (fences) => [...new Set((fences as ReadonlyArray<Fence>).map(({ lease }) => lease))].toSorted(),
+    (given) => {
+      const fences = given as ReadonlyArray<Fence>
+      checkFences(fences)
+      return [...new Set(fences.map(({ lease }) => lease))].toSorted()
+    },
     true
   ),
   told: slot("text", (fences) =>
     JSON.stringify((fences as ReadonlyArray<Fence>).map(({ epoch, lease }) => ({ lease, epoch })))
   ),
-  key: columnSlot(leases, "key"),
-  epoch: columnSlot(leases, "epoch")
+  key: comparedSlot("text", leases),
+  epoch: comparedSlot("integer", leases)
 } as const
 
 /** What no row says of a column. */
@@ -261,7 +258,12 @@ function slot(kind: ColumnKind, take: (given: unknown) => unknown, isArray = fal
 function columnSlot(table: Table<unknown>, name: string): Slot {
   const column = columnOf(table, name)
   const where = `${table.name}.${name}`
-  return slot(column.kind, (given) => accepted(where, column, given))
+  return slot(column.kind, (given) => stored(given, column, where))
+}
+
+/** For what is compared or computed with. */
+function comparedSlot(kind: ColumnKind, table: Table<unknown>): Slot {
+  return slot(kind, (given) => compared(given, kind, table))
 }
 
 function whereOf(condition: Condition, scope: Scope): string {
@@ -273,22 +275,17 @@ function returning(table: Table<unknown>): string {
   return ` returning ${columnList(table)}`
 }
 
-function orderOf(table: Table<unknown>, orderBy: Extract<Statement, { readonly _tag: "Select" }>["orderBy"]): string {
+function orderOf(orderBy: Extract<Statement, { readonly _tag: "Select" }>["orderBy"]): string {
   if (orderBy.length === 0) return ""
   return ` order by ${orderBy
-    .map(({ column, direction }) => {
-      if (columnOf(table, column).kind === "json") throw new SqlDefect(`${table.name}.${column}: json has no order`)
-      return `${name(column)} ${direction === "desc" ? "desc" : "asc"}`
-    })
+    .map(({ column, direction }) => `${name(column)} ${direction === "desc" ? "desc" : "asc"}`)
     .join(", ")}`
 }
 
 function limitOf(limit: number | undefined, { table, write }: Scope): string {
   if (limit === undefined) return ""
   const slotOfLimit = slot("integer", (given) => {
-    if (!Number.isSafeInteger(given) || (given as number) < 0) {
-      throw new SqlDefect(`${table.name}: limit ${String(given)}`)
-    }
+    requireLimit(given, table)
     return given
   })
   return ` limit ${write(slotOfLimit, limit)}`
@@ -296,7 +293,6 @@ function limitOf(limit: number | undefined, { table, write }: Scope): string {
 
 function setOf(set: Assignments, scope: Scope): string {
   const { table } = scope
-  requireColumns(table, set)
   let assignments = ""
   for (const column of Object.keys(set)) {
     const expression = set[column]
@@ -315,11 +311,7 @@ function setOf(set: Assignments, scope: Scope): string {
 function assigned(table: Table<unknown>, name: string, expression: Expression<unknown>, scope: Scope): string {
   const column = columnOf(table, name)
   if (expression._tag === "Value") return scope.write(columnSlot(table, name), expression.value)
-  const translated = expressionOf(expression, scope)
-  if (translated.kind !== column.kind && !(isNumeric(translated.kind) && isNumeric(column.kind))) {
-    throw new SqlDefect(`${table.name}.${name} is ${column.kind}, not ${translated.kind}`)
-  }
-  return as(column.kind, translated)
+  return as(column.kind, expressionOf(expression, scope))
 }
 
 /** The parts of a conjunction, for a `where` that reads as one. */
@@ -354,20 +346,12 @@ function translate(condition: Condition, scope: Scope): string {
 }
 
 function compare(operator: Operator, left: Expression<unknown>, right: Expression<unknown>, scope: Scope): string {
-  const leftOperand = operandOf(left, kindOf(right, scope), scope)
-  const rightOperand = operandOf(right, kindOf(left, scope), scope)
-  const kind = commonKind(leftOperand.kind, rightOperand.kind, scope)
+  const leftOperand = operandOf(left, kindOf(right, scope.table), scope)
+  const rightOperand = operandOf(right, kindOf(left, scope.table), scope)
+  const kind = commonKind(leftOperand.kind, rightOperand.kind, scope.table)
   // Between two values there is no column to say how they are ordered.
   const collation = kind === "text" && left._tag === "Value" && right._tag === "Value" ? ' collate "C"' : ""
   return `${as(kind, leftOperand)} ${operator} ${as(kind, rightOperand)}${collation}`
-}
-
-/** What two sides are compared as: times with numbers as times. */
-function commonKind(left: ColumnKind, right: ColumnKind, { table }: Scope): ColumnKind {
-  if (left === "json" || right === "json") throw new SqlDefect(`${table.name}: json cannot be compared`)
-  if (left === right) return left
-  if (isNumeric(left) && isNumeric(right)) return "timestamp"
-  throw new SqlDefect(`${table.name}: ${left} cannot be compared with ${right}`)
 }
 
 interface Translated {
@@ -375,19 +359,10 @@ interface Translated {
   readonly text: string
 }
 
-/** A plain value takes the kind of what it stands beside, where it can. */
 function operandOf(expression: Expression<unknown>, beside: ColumnKind | undefined, scope: Scope): Translated {
   if (expression._tag !== "Value") return expressionOf(expression, scope)
-  const own = kindOfValue(expression.value)
-  const kind = own === undefined ? (beside ?? "text") : isNumeric(own) && isNumeric(beside) ? beside! : own
-  const { table, write } = scope
-  return {
-    kind,
-    text: write(
-      slot(kind, (given) => compared(given, kind, table)),
-      expression.value
-    )
-  }
+  const kind = kindBeside(expression.value, beside)
+  return { kind, text: scope.write(comparedSlot(kind, scope.table), expression.value) }
 }
 
 function expressionOf(expression: Expression<unknown>, scope: Scope): Translated {
@@ -405,10 +380,7 @@ function expressionOf(expression: Expression<unknown>, scope: Scope): Translated
   }
 }
 
-function columnReference(column: string, from: "row" | "excluded", { columns, table }: Scope): Translated {
-  if (columns === "none" || (from === "excluded" && columns !== "row and excluded")) {
-    throw new SqlDefect(`${table.name}: no ${from} to take columns from here`)
-  }
+function columnReference(column: string, from: "row" | "excluded", { table }: Scope): Translated {
   const { kind } = columnOf(table, column)
   return { kind, text: `${from === "row" ? name(table.name) : "excluded"}.${name(column)}` }
 }
@@ -419,18 +391,12 @@ function arithmetic(
   right: Expression<number>,
   scope: Scope
 ): Translated {
-  const operands = [left, right].map((operand) => operandOf(operand, "integer", scope))
-  for (const { kind } of operands) {
-    if (!isNumeric(kind)) throw new SqlDefect(`${scope.table.name}: ${kind} in arithmetic`)
-  }
-  const [first, second] = operands as [Translated, Translated]
-  if (first.kind === "timestamp" && second.kind === "integer" && operator !== "*") {
-    return { kind: "timestamp", text: `(${first.text} ${operator} ${second.text} * interval '1 microsecond')` }
-  }
-  if (first.kind === "integer" && second.kind === "timestamp" && operator === "+") {
-    return { kind: "timestamp", text: `(${second.text} + ${first.text} * interval '1 microsecond')` }
-  }
-  return { kind: "integer", text: `(${as("integer", first)} ${operator} ${as("integer", second)})` }
+  const first = operandOf(left, "integer", scope)
+  const second = operandOf(right, "integer", scope)
+  const kind = kindOfResult(operator, first.kind, second.kind)
+  if (kind === "integer") return { kind, text: `(${as(kind, first)} ${operator} ${as(kind, second)})` }
+  const [time, micros] = first.kind === "timestamp" ? [first, second] : [second, first]
+  return { kind, text: `(${time.text} ${operator} ${micros.text} * interval '1 microsecond')` }
 }
 
 /** Between times and numbers; exact, for the seconds of `extract` are numeric. */
@@ -441,117 +407,21 @@ function as(kind: ColumnKind, { kind: from, text }: Translated): string {
     : `(timestamptz 'epoch' + ${text} * interval '1 microsecond')`
 }
 
-function kindOf(expression: Expression<unknown>, scope: Scope): ColumnKind | undefined {
-  switch (expression._tag) {
-    case "Value":
-      return kindOfValue(expression.value)
-    case "Column":
-      return columnOf(scope.table, expression.name).kind
-    case "Now":
-    case "ClockTimestamp":
-      return "timestamp"
-    case "Arithmetic": {
-      const left = kindOf(expression.left, scope)
-      const right = kindOf(expression.right, scope)
-      const times = [left, right].filter((kind) => kind === "timestamp").length
-      if (times !== 1 || expression.operator === "*") return "integer"
-      return right === "timestamp" && expression.operator === "-" ? "integer" : "timestamp"
-    }
-  }
-}
-
-/** A number alone is an integer; null has no kind of its own. */
-export function kindOfValue(value: unknown): ColumnKind | undefined {
-  switch (typeof value) {
-    case "string":
-      return "text"
-    case "number":
-      return "integer"
-    case "boolean":
-      return "boolean"
-    default:
-      return value === null || value === undefined ? undefined : "json"
-  }
-}
-
-/** The kind of a list: of the first that has one. */
-export function kindAmong(values: ReadonlyArray<unknown>): ColumnKind | undefined {
-  return kindOfValue(values.find((value) => value !== null && value !== undefined))
-}
-
-function isNumeric(kind: ColumnKind | undefined): boolean {
-  return kind === "integer" || kind === "timestamp"
-}
-
-/** A value as it may stand in a comparison with this kind. */
 function compared(value: unknown, kind: ColumnKind, table: Table<unknown>): unknown {
-  if (value === null || value === undefined) return null
-  const own = kindOfValue(value)!
-  if (own === "json") throw new SqlDefect(`${table.name}: json cannot be compared`)
-  if (own !== kind && !(isNumeric(own) && isNumeric(kind))) {
-    throw new SqlDefect(`${table.name}: ${kind} cannot be compared with ${own}`)
-  }
-  if (own === "text") return wellFormed(value as string, `${table.name}, in a condition`)
-  if (own === "integer" && !Number.isSafeInteger(value)) {
-    throw new SqlDefect(`${table.name}: ${String(value)} in a condition is not an integer within ±(2^53 - 1)`)
-  }
-  return value
+  requireComparable(value, kind, table)
+  return value ?? null
 }
 
-/** A value as a column takes it (Q3, Q4). */
-function accepted(where: string, { kind }: Column<unknown>, value: unknown): unknown {
-  if (value === null || value === undefined) return null
-  switch (kind) {
-    case "text":
-      if (typeof value !== "string") throw mistyped(where, kind, value)
-      return wellFormed(value, where)
-    case "integer":
-    case "timestamp": {
-      if (typeof value !== "number" || !(Number.isInteger(value) || Math.abs(value) === Infinity)) {
-        throw mistyped(where, kind, value)
-      }
-      return Number.isSafeInteger(value) ? value : Math.sign(value) * beyond
-    }
-    case "boolean":
-      if (typeof value !== "boolean") throw mistyped(where, kind, value)
-      return value
-    case "json":
-      return jsonDocument(value, where)
-  }
+/** A value as a column takes it (Q4). */
+function stored(value: unknown, column: Column<unknown>, where: string): unknown {
+  requireStorable(value, column, where)
+  return typeof value === "number" && column.kind !== "json" && !Number.isSafeInteger(value)
+    ? Math.sign(value) * beyond
+    : (value ?? null)
 }
 
 /** 2^53, the first integer that no column accepts. */
 const beyond = Number.MAX_SAFE_INTEGER + 1
-
-function wellFormed(value: string, where: string): string {
-  if (value.includes("\u0000") || !value.isWellFormed()) {
-    throw new SqlDefect(`${where}: text is valid Unicode without NUL`)
-  }
-  return value
-}
-
-/** Refuses what json would silently change or drop; properties that are undefined are not there. */
-function jsonDocument(value: unknown, where: string): unknown {
-  if (value === null || typeof value === "boolean") return value
-  if (typeof value === "string") return wellFormed(value, where)
-  if (typeof value === "number" && Number.isFinite(value)) return value + 0
-  if (Array.isArray(value)) return value.map((item) => jsonDocument(item, where))
-  if (typeof value === "object") {
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null) {
-      return Object.fromEntries(
-        Object.entries(value)
-          .filter(([, item]) => item !== undefined)
-          .map(([key, item]) => [wellFormed(key, where), jsonDocument(item, where)])
-      )
-    }
-  }
-  throw new SqlDefect(`${where}: not a json document`)
-}
-
-function mistyped(where: string, kind: ColumnKind, value: unknown): SqlDefect {
-  return new SqlDefect(`${where} is ${kind}, not ${typeof value} ${String(value)}`)
-}
 
 function columnList(table: Table<unknown>): string {
   return layoutOf(table).list
@@ -576,16 +446,6 @@ export function layoutOf(table: Table<unknown>): Layout {
 
 function columnsOf(table: Table<unknown>): Readonly<Record<string, Column<unknown>>> {
   return table.columns as Readonly<Record<string, Column<unknown>>>
-}
-
-function columnOf(table: Table<unknown>, column: string): Column<unknown> {
-  const columns = columnsOf(table)
-  if (!Object.hasOwn(columns, column)) throw new SqlDefect(`${table.name}: no column ${column}`)
-  return columns[column]!
-}
-
-function requireColumns(table: Table<unknown>, assignments: Assignments): void {
-  for (const column of Object.keys(assignments)) columnOf(table, column)
 }
 
 function quoted(text: string): string {

@@ -20,7 +20,9 @@ import {
 } from "../../core/ports/Condition.ts"
 import { type Assignments, type Fence, type Statement, leases } from "../../core/ports/Storage.ts"
 import { type Table, boolean, integer, json, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
-import { type Sql, SqlDefect, toSql } from "./Sql.ts"
+import { StatementDefect } from "../../core/storage/StatementDefect.ts"
+import { checkStatement } from "../../core/storage/checkStatement.ts"
+import { type Sql, toSql } from "./Sql.ts"
 import { SqlForms } from "./SqlForms.ts"
 
 /** Columns that are called as what a statement is made of, and as what stands between names in it. */
@@ -113,7 +115,7 @@ const assignments: fc.Arbitrary<Assignments> = fc
   )
   .map((entries) => Object.fromEntries(entries) as Assignments)
 
-const target = fc.subarray(["id", "Value"])
+const target = fc.oneof({ weight: 8, arbitrary: fc.constant(["id"]) }, fc.subarray(["id", "Value"]))
 const table = fc.oneof({ weight: 20, arbitrary: fc.constant("odd") }, fc.constant("nope"))
 const statements: fc.Arbitrary<Statement> = fc.oneof(
   fc.record({
@@ -169,7 +171,7 @@ const told = (ask: () => Sql): unknown => {
     const { parameters, text } = ask()
     return { parameters, text }
   } catch (error) {
-    assert.instanceOf(error, SqlDefect)
+    assert.instanceOf(error, StatementDefect)
     return error.message
   }
 }
@@ -177,6 +179,7 @@ const told = (ask: () => Sql): unknown => {
 const fresh = (label: string, statement: Statement, gate: ReadonlyArray<Fence> = []) =>
   told(() => {
     const { parameters, text } = toSql(statement, tables, gate)
+    assert.lengthOf(parameters, checkStatement(statement, (name) => tables.get(name), gate).parameters)
     return { parameters, text: `/* ${label} */ ${text}` }
   })
 

@@ -10,7 +10,9 @@
  */
 import type { Condition, Expression } from "../../core/ports/Condition.ts"
 import type { Assignments, Fence, Statement } from "../../core/ports/Storage.ts"
-import { type Form, type Sql, type Tables, fill, isRead, kindAmong, kindOfValue, layoutOf, toSql } from "./Sql.ts"
+import { kindAmong, kindOfValue } from "../../core/storage/Kinds.ts"
+import { isRead } from "../../core/storage/checkStatement.ts"
+import { type Form, type Sql, type Tables, fill, layoutOf, toSql } from "./Sql.ts"
 
 /** The labelled statements of one storage. */
 export class SqlForms {
@@ -24,7 +26,7 @@ export class SqlForms {
     this.#wordsMax = wordsMax
   }
 
-  /** `toSql`, labelled. Throws `SqlDefect`. */
+  /** `toSql`, labelled. Throws `StatementDefect`. */
   of(label: string, statement: Statement, gate: ReadonlyArray<Fence> = []): Sql {
     const walk = new Walk(this.#tables)
     walk.words.push(label, gate.length)

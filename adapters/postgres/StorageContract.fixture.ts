@@ -15,6 +15,7 @@ import {
   add,
   and,
   clockTimestamp,
+  column,
   eq,
   ge,
   gt,
@@ -135,9 +136,10 @@ const reasonOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Reason
       : Effect.failCause(exit.cause as never)
   })
 
-const dies = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+const dies = <A, E, R>(effect: Effect.Effect<A, E, R>, title = ""): Effect.Effect<void, never, R> =>
   Effect.map(Effect.exit(effect), (exit) => {
-    assert.isTrue(Exit.isFailure(exit) && exit.cause.reasons.some(({ _tag }) => _tag === "Die"), JSON.stringify(exit))
+    const hasDied = Exit.isFailure(exit) && exit.cause.reasons.some(({ _tag }) => _tag === "Die")
+    assert.isTrue(hasDied, `${title} ${JSON.stringify(exit)}`)
   })
 
 /** Ids, in order. */
@@ -255,6 +257,8 @@ const kinds: Readonly<Record<string, Program>> = {
     yield* dies(insertThings([{ text: "\uD800" }]))
     yield* dies(insertThings([{ json: ["a\u0000b"] }]))
     yield* dies(insertThings([{ json: { a: "\uDC00" } }]))
+    yield* dies(insertThings([{ json: { "a\u0000b": 1 } }]))
+    yield* dies(insertThings([{ json: [{ "\uD800": 1 }] }]))
     assert.strictEqual(yield* once((t) => t.count(things)), 0)
   }),
 
@@ -362,6 +366,53 @@ const conditions: ReadonlyArray<readonly [string, (row: ThingRow) => Condition, 
   ["two columns", (row) => eq(row.id, add(row.integer as never, 4)), [3, 4, 5]]
 ]
 
+const nope = column<number>("nope")
+
+/** What Postgres would refuse although the table is empty, and what cannot be sent. */
+const mistakes: Readonly<Record<string, (t: Transaction) => Effect.Effect<unknown, StorageError>>> = {
+  "a table that is not there": (t) => t.count(make("nope", { columns: { id: integer }, primaryKey: ["id"] })),
+  "a column that is not there, compared": (t) => t.count(things, () => eq(nope, 1)),
+  "asked for null": (t) => t.count(things, () => isNull(nope)),
+  "computed with": (t) => t.count(things, (row) => eq(row.integer, add(nope, 1))),
+  "in order": (t) => t.select(things, { orderBy: ["nope" as "id"] }),
+  set: (t) => t.update(things, { where: () => or(), set: () => ({ nope: 1 }) as object }),
+  "set to nothing": (t) => t.insert(things, { id: 1, ...noThing, nope: null } as Thing),
+  "a proposed row where none is": (t) => t.count(things, () => eq(things.excluded.id, 1)),
+  "a column of a row that is only proposed": (t) => t.insert(things, { ...noThing, id: things.row.id as never }),
+  "a document in order": (t) => t.select(things, { orderBy: ["json"] }),
+  "a document compared": (t) => t.count(things, (row) => eq(row.json, { a: 1 })),
+  "in a list": (t) => t.count(things, (row) => isIn<unknown>(row.json, [[]])),
+  "a text compared with a number": (t) => t.count(things, (row) => eq(row.text as never, 1)),
+  "with a column": (t) => t.count(things, (row) => eq(row.text as never, row.integer)),
+  "a boolean in a list of numbers": (t) => t.count(things, (row) => isIn<unknown>(row.boolean, [1])),
+  "a text in a sum": (t) => t.count(things, (row) => eq(row.integer, add(row.text as never, 1))),
+  "text with NUL in a condition": (t) => t.count(things, (row) => eq(row.text, "a\u0000b")),
+  "half a character": (t) => t.count(things, (row) => ne(row.text, "\uD800")),
+  "in a list too": (t) => t.count(things, (row) => isIn(row.text, ["a", "\u0000"])),
+  "a number that is not whole": (t) => t.count(things, (row) => gt(row.integer, 0.5)),
+  "not a number": (t) => t.count(things, (row) => eq(row.integer, Number.NaN)),
+  "beyond 2^53 - 1": (t) => t.delete(things, { where: (row) => lt(row.integer, 2 ** 53) }),
+  "of a time": (t) => t.count(things, (row) => eq(row.timestamp, Infinity)),
+  "in a list of numbers": (t) => t.count(things, (row) => isIn(row.integer, [1, 2 ** 60])),
+  "in a sum": (t) => t.count(things, (row) => eq(row.integer, add(row.id, 0.5))),
+  "a key with NUL": (t) => t.get(make("leases", { columns: { key: text }, primaryKey: ["key"] }), { key: "\u0000" }),
+  "a value of another type where no row is": (t) =>
+    t.update(things, { where: () => or(), set: () => ({ integer: "1" as never }) }),
+  "an expression of another type": (t) =>
+    t.update(things, { where: () => or(), set: (row) => ({ boolean: row.integer as never }) }),
+  "a conflict in what is not unique": (t) =>
+    t.insert(rules, rule, { onConflict: { target: ["amount"], action: "nothing" } }),
+  "an update for a conflict in anything": (t) =>
+    t.insert(rules, rule, { onConflict: { target: [], action: "update", set: () => ({}) } }),
+  "a limit below nothing": (t) => t.select(things, { limit: -1 }),
+  "half a limit": (t) => t.select(things, { limit: 0.5 }),
+  "more values than are sent at once": (t) =>
+    t.insert(
+      things,
+      Array.from({ length: 5_462 }, (_, id) => ({ ...noThing, id }))
+    )
+}
+
 const questions: Readonly<Record<string, Program>> = {
   "conditions mean what they mean in SQL": Effect.gen(function* () {
     yield* insertThings(ascending)
@@ -378,6 +429,23 @@ const questions: Readonly<Record<string, Program>> = {
     yield* dies(idsWhere((row) => lt(row.integer as never, "1")))
     yield* dies(idsWhere((row) => eq({ ...row.id, name: "nope" } as never, 1)))
   }),
+
+  "what is wrong whatever the data is a defect, also where there is nothing to ask or to change": Effect.gen(
+    function* () {
+      for (const [title, mistake] of Object.entries(mistakes)) {
+        yield* dies(once(mistake), title)
+        yield* dies(transact(mistake), title)
+      }
+      yield* dies(once((t) => t.count(things), [{ lease: "\u0000", epoch: 1 }]))
+      yield* dies(transact((t) => t.count(things), { fences: [{ lease: "\uD800", epoch: 1 }] }))
+      yield* dies(once((t) => t.count(things), [{ lease: "k", epoch: 0.5 }]))
+      assert.strictEqual(yield* once((t) => t.count(things)), 0)
+      // What is left out, and as much as can be sent, is no mistake.
+      yield* insertThings([{ json: { a: undefined, b: [] } }])
+      const most = Array.from({ length: 5_461 }, (_, id) => ({ ...noThing, id: id + 2 }))
+      assert.lengthOf(yield* once((t) => t.insert(things, most)), most.length)
+    }
+  ),
 
   "rows are ordered by code point, nulls as if greatest, and limited": Effect.gen(function* () {
     yield* insertThings(ascending)
@@ -580,6 +648,20 @@ const transactions: Readonly<Record<string, Program>> = {
     assert.strictEqual((yield* reasonOf(doomed))._tag, "Aborted")
     assert.deepStrictEqual(said, ["UniqueViolation", "Aborted", "Aborted"])
     assert.strictEqual(yield* once((t) => t.count(things)), 1)
+  }),
+
+  "so does a mistake, which no database hears of": Effect.gen(function* () {
+    const said: Array<string> = []
+    const doomed = transact((t) =>
+      t.insert(things, { id: 2, ...noThing }).pipe(
+        Effect.andThen(dies(t.count(things, () => eq(nope, 1)))),
+        Effect.andThen(reasonOf(t.count(things))),
+        Effect.tap(({ _tag }) => Effect.sync(() => said.push(_tag)))
+      )
+    )
+    assert.strictEqual((yield* reasonOf(doomed))._tag, "Aborted")
+    assert.deepStrictEqual(said, ["Aborted"])
+    assert.strictEqual(yield* once((t) => t.count(things)), 0)
   }),
 
   "its calls are serialised": Effect.gen(function* () {

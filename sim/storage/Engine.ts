@@ -10,9 +10,10 @@
  * do (SimDatabase.ts).
  */
 import type { RowChange } from "../../core/facts/Envelope.ts"
-import { Deadlock, type Fence } from "../../core/ports/Storage.ts"
+import { Deadlock, type Fence, type Statement } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
-import { StatementDefect } from "./Defect.ts"
+import { StatementDefect } from "../../core/storage/StatementDefect.ts"
+import { checkStatement } from "../../core/storage/checkStatement.ts"
 import type { StatementClock, StoredRow } from "./Evaluate.ts"
 import type { Execution, Stored } from "./Execute.ts"
 import { blockers, findCycle, grantable, heads, release, succeed } from "./Locks.ts"
@@ -176,6 +177,10 @@ export class Engine implements SessionHost {
     return transaction
   }
 
+  check(statement: Statement, gate: ReadonlyArray<Fence>): void {
+    checkStatement(statement, this.#tableOf, gate)
+  }
+
   executionOf(transaction: Transaction): Execution {
     const serializability = transaction.isolation === "serializable" ? this.#serializability : undefined
     return {
@@ -300,6 +305,8 @@ export class Engine implements SessionHost {
     if (stored === undefined) throw new StatementDefect(`no table ${table}`)
     return stored
   }
+
+  readonly #tableOf = (table: string): Table<unknown> | undefined => this.#stored.get(table)?.relation.table
 
   readonly #givesWay = (): boolean => this.#woken.length > 0 && this.#options.givesWay?.() === true
 

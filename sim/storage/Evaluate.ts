@@ -3,11 +3,10 @@
  *
  * Text is ordered by code point, which is what the C collation of a UTF-8 database does; JavaScript's `<` orders by
  * UTF-16 unit and differs for characters outside the basic plane.
- * Absent on purpose: comparison of json documents, refused as a defect.
+ * Absent on purpose: mistakes of whoever wrote the statement, refused before (`core/storage/checkStatement.ts`).
  */
 import { CheckViolation } from "../../core/ports/Storage.ts"
 import type { Condition, Expression, Operator } from "../../core/ports/Condition.ts"
-import { StatementDefect } from "./Defect.ts"
 
 /** A row as it is stored: frozen, columns in declared order. */
 export type StoredRow = Readonly<Record<string, unknown>>
@@ -73,20 +72,15 @@ export const evaluate = (expression: Expression<unknown>, scope: Scope): unknown
     case "Value":
       return expression.value === undefined ? null : expression.value
     case "Column": {
-      const row = expression.from === "row" ? scope.row : scope.excluded
-      if (row === undefined)
-        throw new StatementDefect(`${scope.table}: no ${expression.from} to take columns from here`)
-      const value = row[expression.name]
-      if (value === undefined) throw new StatementDefect(`${scope.table}: no column ${expression.name}`)
-      return value
+      return (expression.from === "row" ? scope.row! : scope.excluded!)[expression.name]
     }
     case "Now":
       return scope.clock.now(scope.transaction)
     case "ClockTimestamp":
       return scope.clock.timestamp()
     case "Arithmetic": {
-      const left = evaluate(expression.left, scope)
-      const right = evaluate(expression.right, scope)
+      const left = evaluate(expression.left, scope) as number | bigint | null
+      const right = evaluate(expression.right, scope) as number | bigint | null
       if (left === null || right === null) return null
       const { operator } = expression
       if (typeof left === "number" && typeof right === "number") {
@@ -102,20 +96,18 @@ export const evaluate = (expression: Expression<unknown>, scope: Scope): unknown
  * Arithmetic that left what a number holds exactly: Postgres counts on to 2^63, and the range of a column refuses what it
  * cannot hold. A bigint is always beyond ±(2^53 - 1), so that it equals no number.
  */
-function computeBig(operator: "+" | "-" | "*", left: unknown, right: unknown, table: string): number | bigint {
-  if (!isInteger(left) || !isInteger(right)) {
-    throw new StatementDefect(`${table}: ${String(left)} ${operator} ${String(right)} is not of integers`)
-  }
+function computeBig(
+  operator: "+" | "-" | "*",
+  left: number | bigint,
+  right: number | bigint,
+  table: string
+): number | bigint {
   const [first, second] = [BigInt(left), BigInt(right)]
   const result = operator === "+" ? first + second : operator === "-" ? first - second : first * second
   if (result !== BigInt.asIntN(64, result)) {
     throw new CheckViolation({ table, constraint: "integer out of range" })
   }
   return Number.isSafeInteger(Number(result)) ? Number(result) : result
-}
-
-function isInteger(value: unknown): value is number | bigint {
-  return typeof value === "bigint" || Number.isInteger(value)
 }
 
 /** Orders two values of one column for `order by`: nulls are greater than everything, as in Postgres. */
@@ -142,9 +134,9 @@ function compare(operator: Operator, left: unknown, right: unknown): boolean | n
   if (left === null || right === null) return null
   switch (operator) {
     case "=":
-      return equals(left, right)
+      return left === right
     case "<>":
-      return !equals(left, right)
+      return left !== right
     case "<":
       return compareValues(left, right) < 0
     case "<=":
@@ -160,33 +152,16 @@ function isIn(value: unknown, values: ReadonlyArray<unknown>): boolean | null {
   if (value === null) return values.length === 0 ? false : null
   let unknown = false
   for (const candidate of values) {
-    if (candidate === null) unknown = true
-    else if (equals(value, candidate)) return true
+    if (candidate === null || candidate === undefined) unknown = true
+    else if (value === candidate) return true
   }
   return unknown ? null : false
 }
 
-function equals(left: unknown, right: unknown): boolean {
-  requireSameType(left, right)
-  return left === right
-}
-
 function compareValues(left: unknown, right: unknown): number {
-  requireSameType(left, right)
   if (typeof left === "string") return compareText(left, right as string)
   // Between a number and a bigint as well, exactly.
   return (left as number) < (right as number) ? -1 : (left as number) > (right as number) ? 1 : 0
-}
-
-function requireSameType(left: unknown, right: unknown): void {
-  const [leftType, rightType] = [typeOf(left), typeOf(right)]
-  if (leftType !== rightType || leftType === "object") {
-    throw new StatementDefect(`a ${leftType} cannot be compared with a ${rightType}`)
-  }
-}
-
-function typeOf(value: unknown): string {
-  return typeof value === "bigint" ? "number" : typeof value
 }
 
 function isSurrogate(unit: number): boolean {

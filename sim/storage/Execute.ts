@@ -2,6 +2,8 @@
  * Statements, as Postgres' executor runs them. Each is a generator that yields whenever it must wait and goes on when it may
  * look again; what it returns is its answer, what it throws dooms its transaction.
  *
+ * What is wrong whatever the data was refused before (`core/storage/checkStatement.ts`): every name is known, every kind fits.
+ *
  * - X1 A row is looked for in the statement's snapshot, then locked in its newest version.
  * - X2 Read committed: when the row changed meanwhile, only that row is read again and the whole condition with it
  *   (Postgres' EvalPlanQual); a row that no longer qualifies is skipped and stays locked.
@@ -26,8 +28,7 @@ import {
   UniqueViolation,
   leases
 } from "../../core/ports/Storage.ts"
-import type { ColumnKind } from "../../core/ports/Table.ts"
-import { StatementDefect } from "./Defect.ts"
+import { StatementDefect } from "../../core/storage/StatementDefect.ts"
 import { type Scope, type StatementClock, type StoredRow, compareText, evaluate, order, test } from "./Evaluate.ts"
 import { conflictingHoldersOf, heldMode, hold, isBehindFollower, isBehindOthers, mustWait, succeed } from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
@@ -96,7 +97,7 @@ function* gated(execution: Execution, statement: Statement, gate: ReadonlyArray<
 type Select = Extract<Statement, { readonly _tag: "Select" }>
 
 function select(execution: Execution, statement: Select): Answer {
-  const limit = limitOf(statement)
+  const { limit = Infinity } = statement
   const found: Array<StoredRow> = []
   const isOrdered = statement.orderBy.length > 0
   if (limit === 0) return answer(found)
@@ -110,7 +111,7 @@ function select(execution: Execution, statement: Select): Answer {
 
 /** Sorted by what the snapshot shows, then locked one by one until the limit: rows changed meanwhile may be out of order. */
 function* selectLocking(execution: Execution, statement: Select, lock: RowLock): Waiting<Answer> {
-  const limit = limitOf(statement)
+  const { limit = Infinity } = statement
   const scope = scopeOf(execution, statement.table)
   const locked: Array<StoredRow> = []
   if (limit === 0) return answer(locked)
@@ -324,7 +325,7 @@ function* qualifying(execution: Execution, table: string, where: Condition): Gen
   const { transaction } = execution
   const { relation } = execution.find(table)
   const scope = scopeOf(execution, table)
-  const fixed = equalities(relation, where)
+  const fixed = equalities(where)
   execution.serializability?.read(transaction, relation, fixed)
   for (const slot of relation.candidates(fixed)) {
     const version = visible(slot, transaction)
@@ -545,17 +546,9 @@ function write(
 
 function proposedRow({ relation, validator }: Stored, scope: Scope, values: Assignments): StoredRow {
   const row: Record<string, unknown> = {}
-  let given = 0
   for (const column of relation.columns) {
     const expression = values[column]
-    if (expression !== undefined) given++
     row[column] = validator.accept(column, expression === undefined ? null : evaluate(expression, scope))
-  }
-  if (given < Object.keys(values).length) {
-    const unknown = Object.keys(values).find(
-      (column) => !relation.columns.includes(column) && values[column] !== undefined
-    )
-    if (unknown !== undefined) throw new StatementDefect(`${relation.name}: no column ${unknown}`)
   }
   scope.row = Object.freeze(row)
   validator.check(scope)
@@ -593,7 +586,7 @@ function changeOf({ relation }: Stored, assignments: Assignments): Change {
 }
 
 function resolutionOf(stored: Stored, onConflict: OnConflict): Resolution {
-  const { name, uniques } = stored.relation
+  const { uniques } = stored.relation
   const { target } = onConflict
   const arbiters =
     target.length === 0 && onConflict._tag === "Nothing"
@@ -601,7 +594,6 @@ function resolutionOf(stored: Stored, onConflict: OnConflict): Resolution {
       : uniques.filter(
           ({ columns }) => columns.length === target.length && columns.every((column) => target.includes(column))
         )
-  if (arbiters.length === 0) throw new StatementDefect(`${name}: no unique constraint on (${target.join(", ")})`)
   return { onConflict, arbiters, change: onConflict._tag === "Nothing" ? undefined : changeOf(stored, onConflict.set) }
 }
 
@@ -611,24 +603,16 @@ function requireVisible(transaction: Transaction, version: Version): void {
   if (version.writer.commitSequence > transaction.snapshot!) throw new SerializationFailure()
 }
 
-const comparable: Readonly<Record<ColumnKind, string>> = {
-  text: "string",
-  integer: "number",
-  timestamp: "number",
-  boolean: "boolean",
-  json: "nothing"
-}
-
 /** The values that the condition fixes columns to, for the indexes; `undefined` when it fixes none. */
-function equalities(relation: Relation, where: Condition): Equalities {
+function equalities(where: Condition): Equalities {
   const fixed = new Map<string, ReadonlyArray<unknown>>()
-  collectEqualities(relation, where, fixed)
+  collectEqualities(where, fixed)
   return fixed.size === 0 ? undefined : fixed
 }
 
-function collectEqualities(relation: Relation, where: Condition, fixed: Map<string, ReadonlyArray<unknown>>): void {
+function collectEqualities(where: Condition, fixed: Map<string, ReadonlyArray<unknown>>): void {
   if (where._tag === "And") {
-    for (const part of where.conditions) collectEqualities(relation, part, fixed)
+    for (const part of where.conditions) collectEqualities(part, fixed)
   } else if (where._tag === "Compare" && where.operator === "=") {
     const { left, right } = where
     if (left._tag === "Column" && left.from === "row" && right._tag === "Value") fix(left.name, [right.value])
@@ -638,15 +622,12 @@ function collectEqualities(relation: Relation, where: Condition, fixed: Map<stri
   }
 
   function fix(name: string, values: ReadonlyArray<unknown>): void {
-    const column = (relation.table.columns as Readonly<Record<string, { readonly kind: ColumnKind }>>)[name]
-    if (column === undefined) throw new StatementDefect(`${relation.name}: no column ${name}`)
-    const wanted = values.filter((value) => value !== null && value !== undefined)
-    for (const value of wanted) {
-      if (typeof value !== comparable[column.kind]) {
-        throw new StatementDefect(`${relation.name}.${name}: ${column.kind} cannot be compared with a ${typeof value}`)
-      }
+    if (!fixed.has(name)) {
+      fixed.set(
+        name,
+        values.filter((value) => value !== null && value !== undefined)
+      )
     }
-    if (!fixed.has(name)) fixed.set(name, wanted)
   }
 }
 
@@ -654,23 +635,16 @@ function scopeOf({ transaction, clock }: Execution, table: string): Scope {
   return { table, row: undefined, excluded: undefined, transaction, clock }
 }
 
-function comparatorOf({ orderBy, table }: Select): (left: StoredRow, right: StoredRow) => number {
+function comparatorOf({ orderBy }: Select): (left: StoredRow, right: StoredRow) => number {
   return (left, right) => {
     for (const { column, direction } of orderBy) {
       const leftValue = left[column]
       const rightValue = right[column]
-      if (leftValue === undefined) throw new StatementDefect(`${table}: no column ${column}`)
       const ordered = order(leftValue, rightValue)
       if (ordered !== 0) return direction === "asc" ? ordered : -ordered
     }
     return 0
   }
-}
-
-function limitOf({ limit, table }: Select): number {
-  if (limit === undefined) return Infinity
-  if (!Number.isSafeInteger(limit) || limit < 0) throw new StatementDefect(`${table}: limit ${limit}`)
-  return limit
 }
 
 function answer(rows: ReadonlyArray<StoredRow>): Answer {

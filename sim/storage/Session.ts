@@ -17,7 +17,7 @@ import {
   type Statement,
   UniqueViolation
 } from "../../core/ports/Storage.ts"
-import { StatementDefect } from "./Defect.ts"
+import { StatementDefect } from "../../core/storage/StatementDefect.ts"
 import { type Execution, execute } from "./Execute.ts"
 import type { Transaction, Wait } from "./Transaction.ts"
 
@@ -39,6 +39,8 @@ export interface Begin {
 /** What a session needs of the database that it belongs to. */
 export interface SessionHost {
   readonly beginTransaction: (session: Session, options: Begin) => Transaction
+  /** Throws `StatementDefect`. */
+  readonly check: (statement: Statement, gate: ReadonlyArray<Fence>) => void
   readonly executionOf: (transaction: Transaction) => Execution
   readonly takeSnapshot: (transaction: Transaction) => void
   readonly releaseSnapshot: (transaction: Transaction) => void
@@ -108,6 +110,7 @@ export class Session {
     host.takeSnapshot(transaction)
     let started: Answer | Steps
     try {
+      host.check(statement, gate)
       started = execute(host.executionOf(transaction), statement, gate)
     } catch (failure) {
       this.#fail(failure, answer)

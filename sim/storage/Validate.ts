@@ -1,8 +1,8 @@
 /**
- * What a column accepts and what a row must satisfy, in Postgres' order: types and not-null first, then checks by name.
+ * What a column accepts and what a row must satisfy, in Postgres' order: not-null first, then checks by name. That values
+ * are of their columns' kinds was seen to before (`core/storage/checkStatement.ts`).
  *
- * A value of a wrong type is a defect; a value that breaks a declared rule is a `CheckViolation`. Constraint names follow
- * Postgres: `<table>_<column>_not_null`, `<table>_<column>_check` for word lists, `<table>_<column>_range` for integers
+ * A value that breaks a declared rule is a `CheckViolation`. Constraint names follow Postgres: `<table>_<column>_not_null`, `<table>_<column>_check` for word lists, `<table>_<column>_range` for integers
  * beyond ±(2^53 - 1), and the declared name for checks.
  *
  * Absent on purpose: the greatest length of a text that is indexed. Postgres refuses what exceeds some 2,700 bytes once it is
@@ -10,7 +10,8 @@
  */
 import { CheckViolation } from "../../core/ports/Storage.ts"
 import type { Column, Table } from "../../core/ports/Table.ts"
-import { StatementDefect } from "./Defect.ts"
+import { StatementDefect } from "../../core/storage/StatementDefect.ts"
+import { checkCondition } from "../../core/storage/checkStatement.ts"
 import { type Scope, test } from "./Evaluate.ts"
 
 type Check = { readonly name: string; readonly holds: (scope: Scope) => boolean }
@@ -27,11 +28,11 @@ export const makeValidator = (table: Table<unknown>): Validator => {
   for (const key of table.primaryKey) {
     if (columns[key]!.nullable) throw new StatementDefect(`${table.name}: ${key} is of the primary key, so never null`)
   }
+  for (const { condition } of table.checks) checkCondition(condition, table)
   const checks = checksOf(table)
   return {
     accept: (name, value) => {
-      const column = columns[name]
-      if (column === undefined) throw new StatementDefect(`${table.name}: no column ${name}`)
+      const column = columns[name]!
       if (value === null || value === undefined) {
         if (column.nullable) return null
         throw new CheckViolation({ table: table.name, constraint: `${table.name}_${name}_not_null` })
@@ -49,25 +50,17 @@ export const makeValidator = (table: Table<unknown>): Validator => {
 function acceptKind(table: string, name: string, column: Column<unknown>, value: unknown): unknown {
   switch (column.kind) {
     case "text":
-      if (typeof value !== "string") throw mistyped(table, name, column, value)
-      if (value.includes("\u0000") || !value.isWellFormed()) {
-        throw new StatementDefect(`${table}.${name}: text is valid Unicode without NUL`)
-      }
+    case "boolean":
       return value
     case "integer":
     case "timestamp":
-      // Computed, and beyond what a column holds.
-      if (typeof value === "bigint") throw new CheckViolation({ table, constraint: `${table}_${name}_range` })
-      if (typeof value !== "number" || !(Number.isInteger(value) || Math.abs(value) === Infinity)) {
-        throw mistyped(table, name, column, value)
+      // Computed ones may be beyond what a number holds exactly.
+      if (typeof value === "bigint" || !Number.isSafeInteger(value)) {
+        throw new CheckViolation({ table, constraint: `${table}_${name}_range` })
       }
-      if (!Number.isSafeInteger(value)) throw new CheckViolation({ table, constraint: `${table}_${name}_range` })
-      return value + 0
-    case "boolean":
-      if (typeof value !== "boolean") throw mistyped(table, name, column, value)
-      return value
+      return (value as number) + 0
     case "json":
-      return frozenJson(value, `${table}.${name}`)
+      return frozenJson(value)
   }
 }
 
@@ -90,31 +83,15 @@ function checksOf(table: Table<unknown>): ReadonlyArray<Check> {
 }
 
 /** A frozen copy, so that neither the writer nor a reader can change what is stored. */
-function frozenJson(value: unknown, where: string): unknown {
-  if (value === null || typeof value === "boolean") return value
-  if (typeof value === "string") {
-    if (value.includes("\u0000") || !value.isWellFormed()) {
-      throw new StatementDefect(`${where}: text is valid Unicode without NUL`)
-    }
-    return value
-  }
-  if (typeof value === "number" && Number.isFinite(value)) return value + 0
-  if (Array.isArray(value)) return Object.freeze(value.map((item) => frozenJson(item, where)))
-  if (typeof value === "object") {
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null) {
-      return Object.freeze(
-        Object.fromEntries(
-          Object.entries(value)
-            .filter(([, item]) => item !== undefined)
-            .map(([key, item]) => [key, frozenJson(item, where)])
-        )
-      )
-    }
-  }
-  throw new StatementDefect(`${where}: not a json document`)
-}
-
-function mistyped(table: string, name: string, column: Column<unknown>, value: unknown): StatementDefect {
-  return new StatementDefect(`${table}.${name} is ${column.kind}, not ${typeof value} ${String(value)}`)
+function frozenJson(value: unknown): unknown {
+  if (typeof value === "number") return value + 0
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return Object.freeze(value.map(frozenJson))
+  return Object.freeze(
+    Object.fromEntries(
+      Object.entries(value)
+        .filter(([, item]) => item !== undefined)
+        .map(([key, item]) => [key, frozenJson(item)])
+    )
+  )
 }
