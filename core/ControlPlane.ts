@@ -9,16 +9,11 @@ import type * as Etag from "effect/http/Etag"
 import type * as HttpPlatform from "effect/http/HttpPlatform"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServer from "effect/http/HttpServer"
-import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import { assert } from "./assert.ts"
-import * as AgentsApi from "./api/AgentsApi.ts"
-import { Api } from "./api/Api.ts"
-import * as FleetsApi from "./api/FleetsApi.ts"
-import * as InspectionApi from "./api/InspectionApi.ts"
-import * as InstancesApi from "./api/InstancesApi.ts"
+import * as Routes from "./api/Routes.ts"
 import { tellPanics } from "./api/tellPanics.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as BucketWork from "./BucketWork.ts"
@@ -65,12 +60,11 @@ export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Sto
     Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)])
   )
 
-const api = HttpRouter.serve(
-  HttpApiBuilder.layer(Api).pipe(
-    Layer.provide([FleetsApi.layer, InstancesApi.layer, AgentsApi.layer, InspectionApi.layer])
-  ),
-  { disableLogger: true, disableListenLog: true, middleware: tellPanics }
-).pipe(Layer.provide(Layer.succeed(Label, "api")))
+const api = HttpRouter.serve(Routes.layer, {
+  disableLogger: true,
+  disableListenLog: true,
+  middleware: tellPanics
+}).pipe(Layer.provide(Layer.succeed(Label, "api")))
 
 /** Dies when it is unsound. */
 function keyRetention({ keyRetentionMillis = idempotencyRetentionMillis }: ControlPlaneConfig): Layer.Layer<never> {

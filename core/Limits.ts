@@ -104,6 +104,8 @@ export const feedForgetIntervalMillis = 60_000
 /** Requests. */
 export const fleetDesiredMax = 1_000
 export const nameCharsMax = 63
+/** It is part of an indexed key, with a project, a route and the idempotency key. */
+export const principalCharsMax = 255
 export const listRowsMax = 1_000
 export const transactionAttemptsMax = 4
 

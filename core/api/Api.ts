@@ -4,7 +4,10 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import { principalCharsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
+import { Text } from "../ports/Text.ts"
+import { Readable } from "./Readable.ts"
 import { BadRequest, Conflict, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
 import { Beat, BeatAnswer, Desired, FleetView, InstanceView, LeaseView, MemberView, Name } from "./Views.ts"
 
@@ -13,9 +16,9 @@ import { Beat, BeatAnswer, Desired, FleetView, InstanceView, LeaseView, MemberVi
  * the caller.
  */
 const mutation = {
-  "x-idempotency-key": Schema.optional(Schema.String),
-  "idempotency-key": Schema.optional(Schema.String),
-  "x-principal": Schema.optional(Schema.String)
+  "x-idempotency-key": Schema.optional(Text),
+  "idempotency-key": Schema.optional(Text),
+  "x-principal": Schema.optional(Text.check(Schema.isMaxLength(principalCharsMax)))
 }
 const refusals = [BadRequest, NotFound, Conflict, KeyReused, Unavailable] as const
 
@@ -54,12 +57,12 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       error: Unavailable
     }),
     HttpApiEndpoint.get("get", "/instances/:uid", {
-      params: { uid: Schema.String },
+      params: { uid: Text },
       success: InstanceView,
       error: [NotFound, Unavailable]
     }),
     HttpApiEndpoint.delete("delete", "/instances/:uid", {
-      params: { uid: Schema.String },
+      params: { uid: Text },
       headers: mutation,
       success: InstanceView.pipe(HttpApiSchema.status(202)),
       error: refusals
@@ -95,4 +98,5 @@ export class Api extends HttpApi.make("stormglass")
   .add(FleetsGroup)
   .add(InstancesGroup)
   .add(AgentsGroup)
-  .add(InspectionGroup) {}
+  .add(InspectionGroup)
+  .middleware(Readable) {}

@@ -4,6 +4,7 @@ import { type Fleet, type FleetStatus } from "../fleet/Fleet.ts"
 import { type Instance, reasons, states } from "../instance/Instance.ts"
 import { fleetDesiredMax, heartbeatUidsMax, nameCharsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
+import { Text } from "../ports/Text.ts"
 
 /** Lower case letters, digits and inner hyphens, as in host names: it never holds a "/", which separates parts of ids. */
 export const Name = Schema.String.check(
@@ -104,7 +105,7 @@ export const LeaseView = Schema.Struct({
 /** What an agent says: which instances it runs, as which incarnation of itself. */
 export const Beat = Schema.Struct({
   incarnation: Schema.Int,
-  uids: Schema.Array(Schema.String).check(Schema.isMaxLength(heartbeatUidsMax))
+  uids: Schema.Array(Text).check(Schema.isMaxLength(heartbeatUidsMax))
 })
 
 /** `unknown`: instances that nobody wants any more, or that a later incarnation of the agent speaks for; the agent may end them. */

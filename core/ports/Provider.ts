@@ -9,9 +9,10 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { Text } from "./Text.ts"
 
 export const Spec = Schema.Struct({
-  image: Schema.NonEmptyString,
+  image: Text.check(Schema.isNonEmpty()),
   size: Schema.Literals(["small", "medium", "large"])
 })
 export type Spec = typeof Spec.Type

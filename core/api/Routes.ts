@@ -1,0 +1,14 @@
+/** The whole API as routes, without a server. */
+import * as Layer from "effect/Layer"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as AgentsApi from "./AgentsApi.ts"
+import { Api } from "./Api.ts"
+import * as FleetsApi from "./FleetsApi.ts"
+import * as InspectionApi from "./InspectionApi.ts"
+import * as InstancesApi from "./InstancesApi.ts"
+import * as Readable from "./Readable.ts"
+
+export const layer = HttpApiBuilder.layer(Api).pipe(
+  Layer.provide([FleetsApi.layer, InstancesApi.layer, AgentsApi.layer, InspectionApi.layer]),
+  Layer.provide(Readable.layer)
+)
