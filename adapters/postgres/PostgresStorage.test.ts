@@ -5,6 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
@@ -231,6 +232,61 @@ describe.skipIf(skipped())("on a real server", () => {
         { answerTimeoutMillis: 300 }
       )
     )
+
+    /** A network between the port and the server that forwards, until it is told to take everything and deliver nothing. */
+    const network = Effect.acquireRelease(
+      Effect.callback<{ readonly server: net.Server; readonly state: { isSilent: boolean; swallowed: number } }>(
+        (resume) => {
+          const state = { isSilent: false, swallowed: 0 }
+          const server = net.createServer((caller) => {
+            const called = net.connect({ host: connection.host, port: connection.port, noDelay: true })
+            const forward = (from: net.Socket, to: net.Socket) => {
+              from.on("data", (bytes) => {
+                if (state.isSilent) state.swallowed += bytes.length
+                else to.write(bytes)
+              })
+              from.on("error", () => to.destroy())
+              from.on("close", () => to.destroy())
+            }
+            forward(caller, called)
+            forward(called, caller)
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed({ server, state })))
+        }
+      ),
+      ({ server }) => Effect.sync(() => server.close())
+    )
+    const failing = (t: Transaction) => Effect.andThen(insert(t), Effect.die(new Error("of the caller's own")))
+    for (const [end, body] of [
+      ["COMMIT", insert],
+      ["ROLLBACK", failing]
+    ] as const) {
+      it.live(`does not hold whoever closes the port while ${end} is under way`, () =>
+        Effect.gen(function* () {
+          yield* emptied
+          const { server, state } = yield* network
+          const { port } = server.address() as net.AddressInfo
+          const scope = yield* Scope.make()
+          const options = { ...patient, answerTimeoutMillis: 300, connection: { ...connection, port }, tables: all }
+          const context = yield* Layer.buildWithScope(PostgresStorage.layer(options), scope)
+          const silence = Effect.sync(() => {
+            state.isSilent = true
+          })
+          const fiber = yield* transact((t) => Effect.onExit(body(t), () => silence)).pipe(
+            Effect.provide(context),
+            Effect.exit,
+            Effect.forkChild
+          )
+          yield* Effect.sync(() => state.swallowed).pipe(
+            Effect.repeat({ schedule: Schedule.spaced("5 millis"), until: (bytes) => bytes > 0 }),
+            Effect.timeout("10 seconds")
+          )
+          const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          yield* Fiber.join(closing).pipe(Effect.timeout("15 seconds"))
+          assert.isTrue(Exit.isFailure(yield* Fiber.join(fiber)))
+        }).pipe(Effect.scoped)
+      )
+    }
 
     it.live("because none listens is unavailable", () =>
       Effect.gen(function* () {

@@ -10,7 +10,7 @@
  * - S4 A rollback after a failure is awaited; one after an interruption is not, so that whoever interrupts need not wait
  *   for the network.
  * - S5 Every session bounds its statements, its waits for locks and its idleness in a transaction, by its startup parameters;
- *   an answer that does not come in time ends the connection.
+ *   an answer that does not come in time ends the connection, also while the port is being closed.
  * - S6 A connection about which anything is doubtful (an interrupted statement, an answer that did not come) is closed
  *   and never lent again: a late cancellation must not hit somebody else's statement.
  *
@@ -119,6 +119,9 @@ class Sessions {
   static make(options: PostgresOptions): Effect.Effect<Sessions, never, Scope.Scope> {
     return Effect.gen(function* () {
       const all = { ...defaults, ...options }
+      // Before the pool, so that they outlive it: it closes when what was lent is back, and a silent server gives nothing back.
+      const acquiring = yield* Deadlines.make(all.acquireTimeoutMillis)
+      const answering = yield* Deadlines.make(all.answerTimeoutMillis)
       const pool = yield* PgPool.make({
         applicationName: "stormglass",
         connectTimeout: all.acquireTimeoutMillis,
@@ -135,8 +138,6 @@ class Sessions {
         }
       }).pipe(Effect.orDie)
       const run = Effect.runForkWith(yield* Effect.context<never>())
-      const acquiring = yield* Deadlines.make(all.acquireTimeoutMillis)
-      const answering = yield* Deadlines.make(all.answerTimeoutMillis)
       return new Sessions(options.tables, pool, run, acquiring, answering)
     })
   }
