@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import { follow } from "../../core/feed/follow.ts"
 import { type Change, type Cursor, Feed } from "../../core/ports/Feed.ts"
@@ -119,6 +120,32 @@ describe.skipIf(skipped())("on a real server", () => {
       )
       yield* Effect.provide(Effect.scoped(program), Layer.provide(both, client))
     })
+  )
+})
+
+describe("the change feed, asking a server that has fallen silent", () => {
+  it.effect("waits no longer than its limit, nor for the driver, which waits for the server to cancel", () =>
+    Effect.gen(function* () {
+      let cancelled = 0
+      const client = Layer.succeed(PgClient.PgClient, {
+        unsafe: () =>
+          Effect.onInterrupt(Effect.never, () => {
+            cancelled++
+            return Effect.never
+          })
+      } as unknown as PgClient.PgClient)
+      const context = yield* Layer.build(
+        PostgresFeed.layer({ tables, answerTimeoutMillis: 300 }).pipe(Layer.provide(client))
+      )
+      const asking = yield* Effect.forkChild(Effect.flip(Context.get(context, Feed).list(tables)))
+      yield* TestClock.adjust("300 millis")
+      const exit = asking.pollUnsafe()
+      assert.deepInclude(exit === undefined ? {} : yield* Effect.map(exit, ({ reason }) => reason), {
+        _tag: "Unavailable",
+        detail: "no answer in time"
+      })
+      assert.strictEqual(cancelled, 2, "the question, and the forgetting beside it")
+    }).pipe(Effect.scoped)
   )
 })
 

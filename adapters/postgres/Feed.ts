@@ -23,6 +23,7 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
@@ -67,7 +68,8 @@ export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.P
         keptMillis > feedPollMillis,
         `changes are kept for ${keptMillis} ms: who follows would lose them between polls`
       )
-      const feed = make(yield* PgClient.PgClient, options)
+      const run = Effect.runForkWith(yield* Effect.context<never>())
+      const feed = make(yield* PgClient.PgClient, run, options)
       yield* Effect.forkScoped(Effect.provideService(forget(keptMillis), Feed, feed))
       return feed
     })
@@ -75,6 +77,7 @@ export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.P
 
 const make = (
   client: PgClient.PgClient,
+  run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
   { answerTimeoutMillis = 10_000, tables }: FeedOptions
 ): typeof Feed.Service => {
   const known = new Map(tables.map((table) => [table.name, readerOf(table)]))
@@ -82,7 +85,12 @@ const make = (
     text: string,
     parameters: ReadonlyArray<unknown>
   ): Effect.Effect<ReadonlyArray<Row>, FeedError> =>
-    client.unsafe<Row>(text, parameters).pipe(
+    // In a fiber of its own: the driver asks a server to cancel, and waits for its word, also where none answers.
+    Effect.callback<ReadonlyArray<Row>, SqlError>((resume) => {
+      const fiber = run(client.unsafe<Row>(text, parameters))
+      fiber.addObserver(resume)
+      return Effect.sync(() => fiber.interruptUnsafe())
+    }).pipe(
       Effect.catchTag("SqlError", failed),
       // Whoever follows waits for nothing else: a server that falls silent, or a lock, must not hold it for ever.
       Effect.timeoutOrElse({
