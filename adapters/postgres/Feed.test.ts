@@ -18,6 +18,7 @@ import { Storage } from "../../core/ports/Storage.ts"
 import { integer, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
 import { database, databaseOn, run, skipped } from "./Database.fixture.ts"
 import { type Connection, make as makeServer } from "./EmbeddedPostgres.ts"
+import * as FeedClient from "./FeedClient.ts"
 import * as PostgresFeed from "./Feed.ts"
 import * as FeedContract from "./FeedContract.fixture.ts"
 import * as FeedHints from "./FeedHints.ts"
@@ -57,11 +58,7 @@ const sessionOn = (connection: Connection): Effect.Effect<Say, never, Scope.Scop
 
 const feedOn = (connection: Connection, options: Omit<PostgresFeed.FeedOptions, "tables"> = {}) =>
   Effect.map(
-    Layer.build(
-      PostgresFeed.layer({ tables, ...options }).pipe(
-        Layer.provide(PgClient.layer({ ...connection, maxConnections: 3 }))
-      )
-    ),
+    Layer.build(PostgresFeed.layer({ tables, ...options }).pipe(Layer.provide(FeedClient.layer({ connection })))),
     (context) => Context.get(context, Feed)
   )
 
@@ -112,7 +109,7 @@ describe.skipIf(skipped())("on a real server", () => {
   FeedContract.feedContract("real Postgres", (program) =>
     Effect.gen(function* () {
       yield* run(connection, `truncate ${FeedContract.tables.map(({ name }) => name).join(", ")}`)
-      const client = PgClient.layer({ ...connection, maxConnections: 8 })
+      const client = FeedClient.layer({ connection })
       const storage = PostgresStorage.layer({ connection, tables: FeedContract.tables })
       const both = Layer.merge(
         PostgresFeed.layer({ tables: FeedContract.tables }),
@@ -392,6 +389,37 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
     )
   )
 
+  it.live("takes few sessions, however many follow and ask at once, and each gives up in time", () =>
+    story(({ connection, session }) =>
+      Effect.gen(function* () {
+        const say = yield* session
+        const context = yield* Layer.build(
+          Layer.merge(
+            PostgresFeed.layer({ tables }),
+            FeedHints.layer.pipe(Layer.provide(PostgresStorage.layer({ connection, tables })))
+          ).pipe(Layer.provideMerge(FeedClient.layer({ connection: { ...connection, applicationName: "counted" } })))
+        )
+        const [feed, storage] = [Context.get(context, Feed), Context.get(context, Storage)]
+        const followers = yield* Effect.all(Array.from({ length: 5 }, () => feed.hints))
+        for (const hints of followers) yield* Queue.take(hints)
+        yield* storage.once((t) => t.insert(things, { id: 1, value: 1 }), { label: "insert" })
+        for (const hints of followers) yield* Queue.take(hints)
+        const late = yield* feed.hints
+        yield* Queue.take(late)
+        const listings = Array.from({ length: 20 }, () => feed.list(tables))
+        for (const { rows } of yield* Effect.all(listings, { concurrency: "unbounded" })) assert.lengthOf(rows, 1)
+        const sessions =
+          yield* say(`select count(*)::int, count(*) filter (where query ilike 'listen%')::int as listening
+          from pg_stat_activity where application_name = 'counted' and datname = current_database()`)
+        assert.deepStrictEqual(sessions, [{ count: FeedClient.feedSessionsMax, listening: 1 }])
+        const [limits] = yield* Context.get(context, PgClient.PgClient).unsafe(`select
+          current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock,
+          current_setting('idle_in_transaction_session_timeout') as idle`)
+        assert.deepStrictEqual(limits, { statement: "10s", lock: "750ms", idle: "1s" })
+      })
+    )
+  )
+
   it.live(
     "is followed across dead listeners and forgotten changes, with hints from whoever writes through the port",
     () =>
@@ -408,7 +436,7 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
           yield* Effect.forkScoped(Effect.provideService(following, Feed, feed))
           const storage = FeedHints.layer.pipe(
             Layer.provide(PostgresStorage.layer({ connection, tables })),
-            Layer.provide(PgClient.layer({ ...connection, maxConnections: 2 }))
+            Layer.provide(FeedClient.layer({ connection }))
           )
           const { once, transaction } = Context.get(yield* Layer.build(storage), Storage)
           const insert = (id: number) => once((t) => t.insert(things, { id, value: 0 }), { label: "insert" })

@@ -26,7 +26,9 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import { assert } from "../../core/assert.ts"
 import { forget } from "../../core/feed/forget.ts"
@@ -49,6 +51,9 @@ import { literal, name } from "./Sql.ts"
 
 export const channel = "stormglass_changes"
 
+/** How long an answer is waited for, unless configured otherwise. */
+export const feedAnswerMillis = 10_000
+
 export interface FeedOptions {
   /** Whose changes are understood: those of other tables are passed over. */
   readonly tables: ReadonlyArray<Table<unknown>>
@@ -69,7 +74,8 @@ export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.P
         `changes are kept for ${keptMillis} ms: who follows would lose them between polls`
       )
       const run = Effect.runForkWith(yield* Effect.context<never>())
-      const feed = make(yield* PgClient.PgClient, run, options)
+      const client = yield* PgClient.PgClient
+      const feed = make(client, run, yield* listeningOn(client), options)
       yield* Effect.forkScoped(Effect.provideService(forget(keptMillis), Feed, feed))
       return feed
     })
@@ -78,7 +84,8 @@ export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.P
 const make = (
   client: PgClient.PgClient,
   run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
-  { answerTimeoutMillis = 10_000, tables }: FeedOptions
+  hints: typeof Feed.Service.hints,
+  { answerTimeoutMillis = feedAnswerMillis, tables }: FeedOptions
 ): typeof Feed.Service => {
   const known = new Map(tables.map((table) => [table.name, readerOf(table)]))
   const ask = <Row extends object>(
@@ -137,20 +144,41 @@ const make = (
       Number(answer!.forgotten)
     )
 
-  const hints = Effect.gen(function* () {
-    const queue = yield* Queue.sliding<void>(1)
-    const listening = Effect.gen(function* () {
-      const notifications = yield* client.listen(channel)
-      // Whatever was said before this session listened is lost.
-      yield* Queue.offer(queue, undefined)
-      return yield* Effect.forever(Effect.andThen(Queue.take(notifications), Queue.offer(queue, undefined)))
-    })
-    yield* listening.pipe(Effect.scoped, Effect.retry(listenAgain), Effect.forkScoped)
-    return queue as Queue.Dequeue<void>
-  })
-
   return { list, poll, compact, hints }
 }
+
+/** What hints are heard by: one session for all who follow, as long as anybody does. */
+const listeningOn = (client: PgClient.PgClient): Effect.Effect<typeof Feed.Service.hints, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const followers = new Set<Queue.Queue<void>>()
+    const state = { isListening: false }
+    const tell = Effect.sync(() => {
+      for (const queue of followers) Queue.offerUnsafe(queue, undefined)
+    })
+    const listen = Effect.gen(function* () {
+      const notifications = yield* client.listen(channel)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => (state.isListening = true)),
+        () => Effect.sync(() => (state.isListening = false))
+      )
+      // Whatever was said before this session listened is lost.
+      yield* tell
+      return yield* Effect.forever(Effect.andThen(Queue.take(notifications), tell))
+    })
+    const acquire = listen.pipe(Effect.scoped, Effect.retry(listenAgain), Effect.forkScoped)
+    return Effect.map(RcRef.make({ acquire }), (listening) =>
+      Effect.gen(function* () {
+        const queue = yield* Queue.sliding<void>(1)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => followers.add(queue)),
+          () => Effect.sync(() => followers.delete(queue))
+        )
+        if (state.isListening) yield* Queue.offer(queue, undefined)
+        yield* RcRef.get(listening)
+        return queue as Queue.Dequeue<void>
+      })
+    )
+  })
 
 const listenAgain = Schedule.spaced("500 millis")
 

@@ -4,7 +4,6 @@
  *
  * `STORMGLASS_KILL_CYCLES=50 vitest run adapters/postgres/ServerFaults` kills the server as often.
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -26,6 +25,7 @@ import { Replica } from "../../core/ports/Replica.fixture.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import { run, skipped } from "./Database.fixture.ts"
 import { type EmbeddedPostgres, make } from "./EmbeddedPostgres.ts"
+import * as FeedClient from "./FeedClient.ts"
 import * as PostgresFeed from "./Feed.ts"
 import { createFeed, recordChangesOf } from "./FeedSchema.ts"
 import * as OperationWriters from "./OperationWriters.fixture.ts"
@@ -86,7 +86,7 @@ describe.skipIf(skipped({ isControlled: true }))("a real server that fails", () 
         const [kept] = yield* acquire(storage, "holder")
 
         const replica = new Replica()
-        const client = PgClient.layer({ ...server.connection, maxConnections: 3 })
+        const client = FeedClient.layer({ connection: server.connection })
         const feed = PostgresFeed.layer({ tables }).pipe(Layer.provide(client))
         const following = follow({
           tables,

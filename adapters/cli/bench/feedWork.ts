@@ -2,7 +2,6 @@
  * The change feed on real Postgres: how many changes a second it gives, against the same statements written by hand and
  * sent through the same driver; and how soon a reader has what a writer has committed.
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgPool from "@effect/sql-pg/PgPool"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,6 +14,7 @@ import { Feed } from "../../../core/ports/Feed.ts"
 import { Storage } from "../../../core/ports/Storage.ts"
 import { integer, make, text, timestamp } from "../../../core/ports/Table.ts"
 import * as EmbeddedPostgres from "../../postgres/EmbeddedPostgres.ts"
+import * as FeedClient from "../../postgres/FeedClient.ts"
 import * as PostgresFeed from "../../postgres/Feed.ts"
 import * as FeedHints from "../../postgres/FeedHints.ts"
 import { changesTable, createFeed, recordChangesOf } from "../../postgres/FeedSchema.ts"
@@ -46,7 +46,7 @@ const stage = async () => {
     await ask(statement)
   }
   await ask(`insert into counters select 'row-' || n, 0, now() from generate_series(0, ${rows - 1}) as n`)
-  const client = PgClient.layer({ ...connection, maxConnections: 4 })
+  const client = FeedClient.layer({ connection })
   const storage = FeedHints.layer.pipe(Layer.provide(PostgresStorage.layer({ connection, tables })))
   const layers = Layer.merge(PostgresFeed.layer({ tables }), storage).pipe(Layer.provide(client))
   const context = await run(Layer.build(layers))
