@@ -44,6 +44,7 @@ import {
 } from "../../core/ports/Feed.ts"
 import { type Fence, Unavailable } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
+import { rowKeyOf } from "../../core/ports/rowKeyOf.ts"
 import { describe, failureOf } from "./Errors.ts"
 import { type FeedCursor, type Snapshot, cut, decode, encode, ofSnapshot, toSnapshot } from "./FeedCursor.ts"
 import { changesTable, floorTable } from "./FeedSchema.ts"
@@ -340,7 +341,6 @@ export function readerOf({ columns, primaryKey }: Table<unknown>): Reader {
   const kinds = columns as Readonly<Record<string, { readonly kind: string }>>
   const all = Object.keys(kinds)
   const times = all.filter((column) => kinds[column]!.kind === "timestamp")
-  const [first] = primaryKey
   return {
     read: (row) => {
       const read: Record<string, unknown> = {}
@@ -348,10 +348,7 @@ export function readerOf({ columns, primaryKey }: Table<unknown>): Reader {
       for (const column of times) if (read[column] !== null) read[column] = microsOf(read[column] as string)
       return read
     },
-    keyOf:
-      primaryKey.length === 1
-        ? (row) => String(row[first!])
-        : (row) => primaryKey.map((column) => String(row[column])).join("/")
+    keyOf: (row) => rowKeyOf(primaryKey, row)
   }
 }
 

@@ -26,7 +26,9 @@ const notes = make("notes", {
   primaryKey: ["place", "at"]
 })
 
-export const tables: ReadonlyArray<Table<unknown>> = [accounts, notes, leases]
+const links = make("links", { columns: { from: text, to: text }, primaryKey: ["from", "to"] })
+
+export const tables: ReadonlyArray<Table<unknown>> = [accounts, notes, links, leases]
 
 type Program = Effect.Effect<void, unknown, Storage | Feed | Scope.Scope>
 
@@ -94,6 +96,35 @@ const laws: Readonly<Record<string, Program>> = {
     assert.strictEqual(updated!.transactionId, inserted!.transactionId)
     assert.notStrictEqual(updated!.transactionId, deleted!.transactionId)
     assert.isAtLeast(deleted!.atMicros, updated!.atMicros)
+  }),
+
+  "calls no two rows the same, and tells a row that is called anew as another one": Effect.gen(function* () {
+    const feed = yield* Feed
+    const { cursor } = yield* feed.list(tables)
+    const rows = [
+      { from: "a/b", to: "c" },
+      { from: "a", to: "b/c" },
+      { from: "a", to: "b%2Fc" }
+    ] as const
+    for (const row of rows) yield* once((t) => t.insert(links, row))
+    yield* once((t) => t.delete(links, { where: (row) => eq(row.to, "b/c") }))
+    yield* once((t) => t.update(links, { where: (row) => eq(row.to, "c"), set: () => rows[1]! }))
+    const { changes } = yield* since(cursor)
+    assert.strictEqual(new Set(changes.slice(0, 3).map(({ key }) => key)).size, 3)
+    assert.deepStrictEqual(
+      changes.slice(3).map(({ after, before, key }) => [key, before, after]),
+      [
+        ["a/b%2Fc", rows[1], null],
+        ["a/b/c", rows[0], null],
+        ["a/b%2Fc", null, rows[1]]
+      ]
+    )
+    const replica = new Replica()
+    replica.list({ rows: [], cursor }, tables)
+    replica.apply(changes)
+    const listed = new Replica()
+    listed.list(yield* feed.list(tables), tables)
+    assert.deepStrictEqual(replica.sorted, listed.sorted)
   }),
 
   "says of every change how its writer was labelled, and under which fences it wrote": Effect.gen(function* () {

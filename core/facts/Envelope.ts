@@ -19,7 +19,7 @@ export interface Envelope<F extends DomainFact = DomainFact> {
 
 export interface RowChange {
   readonly table: string
-  /** The primary key's values, joined by "/". */
+  /** What the row is called in its table (`rowKeyOf`). */
   readonly key: string
   readonly before: Readonly<Record<string, unknown>> | null
   readonly after: Readonly<Record<string, unknown>> | null

@@ -10,6 +10,7 @@ import { type IdempotencyKey, idempotencyKeys } from "../idempotency/Idempotency
 import { instances } from "../instance/Instance.ts"
 import { clockDriftRatioMax, idempotencyRetentionMillis } from "../Limits.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
+import { rowKeyOf } from "../ports/rowKeyOf.ts"
 import { commitOf, rowChanges, type TypedChange } from "./rowChanges.ts"
 
 interface Recorded {
@@ -95,7 +96,7 @@ function note(state: State, { key, before, after }: TypedChange<IdempotencyKey>,
 }
 
 function judgeAnswer(state: State, answer: Acknowledged): State | Violation {
-  const key = `${answer.scope}/${answer.key}`
+  const key = rowKeyOf(idempotencyKeys.primaryKey, { scope: answer.scope, key: answer.key })
   const recorded = state.recorded.get(key)
   if (recorded?.finishedHash === answer.resultHash) return state
   return new Violation(

@@ -2,6 +2,7 @@
 import assert from "node:assert"
 import type { Change, Listing } from "./Feed.ts"
 import type { Table } from "./Table.ts"
+import { rowKeyOf } from "./rowKeyOf.ts"
 
 type StoredRow = Readonly<Record<string, unknown>>
 
@@ -13,7 +14,7 @@ export class Replica {
     this.rows.clear()
     for (const { row, table } of rows) {
       const { primaryKey } = tables.find(({ name }) => name === table)!
-      this.rows.set(`${table} ${primaryKey.map((column) => String(row[column])).join("/")}`, row)
+      this.rows.set(`${table} ${rowKeyOf(primaryKey, row)}`, row)
     }
   }
 

@@ -12,6 +12,7 @@
 import type { RowChange } from "../../core/facts/Envelope.ts"
 import { Deadlock, type Fence, type Statement } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
+import { rowKeyOf } from "../../core/ports/rowKeyOf.ts"
 import { StatementDefect } from "../../core/storage/StatementDefect.ts"
 import { checkStatement } from "../../core/storage/checkStatement.ts"
 import type { StatementClock, StoredRow } from "./Evaluate.ts"
@@ -358,10 +359,7 @@ function changesOf(transaction: Transaction): ReadonlyArray<RowChange> {
     const row = after ?? before
     if (row === null) continue
     const { name, primaryKey } = slot.home
-    const [first] = primaryKey
-    const key =
-      primaryKey.length === 1 ? String(row[first!]) : primaryKey.map((column) => String(row[column])).join("/")
-    changes.push({ table: name, key, before, after })
+    changes.push({ table: name, key: rowKeyOf(primaryKey, row), before, after })
   }
   return changes
 }

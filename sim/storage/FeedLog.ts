@@ -7,6 +7,7 @@
 import type { RowChange } from "../../core/facts/Envelope.ts"
 import type { Change } from "../../core/ports/Feed.ts"
 import type { Table } from "../../core/ports/Table.ts"
+import { rowKeyOf } from "../../core/ports/rowKeyOf.ts"
 import type { Commit } from "./Engine.ts"
 
 /** Answers what a cursor has not seen, or why it cannot go on. */
@@ -83,12 +84,8 @@ export class FeedLog {
   #byKey(change: RowChange): ReadonlyArray<RowChange> {
     const { after, before, table } = change
     if (before === null || after === null) return [change]
-    const keyOf = (row: Readonly<Record<string, unknown>>) =>
-      this.#primaryKeys
-        .get(table)!
-        .map((column) => String(row[column]))
-        .join("/")
-    const [from, to] = [keyOf(before), keyOf(after)]
+    const primaryKey = this.#primaryKeys.get(table)!
+    const [from, to] = [rowKeyOf(primaryKey, before), rowKeyOf(primaryKey, after)]
     if (from === to) return [change]
     return [
       { table, key: from, before, after: null },
