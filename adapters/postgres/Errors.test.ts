@@ -21,6 +21,7 @@ describe("a connection that breaks", () => {
 
   it("is told by what the server said where it said something", () => {
     assert.strictEqual(failureOf(broken("57P01"), "operations")._tag, "Lost")
+    assert.strictEqual(failureOf(broken("25P04"), "operations")._tag, "Lost")
     assert.deepInclude(failureOf(broken("25P03"), "operations"), { _tag: "Refused" })
     assert.strictEqual(failureOf(broken("42703"), "operations")._tag, "Defect")
   })

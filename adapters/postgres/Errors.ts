@@ -116,9 +116,9 @@ function indexIn(message = ""): string | undefined {
   return /\bindex "([^"]+)"/.exec(message)?.[1]
 }
 
-/** The server ends the session with these, or has not begun it. */
+/** The server ends the session with these, or has not begun it; 25P04 is an operator's `transaction_timeout` (Postgres 17). */
 function isLoss(code: string): boolean {
-  return code.startsWith("08") || code.startsWith("57P")
+  return code.startsWith("08") || code.startsWith("57P") || code === "25P04"
 }
 
 /** The server is well enough to answer, and cannot do what it was asked: roles, resources, the system below, a standby. */

@@ -12,7 +12,8 @@ import { tables as declared } from "../../core/ControlPlane.ts"
 import { and } from "../../core/ports/Condition.ts"
 import { Storage, leases } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
-import { welcome } from "../pglite/Backend.ts"
+import { errorResponse, readyForQuery, welcome } from "../pglite/Backend.ts"
+import { type Frame, Frames, concat, cstring, frame, int32 } from "../pglite/Frames.ts"
 import { database, databaseOn, run, skipped } from "./Database.fixture.ts"
 import { type Connection, make } from "./EmbeddedPostgres.ts"
 import { createFeed, recordChangesOf } from "./FeedSchema.ts"
@@ -128,6 +129,64 @@ describe("a server that takes the connection and then says nothing", () => {
       }).pipe(Effect.scoped)
     )
   }
+})
+
+describe("a server older than what is asked about it", () => {
+  /** Knows its version, and answers whatever else it is asked with what servers of that age say. */
+  const old = (version: number) =>
+    Effect.acquireRelease(
+      Effect.callback<Net.Server>((resume) => {
+        const parameters = { server_version: "11.22", client_encoding: "UTF8" }
+        const server = Net.createServer((socket) => {
+          const frames = new Frames()
+          let isBegun = false
+          let asked = ""
+          const answer = ({ bytes, type }: Frame): Uint8Array => {
+            if (type === "") {
+              isBegun = true
+              return welcome({ processId: 1, secret: 2, parameters })
+            }
+            if (type === "P") asked = Buffer.from(bytes).toString()
+            if (type !== "S") return new Uint8Array(0)
+            const isKnown = asked.includes("select current_setting('server_version_num')::int as version\0")
+            return isKnown ? versionIs(version) : concat([unknownColumn, readyForQuery("I")])
+          }
+          socket.on("error", () => socket.destroy())
+          socket.on("data", (chunk) => {
+            for (const frame of frames.push(chunk, () => isBegun)) socket.write(answer(frame))
+          })
+        })
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => server.close())
+    )
+  const unknownColumn = errorResponse("ERROR", { code: "42703", message: 'column "attgenerated" does not exist' })
+  const int16 = (value: number) => Uint8Array.of(value >> 8, value & 255)
+  const versionIs = (version: number) =>
+    concat([
+      frame("1"),
+      frame("2"),
+      // One column of int4, in binary.
+      frame("T", int16(1), cstring("version"), int32(0), int16(0), int32(23), int16(4), int32(-1), int16(1)),
+      frame("D", int16(1), int32(4), int32(version)),
+      frame("C", cstring("SELECT 1")),
+      readyForQuery("I")
+    ])
+
+  it.live("is refused as too old, not by what it does not know", () =>
+    Effect.gen(function* () {
+      const { port } = (yield* old(110_022)).address() as Net.AddressInfo
+      const url = Redacted.make(`postgres://me:secret@127.0.0.1:${port}/app`)
+      for (const way of [requireReady({ connection: { url } }), migrate({ connection: { url } })]) {
+        const { message, reason } = yield* Effect.flip(way)
+        assert.strictEqual(
+          message,
+          `database app on 127.0.0.1:${port} as me: it is Postgres 11; version 14 or newer is needed`
+        )
+        assert.strictEqual(reason, "too-old")
+      }
+    }).pipe(Effect.scoped)
+  )
 })
 
 describe.skipIf(skipped())("a database", () => {

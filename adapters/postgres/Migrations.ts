@@ -52,7 +52,7 @@ export interface Problem {
   readonly detail: string
 }
 
-const oldestServer = 140_000
+export const oldestServer = 140_000
 
 /** What keeps anybody from working with this server. */
 export const serverProblem = ({ encoding, isInRecovery, isReadOnly, serverVersion }: Facts): Problem | undefined => {

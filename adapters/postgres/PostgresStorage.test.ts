@@ -198,6 +198,27 @@ describe.skipIf(skipped())("on a real server", () => {
     )
   })
 
+  it.live("a transaction that is longer than the server admits is lost with its session, and has done nothing", () =>
+    Effect.gen(function* () {
+      const [server] = yield* run(connection, "select current_setting('server_version_num')::int as version")
+      if ((server!["version"] as number) < 170_000) return
+      const { release } = yield* holding("select pg_advisory_xact_lock(77)")
+      yield* Effect.acquireRelease(
+        run(connection, `alter database ${connection.database} set transaction_timeout = '300ms'`),
+        () => run(connection, `alter database ${connection.database} reset transaction_timeout`)
+      )
+      const reasons = yield* story(
+        Effect.all([reasonOf(transact(insert)), reasonOf(once(insert)), once((t) => t.count(slow))])
+      )
+      // COMMIT was under way, as the lock is waited for there.
+      assert.deepStrictEqual(
+        reasons.map((reason) => (typeof reason === "number" ? reason : reason._tag)),
+        ["UnknownOutcome", "UnknownOutcome", 0]
+      )
+      yield* release
+    }).pipe(Effect.scoped)
+  )
+
   it.live("a session that has ended before COMMIT is sent has done nothing", () => {
     const closed = Deferred.makeUnsafe<void>()
     const stream = () => {

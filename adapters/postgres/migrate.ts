@@ -19,6 +19,7 @@ import {
   createMigrationsTable,
   migrationProblem,
   migrationsTable,
+  oldestServer,
   schemaProblem,
   serverProblem
 } from "./Migrations.ts"
@@ -218,8 +219,20 @@ function whereOf({ database, host, path, port, url, username }: ConnectionSettin
 /** Asks the catalog, not `to_regclass`: within a transaction that answers from a cache of what was not there before. */
 const factsOf = (ask: Ask): Effect.Effect<Facts, DatabaseRefused> =>
   Effect.gen(function* () {
-    const [server] = yield* ask(`select current_setting('server_version_num')::int as version,
-      current_setting('server_encoding') as encoding, pg_is_in_recovery() as recovery,
+    // By itself, and without anything that an old server does not know.
+    const [first] = yield* ask("select current_setting('server_version_num')::int as version")
+    const serverVersion = first!["version"] as number
+    if (serverVersion < oldestServer) {
+      return {
+        serverVersion,
+        encoding: "",
+        isInRecovery: false,
+        isReadOnly: false,
+        recorded: undefined,
+        description: {}
+      }
+    }
+    const [server] = yield* ask(`select current_setting('server_encoding') as encoding, pg_is_in_recovery() as recovery,
       current_setting('transaction_read_only')::bool as readonly,
       exists (select from pg_class where relname = '${migrationsTable}'
         and relnamespace = current_schema()::regnamespace) as recorded`)
@@ -239,7 +252,7 @@ const factsOf = (ask: Ask): Effect.Effect<Facts, DatabaseRefused> =>
           }
     const tables = latest === undefined ? [] : (JSON.parse(latest["tables"] as string) as ReadonlyArray<string>)
     return {
-      serverVersion: server!["version"] as number,
+      serverVersion,
       encoding: server!["encoding"] as string,
       isInRecovery: server!["recovery"] as boolean,
       isReadOnly: server!["readonly"] as boolean,
