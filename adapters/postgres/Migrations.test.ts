@@ -32,7 +32,8 @@ const healthy: Facts = {
   isInRecovery: false,
   isReadOnly: false,
   recorded: { version: 1, oldestProgram: 1, serverMajor: 18, description: { "column a.b": "bigint not null" } },
-  description: { "column a.b": "bigint not null" }
+  description: { "column a.b": "bigint not null" },
+  lacking: []
 }
 
 describe("a server", () => {
@@ -332,7 +333,23 @@ describe.skipIf(skipped())("a database", () => {
         assert.isTrue(Exit.isFailure(exit), statement)
       }
       const error = yield* refused(migrate({ connection: runtime, migrations: [...migrations, expand] }))
-      assert.match(error.message, /connect as the owner of the schema$/)
+      assert.match(error.message, /connect as the owner of the schema, who gives rights by --runtime-role$/)
+      const told = (message: string) =>
+        `database ${connection.database} on ${connection.host}:${connection.port} as ${role}: ${message}`
+      yield* run(connection, `revoke all on leases from ${role}`, `revoke insert, delete on agents from ${role}`)
+      assert.strictEqual(
+        (yield* refused(requireReady({ connection: runtime }))).message,
+        told(
+          "the role may not insert, delete on agents, nor select, insert, update, delete on leases; run `stormglass migrate --runtime-role …` as the owner"
+        )
+      )
+      yield* migrate({ connection, runtimeRole: role })
+      yield* requireReady({ connection: runtime })
+      yield* run(connection, `revoke all on stormglass_migrations from ${role}`)
+      assert.match(
+        (yield* refused(requireReady({ connection: runtime }))).message,
+        /the role may not do this: permission denied for table stormglass_migrations .*; connect as the owner of the schema, who/
+      )
     }).pipe(Effect.scoped)
   )
 

@@ -44,11 +44,13 @@ export interface Facts {
   readonly recorded: Recorded | undefined
   /** Of the tables that were recorded, as they are now. */
   readonly description: Description
+  /** What the role that asked may not do with them, of what a program does: "insert, delete on leases". */
+  readonly lacking: ReadonlyArray<string>
 }
 
 /** Why a database is refused, and what to do about it; undefined when it is not. */
 export interface Problem {
-  readonly reason: "too-old" | "encoding" | "read-only" | "not-migrated" | "older" | "newer" | "changed"
+  readonly reason: "too-old" | "encoding" | "read-only" | "not-migrated" | "older" | "newer" | "changed" | "rights"
   readonly detail: string
 }
 
@@ -80,7 +82,7 @@ export const schemaProblem = (facts: Facts, known: number): Problem | undefined 
     const detail = `its schema is version ${recorded.version}, this program needs ${known}; run \`stormglass migrate\` as its owner`
     return { reason: "older", detail }
   }
-  return newerProblem(recorded, known) ?? driftProblem(facts)
+  return newerProblem(recorded, known) ?? driftProblem(facts) ?? rightsProblem(facts)
 }
 
 /** What keeps the owner from migrating: it is further than this program knows, or not what it was left as. */
@@ -93,14 +95,26 @@ function newerProblem({ oldestProgram, version }: Recorded, known: number): Prob
   return { reason: "newer", detail }
 }
 
-const differencesShown = 3
-
 function driftProblem(facts: Facts): Problem | undefined {
   const found = differences(facts)
   if (found.length === 0) return undefined
-  const shown = found.slice(0, differencesShown).join(", ")
-  const more = found.length > differencesShown ? ` and ${found.length - differencesShown} more` : ""
-  return { reason: "changed", detail: `its schema was changed by hand: ${shown}${more}; undo that, then start again` }
+  return {
+    reason: "changed",
+    detail: `its schema was changed by hand: ${listed(found, ", ")}; undo that, then start again`
+  }
+}
+
+function rightsProblem({ lacking }: Facts): Problem | undefined {
+  if (lacking.length === 0) return undefined
+  const detail = `the role may not ${listed(lacking, ", nor ")}; run \`stormglass migrate --runtime-role …\` as the owner`
+  return { reason: "rights", detail }
+}
+
+const shownMax = 3
+
+function listed(found: ReadonlyArray<string>, between: string): string {
+  const more = found.length > shownMax ? ` and ${found.length - shownMax} more` : ""
+  return found.slice(0, shownMax).join(between) + more
 }
 
 /** What is not as it was recorded, by name. */

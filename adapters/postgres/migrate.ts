@@ -42,6 +42,7 @@ export class DatabaseRefused extends Schema.TaggedError<DatabaseRefused>()("Data
     "older",
     "newer",
     "changed",
+    "rights",
     "failed"
   ]),
   detail: Schema.String
@@ -194,7 +195,10 @@ function refusedBy(connection: ConnectionSettings, error: SqlError): DatabaseRef
     case "25006":
       return refused("read-only", `it cannot be written to: ${said}; connect to the primary`)
     case "42501":
-      return refused("failed", `the role may not do this: ${said}; connect as the owner of the schema`)
+      return refused(
+        "rights",
+        `the role may not do this: ${said}; connect as the owner of the schema, who gives rights by --runtime-role`
+      )
     case "42P07":
       return refused("failed", `it holds tables that are not ours: ${said}; use an empty database or schema`)
     case "57014":
@@ -229,7 +233,8 @@ const factsOf = (ask: Ask): Effect.Effect<Facts, DatabaseRefused> =>
         isInRecovery: false,
         isReadOnly: false,
         recorded: undefined,
-        description: {}
+        description: {},
+        lacking: []
       }
     }
     const [server] = yield* ask(`select current_setting('server_encoding') as encoding, pg_is_in_recovery() as recovery,
@@ -257,7 +262,8 @@ const factsOf = (ask: Ask): Effect.Effect<Facts, DatabaseRefused> =>
       isInRecovery: server!["recovery"] as boolean,
       isReadOnly: server!["readonly"] as boolean,
       recorded,
-      description: yield* describeTables(ask, tables)
+      description: yield* describeTables(ask, tables),
+      lacking: yield* lackingOn(ask, tables)
     }
   })
 
@@ -268,6 +274,17 @@ const existingOf = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<Read
       `select t from unnest(${literal("text", tables, true)}) t where to_regclass(quote_ident(t)) is not null order by t`
     ),
     (rows) => rows.map(({ t }) => t as string)
+  )
+
+/** What may not be done with those of these tables that there are, each told with its table. */
+const lackingOn = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, DatabaseRefused> =>
+  Effect.map(
+    ask(`select concat(string_agg(privilege, ', ' order by n), ' on ', t) as lacking
+      from unnest(${literal("text", tables, true)}) t,
+        unnest(${literal("text", rowPrivileges, true)}) with ordinality p (privilege, n)
+      where to_regclass(quote_ident(t)) is not null and not has_table_privilege(quote_ident(t), privilege)
+      group by t order by t`),
+    (rows) => rows.map(({ lacking }) => lacking as string)
   )
 
 /** Columns, constraints, indexes, triggers and our functions, each with what the server says of it. */
@@ -323,6 +340,8 @@ function recordOf(
     values (${values.join(", ")})`
 }
 
+const rowPrivileges = ["select", "insert", "update", "delete"]
+
 /** Rows, not tables: no right to create, alter, truncate or drop anything. */
 const grant = (ask: Ask, role: string): Effect.Effect<void, DatabaseRefused> =>
   Effect.gen(function* () {
@@ -331,6 +350,6 @@ const grant = (ask: Ask, role: string): Effect.Effect<void, DatabaseRefused> =>
     const tables = JSON.parse(latest!["tables"] as string) as ReadonlyArray<string>
     const schema = name(latest!["schema"] as string)
     yield* ask(`grant usage on schema ${schema} to ${name(role)}`)
-    yield* ask(`grant select, insert, update, delete on ${tables.map(name).join(", ")} to ${name(role)}`)
+    yield* ask(`grant ${rowPrivileges.join(", ")} on ${tables.map(name).join(", ")} to ${name(role)}`)
     yield* ask(`grant select on ${migrationsTable} to ${name(role)}`)
   })
