@@ -5,7 +5,9 @@
  *   result ends with the first failure in the order of the requests, whatever else had been begun by then.
  */
 import { availableParallelism } from "node:os"
+import type { ChoicePoint } from "../../sim/kernel/ChoicePoint.ts"
 import type { Supervisor } from "../../sim/host/Supervisor.ts"
+import type { Wants } from "../../sim/search/Search.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 
 export interface SweepOptions<Kept> {
@@ -18,7 +20,9 @@ export interface SweepOptions<Kept> {
   /** Ends the sweep at the first failure. */
   readonly untilFailure?: boolean
   /** As each run ends, in whatever order they do: what is kept of it. */
-  readonly onResult: (result: RunResult, hostMillis: number) => Kept
+  readonly onResult: (result: RunResult, hostMillis: number, choicePoints: ReadonlyArray<ChoicePoint>) => Kept
+  /** What is asked of the runs besides their results. */
+  readonly wants?: Wants
   readonly isStopped: () => boolean
 }
 
@@ -36,8 +40,9 @@ export const sweep = async <Kept>(options: SweepOptions<Kept>): Promise<Readonly
   const work = async (): Promise<void> => {
     while (next < end && !isOver()) {
       const index = next++
-      const { hostMillis, result } = await supervisor.run(requests[index] as RunRequest)
-      kept.set(index, options.onResult(result, hostMillis))
+      const outcome = await supervisor.run(requests[index] as RunRequest, options.wants)
+      const { choicePoints, hostMillis, result } = outcome
+      kept.set(index, options.onResult(result, hostMillis, choicePoints))
       if (options.untilFailure === true && isFailure(result.verdict)) end = Math.min(end, index + 1)
     }
   }

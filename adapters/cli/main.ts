@@ -222,19 +222,23 @@ const prove = Command.make(
       Argument.withDescription("A small one: a name from `list scenarios`, or a file that exports one")
     ),
     choices: Flag.Int("choices").pipe(
-      Flag.withDescription("How much goes another way in one run: 1, or 2, the default"),
+      Flag.withDescription("How many things go another way in one run, at the most: 2, the default"),
       Flag.withDefault(2)
     ),
     until: Flag.String("until").pipe(
-      Flag.withDescription("What goes another way begins before this moment of the run: 4s, the default"),
-      Flag.withDefault("4s")
+      Flag.withDescription("What goes another way begins before this moment of the run: 3s, the default"),
+      Flag.withDefault("3s")
     ),
     within: Flag.String("within").pipe(
-      Flag.withDescription("Of two, the second begins so soon after the first: 0.1s, the default"),
-      Flag.withDefault("0.1s")
+      Flag.withDescription("Of several, the next begins so soon after the one before: 5ms, the default"),
+      Flag.withDefault("5ms")
     ),
     seed,
     mutant,
+    mutants: Flag.String("mutants").pipe(
+      Flag.withDescription("Of each of these, a line that says what finds it: names, separated by commas"),
+      Flag.optional
+    ),
     jobs,
     noShrink: Flag.Boolean("no-shrink").pipe(
       Flag.withDescription("Show a failure as it was found, and do not make it small"),
@@ -247,6 +251,7 @@ const prove = Command.make(
     attempt(async () => {
       state.exitCode = await proveCommand({
         ...options,
+        mutants: Option.getOrUndefined(options.mutants),
         seed: Option.getOrUndefined(options.seed),
         mutant: Option.getOrUndefined(options.mutant),
         patience: Option.getOrUndefined(options.patience),
@@ -261,7 +266,7 @@ const prove = Command.make(
   Command.withExamples([
     { command: "stormglass prove example/two-node-lease", description: "a few minutes on two cores" },
     {
-      command: "stormglass prove example/two-node-lease --choices 1 --until 3s",
+      command: "stormglass prove example/two-node-lease --choices 1",
       description: "one thing at a time: some seconds"
     },
     {

@@ -43,7 +43,7 @@ const register = make("register", {
 const safetyMillis = 10_000
 /** The first node leaves in order and comes back: the lease passes from hand to hand also where nothing fails. */
 const leavesAtMillis = 2_700
-const staysAwayMillis = 800
+const staysAwayMicros = 500_000
 const stopDeadlineMillis = 5_000
 /** Longer than a lease lasts, and than it takes to get one: who held it for so long keeps it. */
 const steadyMicros = 3_800_000
@@ -131,13 +131,12 @@ const build = (world: World): Scenario.Built => {
   const [first] = ["n1", "n2"].map((name) => {
     const node = world.addNode(name, program(world), {
       tags: [victimTag, clockTag],
-      onExit: { _tag: "Restart", afterMicros: 500_000 }
+      onExit: { _tag: "Restart", afterMicros: staysAwayMicros }
     })
     node.start()
     return node
   })
   world.kernel.schedule(leavesAtMillis * 1_000, () => first?.stop(stopDeadlineMillis * 1_000), undefined, 0)
-  world.kernel.schedule((leavesAtMillis + staysAwayMillis) * 1_000, () => first?.revive(), undefined, 0)
   return {
     converged: () => {
       const { isReleased, movedAtMicros, writtenAtMicros } = steadiness

@@ -9,10 +9,14 @@ import type { RunRequest } from "../run/Verdict.ts"
 export type Choice = {
   /** "process/pause n1 at 1.003501s for 3.6s": unlike that of any other choice. */
   readonly name: string
+  /** Where: two choices at one place contradict each other, or are one. */
+  readonly place: string
   /** The kind of fault, or "schedule/…". */
   readonly kind: string
   /** When it acts, at the earliest. */
   readonly atMicros: number
+  /** When it is over: what was out of order is in order, what was late has come. Undefined for what stays as it is. */
+  readonly endMicros: number | undefined
 } & ({ readonly fault: Fault } | { readonly deviation: string })
 
 /** The request in which these go another way, too. */

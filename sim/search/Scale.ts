@@ -3,9 +3,9 @@
  * to say, as it alone knows whose patience is to be outlasted.
  */
 export interface Scale {
-  /** Of pauses, kills, restarts and cuts; of kills only the shortest and the longest. */
+  /** Of pauses, kills, restarts and cuts; of kills and restarts only the shortest and the one that lasts. */
   readonly outageMillis: ReadonlyArray<number>
-  /** Which of them pairs of choices are made of: one that outlasts whatever is waited for. */
+  /** The one of them that others are added to: it outlasts what is usually waited for. */
   readonly lastingMillis: number
   /** By how much one message is late. */
   readonly delayMillis: ReadonlyArray<number>

@@ -4,9 +4,9 @@
  *
  * What is left out, because it cannot differ:
  *
- * - *Between two steps.* A kill, a pause, a stop, a restart or a jump of a clock is felt by its node alone, and only when the node acts
- *   next; a cut is felt by the packets between its two ends, when they leave. So of all moments between two instants in which the node
- *   acts (or a packet leaves) the first stands for the others. How long a fault lasts is part of the bound.
+ * - *Between two steps.* A pause or a jump of a clock is felt by its node alone, and only when the node acts next; a kill also by
+ *   those it speaks with, when they act (what it had sent arrives, and nobody is there any more); a cut by the packets between its two
+ *   ends, when they leave. So of all moments between two such instants the first stands for the others.
  * - *What nobody asks.* A hazard strikes by occurrence; one that the run does not come to is not struck, and the run stays as it was.
  * - *Another name.* `network/reset` breaks a connection as `network/loss` does, `network/reordering` delays a message as
  *   `network/latency-tail` does, `process/restart` is a short kill, `process/kill-leader` a kill, `network/isolate` of an end with one
@@ -14,12 +14,13 @@
  * - *Alone.* A fiber that is preempted where nothing else can run goes on at once. Of several port calls with no operation between
  *   them a preemption comes after the last.
  *
- * What this leaves out besides, and the bound says so: faults in the middle of an instant, between two tasks of one node, happen at
- * fault points only (`process/kill-at-point`).
+ * What this leaves out besides, so that it is part of the bound: how long a fault lasts is one of the scale's times; a process that is told
+ * to stop acts at once, and is told so once between any two instants in which it or a peer acts; in the middle of an instant,
+ * between two tasks of one node, faults strike at fault points only (`process/kill-at-point`); kinds of fault that a scenario brings.
  */
 import type { ChoicePoint } from "../kernel/ChoicePoint.ts"
 import { preempts, takesTask } from "../kernel/Deviations.ts"
-import { type Fault, fromMicros } from "../nemesis/FaultPlan.ts"
+import { type Fault, fromMicros, toMicros } from "../nemesis/FaultPlan.ts"
 import { clockTag } from "../nemesis/kinds/clock.ts"
 import { victimTag } from "../nemesis/kinds/process.ts"
 import type { Choice } from "./Choice.ts"
@@ -36,10 +37,10 @@ export interface Choices {
   /** In the order of their moments. */
   readonly choices: ReadonlyArray<Choice>
   /** How many more there were, by why they need not be made. */
-  readonly leftOut: Readonly<Record<LeftOut, number>>
+  readonly leftOut: Readonly<Record<Exclude<LeftOut, "nothing happened">, number>>
 }
 
-export type LeftOut = "between two steps" | "another name" | "alone"
+export type LeftOut = "between two steps" | "another name" | "alone" | "nothing happened"
 
 /** What a hazard does where it strikes: one way, several by their parameters, or the same as another kind. */
 const variantsOf = (kind: string, scale: Scale): ReadonlyArray<Readonly<Record<string, number>>> | "another name" => {
@@ -66,8 +67,7 @@ export const choicesOf = ({ nodes, points }: Observed, scale: Scale, untilMicros
   const instants = new Set(early.map(({ atMicros }) => atMicros)).size
   const choices: Array<Choice> = []
   const eventsAt = (moments: ReadonlySet<number>, templates: ReadonlyArray<Omit<Fault, "when">>) => {
-    // Before the first and behind each.
-    const gaps = [0, ...[...moments].map((atMicros) => atMicros + 1)]
+    const gaps = gapsOf(moments)
     leftOut["between two steps"] += (instants + 1 - gaps.length) * templates.length
     for (const atMicros of gaps) for (const template of templates) choices.push(eventAt(template, atMicros))
   }
@@ -82,7 +82,17 @@ export const choicesOf = ({ nodes, points }: Observed, scale: Scale, untilMicros
       for (const end of [point.source, point.target]) placed(touched, end).add(point.atMicros)
     } else choices.push(...choicesAt(point, scale, leftOut))
   }
-  for (const [node, moments] of acted) eventsAt(moments, ofNode(node, nodes[node] ?? [], scale))
+  for (const [node, moments] of acted) {
+    const tags = nodes[node] ?? []
+    eventsAt(moments, ofNode(node, tags, scale))
+    const links = [...packets.keys()].map((ends) => ends.split(" ")).filter((ends) => ends.includes(node))
+    const heard = new Set([...moments, ...links.flat().flatMap((end) => [...(acted.get(end) ?? [])])])
+    eventsAt(heard, deathsOf(node, tags, scale))
+    if (tags.includes(victimTag)) {
+      const stops = lasting(node, "process/stop", scale.outageMillis.slice(0, 1))
+      for (const atMicros of gapsOf(heard)) choices.push(...stops.map((stop) => eventAt(stop, atMicros)))
+    }
+  }
   for (const [ends, moments] of packets) eventsAt(moments, betweenEnds(ends.split(" "), scale))
   for (const [node, moments] of touched) {
     if (nodes[node]?.includes(victimTag) === true) eventsAt(moments, lasting(node, "network/clog", scale.outageMillis))
@@ -94,19 +104,20 @@ export const choicesOf = ({ nodes, points }: Observed, scale: Scale, untilMicros
 function choicesAt(
   point: Exclude<ChoicePoint, { readonly _tag: "Acted" | "Packet" }>,
   scale: Scale,
-  leftOut: Record<LeftOut, number>
+  leftOut: Record<"another name" | "alone", number>
 ): ReadonlyArray<Choice> {
   const { atMicros } = point
   switch (point._tag) {
     case "Task":
       return Array.from({ length: point.count - 1 }, (_, index) =>
-        departure("schedule/another-task", takesTask(point.name, index + 1), atMicros)
+        departure("schedule/another-task", point.name, takesTask(point.name, index + 1), atMicros)
       )
     case "PortCall": {
       const stalls = scale.stallMillis.map((millis) =>
-        departure("schedule/stall", preempts(point.name, millis * 1_000), atMicros)
+        departure("schedule/stall", point.name, preempts(point.name, millis * 1_000), atMicros, millis * 1_000)
       )
-      if (point.others > 0) return [departure("schedule/preempt", preempts(point.name), atMicros), ...stalls]
+      if (point.others > 0)
+        return [departure("schedule/preempt", point.name, preempts(point.name), atMicros), ...stalls]
       leftOut.alone++
       return stalls
     }
@@ -122,17 +133,20 @@ function choicesAt(
 /** What may befall one node, of those kinds that are events. */
 function ofNode(target: string, tags: ReadonlyArray<string>, scale: Scale): ReadonlyArray<Omit<Fault, "when">> {
   const isProcess = tags.includes(victimTag)
-  const isDatabase = tags.includes("database")
-  const dies = scale.outageMillis.filter((_, index, all) => index === 0 || index === all.length - 1)
   return [
-    ...(isProcess
-      ? [...lasting(target, "process/kill", dies), ...lasting(target, "process/stop", dies.slice(0, 1))]
-      : []),
-    ...(isProcess || isDatabase ? lasting(target, "process/pause", scale.outageMillis) : []),
-    ...(isDatabase ? lasting(target, "storage/server-restart", dies) : []),
+    ...(isProcess || tags.includes("database") ? lasting(target, "process/pause", scale.outageMillis) : []),
     ...(tags.includes(clockTag)
       ? scale.jumpMillis.map((millis) => ({ target, fault: "clock/jump", parameters: { millis } }))
       : [])
+  ]
+}
+
+/** The same, of which those notice who speak with it. */
+function deathsOf(target: string, tags: ReadonlyArray<string>, scale: Scale): ReadonlyArray<Omit<Fault, "when">> {
+  const outages = [...scale.outageMillis.slice(0, 1), scale.lastingMillis]
+  return [
+    ...(tags.includes(victimTag) ? lasting(target, "process/kill", outages) : []),
+    ...(tags.includes("database") ? lasting(target, "storage/server-restart", outages) : [])
   ]
 }
 
@@ -165,9 +179,16 @@ function fromTheBeginning(target: string, tags: ReadonlyArray<string>, scale: Sc
   ]
 }
 
+/** One moment before the first instant, and one behind each. */
+function gapsOf(instants: ReadonlySet<number>): ReadonlyArray<number> {
+  return [0, ...[...instants].map((atMicros) => atMicros + 1)]
+}
+
 function eventAt(template: Omit<Fault, "when">, atMicros: number): Choice {
   const fault: Fault = { when: { at: fromMicros(atMicros) }, ...template }
-  return { name: named(fault, `at ${fromMicros(atMicros)}`), kind: fault.fault, atMicros, fault }
+  const name = named(fault, `at ${fromMicros(atMicros)}`)
+  const endMicros = fault.for === undefined ? undefined : atMicros + toMicros(fault.for)
+  return { name, place: name, kind: fault.fault, atMicros, endMicros, fault }
 }
 
 function strike(
@@ -178,11 +199,13 @@ function strike(
 ): Choice {
   const given = Object.keys(parameters).length === 0 ? {} : { parameters }
   const fault: Fault = { when: { struck: [occurrence] }, target: "*", fault: kind, ...given }
-  return { name: named(fault, `of ${occurrence}`), kind, atMicros, fault }
+  const name = named(fault, `of ${occurrence}`)
+  const endMicros = atMicros + (parameters["millis"] ?? 0) * 1_000
+  return { name, place: `${kind} ${occurrence}`, kind, atMicros, endMicros, fault }
 }
 
-function departure(kind: string, deviation: string, atMicros: number): Choice {
-  return { name: `${kind} ${deviation}`, kind, atMicros, deviation }
+function departure(kind: string, place: string, deviation: string, atMicros: number, lastsMicros = 0): Choice {
+  return { name: `${kind} ${deviation}`, place, kind, atMicros, endMicros: atMicros + lastsMicros, deviation }
 }
 
 function named({ fault, for: lasts, parameters = {}, target, with: other }: Fault, when: string): string {
