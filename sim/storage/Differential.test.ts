@@ -280,6 +280,15 @@ const upsert = (id: number, name: string) =>
     )
   )
 
+const upsertName = (id: number, name: string) =>
+  saying((t) =>
+    t.insert(
+      accounts,
+      { id, name, value: 5 },
+      { onConflict: { target: ["id"], action: "update", set: (_row, excluded) => ({ name: excluded.name }) } }
+    )
+  )
+
 /** What the model once did otherwise, shrunk. */
 const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }> = [
   {
@@ -382,21 +391,7 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
   },
   {
     name: "on conflict do update of a key column that keeps its value locks the key",
-    schedule: turns(
-      [
-        3,
-        saying((t) =>
-          t.insert(
-            accounts,
-            { id: 1, name: "one", value: 5 },
-            { onConflict: { target: ["id"], action: "update", set: (_row, excluded) => ({ name: excluded.name }) } }
-          )
-        )
-      ],
-      [0, look, rr],
-      [0, take(1, "for key share")],
-      [3, commit]
-    )
+    schedule: turns([3, upsertName(1, "one")], [0, look, rr], [0, take(1, "for key share")], [3, commit])
   },
   {
     name: "for share queues too where a stronger lock has ended beside another one",
@@ -480,6 +475,42 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
       [0, commit],
       [2, commit],
       [3, commit]
+    )
+  },
+  {
+    name: "who holds the version it read waits for whoever changes a newer one, before it is refused",
+    schedule: turns(
+      [2, look, rr],
+      [1, change(1)],
+      [0, change(1, -1)],
+      [1, commit],
+      [2, take(1, "for key share")],
+      [2, take(1, "for update")],
+      [0, commit]
+    )
+  },
+  {
+    name: "a select that has waited for a change has locked the versions after it, though it waits for the next one",
+    schedule: turns(
+      [3, upsertName(1, "one")],
+      [1, take(1, "for key share")],
+      [0, keep(1)],
+      [3, commit],
+      [0, change(1, -1)],
+      [0, upsertName(1, "four")]
+    )
+  },
+  {
+    name: "of many who were set free the server chose an order that shows much later",
+    schedule: turns(
+      [2, upsert(1, "one")],
+      [3, upsert(1, "one")],
+      [1, change(3)],
+      [0, upsert(3, "one")],
+      [1, saying((t) => t.update(accounts, { where: (row) => eq(row.id, 1), set: () => ({ id: 2 }) }))],
+      [2, rollback],
+      [3, rollback],
+      [1, rollback]
     )
   },
   {

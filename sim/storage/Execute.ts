@@ -30,7 +30,16 @@ import {
 } from "../../core/ports/Storage.ts"
 import { StatementDefect } from "../../core/storage/StatementDefect.ts"
 import { type Scope, type StatementClock, type StoredRow, compareText, evaluate, order, test } from "./Evaluate.ts"
-import { conflictingHoldersOf, heldMode, hold, isBehindFollower, isBehindOthers, mustWait, succeed } from "./Locks.ts"
+import {
+  conflictingHoldersOf,
+  heldMode,
+  hold,
+  isBehindFollower,
+  isBehindOthers,
+  isHeldStill,
+  mustWait,
+  succeed
+} from "./Locks.ts"
 import type { HashIndex, Relation } from "./Relation.ts"
 import { hasChangedSince, isCommitted, isHeldLater, latest, visible } from "./Snapshot.ts"
 import type { Equalities, Serializability } from "./Serializability.ts"
@@ -362,10 +371,16 @@ function* acquire(
         const isHeld = conflictingHoldersOf(basis, slot, transaction, mode).length > 0
         const isBehind = isBehindOthers(basis, slot, transaction, mode, wait)
         if ((isHeld || isBehind) && wait === undefined && options.skipLocked === true) return "skipped"
-        const isFollowing = wait !== undefined && options.isSelect === true && !isFree
-        if (!isHeld && !isBehind && !isFollowing && !isBehindFollower(wait)) return "changed"
+        // Where somebody is changing the version, or it is held still, a select locks the newer ones too, come of it what may.
+        const isChained =
+          options.isSelect === true && (wait === undefined ? isHeldStill(basis, slot) : wait.hasMetChange)
+        const isFollowing = isChained && !isFree
+        if (!isHeld && !isBehind && !isFollowing && !isBehindFollower(wait)) {
+          if (isChained) hold(slot, transaction, mode, successorOf(slot, basis), false)
+          return "changed"
+        }
         if (wait !== undefined) wait.isFollowing ||= isFollowing
-        isQueued = wait?.isQueued ?? true
+        isQueued = wait?.isQueued ?? heldMode(slot, transaction) === undefined
       } else if (isFree) {
         hold(slot, transaction, mode, basis, options.isWriting === true)
         return "held"
@@ -384,6 +399,7 @@ function* acquire(
           version: basis,
           isQueued,
           isFollowing: false,
+          hasMetChange: slot.head !== basis,
           releasedBy: undefined
         }
         ;(slot.queue ??= []).push(wait)
@@ -393,6 +409,14 @@ function* acquire(
   } finally {
     if (wait !== undefined) leave(execution, wait)
   }
+}
+
+/** The version that took the place of this one. */
+function successorOf({ head }: Slot, version: Version): Version {
+  let successor = head
+  while (successor !== undefined && successor.previous !== version) successor = successor.previous
+  if (successor === undefined) throw new Error("a version that was changed has a successor")
+  return successor
 }
 
 /** Gives up a place in the queue of a row. */

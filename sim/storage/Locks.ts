@@ -8,6 +8,8 @@
  * - K2 Among those who wait, one goes on only when nobody ahead of it conflicts: the "tuple lock" of Postgres.
  *   Not queued: who holds a weaker lock on the row already; and `for key share` of a version that its holder has left for
  *   another before taking the stronger lock, for which even `skip locked` waits.
+ *   A select that has waited for a change, or meets one in a version that is held still, locks the newer versions too, and waits
+ *   for who holds those.
  * - K3 A cycle of waits is always closed by a new wait, so checking each waiter once, some time after it began, finds all.
  * Where Postgres would re-order a queue to dissolve a cycle that only the order of waiting created, this model calls a deadlock.
  */
@@ -59,6 +61,10 @@ export const conflictingHoldersOf = (
     .map((holder) => holder.transaction)
 }
 
+/** Whether anybody holds this very version, in whatever mode. */
+export const isHeldStill = (version: Version, { holders = [] }: Slot): boolean =>
+  holders.some((holder) => modeOn(version, holder) !== undefined)
+
 /** How it holds this version; `undefined` when it has locked later ones only. */
 const modeOn = (version: Version, holder: Holder): RowLock | undefined => {
   for (let held: Omit<Holder, "transaction"> | undefined = holder; held !== undefined; held = held.earlier) {
@@ -82,8 +88,7 @@ export const isBehindOthers = (
 ): boolean => {
   const { holders, queue } = slot
   if (holders === undefined || queue === undefined || wait?.isQueued === false) return false
-  if (heldMode(slot, transaction) !== undefined || !holders.some((holder) => modeOn(version, holder) !== undefined))
-    return false
+  if (heldMode(slot, transaction) !== undefined || !isHeldStill(version, slot)) return false
   return queue
     .slice(0, wait === undefined ? undefined : queue.indexOf(wait))
     .some((other) => other.isQueued && other.version === version && conflicts(other.mode, mode))

@@ -114,51 +114,67 @@ export class Model {
 
   /** Plays the turn. What differs from what the server showed, whatever choices of it are followed; or `undefined`. */
   play(turn: Turn, server: Observed): string | undefined {
-    const followed = this.#run.follow(turn, server, { order: [], isRefused: false })
-    this.#played.push({ turn, server, order: [], isRefused: false, followed })
-    if (agrees(this.#played.at(-1)!)) return undefined
-    let mismatch: number | undefined = this.#played.length - 1
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      const changed = this.#chooseAnew(mismatch)
-      if (changed === undefined) break
-      mismatch = this.#replay(changed)
-      if (mismatch === undefined) return undefined
-    }
+    const followed = this.#run.follow(turn, server, firstChoices)
+    this.#played.push({ turn, server, ...firstChoices, followed })
+    if (agrees(this.#played.at(-1)!) || this.#explain()) return undefined
     return `model: ${describe(followed.observed)}\nserver: ${describe(server)}`
   }
 
   /**
-   * Another choice at this turn or, when it has none left, at an earlier one: what the server chose may show only later. Says
-   * at which; `undefined` when everything was tried.
+   * Looks for choices that explain everything: one choice changed, at the turn that differs or at an earlier one (what the
+   * server chose may show only later), then two, and so on.
    */
-  #chooseAnew(mismatch: number): number | undefined {
-    for (let position = mismatch; position >= 0; position--) {
-      const played = this.#played[position]!
-      // Refused on the server and not here: as if it had not begun, for it has read and written nothing there.
-      const isRefused = played.isRefused || played.followed.isRefusedOnlyThere
-      const order = isRefused === played.isRefused ? nextOrder(played.followed.choices) : []
-      if (order === undefined) continue
-      this.#played[position] = { ...played, order, isRefused }
-      return position
+  #explain(): boolean {
+    const tried = new Set<string>()
+    const queue: Array<ReadonlyArray<Choices>> = [this.#played]
+    for (let attempt = 0; attempt < Math.min(queue.length, attempts); attempt++) {
+      const mismatch = this.#replay(queue[attempt]!)
+      if (mismatch === undefined) return true
+      for (let position = mismatch; position >= 0; position--) {
+        for (const choices of otherChoices(this.#played[position]!)) {
+          const next = this.#played.map((played, at) => (at === position ? choices : played))
+          const name = JSON.stringify(next.map(({ isRefused, order }) => [order, isRefused]))
+          if (tried.has(name)) continue
+          tried.add(name)
+          queue.push(next)
+        }
+      }
     }
-    return undefined
+    return false
   }
 
-  /** Everything from the beginning, with first choices after `changed`. The first turn that differs, if one does. */
-  #replay(changed: number): number | undefined {
+  /** Everything from the beginning with these choices. The first turn that differs, if one does. */
+  #replay(choices: ReadonlyArray<Choices>): number | undefined {
     this.#run = new ModelRun(this.#setting)
-    for (const [position, { isRefused, order, server, turn }] of this.#played.entries()) {
-      const choices = position > changed ? { order: [], isRefused: false } : { order, isRefused }
-      const played = { turn, server, ...choices, followed: this.#run.follow(turn, server, choices) }
-      this.#played[position] = played
-      if (!agrees(played)) return position
+    let mismatch: number | undefined
+    for (const [position, { server, turn }] of this.#played.entries()) {
+      const { isRefused, order } = choices[position]!
+      const followed =
+        mismatch === undefined
+          ? this.#run.follow(turn, server, { order, isRefused })
+          : { ...this.#played[position]!.followed, choices: [], isRefusedOnlyThere: false }
+      this.#played[position] = { turn, server, order, isRefused, followed }
+      if (mismatch === undefined && !agrees(this.#played[position])) mismatch = position
     }
-    return undefined
+    return mismatch
   }
 }
 
-/** So often a turn is looked for other choices, before the two are said to disagree. */
-const attempts = 1_000
+/** So many histories are tried, before the two are said to disagree. */
+const attempts = 3_000
+
+const firstChoices: Choices = { order: [], isRefused: false }
+
+/** The same as at this turn but for one of them: those after it as they come. */
+function* otherChoices({ followed, isRefused }: Played): Generator<Choices, void, void> {
+  // Refused on the server and not here: as if it had not begun, for it has read and written nothing there.
+  if (followed.isRefusedOnlyThere && !isRefused) yield { order: [], isRefused: true }
+  for (let index = followed.choices.length - 1; index >= 0; index--) {
+    const { of, taken } = followed.choices[index]!
+    const before = followed.choices.slice(0, index).map((choice) => choice.taken)
+    for (let other = 0; other < of; other++) if (other !== taken) yield { order: [...before, other], isRefused }
+  }
+}
 
 /** What the server chose, as far as it had a choice. */
 interface Choices {
@@ -201,12 +217,6 @@ export interface ModelSetting {
 interface Choice {
   readonly taken: number
   readonly of: number
-}
-
-/** The next order to try, the last choice changing first. */
-function nextOrder(choices: ReadonlyArray<Choice>): ReadonlyArray<number> | undefined {
-  const last = choices.findLastIndex(({ of, taken }) => taken + 1 < of)
-  return last === -1 ? undefined : [...choices.slice(0, last).map(({ taken }) => taken), choices[last]!.taken + 1]
 }
 
 /** The model on its own, or following what a server showed. */
@@ -353,7 +363,7 @@ export class ModelRun implements Player {
 
   #choose(of: number): number {
     if (of < 2) return 0
-    const taken = this.#order[this.#choices.length] ?? 0
+    const taken = Math.min(this.#order[this.#choices.length] ?? 0, of - 1)
     this.#choices.push({ taken, of })
     return taken
   }

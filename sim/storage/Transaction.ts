@@ -65,6 +65,8 @@ export interface RowWait {
   readonly isQueued: boolean
   /** It has found the version changed, and keeps its place while it waits for who holds a newer one. */
   isFollowing: boolean
+  /** When the wait began, somebody was changing the version. */
+  readonly hasMetChange: boolean
   releasedBy: Transaction | undefined
 }
 
