@@ -7,11 +7,11 @@ import type { ClientAnswered, ClientGaveUp, ClientRead } from "./Clients.ts"
 import { readYourWrites } from "./readYourWrites.ts"
 
 const answered = (document: unknown, client = "client-1"): Line => {
-  const fact: ClientAnswered = { _tag: "ClientAnswered", key: "k", body: "", answer: JSON.stringify(document) }
+  const fact: ClientAnswered = { _tag: "ClientAnswered", nth: 1, key: "k", body: "", answer: JSON.stringify(document) }
   return [1, client, fact]
 }
 const read = (what: ClientRead["what"], of: string, document: unknown, client = "client-1"): Line => {
-  const fact: ClientRead = { _tag: "ClientRead", what, of, answer: JSON.stringify(document) }
+  const fact: ClientRead = { _tag: "ClientRead", nth: 1, what, of, answer: JSON.stringify(document) }
   return [2, client, fact]
 }
 const notFound = { _tag: "NotFound", message: "there is no such thing" }

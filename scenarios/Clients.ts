@@ -31,9 +31,28 @@ export interface ClientsOptions {
   readonly desiredMax: number
 }
 
+/** A request goes out, once: without an answer to it, it may have been done. */
+export interface ClientAsked {
+  readonly _tag: "ClientAsked"
+  /** Counts what this process of the client sends. */
+  readonly nth: number
+  /** Empty when it only reads. */
+  readonly key: string
+  /** What is asked for: `["put", name, payload]`, `["get", what, of]`. */
+  readonly body: string
+}
+
+/** What was sent with that number is refused, as its key belongs to another request: it was certainly not done. */
+export interface ClientRefused {
+  readonly _tag: "ClientRefused"
+  readonly nth: number
+}
+
 /** What a client was told. `answer` is the canonical document, refusals included. */
 export interface ClientAnswered {
   readonly _tag: "ClientAnswered"
+  /** Of the `ClientAsked` that was answered. */
+  readonly nth: number
   readonly key: string
   readonly body: string
   readonly answer: string
@@ -53,13 +72,15 @@ export interface ClientGaveUp {
 /** What a client was shown. `answer` is the canonical document, refusals included. */
 export interface ClientRead {
   readonly _tag: "ClientRead"
+  /** Of the `ClientAsked` that was answered. */
+  readonly nth: number
   readonly what: "fleet" | "instance" | "instances" | "members" | "leases"
   /** The id of a fleet, the uid of an instance; empty when it asked for all. */
   readonly of: string
   readonly answer: string
 }
 
-const project = "shop"
+export const project = "shop"
 /** Patience differs: some wait for longer than a claim lasts. */
 const timeoutMillisMin = 2_000
 const timeoutMillisMax = 9_000
@@ -78,17 +99,22 @@ export const build = (world: World, options: ClientsOptions): void => {
   }
 }
 
-/** One request as it may be sent again and again. */
-interface Request {
-  readonly kind: "put" | "create" | "delete"
+interface Asking {
+  /** Empty when it only reads. */
   readonly key: string
   readonly body: string
+}
+
+/** One request as it may be sent again and again. */
+interface Request extends Asking {
+  readonly kind: "put" | "create" | "delete"
   /** The same route with another body: what must be refused under the same key. */
   readonly other: (() => Request) | undefined
   readonly send: (client: Client, key: string) => Effect.Effect<unknown, { readonly _tag: string }>
 }
 
-type Pick = () => Effect.Effect<Client>
+/** Whom to ask next, and the how-manieth asking of this process that is. */
+export type Pick = () => Effect.Effect<{ readonly client: Client; readonly nth: number }>
 
 const run = (
   world: World,
@@ -99,7 +125,12 @@ const run = (
   Effect.gen(function* () {
     const clients = yield* Effect.forEach(options.addresses, Clients.make)
     const uids: Array<string> = []
-    const pick = () => Effect.map(Random.nextIntBetween(0, clients.length - 1), (index) => clients[index] as Client)
+    let asked = 0
+    const pick = () =>
+      Effect.map(Random.nextIntBetween(0, clients.length - 1), (index) => ({
+        client: clients[index] as Client,
+        nth: ++asked
+      }))
     if (!isAsking) yield* Effect.sleep(options.untilMicros / 1_000)
     for (let nth = 0, dueMicros = 0; ; nth++) {
       const key = `${name}-${nth}`
@@ -272,7 +303,7 @@ const healed: Manner = { ...polite, isHealed: true }
 export const persist = (request: Request, pick: Pick, manner: Manner = polite): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     const what = `${request.kind} ${request.key}`
-    const answer = yield* insist(what, (client) => request.send(client, request.key), pick, manner)
+    const answer = yield* insist(what, request, (client) => request.send(client, request.key), pick, manner)
     if (answer === undefined) return false
     yield* answered(request, answer)
     return true
@@ -280,23 +311,33 @@ export const persist = (request: Request, pick: Pick, manner: Manner = polite): 
 
 const look = ({ of, send, what }: Read, pick: Pick, manner: Manner): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const answer = yield* insist(`get ${what} ${of}`, send, pick, manner)
+    const request = { key: "", body: canonicalJson(["get", what, of]) }
+    const answer = yield* insist(`get ${what} ${of}`, request, send, pick, manner)
     if (answer === undefined) return
-    yield* emit<ClientRead>({ _tag: "ClientRead", what, of, answer: canonicalJson(answer) })
+    const { document, nth } = answer
+    yield* emit<ClientRead>({ _tag: "ClientRead", nth, what, of, answer: canonicalJson(document) })
   })
 
 /** The first answer; undefined, and said so, when patience ends before it comes. */
-const insist = (what: string, send: Read["send"], pick: Pick, manner: Manner): Effect.Effect<unknown> =>
+const insist = (
+  what: string,
+  request: Asking,
+  send: Read["send"],
+  pick: Pick,
+  manner: Manner
+): Effect.Effect<Answer | undefined> =>
   Effect.gen(function* () {
     let because = ""
     const attempts = Effect.gen(function* () {
       for (let attempt = 0; manner.isHealed || attempt < attemptsMax; attempt++) {
         if (attempt > 0) manner.onRepeat()
-        const client = yield* pick()
+        const { client, nth } = yield* pick()
         const timeoutMillis = yield* patience
+        yield* asks(nth, request)
         const result = yield* Effect.result(Effect.timeoutOption(send(client), timeoutMillis))
-        if (result._tag === "Success" && result.success._tag === "Some") return result.success.value
-        if (result._tag === "Failure" && isAnswer(result.failure)) return result.failure
+        if (result._tag === "Success" && result.success._tag === "Some") return { nth, document: result.success.value }
+        if (result._tag === "Failure" && isAnswer(result.failure)) return { nth, document: result.failure }
+        if (result._tag === "Failure") yield* refused(nth, result.failure)
         because = result._tag === "Failure" ? result.failure._tag : "no answer"
         const pause = (yield* Random.next) * manner.pauseMillis * 2 ** Math.min(attempt, 3)
         yield* Effect.sleep(pause)
@@ -311,8 +352,18 @@ const insist = (what: string, send: Read["send"], pick: Pick, manner: Manner): E
     return answer
   })
 
-const answered = (request: Request, answer: unknown) =>
-  emit<ClientAnswered>({ _tag: "ClientAnswered", key: request.key, body: request.body, answer: canonicalJson(answer) })
+interface Answer {
+  readonly nth: number
+  readonly document: unknown
+}
+
+const asks = (nth: number, { body, key }: Asking) => emit<ClientAsked>({ _tag: "ClientAsked", nth, key, body })
+
+const answered = ({ body, key }: Asking, { document, nth }: Answer) =>
+  emit<ClientAnswered>({ _tag: "ClientAnswered", nth, key, body, answer: canonicalJson(document) })
+
+const refused = (nth: number, { _tag }: { readonly _tag: string }) =>
+  _tag === "KeyReused" ? emit<ClientRefused>({ _tag: "ClientRefused", nth }) : Effect.void
 
 const misbehave = (world: World, name: string, nth: number, request: Request, pick: Pick): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -321,7 +372,9 @@ const misbehave = (world: World, name: string, nth: number, request: Request, pi
     const effect = (kind: string) => world.kernel.facts.effect(`clients/${kind}`)
     if (strikes("abandoned")) {
       const after = (yield* Random.next) * 400
-      const outcome = yield* Effect.result(Effect.timeoutOption(request.send(yield* pick(), request.key), after))
+      const { client, nth } = yield* pick()
+      yield* asks(nth, request)
+      const outcome = yield* Effect.result(Effect.timeoutOption(request.send(client, request.key), after))
       if (outcome._tag === "Success" && outcome.success._tag === "None") effect("abandoned")
       return
     }
@@ -342,8 +395,13 @@ const misbehave = (world: World, name: string, nth: number, request: Request, pi
     if (strikes("duplicate-retry") && (yield* persist(request, pick))) effect("duplicate-retry")
     if (request.other === undefined || !strikes("other-body")) return
     const other = request.other()
-    const outcome = yield* Effect.result(Effect.timeoutOption(other.send(yield* pick(), request.key), yield* patience))
-    if (outcome._tag === "Success" && outcome.success._tag === "Some") yield* answered(other, outcome.success.value)
+    const asking = yield* pick()
+    yield* asks(asking.nth, other)
+    const outcome = yield* Effect.result(Effect.timeoutOption(other.send(asking.client, request.key), yield* patience))
+    if (outcome._tag === "Success" && outcome.success._tag === "Some") {
+      yield* answered(other, { nth: asking.nth, document: outcome.success.value })
+    }
+    if (outcome._tag === "Failure") yield* refused(asking.nth, outcome.failure)
     if (outcome._tag === "Failure" && outcome.failure._tag === "KeyReused") effect("other-body")
   })
 

@@ -12,6 +12,8 @@ import type { World } from "../sim/run/World.ts"
 import { answeredInTime } from "./answeredInTime.ts"
 import * as Clients from "./Clients.ts"
 import * as Cluster from "./ControlPlaneCluster.ts"
+import { fleetsLinearizable } from "./fleetsLinearizable.ts"
+import { keysLinearizable } from "./keysLinearizable.ts"
 import { readYourWrites } from "./readYourWrites.ts"
 
 /** What a story's faults can be drawn for. */
@@ -33,7 +35,7 @@ export interface Story {
   readonly faults: (draw: Draw, stage: Stage) => FaultPlan
   /** Default: every invariant of the control plane. */
   readonly invariants?: ReadonlyArray<Check>
-  /** What is judged of the clients' answers. Default: that they agree, come in time, and that what was written is read. */
+  /** What is judged of the clients' answers. Default: that they agree, come in time, that what was written is read, and that an order explains them. */
   readonly answers?: ReadonlyArray<Check>
   readonly marks?: ReadonlyArray<Mark>
   /** When it has recovered. Default: everything has settled. */
@@ -59,6 +61,14 @@ const recoveryMillis = 180_000
 const isRoutine = (label: string): boolean => routine.some((known) => label.startsWith(known))
 
 const routine = ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge"]
+
+const answers: ReadonlyArray<Check> = [
+  toCheck(Clients.answersAgree),
+  toCheck(answeredInTime),
+  toCheck(readYourWrites),
+  keysLinearizable,
+  fleetsLinearizable
+]
 
 export const make = (story: Story): Scenario.Scenario => {
   const safetyMillis = story.safetyMillis ?? 60_000
@@ -97,10 +107,7 @@ export const make = (story: Story): Scenario.Scenario => {
           fault
         })
       }),
-    invariants: [
-      ...(story.invariants ?? all),
-      ...(story.answers ?? [toCheck(Clients.answersAgree), toCheck(answeredInTime), toCheck(readYourWrites)])
-    ],
+    invariants: [...(story.invariants ?? all), ...(story.answers ?? answers)],
     marks: story.marks ?? [],
     liveness: { withinMillis: recoveryMillis, quietMillis: 15_000, noise: (label) => !isRoutine(label) }
   })

@@ -41,7 +41,8 @@ export const readYourWrites: Invariant<State> = {
         const read = fact as ClientRead
         const known = knownTo(state, node)
         const problem = judge(known, state.asked, read)
-        if (problem !== undefined) return new Violation(`${node} read ${problem}`, { ...read })
+        const { nth: _nth, ...evidence } = read
+        if (problem !== undefined) return new Violation(`${node} read ${problem}`, evidence)
         for (const document of documentsOf(read)) learn(known, document)
         return state
       }

@@ -14,7 +14,7 @@ at the same time. Exactly seven are deleted, then exactly one: never fewer live 
     const scale = Effect.gen(function* () {
       const clients = yield* Effect.forEach(addresses, Clients.make)
       let nth = 0
-      const pick = () => Effect.sync(() => clients[nth++ % clients.length] as Clients.Client)
+      const pick = () => Effect.sync(() => ({ client: clients[nth++ % clients.length] as Clients.Client, nth }))
       yield* persist(putFleet("scale-10", "ten", 10), pick)
       yield* Effect.sleep("30 seconds")
       yield* persist(putFleet("scale-3", "ten", 3), pick)

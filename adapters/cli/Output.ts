@@ -68,7 +68,7 @@ export class Status {
 export const verdictTable = (summary: Summary): string => {
   const width = Math.max(10, ...summary.scenarios.map(({ scenario }) => scenario.length))
   const rows = summary.scenarios.map(({ failed, faultKinds: kinds, marks, passed, scenario, virtualSeconds }) => {
-    const met = Object.values(marks).filter(({ holds }) => holds > 0).length
+    const met = Object.values(marks).filter(({ holds, kind }) => kind !== "judged" && holds > 0).length
     const verdict = failed === 0 ? paint("green", "passed") : paint("red", "FAILED")
     return [
       verdict,
@@ -81,8 +81,18 @@ export const verdictTable = (summary: Summary): string => {
     ].join("  ")
   })
   const head = `        ${"scenario".padEnd(width)}  passed  failed    virtual  faults   marks`
-  return [paint("bold", head), ...rows].join("\n")
+  return [paint("bold", head), ...rows, ...undecided(summary)].join("\n")
 }
+
+/** What invariants could not judge within their bounds, which is neither passed nor failed. */
+const undecided = ({ scenarios }: Summary): ReadonlyArray<string> =>
+  scenarios.flatMap(({ marks, scenario }) =>
+    Object.entries(marks).flatMap(([invariant, { holds, kind, visits }]) =>
+      kind === "judged" && holds < visits
+        ? [`undecided: ${invariant} in ${scenario}, ${visits - holds} of ${visits} histories`]
+        : []
+    )
+  )
 
 /** How often each kind of fault changed something; of those that were expected to, also that they never did. */
 export const effectTable = (effects: Readonly<Record<string, number>>, isExpected: (kind: string) => boolean): string =>

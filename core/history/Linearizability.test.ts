@@ -7,8 +7,10 @@ import * as Counter from "./models/Counter.ts"
 import * as ElementSet from "./models/ElementSet.ts"
 import { keyed, type KeyedInput } from "./models/Keyed.ts"
 import * as Lock from "./models/Lock.ts"
+import * as Once from "./models/Once.ts"
 import * as Queue from "./models/Queue.ts"
 import * as Register from "./models/Register.ts"
+import * as VersionedRegister from "./models/VersionedRegister.ts"
 
 const register = Register.register({ initial: 0 })
 
@@ -77,6 +79,35 @@ const locks = (lifetime: number | undefined): Kind<unknown, Lock.Input, Lock.Out
     outputs: ({ _tag }) => (_tag === "Acquire" ? [...tokens, false] : [true, false])
   })
 
+/** Of two holders, who are told apart. */
+const ownedLocks: Kind<unknown, Lock.Input, Lock.Output> = kindOf({
+  model: Lock.lock,
+  inputs: ["a", "b"].flatMap((holder) => [
+    { _tag: "Acquire", holder, lifetime: undefined } as const,
+    { _tag: "Acquire", holder, lifetime: undefined } as const,
+    ...tokens.flatMap((token) => [
+      { _tag: "Renew", holder, token, lifetime: undefined } as const,
+      { _tag: "Release", holder, token } as const
+    ])
+  ]),
+  outputs: ({ _tag }) => (_tag === "Acquire" ? [...tokens, false] : [true, false])
+})
+
+const versions: Kind<unknown, VersionedRegister.Input, VersionedRegister.Output> = kindOf({
+  model: VersionedRegister.versionedRegister,
+  inputs: [{ _tag: "Read" }, ...two.map((value) => ({ _tag: "Write", value }) as const)],
+  outputs: ({ _tag }) =>
+    [0, 1, 2, 3].flatMap((version) =>
+      (version === 0 ? [null] : two).flatMap((value) => (_tag === "Write" && version === 0 ? [] : [{ version, value }]))
+    )
+})
+
+const onces: Kind<unknown, Once.Input, Once.Output> = kindOf({
+  model: Once.once,
+  inputs: [{ request: "a" }, { request: "a" }, { request: "b" }],
+  outputs: () => ["refused", { answer: 1 }, { answer: 2 }]
+})
+
 const maps: Kind<unknown, KeyedInput<Register.Input>, Register.Output> = kindOf({
   model: keyed(register),
   inputs: registers.inputs.flatMap((input) => ["x", "y"].map((key) => ({ key, input }))),
@@ -90,6 +121,9 @@ describe("the search for one order", () => {
   agrees("a set", sets)
   agrees("a queue", queues)
   agrees("a lock, without times", locks(undefined))
+  agrees("a lock that knows its holders", ownedLocks)
+  agrees("a register that counts its changes", versions)
+  agrees("what is done once", onces)
   agrees("two registers, judged apart", maps)
   agrees("two registers, judged as one", maps, { isWhole: true })
 

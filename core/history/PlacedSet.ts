@@ -8,6 +8,8 @@
 import type { MemoryBudget } from "./MemoryBudget.ts"
 
 const chunkInts = 1 << 16
+/** The first grows to that: most histories are short. */
+const firstInts = 1 << 9
 /** hash, state, first word, count of words */
 const headInts = 4
 const full = -1
@@ -104,11 +106,21 @@ export class PlacedSet {
   #write(hash: number, state: number): number | undefined {
     const count = Math.max(0, this.#high - this.#low + 1)
     const ints = headInts + count + this.#words.length - this.#answeredWords
+    const only = this.#chunks.length === 1 ? this.#chunks[0]! : undefined
+    if (only !== undefined && only.length < chunkInts && this.#chunkUsed + ints > only.length) {
+      const length = Math.min(chunkInts, Math.max(2 * only.length, 2 ** Math.ceil(Math.log2(this.#chunkUsed + ints))))
+      if (!this.#memory.take((length - only.length) * 4)) return undefined
+      this.#bytes += (length - only.length) * 4
+      const grown = new Int32Array(length)
+      grown.set(only)
+      this.#chunks[0] = grown
+    }
     if (this.#chunkUsed + ints > chunkInts) {
       // More than two million operations without an answer: no search would come to an end with them.
-      if (ints > chunkInts || !this.#memory.take(chunkInts * 4)) return undefined
-      this.#bytes += chunkInts * 4
-      this.#chunks.push(new Int32Array(chunkInts))
+      const length = this.#chunks.length > 0 || ints > firstInts ? chunkInts : firstInts
+      if (ints > chunkInts || !this.#memory.take(length * 4)) return undefined
+      this.#bytes += length * 4
+      this.#chunks.push(new Int32Array(length))
       this.#chunkUsed = 0
     }
     const chunk = this.#chunks.at(-1)!

@@ -8,8 +8,10 @@ import * as Counter from "./models/Counter.ts"
 import * as ElementSet from "./models/ElementSet.ts"
 import { keyed } from "./models/Keyed.ts"
 import * as Lock from "./models/Lock.ts"
+import * as Once from "./models/Once.ts"
 import * as Queue from "./models/Queue.ts"
 import * as Register from "./models/Register.ts"
+import * as VersionedRegister from "./models/VersionedRegister.ts"
 
 export type Judgement =
   | { readonly _tag: "Linearizable" }
@@ -99,7 +101,14 @@ export const checkables: ReadonlyArray<Checkable> = [
   toCheckable("lock", "a lock that expires, with fencing tokens", Lock.lock, Lock.dialect),
   toCheckable("counter", "a number that is added to", Counter.counter, Counter.dialect),
   toCheckable("set", "elements that come and go", ElementSet.elementSet, ElementSet.dialect),
-  toCheckable("queue", "first in, first out", Queue.queue, Queue.dialect)
+  toCheckable("queue", "first in, first out", Queue.queue, Queue.dialect),
+  toCheckable(
+    "versioned-register",
+    "one value, and how often it has changed",
+    VersionedRegister.versionedRegister,
+    VersionedRegister.dialect
+  ),
+  toCheckable("once", "requests of which one is carried out (an idempotency key)", Once.once, Once.dialect)
 ]
 
 function whereOf<Input, Output>({ process, where }: Operation<Input, Output>): string {

@@ -8,10 +8,13 @@ import type { Envelope } from "../facts/Envelope.ts"
 export class Violation {
   readonly message: string
   readonly evidence: Readonly<Record<string, unknown>>
+  /** The fact that shows it, where that is not the one at which it was found. */
+  readonly shownBy: Pick<Envelope, "id" | "atMicros"> | undefined
 
-  constructor(message: string, evidence: Readonly<Record<string, unknown>>) {
+  constructor(message: string, evidence: Readonly<Record<string, unknown>>, shownBy?: Violation["shownBy"]) {
     this.message = message
     this.evidence = evidence
+    this.shownBy = shownBy
   }
 }
 
@@ -30,8 +33,22 @@ export interface Invariant<S> {
 export interface Check {
   readonly name: string
   readonly states: string
-  /** Starts a fold; each call takes the next fact and returns the first violation. */
-  readonly start: () => (envelope: Envelope) => Violation | undefined
+  /** Starts a fold. */
+  readonly start: () => Judge
+}
+
+export interface Judge {
+  /** Takes the next fact; the first violation. */
+  readonly step: (envelope: Envelope) => Violation | undefined
+  /** What only the whole can show, once the last fact was told. */
+  readonly end?: () => Judgement
+}
+
+/** Of the whole: how many parts of it were there to judge, and how many could be. */
+export interface Judgement {
+  readonly violation: Violation | undefined
+  readonly judged: number
+  readonly decided: number
 }
 
 export const toCheck = <S>(invariant: Invariant<S>): Check => ({
@@ -39,11 +56,13 @@ export const toCheck = <S>(invariant: Invariant<S>): Check => ({
   states: invariant.states,
   start: () => {
     let state = invariant.initial()
-    return (envelope) => {
-      const next = invariant.step(state, envelope)
-      if (next instanceof Violation) return next
-      state = next
-      return undefined
+    return {
+      step: (envelope) => {
+        const next = invariant.step(state, envelope)
+        if (next instanceof Violation) return next
+        state = next
+        return undefined
+      }
     }
   }
 })

@@ -16,9 +16,9 @@ export type Line = readonly [seconds: number, node: string, fact: DomainFact, in
 
 /** What the invariant says to the story: the message of the first violation, or "holds". */
 export const told = <S>(invariant: Invariant<S>, ...lines: ReadonlyArray<Line>): string => {
-  const fold = toCheck(invariant).start()
+  const judge = toCheck(invariant).start()
   for (const envelope of envelopes(lines)) {
-    const violation = fold(envelope)
+    const violation = judge.step(envelope)
     if (violation !== undefined) return violation.message
   }
   return "holds"

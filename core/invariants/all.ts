@@ -15,6 +15,7 @@ import { leaseExclusion } from "./leaseExclusion.ts"
 import { leaseFencing } from "./leaseFencing.ts"
 import { leaseOverrun } from "./leaseOverrun.ts"
 import { leaseRows } from "./leaseRows.ts"
+import { leasesLinearizable } from "./leasesLinearizable.ts"
 import { memberIncarnations } from "./memberIncarnations.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
@@ -25,6 +26,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(leaseFencing),
   toCheck(leaseOverrun),
   toCheck(leaseRows),
+  leasesLinearizable,
   toCheck(memberIncarnations),
   toCheck(fencedWrites),
   toCheck(bucketPlacement),

@@ -25,9 +25,9 @@ import * as Mark from "../facts/Mark.ts"
 import * as Metrics from "../Metrics.ts"
 import { essential } from "../node/essential.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
-import { type Fence, Storage } from "../ports/Storage.ts"
+import { type Fence, Storage, type StorageError } from "../ports/Storage.ts"
 import * as Lease from "./Lease.ts"
-import type { ActingAs, StoppedActing } from "./LeaseFacts.ts"
+import type { ActingAs, LeasesAsked, LeasesTold, StoppedActing } from "./LeaseFacts.ts"
 
 const lostWhileRenewing = Mark.sometimes("lease given up while a renewal is in flight")
 const lostToAnother = Mark.sometimes("lease found lost by its renewal")
@@ -94,6 +94,32 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
   const someCandidate = Latch.makeUnsafe(false)
   const someHeld = Latch.makeUnsafe(false)
   let isRenewing = false
+  let asks = 0
+
+  /** Says what is asked of the store, and what it answers. */
+  const said = <A>(
+    what: LeasesAsked["what"],
+    leases: ReadonlyArray<Fence>,
+    statement: Effect.Effect<ReadonlyArray<A>, StorageError>,
+    fenceOf: (granted: A) => Fence
+  ) =>
+    Effect.suspend(() => {
+      const ask = ++asks
+      const durationMicros = profile.durationMillis * 1_000
+      const asked: LeasesAsked = { _tag: "LeasesAsked", ask, what, holder, durationMicros, leases }
+      tell(asked)
+      const told = (granted: LeasesTold["granted"]): LeasesTold => ({ _tag: "LeasesTold", ask, granted })
+      return statement.pipe(
+        Effect.tap((granted) =>
+          Effect.sync(() =>
+            tell(told(what !== "acquire" && granted.length === leases.length ? "all" : granted.map(fenceOf)))
+          )
+        ),
+        Effect.tapError(({ reason }) =>
+          reason._tag === "UnknownOutcome" ? Effect.void : Effect.sync(() => tell(told(null)))
+        )
+      )
+    })
 
   /**
    * Says for how long the node may act, at the most, under leases that were all acquired or renewed at once. In one piece: a
@@ -111,7 +137,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
 
   /** In a fiber of its own, because those who release are being interrupted, and bounded, because they wait for it. */
   const release = (fence: Fence) =>
-    Lease.release(once, { fence, holder }).pipe(
+    said("release", [fence], Lease.release(once, { fence, holder }), () => fence).pipe(
       Effect.timeoutOption(attemptTimeout),
       Effect.catchTag("StorageError", (error) => Effect.logDebug(`${fence.lease}: not released`, error.message)),
       Effect.forkIn(scope),
@@ -124,7 +150,8 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     const keys = [...candidates.keys()].filter((key) => !taken.some((row) => row.key === key))
     if (keys.length === 0) return
     yield* FaultPoint.here("lease/acquire/looked")
-    const won = yield* Lease.acquire(once, { keys, holder, profile })
+    const wanted = keys.map((lease) => ({ lease, epoch: 0 }))
+    const won = yield* said("acquire", wanted, Lease.acquire(once, { keys, holder, profile }), ({ fence }) => fence)
     yield* FaultPoint.here("lease/acquire/won")
     // From here on in one piece: an attempt that ran out of time between the two would hold a lease that nobody works under.
     yield* Effect.uninterruptible(begin(won, sentAtMicros))
@@ -159,7 +186,13 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     const leases = [...held.values()]
     const sentAtMicros = yield* monotonicMicros
     yield* FaultPoint.here("lease/renew/sent")
-    const renewed = yield* Lease.renew(once, { held: leases.map((lease) => lease.fence), holder, profile })
+    const fences = leases.map((lease) => lease.fence)
+    const renewed = yield* said(
+      "renew",
+      fences,
+      Lease.renew(once, { held: fences, holder, profile }),
+      (kept) => kept.fence
+    )
     yield* FaultPoint.here("lease/renew/answered")
     yield* Metric.update(Metrics.leaseRenewalSeconds, ((yield* monotonicMicros) - sentAtMicros) / 1_000_000)
     const stillHeld: Array<Held> = []

@@ -2,8 +2,7 @@
  * One run of a scenario: build, safety phase with faults, liveness phase without, verdict. A pure function of the
  * request: same request, same result, digest included.
  */
-import type { Envelope } from "../../core/facts/Envelope.ts"
-import type { Check } from "../../core/invariants/Invariant.ts"
+import type { Check, Judge, Judgement } from "../../core/invariants/Invariant.ts"
 import { causeOf } from "../host/causeOf.ts"
 import type { OnChoicePoint } from "../kernel/ChoicePoint.ts"
 import * as Deviations from "../kernel/Deviations.ts"
@@ -110,7 +109,7 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
   options.onWorld?.(world)
   for (const mark of scenario.marks) world.marks.set(mark.name, { kind: mark.kind, visits: 0, holds: 0 })
   const parameters = { ...drawParameters(scenario, world), ...request.parameters }
-  watch(world, scenario.invariants)
+  const judges = watch(world, scenario.invariants)
   armFaultPoints(world)
   const built = scenario.build(world, parameters) ?? { converged: () => true }
   const plan = request.plan ?? scenario.faults(world.draw.child("faults"), world, parameters)
@@ -120,7 +119,7 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
   options.onDrawn?.({ parameters, plan })
   const nemesis = new Nemesis(world, plan, kinds)
   nemesis.start()
-  const verdict = play(world, scenario, built, request, nemesis)
+  const verdict = atTheEnd(world, judges, play(world, scenario, built, request, nemesis))
   const { facts } = world.kernel
   return {
     request,
@@ -144,28 +143,50 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
   }
 }
 
-function watch(world: World, invariants: ReadonlyArray<Check>): void {
-  for (const invariant of invariants) {
-    const judge = invariant.start()
-    const step = (envelope: Envelope) => {
-      try {
-        return judge(envelope)
-      } catch (error) {
-        // Not a matter of whoever told the fact, into whose fiber it would go.
-        return void world.crash({ node: `the invariant ${invariant.name}`, cause: causeOf(error) })
-      }
-    }
+type Judges = ReadonlyArray<{ readonly name: string; readonly judge: Judge }>
+
+function watch(world: World, invariants: ReadonlyArray<Check>): Judges {
+  const judges = invariants.map((invariant) => ({ name: invariant.name, judge: invariant.start() }))
+  for (const { judge, name } of judges) {
     world.subscribe((envelope) => {
-      const violation = step(envelope)
+      const violation = judging(world, name, () => judge.step(envelope))
       if (violation === undefined) return
       world.violate({
-        invariant: invariant.name,
+        invariant: name,
         message: violation.message,
         evidence: violation.evidence,
-        factId: envelope.id
+        factId: violation.shownBy?.id ?? envelope.id
       })
     })
   }
+  return judges
+}
+
+/** What an invariant throws is not a matter of whoever told the fact, into whose fiber it would go. */
+function judging<A>(world: World, name: string, judge: () => A): A | undefined {
+  try {
+    return judge()
+  } catch (error) {
+    world.crash({ node: `the invariant ${name}`, cause: causeOf(error) })
+    return undefined
+  }
+}
+
+/** What only the whole run can show counts for more than that it stalled. */
+function atTheEnd(world: World, judges: Judges, verdict: Verdict): Verdict {
+  if (verdict._tag !== "passed" && verdict._tag !== "stalled") return verdict
+  for (const { judge, name } of judges) {
+    if (judge.end === undefined) continue
+    const judgement: Judgement | undefined = judging(world, name, judge.end)
+    if (judgement === undefined) return endingOf(world) ?? verdict
+    const { decided, judged, violation } = judgement
+    world.marks.set(name, { kind: "judged", visits: judged, holds: decided })
+    if (violation === undefined) continue
+    const { evidence, message, shownBy } = violation
+    const { atMicros, id } = shownBy ?? { atMicros: world.nowMicros, id: world.kernel.facts.count }
+    return { _tag: "violated", invariant: name, message, evidence, factId: id, atMicros }
+  }
+  return verdict
 }
 
 function play(world: World, scenario: Scenario, built: Built, request: RunRequest, nemesis: Nemesis): Verdict {

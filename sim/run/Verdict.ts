@@ -44,7 +44,8 @@ export type Verdict =
     }
 
 export interface MarkCount {
-  readonly kind: "sometimes" | "always" | "reachable" | "unreachable"
+  /** Judged: the parts of a run that an invariant judges at its end, of which it could decide so many. */
+  readonly kind: "sometimes" | "always" | "reachable" | "unreachable" | "judged"
   /** How often the code came by, and how often the condition held. */
   readonly visits: number
   readonly holds: number

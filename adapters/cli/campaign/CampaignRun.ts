@@ -78,7 +78,11 @@ const VerdictLine = Schema.Union([
   Schema.TaggedStruct("crashed", { node: Schema.String, cause: Schema.String, atMicros }),
   Schema.TaggedStruct("escaped", { api: Schema.String, remedy: Schema.String, stack: Schema.String, atMicros })
 ])
-const MarkLine = Schema.Tuple([Schema.Literals(["sometimes", "always", "reachable", "unreachable"]), count, count])
+const MarkLine = Schema.Tuple([
+  Schema.Literals(["sometimes", "always", "reachable", "unreachable", "judged"]),
+  count,
+  count
+])
 
 /** A run as a line of a store. */
 export const RunLine = Schema.TaggedStruct("Run", {

@@ -3,22 +3,26 @@
  *
  * - K1 It is granted where it is free, was given back, or may have expired. Refused where it is held and may not have expired.
  * - K2 What a holder does under its token is accepted as long as no later token has been granted, expired or not.
- * - K3 Time is exact: from when each operation may have happened follows when the lock may have expired, over the whole order, since
+ * - K3 Where it is told who asks, the holder is granted it again whenever it likes, and nobody else does anything under its token.
+ * - K4 Time is exact: from when each operation may have happened follows when the lock may have expired, over the whole order, since
  *   only the present and the expiry matter (the zones of timed automata, Alur and Dill 1994, with these two clocks). Where a history has
  *   no times, a lock with a time to live may have expired at any moment.
  */
 import { type Dialect, Misspelt, requireNumber } from "../Dialect.ts"
 import type { Model, Times } from "../Model.ts"
-import { canonicalJson } from "../../json/canonicalJson.ts"
 import { hashText, showValue, type Value } from "../Value.ts"
 
-export type Input =
-  /** `lifetime` is in the unit of the history's times; without it the lock does not expire. */
-  | { readonly _tag: "Acquire"; readonly lifetime: number | undefined }
+export type Input = {
+  /** Who asks, where it is told. */
+  readonly holder?: string
+} & (
+  | /** `lifetime` is in the unit of the history's times; without it the lock does not expire. */
+    { readonly _tag: "Acquire"; readonly lifetime: number | undefined }
   | { readonly _tag: "Renew"; readonly token: number; readonly lifetime: number | undefined }
   | { readonly _tag: "Release"; readonly token: number }
   /** Something that is done under the lock, and refused to those who hold it no more. */
   | { readonly _tag: "Use"; readonly token: number }
+)
 
 /** Of `Acquire` the token, or false where it was refused; of the others whether it was accepted. */
 export type Output = number | boolean
@@ -38,6 +42,8 @@ interface Bounds {
 
 interface State {
   readonly isHeld: boolean
+  /** Who was last granted it, where that was told. */
+  readonly holder: string | undefined
   /** The highest that was granted; of one whose answer was lost it is only known that it is higher than `below`. */
   readonly token: number | undefined
   readonly below: number
@@ -51,15 +57,30 @@ const nowhere: Zone = { now: anywhere, expiry: anywhere, left: anywhere }
 
 export const lock: Model<State, Input, Output> = {
   name: "lock",
-  initial: { isHeld: false, token: -Infinity, below: -Infinity, lifetime: undefined, zone: nowhere },
+  initial: { isHeld: false, holder: undefined, token: -Infinity, below: -Infinity, lifetime: undefined, zone: nowhere },
   step: (before, input, output, times) => {
     const zone = passed(before.zone, times)
     if (zone === undefined) return undefined
     const state = { ...before, zone }
-    return input._tag === "Acquire" ? acquire(state, input.lifetime, output) : act(state, input, output)
+    return input._tag === "Acquire" ? acquire(state, input, output) : act(state, input, output)
   },
-  equals: (left, right) => textOf(left) === textOf(right),
-  hash: (state) => hashText(textOf(state)),
+  equals: (left, right) =>
+    left.isHeld === right.isHeld &&
+    left.holder === right.holder &&
+    left.token === right.token &&
+    left.below === right.below &&
+    left.lifetime === right.lifetime &&
+    isSame(left.zone.now, right.zone.now) &&
+    isSame(left.zone.expiry, right.zone.expiry) &&
+    isSame(left.zone.left, right.zone.left),
+  hash: ({ below, holder, isHeld, lifetime, token, zone: { expiry, left, now } }) => {
+    let hash = holder === undefined ? 0 : hashText(holder)
+    hash = mixed(mixed(hash, isHeld ? 1 : 0), token ?? -1)
+    hash = mixed(mixed(hash, below), lifetime ?? -1)
+    hash = mixed(mixed(hash, now.least), now.most)
+    hash = mixed(mixed(hash, expiry.least), expiry.most)
+    return mixed(mixed(hash, left.least), left.most)
+  },
   // Whatever is answered tells when it is, and so when the lock may expire.
   changesNothing: ({ _tag }, output) => _tag === "Use" && output === undefined,
   describe: (input, output) => {
@@ -77,14 +98,16 @@ export const lock: Model<State, Input, Output> = {
     const known = token === undefined ? "under a token that nobody was told" : `under token ${token}`
     if (expiry.least === -Infinity) return `the lock is held ${known}`
     if (expiry.least === Infinity) return `the lock is held ${known}, without end`
-    const until = expiry.least === expiry.most ? `at ${expiry.least}` : `between ${expiry.least} and ${expiry.most}`
+    const [least, most] = [shown(expiry.least), shown(expiry.most)]
+    const until = least === most ? `at ${least}` : `between ${least} and ${most}`
     return `the lock is held ${known}, to expire ${until}`
   }
 }
 
 export const dialect: Dialect<Input, Output> = {
   operations: {
-    acquire: "how long for, in the unit of `time`, or null; the answer's is the token, and fail where it was refused",
+    acquire:
+      "how long for, in the unit of `time`, or null, or [how long for, by whom]: who holds it may have it again; the answer's is the token, and fail where it was refused",
     renew: "the token, or [token, how long for]; the answer is ok or fail",
     release: "the token; the answer is ok or fail",
     use: "the token under which something was done; the answer is ok or fail"
@@ -93,9 +116,13 @@ export const dialect: Dialect<Input, Output> = {
     if (answer === "fail" && hasError) return "nothing"
     const accepted = answer === "unknown" ? undefined : answer === "ok"
     if (f === "acquire") {
-      const lifetime = value === null ? undefined : requireNumber("its value", value)
+      const [asked, holder, ...more]: ReadonlyArray<Value> = Array.isArray(value) ? value : [value]
+      if (more.length > 0 || (holder !== undefined && typeof holder !== "string"))
+        throw new Misspelt(`its value is how long for, or [how long for, by whom], not ${showValue(value)}`)
+      const lifetime = asked === null || asked === undefined ? undefined : requireNumber("its value", asked)
       const output = accepted === true ? requireNumber("the token", answered) : accepted
-      return { input: { _tag: "Acquire", lifetime }, output }
+      const input: Input = { _tag: "Acquire", lifetime }
+      return { input: holder === undefined ? input : { ...input, holder }, output }
     }
     if (f === "renew") {
       const [token, lifetime, ...more]: ReadonlyArray<Value> = Array.isArray(value) ? value : [value]
@@ -112,16 +139,22 @@ export const dialect: Dialect<Input, Output> = {
   }
 }
 
-function acquire(state: State, lifetime: number | undefined, output: Output | undefined): State | undefined {
+function acquire(
+  state: State,
+  { holder, lifetime }: Input & { readonly _tag: "Acquire" },
+  output: Output | undefined
+): State | undefined {
   const { isHeld, zone } = state
+  const isOwn = holder !== undefined && holder === state.holder
   if (output === false || output === true) {
-    const unexpired = isHeld ? tight({ ...zone, left: cut(zone.left, { least: 0, most: Infinity }) }) : undefined
+    const unexpired =
+      isHeld && !isOwn ? tight({ ...zone, left: cut(zone.left, { least: 0, most: Infinity }) }) : undefined
     return output || unexpired === undefined ? undefined : { ...state, zone: unexpired }
   }
-  const expired = isHeld ? tight({ ...zone, left: cut(zone.left, { least: -Infinity, most: 0 }) }) : zone
+  const expired = isHeld && !isOwn ? tight({ ...zone, left: cut(zone.left, { least: -Infinity, most: 0 }) }) : zone
   const highest = state.token ?? state.below
   if (expired === undefined || (output !== undefined && output <= highest)) return undefined
-  return { isHeld: true, token: output, below: highest, lifetime, zone: until(expired, lifetime) }
+  return { isHeld: true, holder, token: output, below: highest, lifetime, zone: until(expired, lifetime) }
 }
 
 function act(
@@ -130,7 +163,8 @@ function act(
   output: Output | undefined
 ): State | undefined {
   const { below, isHeld, zone } = state
-  const isNewest = state.token === undefined ? input.token > below : input.token === state.token
+  const isAnothers = input.holder !== undefined && state.holder !== undefined && input.holder !== state.holder
+  const isNewest = !isAnothers && (state.token === undefined ? input.token > below : input.token === state.token)
   if (output === false) {
     if (!isNewest || !isHeld) return state
     const expired = tight({ ...zone, left: cut(zone.left, { least: -Infinity, most: 0 }) })
@@ -187,14 +221,18 @@ function isEmpty({ least, most }: Bounds): boolean {
   return least > most
 }
 
-function textOf({ below, isHeld, lifetime, token, zone: { expiry, left, now } }: State): string {
-  return canonicalJson(
-    [
-      isHeld ? 1 : 0,
-      token ?? "?",
-      below,
-      lifetime ?? "?",
-      ...[now, expiry, left].flatMap(({ least, most }) => [least, most])
-    ].map(String)
-  )
+/** Sums of fractions have digits that nobody wants to read. */
+function shown(time: number): number {
+  return Number(time.toFixed(6))
+}
+
+function isSame(left: Bounds, right: Bounds): boolean {
+  return left.least === right.least && left.most === right.most
+}
+
+function mixed(hash: number, number: number): number {
+  // Beyond 32 bits the high part counts too; what is infinite has a word of its own.
+  const word = Number.isFinite(number) ? number ^ ((number / 4_294_967_296) | 0) : number > 0 ? 0x2b7e1516 : 0x28aed2a6
+  const low = Math.imul(hash ^ word, 0x9e3779b1)
+  return low ^ (low >>> 15)
 }
