@@ -44,5 +44,8 @@ storageContract(
         Effect.provide(program, PostgresStorage.layer({ connection, tables, ...(patience === "long" ? patient : {}) }))
       )
     ),
-  oneSessionExceptions
+  {
+    ...oneSessionExceptions,
+    "interrupted after its COMMIT was sent, it goes on": "in one process it is over before anybody else has a turn"
+  }
 )
