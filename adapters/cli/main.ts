@@ -441,14 +441,27 @@ const migrate = Command.make(
     check: Flag.Boolean("check").pipe(
       Flag.withDescription("Alter nothing: only say whether this program can run on the schema"),
       Flag.withDefault(false)
+    ),
+    directory: Flag.String("directory").pipe(
+      Flag.withDescription("Where the embedded database is, which is used when there is no DATABASE_URL: ./data"),
+      Flag.optional
     )
   },
-  ({ check, runtimeRole }) =>
+  ({ check, directory, runtimeRole }) =>
     attempt(async () =>
-      console.log(await migrateCommand({ isCheck: check, runtimeRole: Option.getOrUndefined(runtimeRole) }))
+      console.log(
+        await migrateCommand({
+          isCheck: check,
+          runtimeRole: Option.getOrUndefined(runtimeRole),
+          directory: Option.getOrUndefined(directory),
+          say: (line) => console.log(line)
+        })
+      )
     )
 ).pipe(
-  Command.withDescription("Bring the database that DATABASE_URL names to this version of the schema, as its owner"),
+  Command.withDescription(
+    "Bring the database that DATABASE_URL names, or else the embedded one, to this version of the schema, as its owner"
+  ),
   Command.withExamples([
     {
       command: "stormglass migrate --runtime-role app",

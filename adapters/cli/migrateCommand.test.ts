@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { spawnSync } from "node:child_process"
+import fs from "node:fs"
+import os from "node:os"
 import path from "node:path"
 import { database, skipped } from "../postgres/Database.fixture.ts"
 
@@ -17,12 +19,10 @@ const stormglass = (url: string, ...args: ReadonlyArray<string>) => {
   return { status, said: `${stdout}${stderr}` }
 }
 
+const server = "database: the server that DATABASE_URL names\n"
+
 describe("migrate", () => {
   it("says what is wrong with DATABASE_URL", () => {
-    assert.deepStrictEqual(stormglass(""), {
-      status: 2,
-      said: "stormglass: DATABASE_URL: not set; postgres://owner:password@host:5432/database\n"
-    })
     for (const url of ["db", "http://db/app"]) {
       const { said, status } = stormglass(url)
       assert.strictEqual(status, 2)
@@ -30,10 +30,49 @@ describe("migrate", () => {
     }
   })
 
+  it.live(
+    "uses the embedded database where there is none, says which, and leaves it there",
+    () =>
+      Effect.gen(function* () {
+        const parent = yield* Effect.acquireRelease(
+          Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-migrate-"))),
+          (parent) => Effect.sync(() => fs.rmSync(parent, { recursive: true, force: true }))
+        )
+        const directory = path.join(parent, "data")
+        const which = `database: embedded (PGlite) in ${directory}, for this process alone; set DATABASE_URL to use a server\n`
+        const migrate = (...args: ReadonlyArray<string>) => stormglass("", "--directory", directory, ...args)
+        assert.deepStrictEqual(migrate("--check"), {
+          status: 2,
+          said: `${which}stormglass: ${directory}: there is no database; run \`stormglass migrate\`, or set DATABASE_URL\n`
+        })
+        assert.deepStrictEqual(migrate("--runtime-role", "app").status, 2)
+        assert.deepStrictEqual(fs.readdirSync(parent), [], "nothing is made by who only looks, or is refused")
+        assert.deepStrictEqual(migrate(), { status: 0, said: `${which}the schema went from version 0 to 1\n` })
+        assert.deepStrictEqual(migrate("--check"), {
+          status: 0,
+          said: `${which}the schema is what this program needs\n`
+        })
+        assert.deepStrictEqual(fs.readdirSync(parent), ["data"])
+        const { said, status } = stormglass("", "--directory", root)
+        assert.strictEqual(status, 2)
+        assert.match(said, /\nstormglass: .*: it holds something else than a database: name another directory[^\n]*\n$/)
+      }).pipe(Effect.scoped),
+    120_000
+  )
+
+  it("refuses a directory beside the server that it would use", () => {
+    const { said, status } = stormglass("postgres://me@127.0.0.1:1/app", "--directory", "data")
+    assert.strictEqual(status, 2)
+    assert.match(said, /^stormglass: --directory: DATABASE_URL names a server; unset it[^\n]*\n$/)
+  })
+
   it("says in one line that nobody listens, without the password", () => {
     const { said, status } = stormglass("postgres://me:secret@127.0.0.1:1/app", "--check")
     assert.strictEqual(status, 2)
-    assert.match(said, /^stormglass: database app on 127\.0\.0\.1:1 as me: no connection: .*ECONNREFUSED.*\n$/)
+    assert.match(
+      said.slice(server.length),
+      /^stormglass: database app on 127\.0\.0\.1:1 as me: no connection: .*ECONNREFUSED.*\n$/
+    )
     assert.notInclude(said, "secret")
   })
 
@@ -42,9 +81,12 @@ describe("migrate", () => {
       const { database: name, host, password, port, username } = yield* database
       const url = `postgres://${username}:${Redacted.value(password) as string}@${host}:${port}/${name}`
       assert.match(stormglass(url, "--check").said, /it has no schema; run `stormglass migrate` as its owner\n$/)
-      assert.deepStrictEqual(stormglass(url), { status: 0, said: "the schema went from version 0 to 1\n" })
-      assert.deepStrictEqual(stormglass(url), { status: 0, said: "the schema is version 1: nothing to do\n" })
-      assert.deepStrictEqual(stormglass(url, "--check"), { status: 0, said: "the schema is what this program needs\n" })
+      assert.deepStrictEqual(stormglass(url), { status: 0, said: `${server}the schema went from version 0 to 1\n` })
+      assert.deepStrictEqual(stormglass(url), { status: 0, said: `${server}the schema is version 1: nothing to do\n` })
+      assert.deepStrictEqual(stormglass(url, "--check"), {
+        status: 0,
+        said: `${server}the schema is what this program needs\n`
+      })
     }).pipe(Effect.scoped)
   )
 })

@@ -1,34 +1,85 @@
-/** `stormglass migrate`: brings the database of `DATABASE_URL` to this program's version, or only looks whether it is there. */
+/**
+ * `stormglass migrate`: brings a database to this program's version, or only looks whether it is there: that of `DATABASE_URL`, or
+ * else the embedded one.
+ */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import fs from "node:fs"
+import path from "node:path"
+import { type Choice, announce, chooseDatabase } from "../pglite/chooseDatabase.ts"
+import type { DataDirectoryRefused } from "../pglite/DataDirectory.ts"
+import type { ConnectionSettings } from "../postgres/PostgresStorage.ts"
 import { UsageError } from "./Usage.ts"
 
 export interface MigrateOptions {
   readonly runtimeRole: string | undefined
   readonly isCheck: boolean
+  /** Of the embedded database. Default `./data`. */
+  readonly directory: string | undefined
+  /** Told in one line, before anything is done, which database it is. */
+  readonly say: (line: string) => void
 }
 
+const defaultDirectory = "./data"
+
 /** What happened, in one line. Throws `UsageError` with what is wrong with the database. */
-export const migrateCommand = async ({ isCheck, runtimeRole }: MigrateOptions): Promise<string> => {
-  const url = process.env["DATABASE_URL"]?.trim() ?? ""
-  if (url === "") throw new UsageError("DATABASE_URL: not set; postgres://owner:password@host:5432/database")
-  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
-    throw new UsageError("DATABASE_URL: not a URL such as postgres://owner:password@host:5432/database")
+export const migrateCommand = async (options: MigrateOptions): Promise<string> => {
+  const { directory, isCheck, runtimeRole, say } = options
+  const choice = chooseDatabase(process.env, directory ?? defaultDirectory)
+  refuse(choice, options)
+  say(announce(choice))
+  if (choice._tag === "Embedded" && isCheck && !fs.existsSync(path.join(choice.directory, "PG_VERSION"))) {
+    throw new UsageError(`${choice.directory}: there is no database; run \`stormglass migrate\`, or set DATABASE_URL`)
   }
   // The driver is loaded by those who need it: a sweep does not.
   const { migrate, requireReady } = await import("../postgres/migrate.ts")
-  const connection = { url: Redacted.make(url) }
-  const done = isCheck
-    ? Effect.as(requireReady({ connection }), "the schema is what this program needs")
-    : Effect.map(migrate({ connection, ...(runtimeRole === undefined ? {} : { runtimeRole }) }), ({ from, to }) =>
-        from === to ? `the schema is version ${to}: nothing to do` : `the schema went from version ${from} to ${to}`
-      )
+  const open = await openerOf(choice)
+  const done = Effect.scoped(
+    Effect.flatMap(open, (connection) =>
+      isCheck
+        ? Effect.as(requireReady({ connection }), "the schema is what this program needs")
+        : Effect.map(migrate({ connection, ...(runtimeRole === undefined ? {} : { runtimeRole }) }), ({ from, to }) =>
+            from === to ? `the schema is version ${to}: nothing to do` : `the schema went from version ${from} to ${to}`
+          )
+    )
+  )
   return await Effect.runPromise(
     Effect.match(done, {
       onSuccess: (text) => () => text,
       onFailure: (refused) => () => {
-        throw new UsageError(refused.message)
+        const isInside = choice._tag === "Embedded" && refused._tag === "DatabaseRefused"
+        throw new UsageError(isInside ? `${choice.directory}: ${refused.detail}` : refused.message)
       }
     })
   ).then((end) => end())
+}
+
+/** What would be ignored, and what is no place to look. */
+function refuse(choice: Choice, { directory, runtimeRole }: MigrateOptions): void {
+  if (choice._tag === "Embedded") {
+    if (runtimeRole === undefined) return
+    throw new UsageError(
+      "--runtime-role: the embedded database is its process' own, and has no roles for others; set DATABASE_URL to use a server"
+    )
+  }
+  const url = Redacted.value(choice.url) as string
+  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
+    throw new UsageError("DATABASE_URL: not a URL such as postgres://owner:password@host:5432/database")
+  }
+  if (directory !== undefined) {
+    throw new UsageError("--directory: DATABASE_URL names a server; unset it to use the embedded database")
+  }
+}
+
+async function openerOf(choice: Choice): Promise<Effect.Effect<ConnectionSettings, DataDirectoryRefused, Scope.Scope>> {
+  if (choice._tag === "Server") return Effect.succeed({ url: choice.url })
+  // Optional, as PGlite is.
+  const { make } = await import("../pglite/EmbeddedDatabase.ts").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error
+    throw new UsageError(
+      "the embedded database needs the package @electric-sql/pglite: install it, or set DATABASE_URL to use a server"
+    )
+  })
+  return Effect.map(make({ directory: choice.directory }), ({ connection }) => connection)
 }
