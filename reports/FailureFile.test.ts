@@ -28,7 +28,12 @@ describe("a failure file", () => {
 
   it.each([
     ["truncated", JSON.stringify(file).slice(0, 200), /truncated/],
-    ["of another version", JSON.stringify({ ...file, version: 2 }), /version 2/],
+    ["of no version", JSON.stringify({ ...file, version: "x" }), /^it is of version "x", and this is version 1$/],
+    [
+      "of another version, without what this one needs",
+      JSON.stringify({ ...file, version: 2, seed: undefined }),
+      /^it is of version 2, and this is version 1: Missing key at \["seed"\]$/
+    ],
     ["that is a list", "[]", /^it is a list, and not an object$/],
     ["that is nothing", "null", /^it is null, and not an object$/],
     ["without a version", "{}", /^it has no version, and this is version 1$/],

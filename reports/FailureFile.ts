@@ -99,15 +99,52 @@ function madeSmaller({ deviations, isCalm, operations, preemptions }: Departing)
 const decode = Schema.decodeUnknownSync(FailureFile)
 const decodePlan = Schema.decodeUnknownSync(FaultPlan)
 
-/** Throws an error of one line that says what is wrong, and where. */
-export const parse = (text: string): FailureFile => checked(documentOf(text), decode)
+/** A failure file as far as this version knows what is in it. */
+export interface Read {
+  readonly file: FailureFile
+  /** What the file says and nobody here knows, one line each: it decides nothing in a replay. */
+  readonly unknown: ReadonlyArray<string>
+}
+
+/**
+ * Also a file of another version, as long as all is there that this one needs. Throws an error of one line that says what is wrong, and
+ * where.
+ */
+export const read = (text: string): Read => {
+  const document = objectOf(documentOf(text))
+  const { version } = document
+  if (version === 1 || !Number.isInteger(version)) {
+    const file = checked(document, decode)
+    return { file, unknown: unknownParts(document, file) }
+  }
+  const of = `it is of version ${String(version)}, and this is version 1`
+  try {
+    const file = checked({ ...document, version: 1 }, decode)
+    return { file, unknown: [`${of}, which reads what it knows of it`, ...unknownParts(document, file)] }
+  } catch (error) {
+    throw new Error(`${of}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** The stormglass that wrote it, of a file that cannot be read otherwise. */
+export const writerOf = (text: string): string | undefined => {
+  try {
+    const writer = valueAt(objectOf(documentOf(text)), `["versions"]["stormglass"]`)
+    return typeof writer === "string" ? writer : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Throws as `read` does. */
+export const parse = (text: string): FailureFile => read(text).file
 
 /** A plan by itself, or the plan of a failure file. Throws as `parse` does. */
 export const parsePlan = (text: string): typeof FaultPlan.Type => {
   const document = documentOf(text)
   const isFailure = typeof document === "object" && document !== null && "scenario" in document
   if (!isFailure) return checked(document, decodePlan)
-  const { plan } = checked(document, decode)
+  const { plan } = parse(text)
   if (plan === undefined) throw new Error("it is the file of a failure that did not live to say its plan")
   return plan
 }
@@ -123,10 +160,15 @@ function documentOf(text: string): unknown {
   }
 }
 
-function checked<A>(document: unknown, decodeIt: (document: unknown) => A): A {
+function objectOf(document: unknown): Readonly<Record<string, unknown>> {
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
     throw new Error(`it is ${Array.isArray(document) ? "a list" : JSON.stringify(document)}, and not an object`)
   }
+  return document as Readonly<Record<string, unknown>>
+}
+
+function checked<A>(given: unknown, decodeIt: (document: unknown) => A): A {
+  const document = objectOf(given)
   if (!("version" in document)) throw new Error("it has no version, and this is version 1")
   if (document.version !== 1) {
     throw new Error(`it is of version ${JSON.stringify(document.version)}, and this is version 1`)
@@ -136,6 +178,19 @@ function checked<A>(document: unknown, decodeIt: (document: unknown) => A): A {
   } catch (error) {
     throw new Error(meant((error as Error).message, document), { cause: error })
   }
+}
+
+/** Where the document has a member that was not read: "plan.faults[0].jitter". What is inside of it is not looked at. */
+function unknownParts(document: unknown, known: unknown, path = ""): ReadonlyArray<string> {
+  if (Array.isArray(document)) {
+    return document.flatMap((item, at) => unknownParts(item, (known as ReadonlyArray<unknown>)[at], `${path}[${at}]`))
+  }
+  if (typeof document !== "object" || document === null) return []
+  return Object.entries(document).flatMap(([name, value]) => {
+    const inside = path === "" ? name : `${path}.${name}`
+    if (!Object.hasOwn(known as object, name)) return [`${inside} is unknown to this version, and left out`]
+    return unknownParts(value, (known as Readonly<Record<string, unknown>>)[name], inside)
+  })
 }
 
 /** Key of a `when` to the key that all of its kind have. */

@@ -10,7 +10,7 @@ import * as FailureScreen from "../../reports/FailureScreen.ts"
 import { type Saved, saveFailure as save, versions } from "../../reports/saveFailure.ts"
 import { type MutantEdits, isInside, misfit, pathOf } from "../../sim/host/installMutant.ts"
 import { isPath } from "../../sim/host/loadScenario.ts"
-import { Supervisor } from "../../sim/host/Supervisor.ts"
+import { Refused, Supervisor } from "../../sim/host/Supervisor.ts"
 import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
@@ -106,13 +106,66 @@ export const readText = (path: string, what: string): string => {
   }
 }
 
-export const readFailure = (path: string): FailureFile.FailureFile => {
-  const text = readText(path, "failure file")
-  const saved = failureOf(path, text)
-  if (saved.test === undefined) return saved
-  throw new UsageError(
-    `${path} is of a scenario that only its test knows: ${vitestLine(saved.test.file, saved.test.name)} replays it`
+/** A saved failure, as far as it can be done again. */
+export interface OpenedFailure {
+  readonly saved: FailureFile.FailureFile
+  /** What is planted in the replay. */
+  readonly edits: MutantEdits | undefined
+  /** What differs from what was saved, one line each. */
+  readonly differences: ReadonlyArray<string>
+}
+
+/** With the mutant that is given, or else with its own. Refused in one line where it is of what there is no more. */
+export const openFailure = (path: string, mutant: string | undefined): OpenedFailure => {
+  const { file: saved, unknown: parts } = failureOf(path, readText(path, "failure file"))
+  if (saved.test !== undefined) {
+    throw new UsageError(
+      `${path} is of a scenario that only its test knows: ${vitestLine(saved.test.file, saved.test.name)} replays it`
+    )
+  }
+  about(path, "scenario", `${moreOf(saved)}, or write the name that it has now`, () => requireScenario(saved.scenario))
+  if (mutant !== undefined) return { saved, edits: findMutant(mutant), differences: parts }
+  const { edits, differences } = plantedOf(path, saved)
+  return { saved, edits, differences: [...parts, ...differences] }
+}
+
+/** Says of what is refused in a run of the file which part of the file it is, and what to do about it. */
+export const ofFailure = async <A>(path: string, saved: FailureFile.FailureFile, run: Promise<A>): Promise<A> => {
+  try {
+    return await run
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error
+    const remedy = `mend that part or take it out of the file, or ${moreOf(saved)}`
+    throw new UsageError(`${path}: its plan does not fit: ${error.message}; ${remedy}`)
+  }
+}
+
+/** What of a saved failure its run had no use for, or lacked: the scenario has changed since. One line each. */
+export const unusedOf = (saved: FailureFile.FailureFile, result: RunResult): ReadonlyArray<string> => {
+  const { operations, ranges } = result
+  // A run that ended before it began has said nothing of its scenario.
+  const isKnown = result.digest !== ""
+  const parameters = Object.entries(saved.parameters).flatMap(([name, value]) => {
+    const range = ranges[name]
+    if (range === undefined) return [`parameter ${name} is no more: its ${value} decides nothing`]
+    const [minimum, maximum] = range
+    return value < minimum || value > maximum
+      ? [`parameter ${name} is ${value}, as saved: the scenario draws it from ${minimum} to ${maximum} now`]
+      : []
+  })
+  const drawn = Object.keys(ranges).flatMap((name) =>
+    saved.parameters[name] === undefined
+      ? [`parameter ${name} is new: ${result.parameters[name]} was drawn for it`]
+      : []
   )
+  const gone = (saved.operations ?? []).filter((name) => !operations.includes(name))
+  const missed =
+    gone.length === 0
+      ? []
+      : [
+          `${gone.length} of its ${saved.operations?.length} operations were not asked for: ${gone.slice(0, 3).join(", ")}`
+        ]
+  return isKnown ? [...parameters, ...drawn, ...missed] : []
 }
 
 /** The command that runs this again, exactly. */
@@ -256,11 +309,51 @@ export const requestsOf = (
 export const storageOf = (name: DatabaseName | undefined): Pick<RunRequest, "storage"> =>
   name === undefined || name === "model" ? {} : { storage: name }
 
-function failureOf(path: string, text: string): FailureFile.FailureFile {
+function failureOf(path: string, text: string): FailureFile.Read {
   try {
-    return FailureFile.parse(text)
+    return FailureFile.read(text)
   } catch (error) {
-    throw new UsageError(`${path} is no failure file: ${(error as Error).message}`)
+    const writer = FailureFile.writerOf(text)
+    const remedy =
+      writer === undefined || writer === versions().stormglass
+        ? ""
+        : `; stormglass ${writer}, which wrote it, replays it`
+    throw new UsageError(`${path} is no failure file: ${(error as Error).message}${remedy}`)
+  }
+}
+
+/** Says of which part of the file a complaint is, and what to do. */
+function about<A>(path: string, part: string, remedy: string, body: () => A): A {
+  try {
+    return body()
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    throw new UsageError(`${path}: ${part}: ${error.message}; ${remedy}`)
+  }
+}
+
+function moreOf({ versions: { stormglass } }: FailureFile.FailureFile): string {
+  return `replay it in the sources that it was found in (stormglass ${stormglass})`
+}
+
+/** The saved edits where they fit; or else those of the catalogue's mutant of that name, which keep up with the sources. */
+function plantedOf(
+  path: string,
+  saved: FailureFile.FailureFile
+): { readonly edits: MutantEdits | undefined; readonly differences: ReadonlyArray<string> } {
+  const { mutant } = saved
+  try {
+    return { edits: requireFit(mutant), differences: [] }
+  } catch (error) {
+    const known = mutants.find(({ name }) => name === mutant?.name)
+    if (!(error instanceof UsageError)) throw error
+    if (known === undefined || isSameMutant(known, mutant)) {
+      throw new UsageError(`${path}: ${error.message}; ${moreOf(saved)}, or give --mutant`)
+    }
+    return {
+      edits: requireFit(known),
+      differences: [`${error.message}: mutant ${known.name} is planted as it is now`]
+    }
   }
 }
 

@@ -568,9 +568,10 @@ async function replayCommand(options: {
   readonly json: boolean
 }): Promise<void> {
   const isFailureFile = Session.isFailureFile(options.target)
-  const saved = isFailureFile ? Session.readFailure(options.target) : undefined
+  const named = Option.getOrUndefined(options.mutant)
+  const opened = isFailureFile ? Session.openFailure(options.target, named) : undefined
+  const saved = opened?.saved
   if (!isFailureFile) Session.requireScenario(options.target)
-  if (saved !== undefined) Session.requireScenario(saved.scenario)
   const own = (["seed", "strategy", "storage"] as const).find((flag) => Option.isSome(options[flag]))
   if (saved !== undefined && own !== undefined) {
     throw new UsageError(`replay ${options.target}: --${own} is of the saved failure; give it with a scenario's name`)
@@ -578,8 +579,7 @@ async function replayCommand(options: {
   const typed = Option.getOrUndefined(options.seed)
   const seedText = saved?.seed ?? (typed === undefined ? seedOfEnvironment() : parseSeed("--seed", typed))
   if (seedText === undefined) throw new UsageError(`replay ${options.target}: say which --seed`)
-  const named = Option.getOrUndefined(options.mutant)
-  const edits = named === undefined ? Session.requireFit(saved?.mutant) : Session.findMutant(named)
+  const edits = opened?.edits ?? (named === undefined ? undefined : Session.findMutant(named))
   const until = Option.getOrUndefined(options.until)
   const planFile = Option.getOrUndefined(options.plan)
   if (options.pinned && planFile !== undefined) throw new UsageError("--pinned and --plan: give one")
@@ -610,11 +610,17 @@ async function replayCommand(options: {
   if (trace !== undefined) requireWritable("--trace", trace)
   const supervisor = Session.supervise(edits, 1, patienceMillis(Option.getOrUndefined(options.patience)))
   try {
-    const { facts, result } = await supervisor.run(request, "facts")
+    const running = supervisor.run(request, "facts")
+    const isOwnPlan = saved !== undefined && planFile === undefined
+    const { facts, result } = await (isOwnPlan ? Session.ofFailure(options.target, saved, running) : running)
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
     const isEqual = isSaved ? saved.digest === result.digest : undefined
     state.exitCode = result.verdict._tag === "escaped" ? 3 : isFailure(result.verdict) ? 1 : 0
     if (isEqual === false) state.exitCode = 3
+    const differences =
+      saved === undefined || opened === undefined
+        ? []
+        : [...opened.differences, ...(isEqual === true || until !== undefined ? [] : Session.unusedOf(saved, result))]
     if (options.json) {
       print(
         JSON.stringify(
@@ -622,7 +628,8 @@ async function replayCommand(options: {
             ...result,
             isStopped: isCut(result),
             expectedDigest: saved?.digest ?? null,
-            isDigestEqual: isEqual ?? null
+            isDigestEqual: isEqual ?? null,
+            differences
           },
           null,
           2
@@ -651,6 +658,7 @@ async function replayCommand(options: {
     print(
       `${result.digest === "" ? "no digest: the run gave no result" : `digest ${result.digest}`}${isEqual === undefined ? "" : isEqual ? ", equal" : `: DIGEST DIFFERS, it was ${saved?.digest}`}`
     )
+    for (const line of differences) print(`differs: ${line}`)
     if (isEqual === false && saved !== undefined) print(Session.whatMayDiffer(saved))
   } finally {
     await supervisor.close()

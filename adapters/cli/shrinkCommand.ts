@@ -95,12 +95,13 @@ export interface ShrinkCommandOptions {
 export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<number> => {
   const { file, json, mutant, print } = options
   if (!Session.isFailureFile(file)) throw new UsageError(`shrink ${file}: it takes the file of a saved failure`)
-  const saved = Session.readFailure(file)
-  Session.requireScenario(saved.scenario)
-  const edits = mutant === undefined ? Session.requireFit(saved.mutant) : Session.findMutant(mutant)
+  const { differences, edits, saved } = Session.openFailure(file, mutant)
   const supervisor = Session.supervise(edits, 1, options.patienceMillis)
   try {
-    const { result: failure } = await supervisor.run(FailureFile.requestOf(saved))
+    const { result: failure } = await Session.ofFailure(file, saved, supervisor.run(FailureFile.requestOf(saved)))
+    for (const line of [...differences, ...(failure.digest === saved.digest ? [] : Session.unusedOf(saved, failure))]) {
+      process.stderr.write(`differs: ${line}\n`)
+    }
     if (!isFailure(failure.verdict)) {
       print(json ? JSON.stringify({ isFailing: false }, null, 2) : `it passes now: ${Session.whatMayDiffer(saved)}`)
       return 0

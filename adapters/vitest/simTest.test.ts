@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { vitestLine } from "../../reports/vitestLine.ts"
-import { readFailure } from "../cli/Session.ts"
+import { openFailure } from "../cli/Session.ts"
 import { failurePath } from "./Hunt.ts"
 
 const repository = path.join(import.meta.dirname, "../..")
@@ -138,7 +138,7 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     assert.match(out, /digest \w+, equal/)
     const file = path.join(directory, failurePath("example/payments", card, undefined))
     const told = `only its test knows: ${vitestLine("shop.test.ts", card)} replays it`
-    assert.throws(() => readFailure(file), told)
+    assert.throws(() => openFailure(file, undefined), told)
   })
 
   it("pass once it is mended, and say of each saved failure that it passes now; the file is kept", () => {
