@@ -30,10 +30,12 @@ export const determinism = async (gate: Gate): Promise<boolean> => {
   const here = Session.supervise(undefined, 1, gate.patienceMillis)
   let differences = 0
   try {
-    const first = await runAll(here, requests)
-    // Backwards, so that no run has the same predecessor twice.
-    const second = (await runAll(here, requests.toReversed())).toReversed()
-    const fresh = freshDigests(gate)
+    const twice = async () => {
+      const first = await runAll(here, requests)
+      // Backwards, so that no run has the same predecessor twice.
+      return [first, (await runAll(here, requests.toReversed())).toReversed()] as const
+    }
+    const [[first, second], fresh] = await Promise.all([twice(), freshDigests(gate)])
     for (const [index, request] of requests.entries()) {
       const result = first[index] as RunResult
       const digests = [result.digest, second[index]?.digest, fresh[index]]
@@ -80,9 +82,9 @@ export const printDigests = async (gate: Gate): Promise<void> => {
 
 export const isChild = (): boolean => process.env[inChild] !== undefined
 
-function freshDigests({ scenarios, seeds, storage, patience }: Gate): ReadonlyArray<string> {
+async function freshDigests({ scenarios, seeds, storage, patience }: Gate): Promise<ReadonlyArray<string>> {
   const more = patience === undefined ? [] : ["--patience", patience]
-  const printed = inFreshProcess(
+  const printed = await inFreshProcess(
     ["determinism", ...scenarios, "--seeds", String(seeds), "--storage", storage, ...more],
     [0],
     {
@@ -99,7 +101,7 @@ async function firstDifference(worker: Supervisor, request: RunRequest): Promise
   try {
     const trace = join(directory, "facts.ndjson")
     const how = ["--seed", seed, "--strategy", strategy, "--storage", storage, "--trace", trace]
-    inFreshProcess(["replay", scenario, ...how], [0, 1])
+    await inFreshProcess(["replay", scenario, ...how], [0, 1])
     const fresh = readFileSync(trace, "utf8").split("\n").slice(0, -1)
     const { facts } = await worker.run(request, "facts")
     const used = facts.map((fact) => JSON.stringify(fact))

@@ -76,11 +76,11 @@ export const mutantLine = ({ caughtBy, incident, isFound, mutant, runs, seconds,
 /** The scenarios of the catalogue, searched up to the first failure. */
 export const searchMutant = (
   supervisor: Supervisor,
-  { budgetMillis, by, isStopped, runs, seedFirst = 1, storage }: MutantSearch
+  { budgetMillis, by, isStopped, jobs, runs, seedFirst = 1, storage }: MutantSearch
 ): Promise<Found> => {
   const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
   const search = searchStrategies[by].begin({ scenarios, storage, seedFirst })
-  return searchUntilFound({ supervisor, search, runsMax: runs, budgetMillis, isStopped })
+  return searchUntilFound({ supervisor, search, jobs, runsMax: runs, budgetMillis, isStopped })
 }
 
 async function rowOfScenarios(mutant: Mutant, search: MutantSearch): Promise<MutantRow> {
@@ -90,14 +90,14 @@ async function rowOfScenarios(mutant: Mutant, search: MutantSearch): Promise<Mut
     const { failure, runs, seconds } = await searchMutant(supervisor, search)
     const row = { mutant: mutant.name, incident: mutant.incident, runs, seconds }
     if (failure === undefined) return { ...row, isFound: false, where: null, caughtBy: "nothing" }
-    return { ...row, where: failure.request.scenario, ...caught(failure, edits) }
+    return { ...row, where: failure.request.scenario, ...(await caught(failure, edits)) }
   } finally {
     await supervisor.close()
   }
 }
 
 /** By what, if it is what should catch it, and fails in the same way where the saved failure is replayed. */
-function caught(failure: RunResult, edits: MutantEdits): Pick<MutantRow, "isFound" | "caughtBy"> {
+async function caught(failure: RunResult, edits: MutantEdits): Promise<Pick<MutantRow, "isFound" | "caughtBy">> {
   const { verdict } = failure
   if (verdict._tag !== "violated" && verdict._tag !== "stalled") {
     return { isFound: false, caughtBy: `no invariant: it ${verdict._tag}` }
@@ -106,7 +106,7 @@ function caught(failure: RunResult, edits: MutantEdits): Pick<MutantRow, "isFoun
   try {
     const { file, problem } = Session.saveFailure(failure, edits, join(directory, "failure.json"))
     if (file === undefined) throw new Error(problem)
-    const again = JSON.parse(inFreshProcess(["replay", file, "--json"], [0, 1, 3])) as RunResult
+    const again = JSON.parse(await inFreshProcess(["replay", file, "--json"], [0, 1, 3])) as RunResult
     const caughtBy = verdict._tag === "violated" ? verdict.invariant : "liveness"
     const isSame = again.digest === failure.digest && again.verdict._tag === verdict._tag
     return { isFound: isSame, caughtBy: isSame ? caughtBy : `${caughtBy}, but its replay differs` }

@@ -37,12 +37,14 @@ export const searchCommand = async (options: SearchCommandOptions): Promise<numb
   const scenarios = Session.requireScenarios(options.scenarios)
   const edits = options.mutant === undefined ? undefined : Session.findMutant(options.mutant)
   const budgetMillis = options.budget === undefined ? undefined : durationMicros("--budget", options.budget) / 1_000
-  const supervisor = Session.supervise(edits, requireJobs(options.jobs), patienceMillis(options.patience))
+  const jobs = requireJobs(options.jobs)
+  const supervisor = Session.supervise(edits, jobs, patienceMillis(options.patience))
   const progress = new Progress(runsMax)
   try {
     const found = await searchUntilFound({
       supervisor,
       search: searchStrategies[by].begin({ scenarios, storage, seedFirst }),
+      jobs,
       runsMax,
       budgetMillis,
       isStopped,

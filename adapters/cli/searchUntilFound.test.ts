@@ -21,7 +21,7 @@ const supervisorOf = (failures: ReadonlyArray<string>, misfits: ReadonlyArray<st
 }
 
 const searching = (supervisor: Supervisor, runsMax: number, search: Search = seeds({ scenarios: ["a"] }, "random")) =>
-  searchUntilFound({ supervisor, search, runsMax, budgetMillis: undefined, isStopped: () => false })
+  searchUntilFound({ supervisor, search, jobs: 2, runsMax, budgetMillis: undefined, isStopped: () => false })
 
 describe("a search until something is found", () => {
   it("finds the failure that was asked for first, and counts the runs up to it", async () => {
@@ -49,6 +49,7 @@ describe("a search until something is found", () => {
     const found = await searchUntilFound({
       supervisor,
       search,
+      jobs: 2,
       runsMax: 9,
       budgetMillis: undefined,
       isStopped: () => true
