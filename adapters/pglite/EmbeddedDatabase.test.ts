@@ -183,7 +183,7 @@ describe("an embedded database in a directory", () => {
 })
 
 /** A database that was closed in order: made once. */
-const parent = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-pglite-"))
+const parent = path.join(os.tmpdir(), `stormglass-pglite-${process.pid}`)
 const intact = path.join(parent, "intact")
 beforeAll(() => Effect.runPromise(Effect.scoped(EmbeddedDatabase.make({ directory: intact }))), 60_000)
 afterAll(() => fs.rmSync(parent, { recursive: true, force: true }))
