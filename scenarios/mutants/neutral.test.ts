@@ -1,27 +1,11 @@
-import { readFileSync } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { assert, describe, it } from "@effect/vitest"
-import { applyEdit, type MutantEdits, pathOf } from "../../sim/host/installMutant.ts"
+import type { MutantEdits } from "../../sim/host/installMutant.ts"
 import { Supervisor } from "../../sim/host/Supervisor.ts"
 import { catalogue } from "../catalogue.ts"
 import { mutants } from "./catalogue.ts"
 import { neutralMutants } from "./neutral.ts"
-
-const planted = (edits: MutantEdits["edits"]): ReadonlyArray<string> => {
-  const edited = new Map<string, string>()
-  for (const edit of edits) {
-    edited.set(edit.file, applyEdit(edited.get(edit.file) ?? readFileSync(pathOf(edit.file), "utf8"), edit))
-  }
-  return [...edited.values()]
-}
-
-const fits = (mutant: MutantEdits, neutral: MutantEdits): boolean => {
-  try {
-    return planted([...mutant.edits, ...neutral.edits]).length > 0
-  } catch {
-    return false
-  }
-}
+import { fits, planted } from "./planted.fixture.ts"
 
 const together: MutantEdits = { name: "all that is neutral", edits: neutralMutants.flatMap(({ edits }) => edits) }
 
