@@ -46,15 +46,23 @@ function whenText(when: Fault["when"]): string {
 /** What a small case consists of, and what each of its faults is needed for. */
 export const needs = (small: RunResult, found: ReadonlyArray<FaultNeed> | undefined): ReadonlyArray<string> => {
   const faults = small.plan?.faults ?? []
-  const operations = small.request.operations
+  const { deviations = [], operations } = small.request
   return [
-    ...(faults.length === 0 ? ["no fault: it fails by itself"] : []),
+    ...(faults.length === 0 && deviations.length === 0 ? ["no fault: it fails by itself"] : []),
     ...faults.flatMap((fault, entry) => [
       `${entry + 1}. ${faultText(fault)}`,
       ...needLines(found?.find((need) => need.entry === entry)).map((text) => `   ${text}`)
     ]),
+    ...deviations.map(deviationText),
     ...(operations === undefined ? [] : [operationsText(operations)])
   ]
+}
+
+/** "n1/2@12=1: another task of n1 goes first". */
+function deviationText(name: string): string {
+  const [, node, kind, stall] = /^(.+)\/\d+([@#])\d+(?:=\d+|\+(.+))?$/.exec(name) ?? []
+  if (kind === "@") return `${name}: another task of ${node} goes first`
+  return `${name}: a fiber of ${node} is preempted${stall === undefined ? "" : `, and off the processor for ${stall}`}`
 }
 
 function operationsText(operations: ReadonlyArray<string>): string {

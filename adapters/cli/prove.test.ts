@@ -53,6 +53,7 @@ describe("prove", { timeout: 180_000 }, () => {
       assert.match(again.out, /digest \w+, equal/)
       assert.strictEqual(again.code, 1)
     }
+    assert.match(stormglass("shrink", found.failure.file).out, /bank\/1@\d+=1: another task of bank goes first/)
   })
 
   it("says of planted bugs what finds them, a line for each", () => {

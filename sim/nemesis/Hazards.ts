@@ -54,7 +54,7 @@ export class Hazards {
     }
   }
 
-  /** False while nothing can strike: spares the hot path its questions. */
+  /** False while nothing can strike and nobody listens: spares the hot path its questions. */
   get isAnyActive(): boolean {
     return this.#active.size > 0 || this.onChoicePoint !== undefined
   }
