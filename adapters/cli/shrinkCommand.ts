@@ -2,7 +2,7 @@
  * `stormglass shrink FILE`: makes a saved failure small, says what it needs, and saves it beside the other.
  */
 import type { MutantEdits } from "../../sim/host/installMutant.ts"
-import { necessity, type Run, type ShrinkOptions, shrinkFailure, type Shrunk } from "../../sim/host/shrinkFailure.ts"
+import { type Run, shrinkAndExplain, type Shrunk } from "../../sim/host/shrinkFailure.ts"
 import { Refused, type Supervisor } from "../../sim/host/Supervisor.ts"
 import { isFailure, type RunResult } from "../../sim/run/Verdict.ts"
 import { violationOf } from "../../sim/shrink/violationOf.ts"
@@ -41,16 +41,9 @@ export const makeSmall = async (options: SmallOptions): Promise<Small> => {
   const { budgetMillis, edits, failure, file, isStopped, origin, supervisor } = options
   const status = new Status()
   const run = runOn(supervisor)
-  const started = performance.now()
-  const how = (what: string, millis: number): ShrinkOptions => ({
-    budgetMillis: millis,
-    isStopped,
-    onRun: (runs, size) => status.show(`${what}: run ${runs}, ${sizeText(size)}`)
-  })
   try {
-    const shrunk = await shrinkFailure(run, failure, how("making it small", budgetMillis))
-    const leftMillis = Math.max(necessityMillisMin, budgetMillis - (performance.now() - started))
-    const needs = await necessity(run, shrunk.best, how("what it needs", leftMillis))
+    const onRun = (what: string, runs: number, size: Size) => status.show(`${what}: run ${runs}, ${sizeText(size)}`)
+    const { needs, ...shrunk } = await shrinkAndExplain(run, failure, { budgetMillis, isStopped, onRun })
     const saved = Session.saveFailure(shrunk.best, edits, smallPath(file))
     const replay = saved.file === undefined ? origin : `npx stormglass replay ${saved.file}`
     status.end()
@@ -121,9 +114,6 @@ export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<numb
     await supervisor.close()
   }
 }
-
-/** Once small, a failure is explained even if the time is over by then. */
-const necessityMillisMin = 10_000
 
 /** A candidate that does not fit its own world is no failure of the caller. */
 export const runOn =

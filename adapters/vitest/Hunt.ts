@@ -19,7 +19,7 @@ import { saveFailure } from "../../reports/saveFailure.ts"
 import { vitestLine } from "../../reports/vitestLine.ts"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import { runHere } from "../../sim/host/runHere.ts"
-import { necessity, shrinkFailure, type ShrinkOptions } from "../../sim/host/shrinkFailure.ts"
+import { shrinkAndExplain } from "../../sim/host/shrinkFailure.ts"
 import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../../sim/nemesis/Swarm.ts"
@@ -121,7 +121,6 @@ export class Hunt {
 
   async #small(failure: RunResult, { note, saved: before, variables }: Origin): Promise<SimFailure> {
     const { context, declaredAt, shrinkMillis } = this.#options
-    const started = performance.now()
     const isStopped = () => context.signal.aborted
     const run = async (request: RunRequest) => {
       await turn()
@@ -132,10 +131,7 @@ export class Hunt {
         throw error
       }
     }
-    const within = (budgetMillis: number): ShrinkOptions => ({ budgetMillis, isStopped, onRun: () => {} })
-    const shrunk = await shrinkFailure(run, failure, within(shrinkMillis))
-    const leftMillis = Math.max(shrinkMillis / 4, shrinkMillis - (performance.now() - started))
-    const needs = await necessity(run, shrunk.best, within(leftMillis))
+    const { needs, ...shrunk } = await shrinkAndExplain(run, failure, { budgetMillis: shrinkMillis, isStopped })
     const isExported = await this.#isExported()
     const saved = isSaved(shrunk.best, before)
       ? { file: this.#file }

@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Isolation from "./Isolation.ts"
 import { type ListOperation, type ListTransaction, append, read } from "./ListAppend.ts"
+import { serialStore, type SerialStore } from "./serialStore.fixture.ts"
 
 const outcomes = { "": "committed", "!": "aborted", "?": "unknown" } as const
 
@@ -221,7 +222,7 @@ describe("the isolation checker", () => {
         ...(process === undefined ? {} : { process: `planted ${process}` }),
         ...(times === undefined ? {} : { times: { called: 20_000 + times.called, returned: 20_000 + times.returned } })
       }))
-      const serial = serialStore(2_000)
+      const serial = lookedAt(serialStore(2_000))
       const history = [...serial.slice(0, 1_000), ...among, ...serial.slice(1_000)]
       const { anomalies } = Isolation.check(history)
       assert.deepStrictEqual(
@@ -233,7 +234,7 @@ describe("the isolation checker", () => {
   })
 
   it("judges 100,000 transactions of a serial store by twenty clients, real time and all", () => {
-    const report = Isolation.check(serialStore(100_000))
+    const report = Isolation.check(lookedAt(serialStore(100_000)))
     assert.deepStrictEqual([report.anomalies, report.undecided], [[], []])
     assert.isAbove(report.dependencies, 250_000)
   })
@@ -304,18 +305,8 @@ const interleavings = fc
     return [...history, finalRead(store)]
   })
 
-/** Twenty clients; each transaction took effect at a moment of its own, and those of twenty moments overlap. */
-function serialStore(transactions: number): ReadonlyArray<ListTransaction> {
-  const lists = new Map<string, Array<number>>()
-  const listOf = (key: string) => lists.get(key) ?? lists.set(key, []).get(key)!
-  const history = Array.from({ length: transactions }, (_, at): ListTransaction => {
-    const key = `k${Math.floor(at / 20)}`
-    const other = `k${Math.max(0, Math.floor(at / 20) - (at % 3))}`
-    const operations = [read(other, listOf(other).slice()), read(key, listOf(key).slice()), append(key, at)]
-    listOf(key).push(at)
-    const times = { called: at * 20 - 150, returned: at * 20 + 150 }
-    return { name: `S${at}`, operations, outcome: "committed", process: `c${at % 20}`, times }
-  })
+/** With a last look at every list. */
+function lookedAt({ history, lists }: SerialStore): ReadonlyArray<ListTransaction> {
   return [...history, finalRead(lists)]
 }
 

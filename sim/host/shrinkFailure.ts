@@ -41,8 +41,31 @@ export const shrinkFailure = async (run: Run, failure: RunResult, options: Shrin
   }
 }
 
+/** What the small failure needs: undefined when the time was over before it was known. */
+export interface Explained extends Shrunk {
+  readonly needs: ReadonlyArray<FaultNeed> | undefined
+}
+
+/** Shrinks, then asks what is necessary within what time is left, and for a quarter of it at least: once small, a failure is explained. */
+export const shrinkAndExplain = async (
+  run: Run,
+  failure: RunResult,
+  options: Omit<ShrinkOptions, "onRun"> & { readonly onRun?: (what: string, runs: number, size: Size) => void }
+): Promise<Explained> => {
+  const { budgetMillis, isStopped, onRun } = options
+  const started = performance.now()
+  const within = (what: string, millis: number): ShrinkOptions => ({
+    budgetMillis: millis,
+    isStopped,
+    onRun: (runs, size) => onRun?.(what, runs, size)
+  })
+  const shrunk = await shrinkFailure(run, failure, within("making it small", budgetMillis))
+  const leftMillis = Math.max(budgetMillis / 4, budgetMillis - (performance.now() - started))
+  return { ...shrunk, needs: await necessity(run, shrunk.best, within("what it needs", leftMillis)) }
+}
+
 /** Undefined when the time was over before it was known. */
-export const necessity = async (
+const necessity = async (
   run: Run,
   small: RunResult,
   options: ShrinkOptions

@@ -68,8 +68,7 @@ export class Shrinker {
       ({ when }, entry) =>
         acted.some((one) => one.entry === entry) && (hasStruck.has(entry) || "at" in when || "on" in when)
     )
-    const isHazardFree = faults.length < this.#plan.faults.length
-    if (isHazardFree) yield* this.#try({ plan: { ...this.#plan, faults } })
+    if (faults.length < this.#plan.faults.length) yield* this.#try({ plan: { ...this.#plan, faults } })
     const { core: _core, ...plan } = this.#plan
     if (this.#plan.core !== undefined) yield* this.#try({ plan })
   }

@@ -188,7 +188,7 @@ const serialStore = (name: string, hasTimes: boolean): Figure => ({
   unit: "transactions",
   // A hundred thousand in two seconds.
   targetPerSecond: 50_000,
-  load: async () => (await import("./checkerWork.ts")).serialStore(100_000, hasTimes)
+  load: async () => (await import("./checkerWork.ts")).serial(100_000, hasTimes)
 })
 
 /** Only where the data is at hand. */
