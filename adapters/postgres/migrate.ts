@@ -58,6 +58,8 @@ export interface MigrateOptions {
   /** The role that programs run as: it gets the right to read and write rows, and no other. */
   readonly runtimeRole?: string
   readonly migrations?: ReadonlyArray<Migration>
+  /** How long the server may take to let us in and to say what it is. Default 15 s. The driver may take 5 s more to give up. */
+  readonly answerTimeoutMillis?: number
 }
 
 /** Between what versions the database went; equal when nothing was due. */
@@ -67,12 +69,15 @@ export interface Migrated {
 }
 
 export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, DatabaseRefused> => {
-  const { connection, migrations = allMigrations, runtimeRole } = options
+  const { answerTimeoutMillis = hastyMillis, connection, migrations = allMigrations, runtimeRole } = options
   const known = migrations.length
   return Effect.gen(function* () {
-    const session = yield* open(connection, {})
-    const ask = asking(session, connection)
-    yield* refuse(connection, serverProblem(yield* answered(connection, hastyMillis, factsOf(ask))))
+    const first = Effect.gen(function* () {
+      const ask = asking(yield* open(connection, {}), connection)
+      return { ask, facts: yield* factsOf(ask) }
+    })
+    const { ask, facts: found } = yield* answered(connection, answerTimeoutMillis, first)
+    yield* refuse(connection, serverProblem(found))
     yield* ask("begin")
     yield* ask(`set local lock_timeout = '${advisoryTimeout}'`)
     yield* ask(`select pg_advisory_xact_lock(${advisoryLock})`)
@@ -96,10 +101,7 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
   }).pipe(Effect.scoped)
 }
 
-export interface ReadyOptions extends Omit<MigrateOptions, "runtimeRole"> {
-  /** How long all of it may take, the connection included. Default 15 s. The driver may take 5 s more to give up. */
-  readonly answerTimeoutMillis?: number
-}
+export type ReadyOptions = Omit<MigrateOptions, "runtimeRole">
 
 /** Succeeds when this program may run on the database; alters nothing. */
 export const requireReady = (options: ReadyOptions): Effect.Effect<void, DatabaseRefused> => {
@@ -125,11 +127,11 @@ const hasty = { statement_timeout: "10s" }
 const hastyMillis = 15_000
 
 /** The limits above are kept by the server: one that has fallen silent keeps none. */
-function answered<A>(
+function answered<A, R>(
   connection: ConnectionSettings,
   millis: number,
-  asked: Effect.Effect<A, DatabaseRefused>
-): Effect.Effect<A, DatabaseRefused> {
+  asked: Effect.Effect<A, DatabaseRefused, R>
+): Effect.Effect<A, DatabaseRefused, R> {
   return Effect.timeoutOrElse(asked, {
     duration: millis,
     orElse: () =>
