@@ -18,6 +18,7 @@ import * as Claims from "./Claims.ts"
 import { dataProblem } from "./dataProblem.ts"
 import { majorVersion } from "./Pglite.ts"
 import * as Processes from "./Processes.ts"
+import { serverProblem } from "./serverProblem.ts"
 
 /** Why a directory cannot be used, in one line. */
 export class DataDirectoryRefused extends Schema.TaggedError<DataDirectoryRefused>()("DataDirectoryRefused", {
@@ -96,6 +97,8 @@ function look(directory: string): Contents | DataDirectoryRefused {
     return refused(directory, "it holds something else than a database: name another directory, or an empty one")
   }
   const version = fs.readFileSync(path.join(directory, "PG_VERSION"), "utf8").trim()
+  const problem = serverProblem(directory)
+  if (problem !== undefined) return refused(directory, problem)
   if (version === String(majorVersion)) return "a database"
   if (!/^\d+$/.test(version)) return refusedAsDamaged(directory, "PG_VERSION names no version")
   return refused(

@@ -8,10 +8,11 @@
  */
 import fs from "node:fs"
 import path from "node:path"
+import { controlFileOf, wholeOf } from "./wholeOf.ts"
 
 /** What is wrong, and in which file; undefined when Postgres can try. Throws what the system refuses. */
 export const dataProblem = (directory: string): string | undefined => {
-  const control = wholeOf(directory, "global/pg_control", controlCrcAt)
+  const control = controlFileOf(directory)
   if (typeof control === "string") return control
   for (const needed of [...needFiles, ...databases.map((name) => `${name}/PG_VERSION`)]) {
     if (!fs.statSync(path.join(directory, needed), { throwIfNoEntry: false })?.isFile()) return `${needed} is missing`
@@ -27,8 +28,7 @@ export const dataProblem = (directory: string): string | undefined => {
   )
 }
 
-/** Where the checksum stands, of all that is before it. */
-const controlCrcAt = 292
+/** Where the checksum of a map stands, of all that is before it. */
 const mapCrcAt = 520
 const pageBytes = 8192
 const segmentBytes = 16 * 1024 * 1024
@@ -42,15 +42,6 @@ const needEntries: ReadonlyArray<string> = ["pg_xact", "pg_multixact/members", "
 /** Never without a row: pg_database and pg_authid; pg_class, pg_attribute, pg_proc and pg_type. */
 const sharedCatalogs: ReadonlyArray<number> = [1262, 1260]
 const catalogs: ReadonlyArray<number> = [1259, 1249, 1255, 1247]
-
-/** The bytes of a file that ends, as far as it counts, with its checksum; or what is wrong with it. */
-function wholeOf(directory: string, name: string, crcAt: number): Buffer | string {
-  const file = path.join(directory, name)
-  if (!fs.existsSync(file)) return `${name} is missing`
-  const bytes = fs.readFileSync(file)
-  if (bytes.length < crcAt + 4) return `${name} is cut short`
-  return bytes.readUInt32LE(crcAt) === crc32c(bytes.subarray(0, crcAt)) ? bytes : `${name} is not what was written`
-}
 
 /** A map says which file holds which of the catalogs that must be found before any can be read. */
 function catalogProblem(directory: string, home: string, never: ReadonlyArray<number>): string | undefined {
@@ -90,14 +81,4 @@ function logProblem(directory: string, control: Buffer): string | undefined {
 
 function hex(value: bigint): string {
   return value.toString(16).toUpperCase().padStart(8, "0")
-}
-
-/** The checksum of Castagnoli, bit by bit: what it is asked about is short. */
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1
-  }
-  return ~crc >>> 0
 }
