@@ -10,6 +10,8 @@
  *   owner's command, the program's role has no right to.
  * - M4 What the schema looked like after the last migration is recorded in the words of the database. What looks different
  *   later was changed by hand. Further indexes that are not unique are the operator's own business.
+ * - M5 Of what a table or function is as it is created, nothing is recorded, only what it is otherwise (`! table leases is
+ *   unlogged`): so what programs learn to look at later is no change in databases that were migrated before.
  */
 export const migrationsTable = "stormglass_migrations"
 
@@ -23,8 +25,11 @@ export const createMigrationsTable = `create table if not exists ${migrationsTab
   description jsonb not null
 )`
 
-/** Each object of the schema by its name, with its definition as the server words it. */
+/** Each object of the schema by its name, with its definition as the server words it; and facts (M5), without any. */
 export type Description = Readonly<Record<string, string>>
+
+/** What the name of a fact begins with. */
+export const factMark = "! "
 
 /** The latest record of a migration in a database. */
 export interface Recorded {
@@ -127,8 +132,9 @@ export const differences = ({ description, recorded, serverVersion }: Facts): Re
   if (tables.length > 0) return tables.map((name) => `${name} is missing`)
   return [...names].toSorted().flatMap((name) => {
     const [before, now] = [recorded.description[name], description[name]]
-    if (before === undefined) return name.startsWith("index ") ? [] : [`${name} was added`]
-    if (now === undefined) return [`${name} is missing`]
+    const fact = name.startsWith(factMark) ? name.slice(factMark.length) : undefined
+    if (before === undefined) return name.startsWith("index ") ? [] : [fact ?? `${name} was added`]
+    if (now === undefined) return [fact === undefined ? `${name} is missing` : `no longer: ${fact}`]
     return before !== now && isSameWording ? [`${name} was changed`] : []
   })
 }

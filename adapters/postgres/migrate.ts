@@ -17,6 +17,7 @@ import {
   type Problem,
   type Recorded,
   createMigrationsTable,
+  factMark,
   migrationProblem,
   migrationsTable,
   oldestServer,
@@ -289,13 +290,20 @@ const lackingOn = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<Reado
     (rows) => rows.map(({ lacking }) => lacking as string)
   )
 
-/** Columns, constraints, indexes, triggers and our functions, each with what the server says of it. */
+/**
+ * Columns, constraints, indexes, triggers and our functions, each with what the server says of it; and as statements of fact
+ * (`Migrations.ts`, M5) what a table or function is not as it is created: rows that are lost in a crash, hidden, sent elsewhere or
+ * held elsewhere, a trigger that does not fire.
+ */
 const describeTables = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<Description, DatabaseRefused> =>
   Effect.map(
     ask(`with ours as (
-      select c.oid, c.relname as t from pg_class c
+      select c.oid, c.relname as t, relkind, relpersistence, relrowsecurity, relforcerowsecurity from pg_class c
       where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
         and c.relname::text = any(${literal("text", tables, true)})
+    ), functions as (
+      select * from pg_proc where pronamespace = current_schema()::regnamespace
+        and proname like 'stormglass\\_%' and exists (select from ours)
     )
     select 'table ' || t as name, '' as definition from ours
     union all
@@ -318,9 +326,36 @@ const describeTables = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<
     select 'trigger ' || t || '.' || tgname, pg_get_triggerdef(pg_trigger.oid) || ' ' || tgenabled::text
     from ours join pg_trigger on tgrelid = ours.oid where not tgisinternal
     union all
-    select 'function ' || p.oid::regprocedure, md5(prosrc) || ' ' || prosecdef
-    from pg_proc p where pronamespace = current_schema()::regnamespace and proname like 'stormglass\\_%'
-      and exists (select from ours)`),
+    select 'function ' || oid::regprocedure, md5(prosrc) || ' ' || prosecdef from functions
+    union all
+    select ${literal("text", factMark)} || fact, '' from (
+      select 'table ' || t || ' is unlogged' as fact from ours where relpersistence <> 'p'
+      union all
+      select 'table ' || t || ' is partitioned' from ours where relkind = 'p'
+      union all
+      select 'table ' || t || ' has row security' from ours where relrowsecurity or relforcerowsecurity
+      union all
+      select 'table ' || t || ' has the rule ' || rulename from ours join pg_rewrite on ev_class = ours.oid
+      union all
+      select 'table ' || t || ' has the child ' || inhrelid::regclass from ours join pg_inherits on inhparent = ours.oid
+      union all
+      select 'table ' || t || ' is a child of ' || inhparent::regclass from ours join pg_inherits on inhrelid = ours.oid
+      union all
+      select 'sequence ' || seqrelid::regclass || ' does not count by ones' from ours
+        join pg_depend on refclassid = 'pg_class'::regclass and refobjid = ours.oid and classid = 'pg_class'::regclass
+        join pg_sequence on seqrelid = objid
+      where seqincrement <> 1 or seqcache <> 1 or seqcycle
+      union all
+      select 'trigger ' || t || '.' || tgname || ' does not fire for everybody' from ours
+        join pg_trigger on tgrelid = ours.oid
+      where not tgisinternal and tgenabled in ('D', 'R')
+      union all
+      select 'function ' || oid::regprocedure || ' sets ' || setting from functions, unnest(proconfig) setting
+      union all
+      select 'function ' || oid::regprocedure || ' is ' || word from functions, lateral (values
+        ('strict', proisstrict), ('not volatile', provolatile <> 'v')) facts (word, holds)
+      where holds
+    ) facts`),
     (rows) => Object.fromEntries(rows.map(({ definition, name }) => [name as string, definition as string]))
   )
 
