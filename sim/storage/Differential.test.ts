@@ -501,6 +501,18 @@ const once: ReadonlyArray<{ readonly name: string; readonly schedule: Schedule }
     )
   },
   {
+    name: "who waits for a lock on a version that was replaced meanwhile does not wait for who holds the newer one",
+    schedule: turns(
+      [2, take(3, "for key share")],
+      [1, upsertName(3, "one"), rr],
+      [0, change(3)],
+      [0, commit],
+      [0, take(3, "for no key update")],
+      [2, commit],
+      [0, commit]
+    )
+  },
+  {
     name: "of many who were set free the server chose an order that shows much later",
     schedule: turns(
       [2, upsert(1, "one")],

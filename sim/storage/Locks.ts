@@ -143,13 +143,20 @@ export const release = (slot: Slot, transaction: Transaction): void => {
   slot.holders = remaining === undefined || remaining.length === 0 ? undefined : remaining
 }
 
-/** Those in the queue of a row for whom nothing stands in the way any more, in order of arrival. */
+/**
+ * Those in the queue of a row for whom nothing stands in the way any more, in order of arrival. Whose version has a successor
+ * only waits for who holds that version: then it looks again.
+ */
 export const grantable = (slot: Slot): ReadonlyArray<RowWait> => {
-  const { queue } = slot
+  const { head, queue } = slot
   if (queue === undefined) return []
-  return queue.filter(
-    (wait, position) => ahead(queue, position).length === 0 && !conflictsWithHolders(slot, wait.transaction, wait.mode)
-  )
+  return queue.filter((wait, position) => {
+    const { mode, transaction, version } = wait
+    if (ahead(queue, position).length > 0) return false
+    return version === head
+      ? !conflictsWithHolders(slot, transaction, mode)
+      : conflictingHoldersOf(version, slot, transaction, mode).length === 0
+  })
 }
 
 /** Those with nobody ahead of them: somebody who was has left. */
