@@ -33,7 +33,8 @@ const healthy: Facts = {
   isReadOnly: false,
   recorded: { version: 1, oldestProgram: 1, serverMajor: 18, description: { "column a.b": "bigint not null" } },
   description: { "column a.b": "bigint not null" },
-  lacking: []
+  lacking: [],
+  hidden: undefined
 }
 
 describe("a server", () => {
@@ -368,6 +369,17 @@ describe.skipIf(skipped())("a database", () => {
         (yield* refused(requireReady({ connection: runtime }))).message,
         /the role may not do this: permission denied for table stormglass_migrations .*; connect as the owner of the schema, who/
       )
+      yield* run(connection, "revoke usage on schema public from public", `revoke usage on schema public from ${role}`)
+      for (const way of [requireReady({ connection: runtime }), migrate({ connection: runtime })]) {
+        const { message, reason } = yield* refused(way)
+        assert.strictEqual(
+          message,
+          told("the role may not use the schema public; run `stormglass migrate --runtime-role …` as the owner")
+        )
+        assert.strictEqual(reason, "rights")
+      }
+      yield* migrate({ connection, runtimeRole: role })
+      yield* requireReady({ connection: runtime })
     }).pipe(Effect.scoped)
   )
 

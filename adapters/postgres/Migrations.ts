@@ -51,6 +51,8 @@ export interface Facts {
   readonly description: Description
   /** What the role that asked may not do with them, of what a program does: "insert, delete on leases". */
   readonly lacking: ReadonlyArray<string>
+  /** A schema that was migrated, on the path of the role that asked, which may not look into it; undefined when it finds one. */
+  readonly hidden: string | undefined
 }
 
 /** Why a database is refused, and what to do about it; undefined when it is not. */
@@ -81,7 +83,12 @@ export const serverProblem = ({ encoding, isInRecovery, isReadOnly, serverVersio
 export const schemaProblem = (facts: Facts, known: number): Problem | undefined => {
   const { recorded } = facts
   if (recorded === undefined) {
-    return { reason: "not-migrated", detail: "it has no schema; run `stormglass migrate` as its owner" }
+    return (
+      hiddenProblem(facts) ?? {
+        reason: "not-migrated",
+        detail: "it has no schema; run `stormglass migrate` as its owner"
+      }
+    )
   }
   if (recorded.version < known) {
     const detail = `its schema is version ${recorded.version}, this program needs ${known}; run \`stormglass migrate\` as its owner`
@@ -92,7 +99,7 @@ export const schemaProblem = (facts: Facts, known: number): Problem | undefined 
 
 /** What keeps the owner from migrating: it is further than this program knows, or not what it was left as. */
 export const migrationProblem = (facts: Facts, known: number): Problem | undefined =>
-  facts.recorded === undefined ? undefined : (newerProblem(facts.recorded, known) ?? driftProblem(facts))
+  facts.recorded === undefined ? hiddenProblem(facts) : (newerProblem(facts.recorded, known) ?? driftProblem(facts))
 
 function newerProblem({ oldestProgram, version }: Recorded, known: number): Problem | undefined {
   if (oldestProgram <= known) return undefined
@@ -107,6 +114,12 @@ function driftProblem(facts: Facts): Problem | undefined {
     reason: "changed",
     detail: `its schema was changed by hand: ${listed(found, ", ")}; undo that, then start again`
   }
+}
+
+function hiddenProblem({ hidden }: Facts): Problem | undefined {
+  if (hidden === undefined) return undefined
+  const detail = `the role may not use the schema ${hidden}; run \`stormglass migrate --runtime-role …\` as the owner`
+  return { reason: "rights", detail }
 }
 
 function rightsProblem({ lacking }: Facts): Problem | undefined {

@@ -237,7 +237,8 @@ const factsOf = (ask: Ask): Effect.Effect<Facts, DatabaseRefused> =>
         isReadOnly: false,
         recorded: undefined,
         description: {},
-        lacking: []
+        lacking: [],
+        hidden: undefined
       }
     }
     const [server] = yield* ask(`select current_setting('server_encoding') as encoding, pg_is_in_recovery() as recovery,
@@ -266,9 +267,21 @@ const factsOf = (ask: Ask): Effect.Effect<Facts, DatabaseRefused> =>
       isReadOnly: server!["readonly"] as boolean,
       recorded,
       description: yield* describeTables(ask, tables),
-      lacking: yield* lackingOn(ask, tables)
+      lacking: yield* lackingOn(ask, tables),
+      hidden: recorded === undefined ? yield* hiddenFrom(ask) : undefined
     }
   })
+
+/** Passed over, as if it were not there: the catalog can be read by everybody. */
+const hiddenFrom = (ask: Ask): Effect.Effect<string | undefined, DatabaseRefused> =>
+  Effect.map(
+    ask(`select nspname::text as hidden from pg_namespace, unnest(string_to_array(replace(
+        current_setting('search_path'), '$user', current_user), ',')) with ordinality p (entry, n)
+      where nspname = trim(both '" ' from entry) and not has_schema_privilege(pg_namespace.oid, 'usage')
+        and exists (select from pg_class where relname = '${migrationsTable}' and relnamespace = pg_namespace.oid)
+      order by n limit 1`),
+    ([row]) => row?.["hidden"] as string | undefined
+  )
 
 /** Those of these tables that there are: a later migration may have removed one. */
 const existingOf = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, DatabaseRefused> =>
