@@ -190,7 +190,10 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
       Effect.gen(function* () {
         const say = yield* session
         yield* say("drop table stormglass_changes_floor")
-        yield* say("create view stormglass_changes_floor as select ('no number ' || clock_timestamp())::xid8 as xid")
+        // A number that is none: Postgres 14 and 15 read any text as an `xid8`, the words of a date as 0.
+        yield* say(
+          "create view stormglass_changes_floor as select ('no number ' || clock_timestamp())::bigint::text::xid8 as xid"
+        )
         const exit = yield* Effect.exit(feed.list(tables))
         assert.isTrue(Exit.hasDies(exit), String(exit))
       })
