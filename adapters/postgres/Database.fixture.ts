@@ -1,6 +1,7 @@
 /**
  * Databases for tests against real Postgres: one of its own for every file that asks, on the server of `DATABASE_URL`
- * or on an embedded one.
+ * or on an embedded one. Others may be at work on that server, other files' tests among them: what counts for the whole of it, such as
+ * the oldest transaction under way, is waited for.
  */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
@@ -10,7 +11,7 @@ import { type Connection, make, unavailable } from "./EmbeddedPostgres.ts"
 
 /** Why tests that need Postgres are skipped, said once a file; undefined when they run. */
 export const skipped = (options: { readonly isControlled?: boolean } = {}): boolean => {
-  const why = process.env["DATABASE_URL"] !== undefined && options.isControlled !== true ? undefined : unavailable()
+  const why = serverUrl() !== undefined && options.isControlled !== true ? undefined : unavailable()
   if (why === undefined) return false
   if (process.env["STORMGLASS_POSTGRES"] === "required") throw new Error(`STORMGLASS_POSTGRES=required: ${why}`)
   console.warn(`skipped: ${why}`)
@@ -19,7 +20,7 @@ export const skipped = (options: { readonly isControlled?: boolean } = {}): bool
 
 /** An empty database, dropped with the scope. */
 export const database: Effect.Effect<Connection, never, Scope.Scope> = Effect.suspend(() => {
-  const url = process.env["DATABASE_URL"]
+  const url = serverUrl()
   if (url === undefined) return Effect.orDie(Effect.map(make(), ({ connection }) => connection))
   return databaseOn(ofUrl(url))
 })
@@ -48,6 +49,12 @@ export const run = (
     for (const statement of statements) rows = (yield* session.query(statement, [], false)).rows
     return rows
   }).pipe(Effect.scoped, Effect.orDie)
+
+/** Empty is none, as for programs (`chooseDatabase`). */
+function serverUrl(): string | undefined {
+  const url = process.env["DATABASE_URL"]?.trim() ?? ""
+  return url === "" ? undefined : url
+}
 
 function ofUrl(text: string): Connection {
   const url = new URL(text)

@@ -12,7 +12,8 @@
  *
  * What it costs: for every row written, one more insert with two index entries, in the writer's transaction; a poll reads
  * the changes of all transactions since the oldest that was under way at the cursor. A long-running writer holds nothing
- * back, but makes every poll while it lasts read again, without giving, what was committed since it began.
+ * back, but makes every poll while it lasts read again, without giving, what was committed since it began, and keeps that from
+ * being forgotten. Snapshots are the whole server's: it may write in another database.
  *
  * - P1 A transaction that was aborted leaves nothing. Ids are 64 bits. A primary key that changes is told as a deletion and an
  *   insertion.

@@ -5,6 +5,7 @@
  * business of a cursor that is taken now.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Ref from "effect/Ref"
@@ -29,6 +30,11 @@ const notes = make("notes", {
 const links = make("links", { columns: { from: text, to: text }, primaryKey: ["from", "to"] })
 
 export const tables: ReadonlyArray<Table<unknown>> = [accounts, notes, links, leases]
+
+/** Waits until every transaction that began before has ended: of others too, where others are at work beside the suite. */
+export const Settled = Context.Reference<Effect.Effect<void>>("stormglass/FeedContract/Settled", {
+  defaultValue: () => Effect.void
+})
 
 type Program = Effect.Effect<void, unknown, Storage | Feed | Scope.Scope>
 
@@ -267,6 +273,7 @@ const laws: Readonly<Record<string, Program>> = {
     const feed = yield* Feed
     const { cursor: oldest } = yield* feed.list(tables)
     yield* put(1, 1)
+    yield* yield* Settled
     const { cursor } = yield* since(oldest)
     assert.strictEqual(yield* feed.compact({ olderThanMillis: 3_600_000 }), 0)
     assert.isAtLeast(yield* feed.compact({ olderThanMillis: -1_000 }), 1)

@@ -93,7 +93,11 @@ describe.skipIf(skipped())("on a real server", () => {
   /** The process of the one session of which this is true, once there is one. */
   const session = (condition: string): Effect.Effect<number> =>
     Effect.suspend(() =>
-      run(connection, `select pid from pg_stat_activity where application_name = 'stormglass' and ${condition}`)
+      run(
+        connection,
+        `select pid from pg_stat_activity
+         where application_name = 'stormglass' and datname = current_database() and ${condition}`
+      )
     ).pipe(
       Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (rows) => rows.length === 1 }),
       Effect.map(([row]) => row!["pid"] as number),
@@ -456,13 +460,17 @@ describe.skipIf(skipped())("on a real server", () => {
         },
         new Map(all.map((table) => [table.name, table]))
       )
+      // Enough rows for the planner to prefer it, whatever it last knew of the table; undone when the session ends.
       const plan = yield* run(
         connection,
+        "begin",
+        "truncate leases",
+        `insert into leases select n::text, '', 1, now(), now(), now() + n * interval '1 minute', null
+         from generate_series(-5, 2000) n`,
         `create index due on leases ("expiresAt")`,
-        "set enable_seqscan = off",
+        "analyze leases",
         `explain ${text.replace("$1", "5::bigint")}`
       )
-      yield* run(connection, "drop index due")
       assert.match(JSON.stringify(plan), /Index.* due/)
     })
   )
