@@ -10,6 +10,15 @@ const pause: Fault = { when: { at: "50s" }, target: "n1", fault: "process/pause"
 const small = (faults: ReadonlyArray<Fault>, operations?: ReadonlyArray<string>) =>
   ({ plan: { version: 1, faults }, request: operations === undefined ? {} : { operations } }) as unknown as RunResult
 
+const fact = (id: number, cause: number, node: string, what: object): Envelope => ({
+  id,
+  cause,
+  node,
+  atMicros: id * 1_000_000,
+  incarnation: 1,
+  fact: what as Envelope["fact"]
+})
+
 describe("what a small case takes", () => {
   it("is told fault by fault: what becomes of it without, earlier, later, shorter and elsewhere", () => {
     const need: FaultNeed = {
@@ -68,14 +77,6 @@ describe("what a small case takes", () => {
 })
 
 describe("how it came about", () => {
-  const fact = (id: number, cause: number, node: string, what: object): Envelope => ({
-    id,
-    cause,
-    node,
-    atMicros: id * 1_000_000,
-    incarnation: 1,
-    fact: what as Envelope["fact"]
-  })
   const facts = [
     fact(1, 0, "", {
       _tag: "FaultActed",
@@ -111,6 +112,66 @@ describe("how it came about", () => {
         "→ 6.000 s n1 Acts under=seven"
       ]
     ))
+})
+
+describe("how it came about, where nothing came about", () => {
+  const beats = (from: number, count: number) =>
+    Array.from({ length: count }, (_, nth) => fact(from + nth, 0, "agent-1", { _tag: "Heard", of: "box-1" }))
+  const facts = [
+    fact(1, 0, "n1", { _tag: "Wanted", box: "box-1" }),
+    ...beats(2, 9),
+    fact(11, 0, "n2", { _tag: "Wanted", box: "box-2" }),
+    fact(12, 0, "n1", { _tag: "Moved", box: "box-1" })
+  ]
+  const stalled: Verdict = {
+    _tag: "stalled",
+    reason: "not converged within 180 s: instance box-1: RUNNING, to be gone",
+    waiting: [],
+    atMicros: 20_000_000
+  }
+
+  it("tells of what the reason names, what comes again and again in short, and that there was no more", () =>
+    assert.deepStrictEqual(
+      Explanation.story(facts, stalled).map((line) => line.replaceAll(/ +/g, " ").trim()),
+      [
+        "1.000 s n1 Wanted box=box-1",
+        "2.000 s agent-1 Heard of=box-1",
+        "3.000 s agent-1 Heard of=box-1",
+        "… 6 more like these",
+        "10.000 s agent-1 Heard of=box-1",
+        "12.000 s n1 Moved box=box-1",
+        "nothing else speaks of box-1 until the end, at 20.000 s"
+      ]
+    ))
+
+  it("says so where nothing ever did", () =>
+    assert.deepStrictEqual(
+      Explanation.story(facts, { ...stalled, reason: "resource of box-77: nobody owns it" }).map((line) => line.trim()),
+      ["nothing speaks of box-77 until the end, at 20.000 s"]
+    ))
+})
+
+describe("how it came about, where one node is accused", () => {
+  it("shows what that node did last, though another's fact showed it", () => {
+    const facts = [
+      ...Array.from({ length: 9 }, (_, nth) => fact(1 + nth, 0, "n2", { _tag: "Worked", nth })),
+      fact(10, 0, "n1", { _tag: "Renewed" })
+    ]
+    const verdict: Verdict = {
+      _tag: "violated",
+      invariant: "lease-overrun",
+      message: "",
+      evidence: { node: "n2" },
+      factId: 10,
+      atMicros: 10
+    }
+    const lines = Explanation.story(facts, verdict).map((line) => line.replaceAll(/ +/g, " ").trim())
+    assert.deepStrictEqual(lines.at(-1), "→ 10.000 s n1 Renewed")
+    assert.deepStrictEqual(
+      lines.slice(0, -1),
+      [4, 5, 6, 7, 8, 9].map((at) => `${at}.000 s n2 Worked nth=${at - 1}`)
+    )
+  })
 })
 
 describe("what became smaller", () => {

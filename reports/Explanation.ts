@@ -114,9 +114,12 @@ const storyMax = 22
 const chainMax = 10
 const strikesMax = 2
 
+/** What the accused node did last. */
+const accusedMax = 6
+
 /**
  * The events that matter, in order of time; those marked with an arrow caused each other, up to the violation. Besides, the faults,
- * and what speaks of the things that the evidence names.
+ * what speaks of the things that the evidence, or the reason of a stall, names, and what the node that it names did last.
  */
 export const story = (facts: ReadonlyArray<Envelope>, verdict: Verdict): ReadonlyArray<string> => {
   const last = verdict._tag === "violated" ? verdict.factId : (facts.at(-1)?.id ?? 0)
@@ -125,21 +128,40 @@ export const story = (facts: ReadonlyArray<Envelope>, verdict: Verdict): Readonl
   const told = [...chain].toSorted((one, other) => one - other).slice(-chainMax)
   const faults = faultFacts(before)
   const left = storyMax - told.length - faults.length
-  const subjects = verdict._tag === "violated" ? subjectsOf(verdict) : []
-  const mentions = before
-    .filter(
-      (envelope) =>
-        !Timeline.isFine(envelope) &&
-        !told.includes(envelope.id) &&
-        !faults.includes(envelope.id) &&
-        speaksOf(envelope, subjects)
-    )
-    .slice(-Math.max(0, left))
-    .map(({ id }) => id)
-  const shown = new Set([...told, ...faults, ...mentions])
-  return before
+  const subjects = subjectsOf(verdict)
+  const isOpen = (envelope: Envelope) =>
+    !Timeline.isFine(envelope) && !told.includes(envelope.id) && !faults.includes(envelope.id)
+  const { kept, omitted } = thinned(before.filter((envelope) => isOpen(envelope) && speaksOf(envelope, subjects)))
+  const mentions = kept.slice(-Math.max(0, left)).map(({ id }) => id)
+  const accused = accusedOf(verdict)
+  const lately = before.filter((envelope) => isOpen(envelope) && envelope.node === accused).slice(-accusedMax)
+  const shown = new Set([...told, ...faults, ...mentions, ...lately.map(({ id }) => id)])
+  const lines = before
     .filter(({ id }) => shown.has(id))
-    .map((envelope) => `${told.includes(envelope.id) ? "→" : " "} ${Timeline.line(envelope)}`)
+    .flatMap((envelope) => [
+      ...(omitted.has(envelope.id) ? [`  ${" ".repeat(23)}… ${omitted.get(envelope.id)} more like these`] : []),
+      `${told.includes(envelope.id) ? "→" : " "} ${Timeline.line(envelope)}`
+    ])
+  if (verdict._tag !== "stalled" || subjects.length === 0) return lines
+  const seconds = (verdict.atMicros / 1_000_000).toFixed(3)
+  const what = mentions.length === 0 ? "nothing" : "nothing else"
+  return [...lines, `  ${what} speaks of ${subjects.join(", ")} until the end, at ${seconds} s`]
+}
+
+/** Of many of one kind in a row the first two and the last; before which of them how many are omitted. */
+function thinned(facts: ReadonlyArray<Envelope>) {
+  const kindOf = ({ fact }: Envelope) => `${fact._tag} ${(fact as unknown as { readonly label?: string }).label ?? ""}`
+  const kept: Array<Envelope> = []
+  const omitted = new Map<number, number>()
+  let begin = 0
+  for (const [index, envelope] of facts.entries()) {
+    if (index + 1 < facts.length && kindOf(facts[index + 1] as Envelope) === kindOf(envelope)) continue
+    const alike = facts.slice(begin, index + 1)
+    begin = index + 1
+    if (alike.length > 4) omitted.set(envelope.id, alike.length - 3)
+    kept.push(...(alike.length > 4 ? [...alike.slice(0, 2), envelope] : alike))
+  }
+  return { kept, omitted }
 }
 
 /** The facts without which that one would not be, without what merely passes it on. */
@@ -171,10 +193,20 @@ function faultFacts(facts: ReadonlyArray<Envelope>): ReadonlyArray<number> {
   return [...acted, ...strikes].map(({ id }) => id).slice(-chainMax)
 }
 
-/** What the evidence is about: its own strings that look like names of single things. */
-function subjectsOf({ evidence }: Extract<Verdict, { _tag: "violated" }>): ReadonlyArray<string> {
-  const strings = Object.values(evidence).filter((value) => typeof value === "string")
+/** What it is about: strings of the evidence, or words of the reason, that look like names of single things. */
+function subjectsOf(verdict: Verdict): ReadonlyArray<string> {
+  const strings =
+    verdict._tag === "violated"
+      ? Object.values(verdict.evidence).filter((value) => typeof value === "string")
+      : verdict._tag === "stalled"
+        ? (verdict.reason.match(/[A-Za-z][\w./-]*\d[\w./-]*/g) ?? [])
+        : []
   return strings.filter((text) => text.length >= 4 && text.length <= 80 && /\d/.test(text))
+}
+
+function accusedOf(verdict: Verdict): string | undefined {
+  const node = verdict._tag === "violated" ? verdict.evidence["node"] : undefined
+  return typeof node === "string" && node !== "" ? node : undefined
 }
 
 function speaksOf({ fact }: Envelope, subjects: ReadonlyArray<string>): boolean {

@@ -33,4 +33,28 @@ describe("the timeline", () => {
       ]
     )
   })
+
+  it("shows what became of a row that changed alone, times as those of the run", () => {
+    const before = { holder: "n1/1", epoch: 3, acquiredAt: 1_767_225_602_500_000, tags: {}, releasedAt: null }
+    const after = { ...before, holder: "n2/1", epoch: 4, acquiredAt: 1_767_225_609_000_000, tags: { a: 1 } }
+    const commit = (...changes: ReadonlyArray<object>) =>
+      line("database", { _tag: "Committed", label: "x", transactionId: 1, fences: [], changes }).slice(35)
+    const of = { table: "leases", key: "leader" }
+    assert.deepStrictEqual(
+      [
+        commit({ ...of, before, after }),
+        commit({ ...of, before: null, after }),
+        commit({ table: "instances", key: "a", before: null, after: { uid: "a", state: "PENDING" } }),
+        commit({ ...of, before, after: null }),
+        commit({ ...of, before, after }, { ...of, before, after })
+      ],
+      [
+        "x  leases/leader (holder n1/1→n2/1, epoch 3→4, acquiredAt 2.500s→9.000s)",
+        "x  leases/leader",
+        "x  instances/a (state PENDING)",
+        "x  leases/leader (deleted)",
+        "x  leases/leader leases/leader"
+      ]
+    )
+  })
 })

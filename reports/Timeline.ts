@@ -1,9 +1,10 @@
 /**
  * Facts as a fixed-column timeline: virtual time, node, what happened; one line each.
  *
- *     12.504 s  n2        commit     lease/acquire  leases/leader
+ *     12.504 s  database  commit     lease/acquire  leases/leader (holder n1/1→n2/1, epoch 3→4)
  */
-import type { Committed, Envelope } from "../core/facts/Envelope.ts"
+import type { Committed, Envelope, RowChange } from "../core/facts/Envelope.ts"
+import { epochMicros } from "../sim/kernel/NodeClock.ts"
 
 /** Facts that matter only to those who look for them. */
 const fine: ReadonlyArray<string> = [
@@ -13,7 +14,9 @@ const fine: ReadonlyArray<string> = [
   "SpanStarted",
   "SpanEnded",
   "SessionOpened",
-  "SessionClosed"
+  "SessionClosed",
+  "LeasesAsked",
+  "LeasesTold"
 ]
 
 export const isFine = (envelope: Envelope): boolean => fine.includes(envelope.fact._tag)
@@ -37,7 +40,7 @@ function describe({ fact }: Envelope): readonly [verb: string, rest: string] {
   switch (fact._tag) {
     case "Committed": {
       const { label, changes, fences } = fact as Committed
-      const rows = changes.slice(0, 3).map(({ key, table }) => `${table}/${key}`)
+      const rows = changes.slice(0, 3).map((change) => rowText(change, changes.length === 1))
       const more = changes.length > 3 ? ` +${changes.length - 3}` : ""
       const fenced =
         fences.length === 0 ? "" : `  fenced ${fences.map(({ epoch, lease }) => `${lease}@${epoch}`).join(" ")}`
@@ -83,6 +86,41 @@ function describe({ fact }: Envelope): readonly [verb: string, rest: string] {
     default:
       return [fact._tag, compact(fields)]
   }
+}
+
+const columnsMax = 4
+
+/** A row that changed alone is shown with what became of its columns. */
+function rowText({ after, before, key, table }: RowChange, isAlone: boolean): string {
+  const row = `${table}/${key}`
+  if (!isAlone || after === null) return after === null ? `${row} (deleted)` : row
+  const changed = Object.keys(after).filter((column) => isPlain(after[column]) && before?.[column] !== after[column])
+  // Of a new row its phase says most.
+  const told = before === null ? changed.filter((column) => column === "state") : changed
+  if (told.length === 0) return row
+  const times = told.filter((column) => isMoment(after[column]))
+  const columns = [...told.filter((column) => !times.includes(column)), ...times].slice(0, columnsMax)
+  const text = (column: string) =>
+    before === null
+      ? `${column} ${valueText(after[column])}`
+      : `${column} ${valueText(before[column])}→${valueText(after[column])}`
+  return `${row} (${columns.map(text).join(", ")})`
+}
+
+function isPlain(value: unknown): boolean {
+  return value === null || typeof value !== "object"
+}
+
+/** A time of the world's clock, in microseconds: nothing else is so large. */
+function isMoment(value: unknown): value is number {
+  return typeof value === "number" && value >= epochMicros - 86_400_000_000
+}
+
+/** Times as the timeline has them: of the run. */
+export const valueText = (value: unknown): string => {
+  if (value === null || value === undefined) return "-"
+  if (isMoment(value)) return `${((value - epochMicros) / 1_000_000).toFixed(3)}s`
+  return String(value).slice(0, 40)
 }
 
 function what(fields: Fields): string {
