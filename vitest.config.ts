@@ -20,7 +20,7 @@ export default defineConfig({
     // Whatever is called a test, a user's own folders included.
     include: ["**/*.test.ts"],
     setupFiles: ["./scenarios/propertySeed.ts"],
-    exclude: ["**/node_modules/**", "dist/**"],
+    exclude: ["**/node_modules/**", "dist/**", ".mutation/**"],
     // Processes, not threads: tests trap the host's globals and start workers of their own, and one that loops for ever
     // can be killed. One per core, as the work is all computing.
     pool: "forks",
