@@ -10,6 +10,7 @@
 /** As much of a path of Babel as is asked here. */
 export interface Path {
   readonly node: Node
+  readonly parent?: Node | null
 }
 
 interface Node {
@@ -26,7 +27,7 @@ interface Node {
 }
 
 /** Why nothing is planted in this part of a program; undefined where something is. */
-export const whyIgnored = ({ node }: Path): string | undefined => {
+export const whyIgnored = ({ node, parent }: Path): string | undefined => {
   const [first, ...others] = node.type === "ObjectExpression" ? (node.properties ?? []) : []
   if (first?.key?.name === "label" && others.length === 0) return "a label"
   if (node.type === "ObjectProperty") {
@@ -34,11 +35,13 @@ export const whyIgnored = ({ node }: Path): string | undefined => {
     if (name === "label") return "a label"
     if (["columns", "primaryKey", "unique", "indexes"].includes(name ?? "")) return "what a table is made of"
   }
+  if (node.type === "StringLiteral" && parent?.callee?.name === "make") return "the name of a table"
   if (isCallOf(node, ["Mark", "Metrics", "Context"])) return "a mark, a metric or a reference"
   if (isProgram(node)) return "an Effect program"
   // A function that makes a program holds the program's state.
   if (node.type === "ArrowFunctionExpression" && !Array.isArray(node.body)) {
     const block = node.body as Node
+    if (isCallOf(block, ["Mark", "Metrics"])) return "a mark or a metric"
     const statements = block.type === "BlockStatement" ? (block.body as ReadonlyArray<Node>) : []
     if (statements.some((each) => each.type === "ReturnStatement" && each.argument && isProgram(each.argument))) {
       return "an Effect program"

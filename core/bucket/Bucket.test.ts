@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { bucketCount, bucketGroupCount, bucketsPerGroup } from "../Limits.ts"
-import { groupOf, groups, leaseOf, placementOf } from "./Bucket.ts"
+import { integer, make } from "../ports/Table.ts"
+import { StillDatabase } from "../../sim/storage/StillDatabase.fixture.ts"
+import { groupOf, groups, isPlaced, leaseOf, placementOf } from "./Bucket.ts"
 
 describe("Bucket", () => {
   it("puts every key into one bucket, and the bucket into the group around it", () =>
@@ -30,5 +32,20 @@ describe("Bucket", () => {
   it("finds the group of its lease again, and none for other leases", () => {
     for (const group of groups) assert.strictEqual(groupOf(leaseOf(group)), group)
     assert.isUndefined(groupOf("leader"))
+  })
+
+  it("lets a row lie only in the group that its bucket belongs to", () => {
+    const placed = make("placed", {
+      columns: { id: integer, bucket: integer, bucketGroup: integer },
+      primaryKey: ["id"],
+      checks: { isPlaced }
+    })
+    for (const bucket of [0, 1, 31, 32, 33, 63, 64, bucketCount - 1]) {
+      for (const bucketGroup of [0, 1, 2, bucketGroupCount - 1]) {
+        const refusal = new StillDatabase(placed).refusal(placed, [{ id: 1, bucket, bucketGroup }])
+        const isRight = Math.floor(bucket / bucketsPerGroup) === bucketGroup
+        assert.strictEqual(refusal, isRight ? undefined : "placed_isPlaced", `${bucket} in ${bucketGroup}`)
+      }
+    }
   })
 })

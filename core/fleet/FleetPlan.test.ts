@@ -122,4 +122,34 @@ describe("FleetStatus", () => {
     assert.isTrue(isSettled(fleet, countOf(fleet, [running, running])))
     assert.isFalse(isSettled({ ...fleet, generation: 4 }, countOf(fleet, [running, running])))
   })
+
+  it("is settled in nothing less than everything: the generation, how many are live, how many run, and that none is leaving", () =>
+    fc.assert(
+      fc.property(fc.nat(1), fc.nat(3), fc.nat(3), fc.nat(1), (behind, live, running, deleting) => {
+        const counts = { id: "p/web", observedGeneration: 3 - behind, live, running, error: 0, deleting }
+        assert.strictEqual(isSettled(fleet, counts), behind === 0 && live === 2 && running === 2 && deleting === 0)
+      })
+    ))
+
+  it("is the same only when each of its counters is", () => {
+    const counts = { id: "p/web", observedGeneration: 3, live: 4, running: 2, error: 1, deleting: 0 }
+    assert.isTrue(isSame(counts, { ...counts }))
+    for (const counter of ["observedGeneration", "live", "running", "error", "deleting"] as const) {
+      assert.isFalse(isSame(counts, { ...counts, [counter]: 9 }), counter)
+    }
+  })
+
+  it("counts as failed what is in ERROR and live, and nothing else", () => {
+    const of = (state: State, deletionRequestedAt: number | null = null) => ({ state, deletionRequestedAt })
+    const members = [
+      of("RUNNING"),
+      of("PENDING"),
+      of("ERROR"),
+      of("ERROR"),
+      of("RUNNING"),
+      of("RUNNING"),
+      of("ERROR", 1)
+    ]
+    assert.deepInclude(countOf(fleet, members), { live: 6, running: 3, error: 2, deleting: 1 })
+  })
 })

@@ -1,7 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { idempotencyKeyCharsMax } from "../Limits.ts"
-import { type IdempotencyKey, fingerprintOf, judge, problem } from "./IdempotencyKey.ts"
+import { idempotencyClaimMillis, idempotencyKeyCharsMax } from "../Limits.ts"
+import { StillDatabase } from "../../sim/storage/StillDatabase.fixture.ts"
+import {
+  type IdempotencyKey,
+  claim,
+  fingerprintOf,
+  finish,
+  idempotencyKeys,
+  judge,
+  look,
+  problem,
+  purge
+} from "./IdempotencyKey.ts"
 
 const row: IdempotencyKey = {
   scope: "p/alice/putFleet",
@@ -61,6 +72,131 @@ describe("IdempotencyKey", () => {
     assert.notStrictEqual(
       fingerprintOf({ ...request, scope: "q/alice/putFleet", body: { desired: 3, spec: { image: "a" } } }),
       first
+    )
+  })
+})
+
+describe("the rows of idempotency keys", () => {
+  const { nowMicros } = new StillDatabase(idempotencyKeys)
+  const around = fc.constantFrom(nowMicros - 1, nowMicros, nowMicros + 1)
+
+  /** A key, or none, and its neighbours in scope and name: of two requests, executed or finished, about their ends. */
+  const stored: fc.Arbitrary<ReadonlyArray<IdempotencyKey>> = fc
+    .tuple(
+      ...[
+        { scope: "s", key: "k" },
+        { scope: "s", key: "other" },
+        { scope: "t", key: "k" }
+      ].map((named) =>
+        fc.option(
+          fc
+            .record({
+              isFinished: fc.boolean(),
+              fingerprint: fc.constantFrom("f1", "f2"),
+              epoch: fc.constantFrom(1, 2),
+              claimExpiresAt: around,
+              expiresAt: around
+            })
+            .map(({ isFinished, ...rest }): IdempotencyKey => ({
+              ...row,
+              ...named,
+              ...rest,
+              ...(isFinished ? { state: "finished", status: 200, body: "{}" } : {})
+            })),
+          { freq: 8 }
+        )
+      )
+    )
+    .map((rows) => rows.filter((each) => each !== null))
+  const isIt = ({ key, scope }: IdempotencyKey) => scope === "s" && key === "k"
+  const isOver = ({ claimExpiresAt, expiresAt }: IdempotencyKey) =>
+    claimExpiresAt <= nowMicros && expiresAt <= nowMicros
+
+  it("a claim takes a key that is new, past its time, or abandoned by the same request, each time in a new epoch", () =>
+    fc.assert(
+      fc.property(stored, (rows) => {
+        const database = new StillDatabase(idempotencyKeys).given(idempotencyKeys, rows)
+        const request = { scope: "s", key: "k", fingerprint: "f1", holder: "n2/1", keptMillis: 90_000 }
+        const before = rows.find(isIt)
+        const isAbandoned = (each: IdempotencyKey) =>
+          each.state === "executing" && each.claimExpiresAt <= nowMicros && each.fingerprint === "f1"
+        const claimed = database.ask(claim(database.once, request))
+        if (before !== undefined && !isOver(before) && !isAbandoned(before)) {
+          assert.isUndefined(claimed)
+          assert.sameDeepMembers([...database.rows(idempotencyKeys)], [...rows])
+          return
+        }
+        const after: IdempotencyKey = {
+          scope: "s",
+          key: "k",
+          fingerprint: "f1",
+          state: "executing",
+          holder: "n2/1",
+          epoch: (before?.epoch ?? 0) + 1,
+          claimedAt: nowMicros,
+          claimExpiresAt: nowMicros + idempotencyClaimMillis * 1_000,
+          status: null,
+          body: null,
+          createdAt: nowMicros,
+          expiresAt: nowMicros + 90_000_000
+        }
+        assert.deepStrictEqual(claimed, after)
+        const others = rows.filter((each) => !isIt(each))
+        assert.sameDeepMembers([...database.rows(idempotencyKeys)], [after, ...others])
+      })
+    ))
+
+  it("the key is looked up in its scope", () =>
+    fc.assert(
+      fc.property(stored, (rows) => {
+        const database = new StillDatabase(idempotencyKeys).given(idempotencyKeys, rows)
+        assert.deepStrictEqual(database.ask(look(database.once, { scope: "s", key: "k" })), rows.find(isIt))
+      })
+    ))
+
+  it("only the claim that is still ours is finished, once", () =>
+    fc.assert(
+      fc.property(stored, (rows) => {
+        const database = new StillDatabase(idempotencyKeys).given(idempotencyKeys, rows)
+        const isOurs = (each: IdempotencyKey) => isIt(each) && each.state === "executing" && each.epoch === 2
+        const change = { state: "finished", status: 409, body: "no" } as const
+        const after = rows.map((each) => (isOurs(each) ? { ...each, ...change } : each))
+        const ended = finish(database.calls, { scope: "s", key: "k", epoch: 2 }, { status: 409, body: "no" })
+        assert.deepStrictEqual(
+          database.ask(ended),
+          after.find((_, index) => isOurs(rows[index]!))
+        )
+        assert.sameDeepMembers([...database.rows(idempotencyKeys)], after)
+      })
+    ))
+
+  it("those past their time are removed and counted, but for what is still being executed; and by a leader alone", () =>
+    fc.assert(
+      fc.property(stored, (rows) => {
+        const database = new StillDatabase(idempotencyKeys).given(idempotencyKeys, rows)
+        const fences = [{ lease: "leader", epoch: 7 }]
+        const asked: Array<unknown> = []
+        const once: typeof database.once = (call, options) => {
+          asked.push(options.fences)
+          return database.once(call, options)
+        }
+        assert.strictEqual(database.ask(purge(once, fences)), rows.filter(isOver).length)
+        assert.sameDeepMembers(
+          [...database.rows(idempotencyKeys)],
+          rows.filter((each) => !isOver(each))
+        )
+        assert.deepStrictEqual(asked, [fences])
+      })
+    ))
+
+  it("a finished key has its answer, and one that is executed has none", () => {
+    const maybe = <A>(value: A) => fc.constantFrom(null, value)
+    fc.assert(
+      fc.property(fc.constantFrom("executing", "finished"), maybe(200), maybe("{}"), (state, status, body) => {
+        const refusal = new StillDatabase(idempotencyKeys).refusal(idempotencyKeys, [{ ...row, state, status, body }])
+        const isSound = (state === "finished") === (status !== null) && (state === "finished") === (body !== null)
+        assert.strictEqual(refusal, isSound ? undefined : "idempotency_keys_finishedHasAnswer")
+      })
     )
   })
 })

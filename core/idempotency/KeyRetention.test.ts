@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { idempotencyClaimMillis, idempotencyRetentionMillis } from "../Limits.ts"
+import { clockDriftRatioMax, idempotencyClaimMillis, idempotencyRetentionMillis } from "../Limits.ts"
 import { problem } from "./KeyRetention.ts"
 
 describe("KeyRetention", () => {
@@ -10,4 +10,10 @@ describe("KeyRetention", () => {
 
   it("is refused when a key might expire while it is executed (ten claims)", () =>
     assert.include(problem(10 * idempotencyClaimMillis), "kept for 50000 ms"))
+
+  it("may be as short as ten claims on a clock that runs as fast as is allowed, and no shorter", () => {
+    const shortest = Math.floor((10 * idempotencyClaimMillis) / (1 - clockDriftRatioMax))
+    assert.isUndefined(problem(shortest + 1))
+    assert.include(problem(shortest), `kept for ${shortest} ms`)
+  })
 })

@@ -131,4 +131,114 @@ describe("InstancePlan", () => {
       reason: null
     })
   })
+
+  /** What the plan says in each state to each thing that may be seen, "-" for nothing yet. */
+  const table = (changes: Partial<Instance>, isStopAsked: boolean): ReadonlyArray<string> =>
+    [undefined, ...observations].map((observation) => {
+      const step = InstancePlan.next(instanceRow("a", changes), { observation, isStopAsked }, 20)
+      const move = step._tag === "Move" ? ` ${step.to}${step.reason === null ? "" : ` ${step.reason}`}` : ""
+      return `${observation ?? "-"}: ${step._tag}${move}`
+    })
+  const always = (step: string) => ["-", ...observations].map((seen) => `${seen}: ${step}`)
+  const whileItGoes = (whenGone: string) => ["-: Observe", `Absent: ${whenGone}`, ...always("Wait").slice(2)]
+  const standalone = { fleet: null, ordinal: null } as const
+  const failed = { ...standalone, state: "ERROR", reason: "HeartbeatStale", updatedAt: 10 } as const
+
+  for (const [situation, changes, isStopAsked, expected] of [
+    ["PENDING", { state: "PENDING" }, false, always("Move CREATING")],
+    [
+      "CREATING",
+      { state: "CREATING" },
+      false,
+      [
+        "-: Observe",
+        "Absent: Start",
+        "Starting: Wait",
+        "Running: Move RUNNING",
+        "Stopping: Wait",
+        "Failed: Move ERROR StartFailed"
+      ]
+    ],
+    [
+      "RUNNING",
+      { state: "RUNNING" },
+      false,
+      [
+        "-: Observe",
+        "Absent: Move ERROR Vanished",
+        "Starting: Wait",
+        "Running: Settle",
+        "Stopping: Move ERROR Vanished",
+        "Failed: Move ERROR Vanished"
+      ]
+    ],
+    [
+      "MODIFYING",
+      { state: "MODIFYING" },
+      false,
+      [
+        "-: Observe",
+        "Absent: Move ERROR Vanished",
+        "Starting: Wait",
+        "Running: Move RUNNING",
+        "Stopping: Move ERROR Vanished",
+        "Failed: Move ERROR Vanished"
+      ]
+    ],
+    ["STOPPING, not yet told", { state: "STOPPING" }, false, always("Stop")],
+    ["STOPPING", { state: "STOPPING" }, true, whileItGoes("Move STOPPED")],
+    ["STOPPED", { state: "STOPPED" }, false, always("Settle")],
+    ["DELETING, not yet told", { state: "DELETING", deletionRequestedAt: 1 }, false, always("Stop")],
+    ["DELETING", { state: "DELETING", deletionRequestedAt: 1 }, true, whileItGoes("Remove")],
+    ["DELETED", { state: "DELETED" }, false, always("Settle")],
+    ["ERROR in a fleet", { state: "ERROR", reason: "Vanished" }, false, always("Settle")],
+    ["ERROR, standalone and not yet told", { ...failed, reason: "Vanished" }, false, always("Stop")],
+    ["ERROR, standalone", { ...failed, reason: "Vanished" }, true, whileItGoes("Move CREATING")],
+    ["ERROR for its silence, never heard", failed, false, always("Stop")],
+    ["ERROR for its silence, last heard just then", { ...failed, lastHeartbeatAt: 10 }, false, always("Stop")],
+    [
+      "ERROR for another reason, heard again",
+      { ...failed, reason: "Vanished", lastHeartbeatAt: 11 },
+      false,
+      always("Stop")
+    ],
+    [
+      "ERROR for its silence, heard again",
+      { ...failed, lastHeartbeatAt: 11 },
+      false,
+      always("Stop").toSpliced(0, 1, "-: Observe").toSpliced(3, 1, "Running: Move RUNNING")
+    ],
+    ["ERROR for its silence before 1970, never heard", { ...failed, updatedAt: -10 }, false, always("Stop")]
+  ] as const) {
+    it(`${situation}: ${expected.join(", ")}`, () => assert.deepStrictEqual(table(changes, isStopAsked), [...expected]))
+  }
+
+  it("has patience from the last change of the row on, not from 1970", () => {
+    const saw = { observation: "Starting", isStopAsked: false } as const
+    const at = (micros: number) =>
+      InstancePlan.next(instanceRow("a", { state: "CREATING", updatedAt: 1e15 }), saw, micros)
+    assert.strictEqual(at(1e15 + startTimeoutMillis * 1_000)._tag, "Wait")
+    assert.strictEqual(at(1e15 + startTimeoutMillis * 1_000 + 1)._tag, "Move")
+  })
+
+  it("begins with nothing seen and nothing told", () =>
+    assert.deepStrictEqual(InstancePlan.nothingSeen, { observation: undefined, isStopAsked: false }))
+})
+
+describe("the moves", () => {
+  it("are these", () =>
+    assert.deepStrictEqual(
+      states.map((state) => `${state} > ${moves[state].join(" ")}`.trim()),
+      [
+        "PENDING > CREATING DELETING",
+        "CREATING > RUNNING ERROR DELETING",
+        "RUNNING > MODIFYING STOPPING ERROR DELETING",
+        "MODIFYING > RUNNING ERROR DELETING",
+        "STOPPING > STOPPED ERROR DELETING",
+        "STOPPED > CREATING DELETING",
+        "DELETING > DELETED",
+        "DELETED >",
+        "ERROR > CREATING RUNNING DELETING"
+      ]
+    ))
 })

@@ -99,7 +99,11 @@ export const instances = make("instances", {
       ),
     runningHasHeartbeat: (row) => or(ne(row.state, "RUNNING"), isNotNull(row.lastHeartbeatAt)),
     fleetHasOrdinals: (row) =>
-      or(and(isNull(row.fleet), isNull(row.ordinal)), and(isNotNull(row.fleet), ge(row.ordinal, 0)))
+      or(
+        and(isNull(row.fleet), isNull(row.ordinal)),
+        // A check that is unknown holds: of an ordinal that is missing nothing else would be false.
+        and(isNotNull(row.fleet), isNotNull(row.ordinal), ge(row.ordinal, 0))
+      )
   }
 })
 export type Instance = RowOf<typeof instances>

@@ -21,4 +21,6 @@ describe("canonicalJson", () => {
         assert.deepEqual(JSON.parse(canonicalJson(value)), JSON.parse(JSON.stringify(value)))
       })
     ))
+
+  it("has a text also for what JSON has none for", () => assert.strictEqual(canonicalJson(undefined), "null"))
 })

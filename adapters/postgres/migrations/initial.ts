@@ -150,7 +150,7 @@ end $$`,
   constraint "instances_errorHasReason" check (("instances"."state" <> 'ERROR' or not ("instances"."reason" is null))),
   constraint "instances_agentHasIncarnation" check ((("instances"."agent" is null and "instances"."agentIncarnation" is null) or (not ("instances"."agent" is null) and not ("instances"."agentIncarnation" is null)))),
   constraint "instances_runningHasHeartbeat" check (("instances"."state" <> 'RUNNING' or not ("instances"."lastHeartbeatAt" is null))),
-  constraint "instances_fleetHasOrdinals" check ((("instances"."fleet" is null and "instances"."ordinal" is null) or (not ("instances"."fleet" is null) and "instances"."ordinal" >= 0::bigint)))
+  constraint "instances_fleetHasOrdinals" check ((("instances"."fleet" is null and "instances"."ordinal" is null) or (not ("instances"."fleet" is null) and not ("instances"."ordinal" is null) and "instances"."ordinal" >= 0::bigint)))
 )`,
     `create index "instances_idx_bucketGroup_dueAt" on "instances" ("bucketGroup", "dueAt")`,
     `create index "instances_idx_fleet" on "instances" ("fleet")`,
