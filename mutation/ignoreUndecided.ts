@@ -3,6 +3,7 @@
  *
  * - what a table is made of (`columns`, `primaryKey`, `unique`, `indexes`): the contract suite and drift detection check it; its
  *   `checks` are decisions;
+ * - the words of `action`, which would not compile otherwise;
  * - labels and marks, which are read by people;
  * - Effect programs: they carry decisions out, and the simulator looks for mistakes in them.
  */
@@ -35,7 +36,10 @@ export const whyIgnored = ({ node, parent }: Path): string | undefined => {
     if (name === "label") return "a label"
     if (["columns", "primaryKey", "unique", "indexes"].includes(name ?? "")) return "what a table is made of"
   }
-  if (node.type === "StringLiteral" && parent?.callee?.name === "make") return "the name of a table"
+  if (node.type === "StringLiteral") {
+    if (parent?.callee?.name === "make") return "the name of a table"
+    if (parent?.key?.name === "action") return "a word of a union, which the type checker compares"
+  }
   if (isCallOf(node, ["Mark", "Metrics", "Context"])) return "a mark, a metric or a reference"
   if (isProgram(node)) return "an Effect program"
   // A function that makes a program holds the program's state.

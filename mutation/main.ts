@@ -1,9 +1,11 @@
 /**
  * `npm run mutate`: plants small mistakes in the pure decisions of core, one at a time, and shows each to the tests of that decision.
- * One file after the other, so that what was found outlives whatever ends the run; what has not changed since is not run again.
+ * One file after the other, so that what was found outlives whatever ends the run. Each result is stored with the fingerprint of all
+ * sources that it came from, and stands for as long as they are the same.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { createHash } from "node:crypto"
+import { existsSync, globSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -19,7 +21,13 @@ const configuration = "mutation/stryker.config.json"
 
 interface Configuration {
   readonly mutate: ReadonlyArray<string>
+  /** Where Stryker leaves its report. It could go on from there, but not notice that tests were added for what runs while a module loads. */
   readonly incrementalFile: string
+}
+
+interface Stored {
+  readonly fingerprint: string
+  readonly score: FileScore
 }
 
 const mutate = Command.make(
@@ -30,7 +38,7 @@ const mutate = Command.make(
       Argument.withDescription("Of those that are mutated; all")
     ),
     fresh: Flag.Boolean("fresh").pipe(
-      Flag.withDescription("Show also those to the tests again that have not changed"),
+      Flag.withDescription("Run also that of which nothing has changed"),
       Flag.withDefault(false)
     ),
     json: Flag.Boolean("json").pipe(
@@ -59,13 +67,19 @@ function mutateCommand({
   }
   if (!existsSync(`${root}mutation/node_modules/.bin/stryker`)) run("npm", ["ci", "--prefix", "mutation"])
   const chosen = files.length === 0 ? targets : files
-  for (const [index, file] of chosen.entries()) {
+  const fingerprint = fingerprintOfSources()
+  const scores = chosen.map((file, index) => {
+    const store = `${root}.mutation/${file.replaceAll("/", "-")}.json`
+    const known = fresh ? undefined : stored(store)
     process.stderr.write(`${file} (${index + 1} of ${chosen.length})\n`)
-    const force = fresh ? ["--force"] : []
-    run("mutation/node_modules/.bin/stryker", ["run", configuration, "--mutate", file, ...force])
-  }
-  const report = JSON.parse(readFileSync(`${root}${incrementalFile}`, "utf8")) as Report
-  const scores = scoreOf(report).filter(({ file }) => chosen.includes(file))
+    if (known?.fingerprint === fingerprint) return known.score
+    run("mutation/node_modules/.bin/stryker", ["run", configuration, "--mutate", file, "--force"])
+    const report = JSON.parse(readFileSync(`${root}${incrementalFile}`, "utf8")) as Report
+    const score = scoreOf({ files: { [file]: report.files[file]! } })[0]!
+    writeFileSync(`${store}.new`, JSON.stringify({ fingerprint, score } satisfies Stored))
+    renameSync(`${store}.new`, store)
+    return score
+  })
   const survivors = scores.flatMap((score) => score.survivors)
   const unexplained = survivors.filter((survivor) => !explanations.some((each) => explains(each, survivor)))
   const outdated = explanations.filter(
@@ -75,6 +89,38 @@ function mutateCommand({
     process.stdout.write(`${JSON.stringify({ percent: percentOf(scores), scores, unexplained, outdated }, null, 2)}\n`)
   else process.stdout.write(screen(scores, unexplained, outdated))
   if (unexplained.length > 0 || outdated.length > 0) process.exitCode = 1
+}
+
+/** Undefined when there is none, or none that can be read. */
+function stored(path: string): Stored | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Stored
+  } catch {
+    return undefined
+  }
+}
+
+/** Of all that a test of core may depend on. */
+function fingerprintOfSources(): string {
+  const hash = createHash("sha256")
+  const files = [
+    "core",
+    "sim",
+    "adapters/postgres",
+    "scenarios/propertySeed.ts",
+    "mutation",
+    "package-lock.json"
+  ].flatMap((name) =>
+    globSync(`${name}{,/**/*.{ts,json}}`, { cwd: root, exclude: (path) => path.endsWith("node_modules") })
+  )
+  for (const file of files.toSorted()) {
+    if (statSync(`${root}${file}`).isFile())
+      hash
+        .update(`${file}\0`)
+        .update(readFileSync(`${root}${file}`))
+        .update("\0")
+  }
+  return hash.digest("hex")
 }
 
 /** What it says goes to standard error: standard output is for what was found. */

@@ -49,6 +49,13 @@ describe("what is planted", () => {
 })
 
 describe("where nothing is planted", () => {
+  it("in the name of a table and the action of a conflict, but in other texts", () => {
+    const text = { type: "StringLiteral" }
+    assert.isDefined(whyIgnored({ node: text, parent: call("make", "a") }))
+    assert.isDefined(whyIgnored({ node: text, parent: property("action") }))
+    assert.isUndefined(whyIgnored({ node: text, parent: property("state") }))
+  })
+
   const returning = (argument: { readonly type: string }) => ({
     type: "ArrowFunctionExpression",
     body: { type: "BlockStatement", body: [{ type: "ReturnStatement", argument }] }

@@ -56,4 +56,49 @@ describe("Assignment", () => {
     ])
     assert.closeTo(groupsOf(owners, "large").length / groupsOf(owners, "small").length, 2, 0.35)
   })
+
+  // Programs of two versions that see the same members must agree, or groups go to and fro between them during every upgrade.
+  it("gives these groups to these members, today and in every version to come", () => {
+    const owners = assign(groups, [
+      { id: "n1", weight: 1 },
+      { id: "n2", weight: 1 },
+      { id: "n3", weight: 2 }
+    ])
+    assert.strictEqual(groups.map((group) => owners.get(group)!.slice(1)).join(""), "31313133332322311223331113313223")
+  })
+
+  it("names the groups of a member in ascending order, and no others", () => {
+    const owners = assign(groups, named(3))
+    for (const { id } of named(3)) {
+      assert.deepStrictEqual(
+        groupsOf(owners, id),
+        groups.filter((group) => owners.get(group) === id)
+      )
+    }
+    const unordered = new Map([2, 10, 1].map((group) => [group, "n1"]))
+    assert.deepStrictEqual(groupsOf(unordered, "n1"), [1, 2, 10])
+  })
+
+  // Two ids of one hash: each group ranks both alike.
+  it("lets the first name win among equal scores, until it has its load (18 of 32)", () => {
+    for (const members of [
+      named(1).concat({ id: "prtxbisg", weight: 1 }),
+      [{ id: "prtxbisg", weight: 1 }, ...named(1)]
+    ]) {
+      assert.strictEqual(groupsOf(assign(groups, members), "n1").length, Math.ceil(16 * (1 + bucketLoadSlackRatio)))
+    }
+  })
+
+  it("ranks by the highest hash that there is, and by the lowest, as by any other", () => {
+    const ownerOf0 = (id: string) =>
+      assign(
+        [0],
+        [
+          { id: "n1", weight: 1 },
+          { id, weight: 1 }
+        ]
+      ).get(0)
+    assert.strictEqual(ownerOf0("ippyascl"), "ippyascl")
+    assert.strictEqual(ownerOf0("gsqeagiu"), "n1")
+  })
 })

@@ -77,6 +77,8 @@ describe("Member", () => {
     assert.notStrictEqual(versionOf([one, two]), versionOf([one, { ...two, incarnation: 2 }]))
     assert.notStrictEqual(versionOf([one, two]), versionOf([one, { ...two, weight: 2 }]))
     assert.strictEqual(holderOf({ ...one, incarnation: 7 }), "n1/7")
+    const named = (id: string, weight: number) => ({ ...one, id, weight })
+    assert.notStrictEqual(versionOf([named("0a", 1), named("1b", 1)]), versionOf([named("0a", 11), named("b", 1)]))
   })
 })
 

@@ -32,4 +32,30 @@ describe("TokenBucket", () => {
         assert.isAtMost(taken, 5 + (latestMicros / 1_000_000) * 10 + 1e-6)
       })
     ))
+
+  it("fills by the time that has passed, up to the burst; a clock that stands still or goes back changes nothing", () => {
+    const bucket = { burst: 5, perSecond: 10, tokens: 0.5, atMicros: 1e15 }
+    assert.deepStrictEqual(TokenBucket.refill(bucket, 1e15 + 100_000), {
+      ...bucket,
+      tokens: 1.5,
+      atMicros: 1e15 + 100_000
+    })
+    assert.strictEqual(TokenBucket.refill(bucket, 1e15 + 60_000_000).tokens, 5)
+    assert.strictEqual(TokenBucket.refill(bucket, 1e15), bucket)
+    assert.strictEqual(TokenBucket.refill(bucket, 1e15 - 1), bucket)
+  })
+
+  it("says to the microsecond when the next may start, which is at once while there is a token", () =>
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 50 }), (tenths) => {
+        const bucket = { burst: 5, perSecond: 10, tokens: tenths / 10, atMicros: 0 }
+        const wait = TokenBucket.waitMicros(bucket)
+        assert.isAtLeast(wait, 0)
+        assert.strictEqual(wait === 0, TokenBucket.take(bucket) !== undefined)
+        if (wait === 0) return
+        // What flows in is a fraction, and may lack its last bit.
+        assert.isDefined(TokenBucket.take(TokenBucket.refill(bucket, wait + 1)))
+        assert.isUndefined(TokenBucket.take(TokenBucket.refill(bucket, wait - 1)))
+      })
+    ))
 })

@@ -113,4 +113,87 @@ describe("WorkQueue", () => {
       })
     )
   })
+
+  const make = () => WorkQueue.make({ backoffMillisMax: reconcileBackoffMillisMax })
+
+  it("hands out in the order in which the times come, and of equals the one added first", () => {
+    const queue = make()
+    for (const [key, atMicros] of [
+      ["third", 30],
+      ["first", 10],
+      ["second", 20],
+      ["also second", 20]
+    ] as const) {
+      WorkQueue.add(queue, key, atMicros)
+    }
+    assert.isUndefined(WorkQueue.take(queue, 9))
+    assert.strictEqual(WorkQueue.nextMicros(queue), 10)
+    const taken = [10, 20, 20, 30].map((nowMicros) => WorkQueue.take(queue, nowMicros))
+    assert.deepStrictEqual(taken, ["first", "second", "also second", "third"])
+    assert.isUndefined(WorkQueue.nextMicros(queue))
+  })
+
+  it("counts those that wait, not those that are worked on", () => {
+    const queue = make()
+    assert.strictEqual(WorkQueue.depth(queue), 0)
+    for (const key of ["a", "b", "c"]) WorkQueue.add(queue, key, 0)
+    WorkQueue.take(queue, 0)
+    assert.strictEqual(WorkQueue.depth(queue), 2)
+  })
+
+  it("says how long a key that is worked on had waited for its turn; nothing of others, and never less than nothing", () => {
+    const queue = make()
+    WorkQueue.add(queue, "a", 100)
+    WorkQueue.add(queue, "b", 100)
+    assert.strictEqual(WorkQueue.take(queue, 140), "a")
+    assert.strictEqual(WorkQueue.waitedMicros(queue, "a", 140), 40)
+    assert.strictEqual(WorkQueue.waitedMicros(queue, "a", 90), 0)
+    assert.strictEqual(WorkQueue.waitedMicros(queue, "b", 140), 0)
+    assert.strictEqual(WorkQueue.waitedMicros(queue, "c", 140), 0)
+  })
+
+  it("forgets a key that is done, or dropped at any time; what its work comes to is nobody's then", () => {
+    const queue = make()
+    for (const key of ["done", "dropped", "dropped while it waits"]) WorkQueue.add(queue, key, 0)
+    WorkQueue.take(queue, 0)
+    WorkQueue.take(queue, 0)
+    WorkQueue.settle(queue, "done", { _tag: "Done" }, settledAt(1))
+    WorkQueue.drop(queue, "dropped")
+    WorkQueue.settle(queue, "dropped", { _tag: "Failed", afterMillis: 0 }, settledAt(1))
+    WorkQueue.drop(queue, "dropped while it waits")
+    assert.strictEqual(queue.entries.size, 0)
+  })
+
+  it("refuses as a defect that is settled what nobody works on", () => {
+    const queue = make()
+    WorkQueue.add(queue, "a", 0)
+    assert.throws(
+      () => WorkQueue.settle(queue, "a", { _tag: "Done" }, settledAt(1)),
+      "a is settled but nobody works on it"
+    )
+  })
+
+  it("looks again after as long as it was asked to, or as its failures demand, whichever is longer", () => {
+    const queue = make()
+    WorkQueue.add(queue, "a", 0)
+    const after = (outcome: WorkQueue.Outcome): number => {
+      WorkQueue.take(queue, 1e12)
+      WorkQueue.settle(queue, "a", outcome, settledAt(1_000))
+      return WorkQueue.nextMicros(queue)!
+    }
+    assert.strictEqual(after({ _tag: "Again", afterMillis: 7 }), 8_000)
+    assert.strictEqual(after({ _tag: "Failed", afterMillis: 70 }), 71_000)
+    assert.strictEqual(after({ _tag: "Failed", afterMillis: 7 }), 11_000)
+  })
+
+  it("asks at once for the turn of what was added during its work, and forgets its failures", () => {
+    const queue = make()
+    WorkQueue.add(queue, "a", 0)
+    WorkQueue.take(queue, 0)
+    WorkQueue.settle(queue, "a", { _tag: "Failed", afterMillis: 0 }, settledAt(0))
+    WorkQueue.take(queue, 5_000)
+    WorkQueue.add(queue, "a", 5_001)
+    WorkQueue.settle(queue, "a", { _tag: "Done" }, settledAt(6_000))
+    assert.deepStrictEqual(queue.entries.get("a"), { state: "waiting", notBeforeMicros: 6_000, failures: 0 })
+  })
 })
