@@ -65,6 +65,9 @@ describe("Assignment", () => {
       { id: "n3", weight: 2 }
     ])
     assert.strictEqual(groups.map((group) => owners.get(group)!.slice(1)).join(""), "31313133332322311223331113313223")
+    // Groups whose two best scores differ in their last bits only.
+    const close = [458_400, 638_308, 694_406].map((group) => assign([group], named(2)).get(group))
+    assert.deepStrictEqual(close, ["n1", "n2", "n2"])
   })
 
   it("names the groups of a member in ascending order, and no others", () => {

@@ -61,7 +61,8 @@ describe("the rows that heartbeats touch", () => {
             fleet: null,
             ordinal: null,
             state,
-            reason: state === "ERROR" ? reason : null,
+            // Left over, where the state is another.
+            reason,
             deletionRequestedAt: isAsked ? 8 : null,
             agent: speaker?.[0] ?? null,
             agentIncarnation: speaker?.[1] ?? null,

@@ -57,6 +57,17 @@ describe("the rows of instances", () => {
     ])
   })
 
+  it("have live names that no standalone name can be: with the fleet and the ordinal, or else the plain name", () => {
+    assert.strictEqual(Instance.liveNameOf({ name: "web-1", fleet: "p/web", ordinal: 1 }), "p/web/1")
+    assert.strictEqual(Instance.liveNameOf({ name: "box", ...standalone }), "box")
+  })
+
+  it("are never left out because a uid is there already: that is an error", () => {
+    const database = new StillDatabase(instances).given(instances, [inState("RUNNING")])
+    const again = Instance.create(database.calls, [{ uid: "a", project: "p", name: "box", ...standalone, spec }])
+    assert.throws(() => database.ask(again), "instances_pkey")
+  })
+
   it("are asked to go once, by uid, and lose their live names then", () =>
     fc.assert(
       fc.property(fc.tuple(...["a", "b", "c"].map(() => fc.boolean())), (asked) => {
@@ -148,6 +159,24 @@ describe("the rows of instances", () => {
         assert.deepStrictEqual(database.rows(instances), [after, neighbour])
       })
     ))
+
+  for (const [name, changes] of [
+    ["isPlaced", { bucketGroup: 99 }],
+    ["liveOrAskedToGo", { liveName: null }],
+    ["deletingWasAsked", { state: "DELETING" }],
+    ["errorHasReason", { state: "ERROR" }],
+    ["agentHasIncarnation", { agent: "a1" }],
+    ["agentHasIncarnation", { agentIncarnation: 6 }],
+    ["runningHasHeartbeat", { state: "RUNNING" }],
+    ["fleetHasOrdinals", { ordinal: null }],
+    ["fleetHasOrdinals", { ordinal: -1 }],
+    ["fleetHasOrdinals", { fleet: null }]
+  ] as const) {
+    it(`may not be what ${name} excludes: ${JSON.stringify(changes)}`, () => {
+      const refusal = new StillDatabase(instances).refusal(instances, [{ ...instanceRow("a"), ...changes }])
+      assert.strictEqual(refusal, `instances_${name}`)
+    })
+  }
 
   it("may be only those of which each column agrees with the others", () => {
     const maybe = <A>(value: A) => fc.constantFrom(null, value)

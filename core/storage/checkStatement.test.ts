@@ -33,7 +33,7 @@ const jobs = make("jobs", {
     body: nullable(json(Schema.Unknown))
   },
   primaryKey: ["id"],
-  unique: [["state", "tries"]]
+  unique: [["state", "tries"], ["dueAt"]]
 })
 const { excluded, row } = jobs
 const find = (name: string): Table<unknown> | undefined => (name === "jobs" ? (jobs as Table<unknown>) : undefined)
@@ -240,7 +240,11 @@ describe("a condition", () => {
     ["of a sum", gt(add(row.tries, 1), 2), 2],
     ["of a text in a sum", gt(add(row.id as never, 1), 2), "jobs: text in arithmetic"],
     ["of a text at the end of a sum", gt(add(row.tries, row.id as never), 2), "jobs: text in arithmetic"],
-    ["of a product", gt(multiply(row.tries, 2), 2), 2]
+    ["of a product", gt(multiply(row.tries, 2), 2), 2],
+    ["of nothing and a number in a sum", gt(add(value<never>(null as never), 1), 2), 3],
+    ["of a number and nothing in a sum", gt(add(row.tries, null as never), 2), 2],
+    ["of a fraction", eq(row.tries, 1.5), "jobs: 1.5 in a condition is not an integer within ±(2^53 - 1)"],
+    ["of a text that no database holds", eq(row.id, "\0"), "jobs, in a condition: text is valid Unicode without NUL"]
   ] as ReadonlyArray<readonly [string, Condition, number | string]>) {
     it(`${what}: ${expected}`, () => assert.strictEqual(text(condition), expected))
   }
