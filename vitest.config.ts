@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 // Before any worker starts: a process reads its time zone once.
 process.env.TZ = "UTC"
@@ -8,6 +9,14 @@ process.env.TZ = "UTC"
 const mutant = process.env.STORMGLASS_MUTANT
 const { href } = new URL("adapters/cli/mutantPlugin.ts", import.meta.url)
 const plugins = mutant === undefined ? [] : [(await import(href)).mutantPlugin(mutant)]
+
+/** Whoever starts processes and servers takes longest: first, so that no core has nothing to do in the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    const rank = ({ moduleId }: TestSpecification) => (/\/adapters\/|Differential|corpus/.test(moduleId) ? 0 : 1)
+    return files.toSorted((one, other) => rank(one) - rank(other))
+  }
+}
 
 export default defineConfig({
   plugins,
@@ -26,6 +35,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: "100%",
     // Sweeps and property tests are long by design; what hangs is ended by its own supervisor long before this.
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: process.env.GITHUB_ACTIONS === "true" ? ["default", "github-actions"] : ["default"]

@@ -22,6 +22,9 @@ interface Given {
   readonly input?: string
 }
 
+/** Who does not come back is killed, and has no exit code. */
+const millisMax = 240_000
+
 /** Call it once in a file of tests: it makes the directory of each test, and removes it. */
 export const commandLine = () => {
   let directory = ""
@@ -33,7 +36,8 @@ export const commandLine = () => {
   const at = (name: string): string => path.join(directory, name)
   const stormglassIn = ({ input = "", variables = {} }: Given, ...args: ReadonlyArray<string>): Ran => {
     const { STORMGLASS_SEED: _seed, STORMGLASS_SEEDS: _seeds, ...inherited } = process.env
-    const options = { cwd: directory, env: { ...inherited, ...variables }, encoding: "utf8", input } as const
+    const env = { ...inherited, ...variables }
+    const options = { cwd: directory, env, encoding: "utf8", input, timeout: millisMax, killSignal: "SIGKILL" } as const
     const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], options)
     return { code: status, out: stdout, err: stderr }
   }

@@ -75,9 +75,12 @@ const requestsOf = ({ scenarios, seeds, storage }: Gate): ReadonlyArray<RunReque
 export const printDigests = async (gate: Gate): Promise<void> => {
   const requests = requestsOf(gate)
   const supervisor = Session.supervise(undefined, 1, gate.patienceMillis)
-  const results = await runAll(supervisor, requests)
-  await supervisor.close()
-  process.stdout.write(results.map(({ digest }) => `${digest}\n`).join(""))
+  try {
+    const results = await runAll(supervisor, requests)
+    process.stdout.write(results.map(({ digest }) => `${digest}\n`).join(""))
+  } finally {
+    await supervisor.close()
+  }
 }
 
 export const isChild = (): boolean => process.env[inChild] !== undefined
