@@ -5,6 +5,7 @@
  * When the faults are over each of them, and one in a scenario without any, asks once for everything that can be asked for: the API
  * must answer again.
  */
+import type { Envelope } from "../core/facts/Envelope.ts"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Option from "effect/Option"
@@ -30,6 +31,9 @@ export interface ClientsOptions {
   readonly desiredMin: number
   readonly desiredMax: number
 }
+
+/** What tells one sending of a client from every other: its process, and what that counts. */
+export const sendingOf = ({ incarnation, node }: Envelope, nth: number): string => `${node}/${incarnation}/${nth}`
 
 /** A request goes out, once: without an answer to it, it may have been done. */
 export interface ClientAsked {

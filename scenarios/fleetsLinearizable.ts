@@ -9,7 +9,14 @@ import * as VersionedRegister from "../core/history/models/VersionedRegister.ts"
 import { type Call, Recorder } from "../core/history/Recorder.ts"
 import type { Check } from "../core/invariants/Invariant.ts"
 import { linearizable, operationsMax, type Taking } from "../core/invariants/linearizable.ts"
-import { type ClientAnswered, type ClientAsked, type ClientRead, type ClientRefused, project } from "./Clients.ts"
+import {
+  type ClientAnswered,
+  type ClientAsked,
+  type ClientRead,
+  type ClientRefused,
+  project,
+  sendingOf
+} from "./Clients.ts"
 
 type Input = VersionedRegister.Input
 type Output = VersionedRegister.Output
@@ -26,21 +33,21 @@ function take(): Taking<Input, Output> {
   const recorder = new Recorder<Input, Output>(operationsMax)
   /** By key and body: the same wish, sent again, is the same operation. */
   const wishes = new Map<string, Call<Input, Output>>()
-  /** By node, incarnation and number. */
+  /** By sending. */
   const sent = new Map<string, Call<Input, Output>>()
 
   const ask = (envelope: Envelope, { body, key, nth }: ClientAsked) => {
     const [what, name, detail] = JSON.parse(body) as [string, string, unknown]
     const { atMicros, id, node } = envelope
     if (what === "get" && name === "fleet") {
-      sent.set(idOf(envelope, nth), recorder.call(detail as string, node, { _tag: "Read" }, id, atMicros))
+      sent.set(sendingOf(envelope, nth), recorder.call(detail as string, node, { _tag: "Read" }, id, atMicros))
     } else if (what === "put") {
       const value = (detail as { readonly desired: number }).desired
       const wish = `${key}\n${body}`
       const call =
         wishes.get(wish) ?? recorder.call(fleetIdOf(project, name), node, { _tag: "Write", value }, id, atMicros)
       wishes.set(wish, call)
-      sent.set(idOf(envelope, nth), call)
+      sent.set(sendingOf(envelope, nth), call)
     }
   }
 
@@ -54,21 +61,17 @@ function take(): Taking<Input, Output> {
         case "ClientRead":
         case "ClientAnswered": {
           const { answer, nth } = fact as ClientAnswered | ClientRead
-          sent.get(idOf(envelope, nth))?.answer(outputOf(answer), id, atMicros)
-          sent.delete(idOf(envelope, nth))
+          sent.get(sendingOf(envelope, nth))?.answer(outputOf(answer), id, atMicros)
+          sent.delete(sendingOf(envelope, nth))
           return
         }
         case "ClientRefused": {
-          const call = sent.get(idOf(envelope, (fact as ClientRefused).nth))
+          const call = sent.get(sendingOf(envelope, (fact as ClientRefused).nth))
           if (call !== undefined) call.isDropped = call.output === undefined
         }
       }
     }
   }
-}
-
-function idOf({ incarnation, node }: Envelope, nth: number): string {
-  return `${node}/${incarnation}/${nth}`
 }
 
 /** Of a refusal that there is no such fleet. */

@@ -7,7 +7,7 @@ import * as Once from "../core/history/models/Once.ts"
 import { type Call, type Recorded, Recorder } from "../core/history/Recorder.ts"
 import type { Check } from "../core/invariants/Invariant.ts"
 import { linearizable, operationsMax, type Taking } from "../core/invariants/linearizable.ts"
-import type { ClientAnswered, ClientAsked, ClientRefused } from "./Clients.ts"
+import { type ClientAnswered, type ClientAsked, type ClientRefused, sendingOf } from "./Clients.ts"
 
 type Input = Once.Input
 type Output = Once.Output
@@ -22,7 +22,7 @@ export const keysLinearizable: Check = linearizable({
 
 function take(): Taking<Input, Output> {
   const recorder = new Recorder<Input, Output>(operationsMax)
-  /** By node, incarnation and number. */
+  /** By sending. */
   const sent = new Map<string, Call<Input, Output>>()
   /** By key: answers in the order in which they first came. In words they would look alike. */
   const answers = new Map<string, Array<string>>()
@@ -37,25 +37,26 @@ function take(): Taking<Input, Output> {
   return {
     histories: () =>
       new Map(Array.from(recorder.histories(), ([key, recorded]) => [key, withoutRepetitions(recorded)])),
-    step: ({ atMicros, fact, id, incarnation, node }) => {
-      const idOf = (nth: number) => `${node}/${incarnation}/${nth}`
+    step: (envelope) => {
+      const { atMicros, fact, id, node } = envelope
       switch (fact._tag) {
         case "ClientAsked": {
           const { body, key, nth } = fact as ClientAsked
-          if (key !== "") sent.set(idOf(nth), recorder.call(key, node, { request: wordsOf(body) }, id, atMicros))
+          if (key !== "")
+            sent.set(sendingOf(envelope, nth), recorder.call(key, node, { request: wordsOf(body) }, id, atMicros))
           return
         }
         case "ClientAnswered": {
           const { answer, key, nth } = fact as ClientAnswered
           const told = `answer ${numberOf(key, answer)}: ${subjectOf(answer)}`
-          sent.get(idOf(nth))?.answer({ answer: told }, id, atMicros)
-          sent.delete(idOf(nth))
+          sent.get(sendingOf(envelope, nth))?.answer({ answer: told }, id, atMicros)
+          sent.delete(sendingOf(envelope, nth))
           return
         }
         case "ClientRefused": {
           const { nth } = fact as ClientRefused
-          sent.get(idOf(nth))?.answer("refused", id, atMicros)
-          sent.delete(idOf(nth))
+          sent.get(sendingOf(envelope, nth))?.answer("refused", id, atMicros)
+          sent.delete(sendingOf(envelope, nth))
         }
       }
     }

@@ -10,6 +10,20 @@ export const launcher = path.join(import.meta.dirname, "stormglass.js")
 /** A scenario of `fixtures/`. */
 export const fixture = (name: string): string => path.join(import.meta.dirname, "fixtures", `${name}.ts`)
 
+/** A saved failure, as far as its form goes. */
+export const failureDocument = (changes: object = {}): object => ({
+  version: 1,
+  scenario: "calm",
+  seed: "1",
+  strategy: "random",
+  storage: "model",
+  parameters: {},
+  versions: { stormglass: "0", effect: "0", node: "0", v8: "0" },
+  digest: "0",
+  verdict: {},
+  ...changes
+})
+
 export interface Ran {
   readonly code: number | null
   readonly out: string

@@ -155,7 +155,9 @@ const replay = Command.make(
     target: Argument.String("file or scenario"),
     seed,
     strategy: Flag.Literals("strategy", strategyNames).pipe(
-      Flag.withDescription("Which runnable task goes first: random, the default, or fifo; a saved failure has its own"),
+      Flag.withDescription(
+        "Which runnable task goes first, and where fibers are preempted: random, the default; a saved failure has its own"
+      ),
       Flag.optional
     ),
     storage: storageFlag.pipe(

@@ -1,6 +1,6 @@
 /** What a user is told of what was typed wrong: each case is a process of its own, in an empty directory. */
 import { assert, describe, it } from "vitest"
-import { commandLine } from "./CommandLine.fixture.ts"
+import { commandLine, failureDocument } from "./CommandLine.fixture.ts"
 
 const { fileOf, stormglass } = commandLine()
 
@@ -8,24 +8,9 @@ const scenarioFile = (text: string): string => fileOf(text, "file.mjs")
 
 const mutantOf = (...edits: ReadonlyArray<object>): string => fileOf(JSON.stringify({ name: "lost", edits }))
 
-const savedFile = (wrong: object = {}): string =>
-  fileOf(
-    JSON.stringify({
-      version: 1,
-      scenario: "calm",
-      seed: "1",
-      strategy: "random",
-      storage: "model",
-      parameters: {},
-      versions: { stormglass: "0", effect: "0", node: "0", v8: "0" },
-      digest: "0",
-      verdict: {},
-      ...wrong
-    })
-  )
+const savedFile = (wrong: object = {}): string => fileOf(JSON.stringify(failureDocument(wrong)))
 
 /** A fault that would act, but for what is given. */
-
 const kill = (wrong: object): string => planOf({ when: { at: "1s" }, target: "n1", fault: "process/kill", ...wrong })
 
 const planOf = (entry: object): string => fileOf(JSON.stringify({ version: 1, faults: [entry] }))

@@ -2,23 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 import { noFence } from "../../scenarios/mutants/noFence.ts"
-import { commandLine, fixture } from "./CommandLine.fixture.ts"
+import { commandLine, failureDocument, fixture } from "./CommandLine.fixture.ts"
 import { openFailure } from "./Session.ts"
 
 const { at, fileOf, stormglass } = commandLine()
 
-const document = (changes: object): object => ({
-  version: 1,
-  scenario: "calm",
-  seed: "1",
-  strategy: "random",
-  storage: "model",
-  parameters: {},
-  versions: { stormglass: "0.3.0", effect: "4.2.0", node: "24", v8: "13" },
-  digest: "0",
-  verdict: {},
-  ...changes
-})
+const document = (changes: object): object =>
+  failureDocument({ versions: { stormglass: "0.3.0", effect: "4.2.0", node: "24", v8: "13" }, ...changes })
 
 const refusal = (changes: object): string => {
   const file = fileOf(JSON.stringify(document(changes)), "saved.json")

@@ -11,11 +11,9 @@ import { type Answer, type Bound, Exhaustive, type Finding } from "../../sim/sea
 import { usual } from "../../sim/search/Scale.ts"
 import { paint, Ticker } from "./Output.ts"
 import * as Session from "./Session.ts"
-import { makeSmall, smallDocument } from "./shrinkCommand.ts"
+import { showFound } from "./showFound.ts"
 import { sweep } from "./Sweep.ts"
 import { durationMicros, parseSeed, patienceMillis, requireJobs, UsageError } from "./Usage.ts"
-
-const shrinkMillis = 20_000
 
 /** As typed: undefined where it was not. */
 export interface ProveCommandOptions {
@@ -85,33 +83,16 @@ async function proveOne(task: Task, edits: MutantEdits | undefined): Promise<num
       return isFinished ? 0 : 1
     }
 
-    const { result } = failure
-    const saved = Session.saveFailure(result, edits)
-    const file = saved.file ?? Session.failurePath(result.request, edits?.name)
-    const origin = `npx stormglass replay ${file}`
-    const shown = await Session.showFailure(supervisor, result, { replay: origin, file: undefined })
-    const isSaved = saved.file !== undefined
-    const how = { supervisor, failure: result, edits, file, isSaved, origin, budgetMillis: shrinkMillis, isStopped }
-    const isShrunk = !noShrink && shown.isSame === true && !isStopped()
-    const small = isShrunk ? await makeSmall(how) : undefined
+    const found = await showFound(supervisor, failure.result, { edits, noShrink, isStopped })
     if (json) {
-      const found = {
-        choices: failure.choices.map((choice) => choice.name),
-        verdict: result.verdict,
-        digest: result.digest,
-        isDigestEqual: shown.isSame ?? null,
-        small: small === undefined ? null : smallDocument(small),
-        file: saved.file ?? null
-      }
-      print(JSON.stringify({ isProven: false, ...document, failure: found }, null, 2))
+      const choices = failure.choices.map((choice) => choice.name)
+      print(JSON.stringify({ isProven: false, ...document, failure: { choices, ...found.document } }, null, 2))
     } else {
-      print(small?.again.screen ?? shown.screen)
       const runs = totalOf(search)
+      print(found.screen)
       print(`\n${paint("red", "found")} by run ${runs}, in ${wallSeconds.toFixed(1)} s: ${madeBy(failure)}`)
     }
-    if (saved.problem !== undefined) process.stderr.write(`not saved: ${saved.problem}\n`)
-    const isDifferent = [shown.isSame, small?.again.isSame].includes(false)
-    return isDifferent || result.verdict._tag === "escaped" ? 3 : 1
+    return found.exitCode
   } finally {
     await supervisor.close()
   }

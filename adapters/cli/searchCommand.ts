@@ -1,13 +1,12 @@
 /**
  * `stormglass search`: looks for a failure until one is found or the time is over, and shows it small.
  */
-import type { RunResult } from "../../sim/run/Verdict.ts"
 import { type SearchName, searchStrategies } from "../../sim/search/strategies.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
-import { paint, Progress } from "./Output.ts"
+import { Progress } from "./Output.ts"
 import { searchUntilFound } from "./searchUntilFound.ts"
 import * as Session from "./Session.ts"
-import { makeSmall, smallDocument } from "./shrinkCommand.ts"
+import { showFound } from "./showFound.ts"
 import { durationMicros, patienceMillis, requireJobs, UsageError } from "./Usage.ts"
 
 /** As typed: undefined where it was not. */
@@ -27,11 +26,9 @@ export interface SearchCommandOptions {
   readonly print: (text: string) => void
 }
 
-const shrinkMillis = 20_000
-
 /** The exit code: 0 nothing was found, 1 a failure was, 3 it is not deterministic. */
 export const searchCommand = async (options: SearchCommandOptions): Promise<number> => {
-  const { by, isStopped, json, print, runs: runsMax, seedFirst, storage } = options
+  const { by, isStopped, json, noShrink, print, runs: runsMax, seedFirst, storage } = options
   if (runsMax < 1) throw new UsageError(`--runs: ${runsMax} is less than one`)
   if (!Number.isSafeInteger(seedFirst) || seedFirst < 0) throw new UsageError(`--seed-first: ${seedFirst} is no seed`)
   const scenarios = Session.requireScenarios(options.scenarios)
@@ -60,36 +57,15 @@ export const searchCommand = async (options: SearchCommandOptions): Promise<numb
       )
       return runs === 0 ? 1 : 0
     }
-    const shown = await show(failure)
+    const { document, exitCode, screen } = await showFound(supervisor, failure, { edits, noShrink, isStopped })
     print(
       json
-        ? JSON.stringify({ by, runs, seconds, failure: shown.document }, null, 2)
-        : `${shown.screen}\n\nfound after ${runs} runs by ${by}, ${seconds.toFixed(1)} s`
+        ? JSON.stringify({ by, runs, seconds, failure: document }, null, 2)
+        : `${screen}\n\nfound after ${runs} runs by ${by}, ${seconds.toFixed(1)} s`
     )
-    return failure.verdict._tag === "escaped" || shown.isSame === false ? 3 : 1
+    return exitCode
   } finally {
     progress.end()
     await supervisor.close()
-  }
-
-  async function show(failure: RunResult) {
-    const saved = Session.saveFailure(failure, edits)
-    const file = saved.file ?? Session.failurePath(failure.request, edits?.name)
-    const origin = `npx stormglass replay ${file}`
-    const again = await Session.showFailure(supervisor, failure, { replay: origin, file: saved.file })
-    if (saved.problem !== undefined) process.stderr.write(paint("red", `not saved: ${saved.problem}\n`))
-    const { digest, request, verdict } = failure
-    const document = { scenario: request.scenario, seed: request.seed, verdict, digest, file: saved.file ?? null }
-    if (options.noShrink || again.isSame !== true || isStopped()) {
-      return { screen: again.screen, isSame: again.isSame, document: { ...document, small: null } }
-    }
-    const isSaved = saved.file !== undefined
-    const how = { supervisor, failure, edits, file, isSaved, origin, budgetMillis: shrinkMillis, isStopped }
-    const small = await makeSmall(how)
-    return {
-      screen: small.again.screen,
-      isSame: small.again.isSame,
-      document: { ...document, small: smallDocument(small) }
-    }
   }
 }
