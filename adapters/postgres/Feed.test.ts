@@ -448,10 +448,11 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
         yield* Queue.take(late)
         const listings = Array.from({ length: 20 }, () => feed.list(tables))
         for (const { rows } of yield* Effect.all(listings, { concurrency: "unbounded" })) assert.lengthOf(rows, 1)
-        const sessions =
-          yield* say(`select count(*)::int, count(*) filter (where query ilike 'listen%')::int as listening
+        // Fewer, where a session answers all before the next has opened.
+        const sessions = yield* say(`select count(*) <= ${FeedClient.feedSessionsMax} as "areFew",
+          count(*) filter (where query ilike 'listen%')::int as listening
           from pg_stat_activity where application_name = 'counted' and datname = current_database()`)
-        assert.deepStrictEqual(sessions, [{ count: FeedClient.feedSessionsMax, listening: 1 }])
+        assert.deepStrictEqual(sessions, [{ areFew: true, listening: 1 }])
         const [limits] = yield* Context.get(context, PgClient.PgClient).unsafe(`select
           current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock,
           current_setting('idle_in_transaction_session_timeout') as idle`)
