@@ -68,12 +68,12 @@ function say(progress: string): void {
 
 const nodeFlags = ["--disable-warning=ExperimentalWarning"]
 /** As `adapters/cli/stormglass.js` sets it. */
-const youngGeneration = ["--min-semi-space-size=16", "--max-semi-space-size=16"]
+const memory = ["--min-semi-space-size=64", "--max-semi-space-size=64", "--single-threaded-gc"]
 
 function measure({ group, isLaunched, name }: Figure): Measured {
   const script = new URL("measure.ts", import.meta.url).pathname
   // It slows the callback loop by 15 %, and would flatter every ratio to it.
-  const flags = isLaunched === true ? [...nodeFlags, ...youngGeneration] : nodeFlags
+  const flags = isLaunched === true ? [...nodeFlags, ...memory] : nodeFlags
   const output = execFileSync(process.execPath, [...flags, script, group, name], {
     encoding: "utf8"
   })

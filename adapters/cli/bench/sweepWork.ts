@@ -7,8 +7,8 @@ import * as Session from "../Session.ts"
 import type { Work } from "./figures.ts"
 
 const scenario = "everything"
-/** Of each turn: half a minute or so with one worker. */
-const seeds = 32
+/** Of each turn: more than a minute with one worker, so that what each worker compiles anew is a small part. */
+const seeds = 320
 
 /** Throws when the results of two turns differ. */
 export const sweepWork = async (): Promise<Work> => {
