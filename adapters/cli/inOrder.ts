@@ -15,7 +15,7 @@ export interface InOrderOptions<Item, Done> {
   readonly isOver: () => boolean
 }
 
-/** In the order of the items; fewer when it was over before, and then perhaps not the first ones. */
+/** In the order of the items, without gaps: fewer when it was over before, as what had begun by then is ended all the same. */
 export const inOrder = async <Item, Done>(options: InOrderOptions<Item, Done>): Promise<ReadonlyArray<Done>> => {
   const { isLast, isOver, items, jobs, run } = options
   const done = new Map<number, Done>()

@@ -20,6 +20,9 @@ export interface HistoryRecord {
   readonly time?: number
 }
 
+/** Of values inside each other: whoever looks into one calls itself once for each level. */
+export const depthMax = 500
+
 /** Why a history cannot be read: what, and on which line. */
 export class Unreadable extends Error {
   override readonly name = "Unreadable"

@@ -202,6 +202,40 @@ describe("the search for one order", () => {
     assert.strictEqual(search.progress.memoryBytes, 0, "what was given up is let go")
   })
 
+  it("counts what large states hold, which is nearly all of what a search of them remembers", () => {
+    const queue = keyed(Queue.queue)
+    const enqueued = (
+      value: number,
+      called: number,
+      returned: number
+    ): Operation<KeyedInput<Queue.Input>, Queue.Output> => ({
+      process: String(value),
+      input: { key: "", input: { _tag: "Enqueue", value } },
+      output: "nothing",
+      called,
+      returned
+    })
+    // A thousand in a row, and six at once in one of 720 orders; what comes out then nobody put in.
+    const history = [
+      ...Array.from({ length: 1_000 }, (_, value) => enqueued(value, 2 * value, 2 * value + 1)),
+      ...Array.from({ length: 6 }, (_, nth) => enqueued(1_000 + nth, 2_000, 2_001)),
+      {
+        process: "0",
+        input: { key: "", input: { _tag: "Dequeue" as const } },
+        output: { taken: "what nobody put in" },
+        called: 2_002,
+        returned: 2_003
+      }
+    ]
+    assert.strictEqual(Linearizability.check(queue, history)._tag, "NotLinearizable")
+    // More than a thousand states with a thousand places of eight bytes.
+    const reason = "the search needs more memory than 8 MB"
+    assert.deepStrictEqual(Linearizability.check(queue, history, { memoryBytesMax: 8 * 2 ** 20 }), {
+      _tag: "Unknown",
+      reason
+    })
+  })
+
   it("takes an answer at the very moment of a call as overlapping it", () => {
     const write = { process: "0", input: { _tag: "Write", value: 1 } as const, output: null, called: 0, returned: 5 }
     const readsOld = { process: "1", input: { _tag: "Read" } as const, output: 0, called: 5, returned: 6 }

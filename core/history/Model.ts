@@ -38,6 +38,8 @@ export interface Model<State, Input, Output> {
   readonly equals: (left: State, right: State) => boolean
   /** 32 bits, equal for equal states. */
   readonly hash: (state: State) => number
+  /** About how many bytes a state holds that others do not share, where that may be more than a few hundred: the bound of memory needs it. */
+  readonly bytes?: (state: State) => number
   /** Operations in different parts never concern each other (keys, names of locks): each part begins with `initial`. */
   readonly partition?: (input: Input) => string
   /** Whether it leaves every state as it is, whatever that is: then it is placed as early as it can be. */

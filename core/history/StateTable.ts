@@ -10,7 +10,7 @@ export const impossible = -1
 /** The memory is used up. */
 export const exhausted = -2
 
-/** A guess: states are the model's own, and share most of what they hold. */
+/** A guess, besides what the model says: of most models states share most of what they hold. */
 const stateBytes = 256
 const slotInts = 3
 /** What fits into a processor's cache: asking the model again is cheaper than memory. */
@@ -79,8 +79,9 @@ export class StateTable<State, Input, Output> {
       const id = this.#byHash[slot]! - 1
       if (this.#hashes[id] === hash && this.#model.equals(this.#states[id]!, state)) return id
     }
-    if (!this.#memory.take(stateBytes)) return exhausted
-    this.#bytes += stateBytes
+    const bytes = stateBytes + (this.#model.bytes?.(state) ?? 0)
+    if (!this.#memory.take(bytes)) return exhausted
+    this.#bytes += bytes
     return this.#add(state, hash)
   }
 

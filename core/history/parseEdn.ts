@@ -4,7 +4,7 @@
  * tags and metadata are left out.
  */
 import { canonicalJson } from "../json/canonicalJson.ts"
-import { Unreadable } from "./HistoryRecord.ts"
+import { depthMax, Unreadable } from "./HistoryRecord.ts"
 import type { Value } from "./Value.ts"
 
 export interface Form {
@@ -25,6 +25,7 @@ class Reader {
   readonly #text: string
   #at = 0
   #line = 1
+  #depth = 0
 
   constructor(text: string) {
     this.#text = text
@@ -56,6 +57,13 @@ class Reader {
   }
 
   #value(): Value {
+    if (++this.#depth > depthMax) throw new Unreadable(this.#line, `more than ${depthMax} values inside each other`)
+    const value = this.#form()
+    this.#depth--
+    return value
+  }
+
+  #form(): Value {
     this.#skip()
     const line = this.#line
     const next = this.#text[this.#at]
@@ -123,7 +131,9 @@ class Reader {
       }
       const escaped = this.#text[++at] ?? ""
       if (escaped === "u") {
-        value += String.fromCharCode(Number.parseInt(this.#text.slice(at + 1, at + 5), 16))
+        const digits = this.#text.slice(at + 1, at + 5)
+        if (!/^[\da-f]{4}$/i.test(digits)) throw new Unreadable(this.#line, `a text with \\u${digits} in it`)
+        value += String.fromCharCode(Number.parseInt(digits, 16))
         at += 4
       } else if (Object.hasOwn(escapes, escaped)) value += escapes[escaped]!
       else throw new Unreadable(this.#line, `a text with \\${escaped} in it`)

@@ -76,7 +76,24 @@ describe("reading a history", () => {
     ["a line of a log that is none", `${log}\nsegfault`, "line 6: not of the form"],
     ["a record without its type", ndjson.replace('"type":"ok",', ""), "line 4: without type"],
     ["another type", ndjson.replace('"ok"', '"maybe"'), 'line 4: type "maybe"; there are invoke, ok, fail, info'],
-    ["a time that is none", ndjson.replace(":10", ':"ten"'), 'line 2: time "ten" is no number']
+    ["a time that is none", ndjson.replace(":10", ':"ten"'), 'line 2: time "ten" is no number'],
+    ["an empty vector", "[]", "line 1: nothing in it is of a client"],
+    ["what only the nemesis did", ":nemesis :info :kill nil", "line 1: nothing in it is of a client"],
+    [
+      "a text with half a character in it",
+      String.raw`{:process 0 :type :invoke :f :write :value "\u00g1"}`,
+      String.raw`line 1: a text with \u00g1 in it`
+    ],
+    [
+      "EDN that goes down without end",
+      `${edn}${"[".repeat(100_000)}`,
+      "line 7: more than 500 values inside each other"
+    ],
+    [
+      "JSON that goes down almost without end",
+      ndjson.replace('"value":1', `"value":${"[".repeat(100_000)}${"]".repeat(100_000)}`),
+      "more than 500 values inside each other"
+    ]
   ]
   for (const [what, text, said] of wrong) {
     it(`refuses ${what}, with its line`, () => assert.throws(() => readHistory(text), said))

@@ -10,7 +10,7 @@
  *
  * What `nemesis` did is left out: it is not a client.
  */
-import { type HistoryRecord, type RecordType, recordTypes, Unreadable } from "./HistoryRecord.ts"
+import { depthMax, type HistoryRecord, type RecordType, recordTypes, Unreadable } from "./HistoryRecord.ts"
 import { parseEdn } from "./parseEdn.ts"
 import { showValue, type Value } from "./Value.ts"
 
@@ -38,7 +38,9 @@ export const readHistory = (
     )
   }
   const records = format === "ndjson" ? readNdjson(text) : format === "edn" ? readEdn(text) : readLog(text)
-  return records.filter(({ process }) => process !== "nemesis")
+  const ofClients = records.filter(({ process }) => process !== "nemesis")
+  if (ofClients.length === 0) throw new Unreadable(1, "nothing in it is of a client")
+  return ofClients
 }
 
 const logLine = /^(?:.*\s-\s+)?:?(\w+)\s+:(\w+)\s+:([\w-]+)(?:\s+(.*))?$/
@@ -48,13 +50,21 @@ function readNdjson(text: string): ReadonlyArray<HistoryRecord> {
   return lines.flatMap((line, at) => {
     if (line.trim() === "") return []
     try {
-      return [recordOf(at + 1, JSON.parse(line) as Value)]
+      const form = JSON.parse(line) as Value
+      requireShallow(at + 1, form, 0)
+      return [recordOf(at + 1, form)]
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error
       const isCut = at === lines.length - 1 && line.trimStart().startsWith("{")
       throw new Unreadable(at + 1, isCut ? "cut off in the middle of the line" : `no JSON: ${error.message}`)
     }
   })
+}
+
+function requireShallow(line: number, value: Value, depth: number): void {
+  if (depth === depthMax) throw new Unreadable(line, `more than ${depthMax} values inside each other`)
+  if (typeof value !== "object" || value === null) return
+  for (const inner of Object.values<Value>(value)) requireShallow(line, inner, depth + 1)
 }
 
 function readEdn(text: string): ReadonlyArray<HistoryRecord> {

@@ -111,6 +111,21 @@ describe("a failing run", () => {
       { numRuns: 30, seed: 1 }
     ))
 
+  it("does not get a departure from the schedule back, of which it was rid before the schedule itself became simpler", () => {
+    // Places that no run comes to: both change nothing, and one is said to matter.
+    const [matters, idle] = ["store-1/1#900000", "store-1/1#900001"] as const
+    const { request, ...rest } = failures[0] as RunResult
+    const steps = new Shrinker({ ...rest, request: { ...request, deviations: [matters, idle] } }).steps()
+    let isRid = false
+    for (let next = steps.next(); next.done !== true;) {
+      const { deviations = [] } = next.value
+      assert.isFalse(isRid && deviations.includes(idle))
+      isRid ||= deviations.includes(matters) && !deviations.includes(idle)
+      next = steps.next(deviations.includes(matters) ? run(next.value) : undefined)
+    }
+    assert.isTrue(isRid)
+  })
+
   it("is left as it is when every candidate is refused", () => {
     const failure = failures[0] as RunResult
     const shrinker = new Shrinker(failure)

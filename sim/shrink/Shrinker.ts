@@ -108,7 +108,7 @@ export class Shrinker {
       if (!(yield* this.#replace(rest))) yield* minimize(deviations, (some) => this.#try({ deviations: some }))
     }
     if (request.strategy === "fifo") return
-    const { preemptions: _preemptions, ...rest } = request
+    const { preemptions: _preemptions, ...rest } = this.best.request
     if (yield* this.#replace({ ...rest, strategy: "fifo" })) return
     yield* minimize(this.best.preemptions, (preemptions) => this.#try({ preemptions }))
   }

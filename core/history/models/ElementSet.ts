@@ -34,6 +34,8 @@ export const elementSet: Model<State, Input, Output> = {
     left.elements.size === right.elements.size &&
     Array.from(left.elements).every((element) => right.elements.has(element)),
   hash: ({ hash }) => hash,
+  // A hash table that is half full: a text, the next of its chain and a bucket for each.
+  bytes: ({ elements }) => elements.size * 40,
   changesNothing: ({ _tag }, output) =>
     _tag === "Read" || _tag === "Has" || (_tag === "Add" && output === true) || (_tag === "Remove" && output === false),
   describe: (input, output) => {

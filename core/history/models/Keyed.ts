@@ -49,6 +49,9 @@ export const keyed = <Each, Input, Output>(
     return true
   },
   hash: ({ hash }) => hash,
+  // Only one of them is new in each state: no more than the largest.
+  bytes: ({ each }) =>
+    each.reduce((largest, state) => Math.max(largest, model.bytes?.(state) ?? 0), 0) + each.length * 16,
   changesNothing: ({ input }, output) => model.changesNothing?.(input, output) ?? false,
   describe: ({ input, key }, output) =>
     key === "" ? model.describe(input, output) : `${showValue(key)}: ${model.describe(input, output)}`,

@@ -24,6 +24,7 @@ export const queue: Model<State, Input, Output> = {
   },
   equals: (left, right) => left.hash === right.hash && sameValue(left.values, right.values),
   hash: ({ hash }) => hash,
+  bytes: ({ values }) => values.length * 8,
   changesNothing: (input, output) => input._tag === "Dequeue" && output === "nothing",
   describe: (input, output) => {
     if (input._tag === "Enqueue")
