@@ -37,7 +37,7 @@ describe("what a small case takes", () => {
         { change: "elsewhere", detail: "n3", effect: "void", instead: "" }
       ]
     }
-    assert.deepStrictEqual(Explanation.needs(small([pause], ["client-1-3"]), [need]), [
+    assert.deepStrictEqual(Explanation.needs(small([pause], ["client-1-3"]), [need], { operations: 9 }), [
       "1. process/pause on n1 at 50s for 5s",
       "   removed   passes",
       "   earlier   by 1s (from 49s) still fails, by 2s passes",
@@ -49,12 +49,17 @@ describe("what a small case takes", () => {
   })
 
   it("may be nothing, or not known in time", () => {
-    assert.deepStrictEqual(Explanation.needs(small([]), []), ["no fault: it fails by itself"])
-    assert.deepStrictEqual(Explanation.needs(small([pause], []), undefined), [
+    assert.deepStrictEqual(Explanation.needs(small([]), [], { operations: 9 }), ["no fault: it fails by itself"])
+    assert.deepStrictEqual(Explanation.needs(small([pause], []), undefined, { operations: 9 }), [
       "1. process/pause on n1 at 50s for 5s",
       "no operation of a client"
     ])
   })
+
+  it("says nothing of operations where the program asks for none", () =>
+    assert.deepStrictEqual(Explanation.needs(small([pause], []), undefined, { operations: 0 }), [
+      "1. process/pause on n1 at 50s for 5s"
+    ]))
 
   it.each<readonly [Fault, string]>([
     [
@@ -112,6 +117,30 @@ describe("how it came about", () => {
         "→ 6.000 s n1 Acts under=seven"
       ]
     ))
+})
+
+describe("how it came about, where the evidence names nothing that is unmistakable", () => {
+  it("shows what has the same value under the same name, as the first of two charges, and not the same value elsewhere", () => {
+    const facts = [
+      fact(1, 0, "server", { _tag: "Charged", order: "6" }),
+      fact(2, 0, "server", { _tag: "Charged", order: "61" }),
+      fact(3, 0, "server", { _tag: "Counted", orders: "6" }),
+      fact(4, 0, "client", { _tag: "Asked" }),
+      fact(5, 4, "server", { _tag: "Charged", order: "6" })
+    ]
+    const verdict: Verdict = {
+      _tag: "violated",
+      invariant: "charged-once",
+      message: "",
+      evidence: { order: "6", times: 2 },
+      factId: 5,
+      atMicros: 5
+    }
+    assert.deepStrictEqual(
+      Explanation.story(facts, verdict).map((line) => line.replaceAll(/ +/g, " ").trim()),
+      ["1.000 s server Charged order=6", "→ 4.000 s client Asked", "→ 5.000 s server Charged order=6"]
+    )
+  })
 })
 
 describe("how it came about, where nothing came about", () => {

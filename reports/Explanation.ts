@@ -43,8 +43,12 @@ function whenText(when: Fault["when"]): string {
   return `from ${when.from} until ${when.until}${when.rate === 1 ? "" : `, ${+(when.rate * 100).toPrecision(2)} % of the time`}`
 }
 
-/** What a small case consists of, and what each of its faults is needed for. */
-export const needs = (small: RunResult, found: ReadonlyArray<FaultNeed> | undefined): ReadonlyArray<string> => {
+/** What a small case consists of, and what each of its faults is needed for; of operations nothing where there never was one. */
+export const needs = (
+  small: RunResult,
+  found: ReadonlyArray<FaultNeed> | undefined,
+  before: Pick<Size, "operations">
+): ReadonlyArray<string> => {
   const faults = small.plan?.faults ?? []
   const { deviations = [], operations } = small.request
   return [
@@ -54,7 +58,7 @@ export const needs = (small: RunResult, found: ReadonlyArray<FaultNeed> | undefi
       ...needLines(found?.find((need) => need.entry === entry)).map((text) => `   ${text}`)
     ]),
     ...deviations.map(deviationText),
-    ...(operations === undefined ? [] : [operationsText(operations)])
+    ...(operations === undefined || before.operations === 0 ? [] : [operationsText(operations)])
   ]
 }
 
@@ -129,9 +133,10 @@ export const story = (facts: ReadonlyArray<Envelope>, verdict: Verdict): Readonl
   const faults = faultFacts(before)
   const left = storyMax - told.length - faults.length
   const subjects = subjectsOf(verdict)
+  const spoken = subjects.length > 0 ? subjects : namedValuesOf(verdict)
   const isOpen = (envelope: Envelope) =>
     !Timeline.isFine(envelope) && !told.includes(envelope.id) && !faults.includes(envelope.id)
-  const { kept, omitted } = thinned(before.filter((envelope) => isOpen(envelope) && speaksOf(envelope, subjects)))
+  const { kept, omitted } = thinned(before.filter((envelope) => isOpen(envelope) && speaksOf(envelope, spoken)))
   const mentions = kept.slice(-Math.max(0, left)).map(({ id }) => id)
   const accused = accusedOf(verdict)
   const lately = before.filter((envelope) => isOpen(envelope) && envelope.node === accused).slice(-accusedMax)
@@ -202,6 +207,14 @@ function subjectsOf(verdict: Verdict): ReadonlyArray<string> {
         ? (verdict.reason.match(/[A-Za-z][\w./-]*\d[\w./-]*/g) ?? [])
         : []
   return strings.filter((text) => text.length >= 4 && text.length <= 80 && /\d/.test(text))
+}
+
+/** Values that are no names, as "6" or "the-lease", mean the same only where they are called the same. */
+function namedValuesOf(verdict: Verdict): ReadonlyArray<string> {
+  if (verdict._tag !== "violated") return []
+  return Object.entries(verdict.evidence)
+    .filter(([name, value]) => name !== "node" && typeof value === "string" && value !== "")
+    .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
 }
 
 function accusedOf(verdict: Verdict): string | undefined {

@@ -83,7 +83,7 @@ function asExplained(
   return [
     "",
     `${paint("bold", "What it takes")}  ${paint("dim", `${Explanation.smaller(before, after)} (${took})`)}`,
-    ...Explanation.needs(result, needs).map((text) => `  ${text}`),
+    ...Explanation.needs(result, needs, before).map((text) => `  ${text}`),
     "",
     paint("bold", "How it came about"),
     ...Explanation.story(facts, result.verdict).map((text) => `  ${text}`.slice(0, widthMax))

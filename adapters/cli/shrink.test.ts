@@ -1,5 +1,5 @@
 /** Failures made small, as a user types it: each case is a process of its own, in an empty directory. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 import { commandLine, fixture } from "./CommandLine.fixture.ts"
 
@@ -12,6 +12,8 @@ describe("a run that fails", { timeout: 60_000 }, () => {
     assert.strictEqual(code, 1)
     assert.match(out, /What it takes {2}\d+ \w+ → \d+/)
     assert.match(out, /How it came about\n/)
+    // Both charges, though only the second one was caused by the fact that the violation was found at.
+    assert.isAtLeast(out.match(/Charged +order=/g)?.length ?? 0, 2)
     const [, small = ""] = /replay (\S+-small\.json)/.exec(out) ?? []
     const again = stormglass("replay", small)
     assert.strictEqual(again.code, 1)
@@ -26,6 +28,24 @@ describe("a run that fails", { timeout: 60_000 }, () => {
     const [, file = ""] = /saved as (\S+)/.exec(out) ?? []
     assert.isTrue(existsSync(at(file)))
     assert.isFalse(existsSync(at(file.replace(".json", "-small.json"))))
+  })
+})
+
+describe("a run with a mutant, which ends at its first failure", { timeout: 60_000 }, () => {
+  it("leaves one file, whatever failed beside it on other workers", () => {
+    const args = ["--mutant", "no-brake", "--seeds", "8", "--jobs", "2", "--no-shrink"]
+    const { code, out } = stormglass("run", fixture("failsAlways"), ...args)
+    const [, file = ""] = /saved as failures\/(\S+)/.exec(out) ?? []
+    assert.match(file, /-1-no-brake\.json$/)
+    assert.deepStrictEqual(readdirSync(at("failures")), [file])
+    assert.strictEqual(code, 1)
+  })
+
+  it("names that file in its document", () => {
+    const args = ["--mutant", "no-brake", "--jobs", "2", "--no-shrink", "--json"]
+    const { failures } = JSON.parse(stormglass("run", fixture("failsAlways"), ...args).out)
+    assert.lengthOf(failures, 1)
+    assert.isTrue(existsSync(at(failures[0].file)))
   })
 })
 

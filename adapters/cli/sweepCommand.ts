@@ -192,17 +192,22 @@ async function runAll(task: Task, store: StoreFile | undefined, supervisor: Supe
     soonest.set(run.violation, run)
     kept.set(keyOf(run), result)
   }
+  const save = (result: RunResult): string | undefined => {
+    const { file, problem } = Session.saveFailure(result, edits)
+    if (problem !== undefined) unsaved.push(problem)
+    return file
+  }
   let done = 0
-  const fresh = await sweep({
+  const ended = await sweep({
     supervisor,
     requests: pending,
     jobs: options.jobs,
     budgetMillis: task.budgetMillis,
     untilFailure: task.untilFailure,
     onResult: (result, hostMillis) => {
-      const saved = isFailure(result.verdict) ? Session.saveFailure(result, edits) : undefined
-      if (saved?.problem !== undefined) unsaved.push(saved.problem)
-      const run = fromResult(result, hostMillis, saved?.file)
+      // At once, as it may be killed; where only the first failure counts, what failed beside it leaves no file.
+      const file = isFailure(result.verdict) && !task.untilFailure ? save(result) : undefined
+      const run = fromResult(result, hostMillis, file)
       store?.append(runLine(run))
       if (isFailure(result.verdict)) keep(run, result)
       progress.advance(result, ++done)
@@ -212,6 +217,11 @@ async function runAll(task: Task, store: StoreFile | undefined, supervisor: Supe
     isStopped: () => options.isStopped() || store?.problem !== undefined
   })
   progress.end()
+  const fresh = ended.map((run) => {
+    const failure = task.untilFailure ? kept.get(keyOf(run)) : undefined
+    const file = failure === undefined ? undefined : save(failure)
+    return file === undefined ? run : { ...run, file }
+  })
   for (const run of fresh) byKey.set(keyOf(run), run)
   return {
     runs: requests.flatMap((request) => byKey.get(keyOf(request)) ?? []),
