@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import type { Judgement, Judging } from "../../core/history/checkables.ts"
 import { type HistoryRecord, Unreadable } from "../../core/history/HistoryRecord.ts"
+import { ModelThrew } from "../../core/history/guardModel.ts"
 import { inTurns } from "../../core/history/inTurns.ts"
 import { pairRecords } from "../../core/history/pairRecords.ts"
 import { formatOf, type HistoryFormat, readHistory } from "../../core/history/readHistory.ts"
@@ -16,6 +17,7 @@ import {
 } from "./judgeIsolation.ts"
 import { loadModel } from "./loadModel.ts"
 import { paint, Ticker } from "./Output.ts"
+import { isPath } from "../../sim/host/loadScenario.ts"
 import { reasonOf } from "../../reports/saveFailure.ts"
 import { UsageError } from "./Usage.ts"
 
@@ -32,7 +34,7 @@ export interface CheckOptions {
   readonly isStopped: () => boolean
 }
 
-/** Throws `UsageError` with the line of what cannot be read. */
+/** Rejects with `UsageError`: the line of what cannot be read, or what a model of the user's own throws. */
 export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => {
   const started = performance.now()
   const { file } = options
@@ -53,6 +55,9 @@ export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => 
     return options.isJson ? jsonOf(judgement, about, judging) : textOfJudgement(judgement, about, judging, records)
   } catch (error) {
     if (error instanceof Unreadable) throw new UsageError(`check ${file}: ${error.message}`)
+    // Of the program's own models it is a fault of the program, and keeps its stack.
+    if (error instanceof ModelThrew && isPath(options.model))
+      throw new UsageError(`--model: ${options.model}, ${model?.name}: ${error.message}`)
     throw error
   }
 }

@@ -1,8 +1,13 @@
 /** The histories that come with the project: `NAME.MODEL.good` or `.bad`, in every format. And a model of one's own. */
-import { readdirSync } from "node:fs"
+import { readdirSync, writeFileSync } from "node:fs"
 import path from "node:path"
+import { pathToFileURL } from "node:url"
 import { assert, describe, it } from "vitest"
 import { checkCommand, type CheckOptions } from "./checkCommand.ts"
+import { commandLine } from "./CommandLine.fixture.ts"
+import { UsageError } from "./Usage.ts"
+
+const { at } = commandLine()
 
 const root = path.join(import.meta.dirname, "..", "..")
 const directory = path.join(root, "docs", "histories")
@@ -63,4 +68,39 @@ describe("a model of one's own", () => {
       /does not load: on purpose$/
     )
   })
+
+  /** A register but for these members of its model or its dialect. */
+  const modelOf = (members: string): string => {
+    const urlOf = (name: string) => JSON.stringify(pathToFileURL(path.join(root, "core", "history", name)).href)
+    const lines = [
+      `import { toCheckable } from ${urlOf("checkables.ts")}`,
+      `import { dialect, register } from ${urlOf("models/Register.ts")}`,
+      'const fail = () => { throw new Error("not\\ntoday") }',
+      `const mended = (whole) => Object.create(whole, Object.getOwnPropertyDescriptors({ ${members} }))`,
+      "const model = mended({ ...register({ initial: null }), changesNothing: undefined })",
+      'export const own = toCheckable("own", "mine", model, mended(dialect))'
+    ]
+    writeFileSync(at("own.mjs"), lines.join("\n"))
+    return at("own.mjs")
+  }
+  const throwing = [
+    ["step: fail", "its step throws at write 1 (lines 1 and 2): not today"],
+    ["step: undefined", "its step throws at write 1 (lines 1 and 2): model.step is not a function"],
+    ["get initial() { fail() }", "its initial throws: not today"],
+    ["equals: fail", "its equals throws: not today"],
+    ["hash: fail", "its hash throws: not today"],
+    ["bytes: fail", "its bytes throws: not today"],
+    ["changesNothing: fail", "its changesNothing throws at write 1 (lines 1 and 2): not today"],
+    ["describe: fail", "its describe throws at lines 6 and 7: not today"],
+    ["describeState: fail", "its describeState throws: not today"],
+    ["decode: fail", "its decode throws at write (line 1): not today"]
+  ] as const
+  for (const [members, said] of throwing) {
+    it(`with ${members} is told in one line`, async () => {
+      const file = path.join(directory, "register-stale-read.register.bad.ndjson")
+      const error = await check({ file, model: modelOf(members) }).catch((error: unknown) => error)
+      assert.instanceOf(error, UsageError)
+      assert.strictEqual(error.message, `--model: ${at("own.mjs")}, own: ${said}`)
+    })
+  }
 })

@@ -1,4 +1,5 @@
 /** How the operations of a model are written in histories, and operations out of what was written. */
+import { ModelThrew } from "./guardModel.ts"
 import { type Exchange, type HistoryRecord, Unreadable } from "./HistoryRecord.ts"
 import type { Operation } from "./Model.ts"
 import { showValue, type Value } from "./Value.ts"
@@ -38,7 +39,7 @@ export const requireNumber = (what: string, value: Value): number => {
   throw new Misspelt(`${what} is a number, not ${showValue(value)}`)
 }
 
-/** The operations of a history, in the order of their calls. Throws `Unreadable`. */
+/** The operations of a history, in the order of their calls. Throws `Unreadable`, and `ModelThrew` where the dialect throws what is not `Misspelt`. */
 export const decode = <Input, Output>(
   dialect: Dialect<Input, Output>,
   exchanges: ReadonlyArray<Exchange>
@@ -81,7 +82,7 @@ function decodeOne<Input, Output>(
       hasError: answer?.error !== undefined
     })
   } catch (error) {
-    if (!(error instanceof Misspelt)) throw error
+    if (!(error instanceof Misspelt)) throw new ModelThrew("decode", `${call.f} (line ${call.line})`, error)
     const lines = answer === undefined ? "" : `, answered on line ${answer.line}`
     throw new Unreadable(call.line, `${call.f}${lines}: ${error.message}`)
   }

@@ -1,6 +1,7 @@
 /** The kinds of object whose histories can be judged by name. */
 import { decode, type Dialect } from "./Dialect.ts"
 import { explainUnplaced } from "./explainUnplaced.ts"
+import { guardModel } from "./guardModel.ts"
 import type { Exchange } from "./HistoryRecord.ts"
 import { type Options, type Progress, Search } from "./Linearizability.ts"
 import type { Model, Operation } from "./Model.ts"
@@ -40,7 +41,7 @@ export interface Checkable {
   readonly describes: string
   /** Name to what its value is. */
   readonly operations: Readonly<Record<string, string>>
-  /** Throws `Unreadable`. */
+  /** Throws `Unreadable`; `ModelThrew`, as does `advance`, where a function of the model throws. */
   readonly begin: (exchanges: ReadonlyArray<Exchange>, options: Options) => Judging
 }
 
@@ -55,8 +56,13 @@ export const toCheckable = <State, Input, Output>(
   describes,
   operations: dialect.operations,
   begin: (exchanges, options) => {
-    const model = keyed(each)
     const operations = decode(dialect, exchanges)
+    // Equal operations of a model that makes one value of them cannot be told apart: then no lines are named.
+    const linesOf = (input: Input, output: Output | undefined): string | undefined => {
+      const same = operations.filter((one) => one.input.input === input && one.output === output)
+      return same.length === 1 ? same[0]?.where : undefined
+    }
+    const model = keyed(guardModel(each, linesOf))
     const search = new Search(model, operations, options)
     return {
       operations: operations.length,
