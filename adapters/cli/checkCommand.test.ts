@@ -100,7 +100,7 @@ describe("check", { timeout: 60_000 }, () => {
         ["append", "y", 1]
       ]),
       record(1, "ok", [
-        ["r", "y", null],
+        ["read", "y", null],
         ["append", "x", 1]
       ]),
       record(2, "invoke", [
@@ -148,6 +148,27 @@ describe("check refuses", () => {
     [stale, { model: "list-append", isWhole: true }, /--whole: transactions are always judged as a whole/],
     [stale, { model: "list-append" }, /check \S+: line 1: unknown operation write; there is txn/],
     ["0 :invoke :txn [[:r 1 nil] [:pop 1 2]]", { model: "list-append" }, /: line 1: txn: \["pop",1,2\] is neither/],
+    ...(
+      [
+        ["[[:append :x 2]]", String.raw`\["append","x",2\] where \["append","x",1\] was asked for`],
+        ["[[:append :y 1]]", String.raw`\["append","y",1\] where`],
+        ["[[:r :x [1]]]", String.raw`\["r","x",\[1\]\] where`],
+        ["[[:append :x 1] [:append :x 2]]", "2 operations, not 1"]
+      ] as const
+    ).map(
+      ([answer, what]) =>
+        [
+          `0 :invoke :txn [[:append :x 1]]\n0 :ok :txn ${answer}`,
+          { model: "list-append" },
+          new RegExp(`: line 2: txn: it answers another transaction than was called on line 1: ${what}`)
+        ] as const
+    ),
+    [
+      "0 :invoke :txn [[:r :x [1]]]\n0 :ok :txn [[:r :x [1 2]]]",
+      { model: "list-append" },
+      /: line 2: txn: .*: \["r","x",\[1,2\]\] where \["r","x",\[1\]\] was asked for/
+    ],
+    ["0 :invoke :txn nil\n0 :ok :txn [[:r :x nil]]", { model: "list-append" }, /: line 1: txn: its value is a list/],
     [stale, { format: "ndjson" }, /check \S+: line 1: no JSON/],
     [stale, { memoryMegabytes: 0 }, /--memory: 0 is less than a megabyte/]
   ]

@@ -1,6 +1,6 @@
 /**
  * List-append transactions as they are written: `f` is `txn` and `value` a list of `["append", key, element]` and `["r", key, elements]`, of which
- * a call has null for what is to be read (Jepsen's and Elle's form). Each is named after the line of its call: T7; those that
+ * a call has null for what is to be read, and an answer of ok the same operations with what was read (Jepsen's and Elle's form). Each is named after the line of its call: T7; those that
  * share one, T7, T7.2, T7.3.
  */
 import { type Exchange, type HistoryRecord, Unreadable } from "./HistoryRecord.ts"
@@ -20,15 +20,48 @@ export const decodeTransactions = (exchanges: ReadonlyArray<Exchange>): Readonly
     if (call.f !== "txn") throw new Unreadable(call.line, `unknown operation ${call.f}; there is txn`)
     const outcome =
       answer === undefined || answer.type === "info" ? "unknown" : answer.type === "ok" ? "committed" : "aborted"
-    const told = outcome === "committed" ? answer! : call
+    const asked = operationsOf(call, false)
     return {
       name: nth === 1 ? `T${call.line}` : `T${call.line}.${nth}`,
       outcome,
       process: call.process,
       times: { called, returned: outcome === "committed" ? returned : Infinity },
-      operations: operationsOf(told, outcome === "committed")
+      operations: outcome === "committed" ? answeredBy(answer!, call, asked) : asked
     }
   })
+}
+
+/** Those that were asked for, with what was read. Throws `Unreadable` where the answer is that of another transaction. */
+function answeredBy(
+  answer: HistoryRecord,
+  call: HistoryRecord,
+  asked: ReadonlyArray<ListOperation>
+): ReadonlyArray<ListOperation> {
+  const answered = operationsOf(answer, true)
+  const differs = (what: string): Unreadable =>
+    new Unreadable(answer.line, `txn: it answers another transaction than was called on line ${call.line}: ${what}`)
+  if (answered.length !== asked.length) throw differs(`${answered.length} operations, not ${asked.length}`)
+  for (const [at, operation] of asked.entries()) {
+    if (!isAnsweredBy(operation, answered[at]!))
+      throw differs(`${partOf(answer, at)} where ${partOf(call, at)} was asked for`)
+  }
+  return answered
+}
+
+function isAnsweredBy(asked: ListOperation, answered: ListOperation): boolean {
+  if (asked.key !== answered.key) return false
+  if (asked._tag === "Append") return answered._tag === "Append" && asked.value === answered.value
+  const { values } = asked
+  if (answered._tag !== "Read") return false
+  // Some recorders write down with the call what was read.
+  return (
+    values === undefined ||
+    (values.length === answered.values?.length && values.every((value, at) => value === answered.values?.[at]))
+  )
+}
+
+function partOf({ value }: HistoryRecord, at: number): string {
+  return showValue((value as ReadonlyArray<Value>)[at]!)
 }
 
 function operationsOf({ line, value }: HistoryRecord, isAnswered: boolean): ReadonlyArray<ListOperation> {
