@@ -122,23 +122,27 @@ describe("how it came about", () => {
 describe("how it came about, where the evidence names nothing that is unmistakable", () => {
   it("shows what has the same value under the same name, as the first of two charges, and not the same value elsewhere", () => {
     const facts = [
-      fact(1, 0, "server", { _tag: "Charged", order: "6" }),
-      fact(2, 0, "server", { _tag: "Charged", order: "61" }),
+      fact(1, 0, "server", { _tag: "Charged", shop: "corner", order: "6" }),
+      fact(2, 0, "server", { _tag: "Charged", shop: "corner", order: "61" }),
       fact(3, 0, "server", { _tag: "Counted", orders: "6" }),
       fact(4, 0, "client", { _tag: "Asked" }),
-      fact(5, 4, "server", { _tag: "Charged", order: "6" })
+      fact(5, 4, "server", { _tag: "Charged", shop: "corner", order: "6", answer: "late" })
     ]
     const verdict: Verdict = {
       _tag: "violated",
       invariant: "charged-once",
       message: "",
-      evidence: { order: "6", times: 2 },
+      evidence: { shop: "corner", order: "6", times: 2, answer: "late" },
       factId: 5,
       atMicros: 5
     }
     assert.deepStrictEqual(
       Explanation.story(facts, verdict).map((line) => line.replaceAll(/ +/g, " ").trim()),
-      ["1.000 s server Charged order=6", "→ 4.000 s client Asked", "→ 5.000 s server Charged order=6"]
+      [
+        "1.000 s server Charged shop=corner order=6",
+        "→ 4.000 s client Asked",
+        "→ 5.000 s server Charged shop=corner order=6 answer=late"
+      ]
     )
   })
 })

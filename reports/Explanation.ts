@@ -133,7 +133,7 @@ export const story = (facts: ReadonlyArray<Envelope>, verdict: Verdict): Readonl
   const faults = faultFacts(before)
   const left = storyMax - told.length - faults.length
   const subjects = subjectsOf(verdict)
-  const spoken = subjects.length > 0 ? subjects : namedValuesOf(verdict)
+  const spoken = subjects.length > 0 ? subjects : rarest(namedValuesOf(verdict), before)
   const isOpen = (envelope: Envelope) =>
     !Timeline.isFine(envelope) && !told.includes(envelope.id) && !faults.includes(envelope.id)
   const { kept, omitted } = thinned(before.filter((envelope) => isOpen(envelope) && speaksOf(envelope, spoken)))
@@ -215,6 +215,17 @@ function namedValuesOf(verdict: Verdict): ReadonlyArray<string> {
   return Object.entries(verdict.evidence)
     .filter(([name, value]) => name !== "node" && typeof value === "string" && value !== "")
     .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+}
+
+/** What tells things apart: of values that are spoken of more than once, the one that is so least often. */
+function rarest(values: ReadonlyArray<string>, facts: ReadonlyArray<Envelope>): ReadonlyArray<string> {
+  const texts = values.length === 0 ? [] : facts.map(({ fact }) => JSON.stringify(fact))
+  return values
+    .map((value) => ({ value, times: texts.filter((text) => text.includes(value)).length }))
+    .filter(({ times }) => times > 1)
+    .toSorted((one, other) => one.times - other.times)
+    .slice(0, 1)
+    .map(({ value }) => value)
 }
 
 function accusedOf(verdict: Verdict): string | undefined {

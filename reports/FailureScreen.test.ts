@@ -6,6 +6,7 @@ import { labelled } from "../core/facts/Label.ts"
 import * as Scenario from "../sim/run/Scenario.ts"
 import { runScenario } from "../sim/run/Simulation.ts"
 import type { World } from "../sim/run/World.ts"
+import type { RunResult } from "../sim/run/Verdict.ts"
 import * as FailureScreen from "./FailureScreen.ts"
 
 const screenOf = (build: (world: World) => void): ReadonlyArray<string> => {
@@ -49,4 +50,41 @@ describe("the screen of a deadlock", () => {
     assert.strictEqual(shown.length, 13)
     assert.strictEqual(shown.at(-1), "  … and 28 more")
   })
+})
+
+describe("the screen of a violation", () => {
+  const screenWith = (evidence: Readonly<Record<string, unknown>>) => {
+    const verdict = {
+      _tag: "violated",
+      invariant: "rows",
+      message: "it changed",
+      evidence,
+      factId: 7,
+      atMicros: 1_500_000
+    }
+    const result = { request: { scenario: "demo", seed: "1" }, verdict } as unknown as RunResult
+    const lines = FailureScreen.render({
+      result,
+      facts: [],
+      replay: "",
+      file: undefined,
+      paint: (_style, text) => text
+    })
+    return lines.split("\n").slice(2, 4)
+  }
+
+  it("shows of a row that changed what did, however long the rest is", () =>
+    assert.deepStrictEqual(
+      screenWith({
+        before: { fingerprint: "f".repeat(300), status: 201, holder: "n1" },
+        after: { fingerprint: "f".repeat(300), status: 200, answer: null, holder: "n1" }
+      }),
+      [`  before: {"status":201}`, `  after: {"status":200,"answer":null}`]
+    ))
+
+  it("shows a row whole that was not there before", () =>
+    assert.deepStrictEqual(screenWith({ before: null, after: { status: 200 } }), [
+      "  before: null",
+      `  after: {"status":200}`
+    ]))
 })

@@ -113,7 +113,9 @@ function detail(verdict: Verdict): ReadonlyArray<string> {
     case "violated":
       return [
         `at ${(verdict.atMicros / 1_000_000).toFixed(3)} s, fact ${verdict.factId}`,
-        ...Object.entries(verdict.evidence).map(([name, value]) => `${name}: ${JSON.stringify(value)}`.slice(0, 200))
+        ...Object.entries(differing(verdict.evidence)).map(([name, value]) =>
+          `${name}: ${JSON.stringify(value)}`.slice(0, 200)
+        )
       ]
     case "stalled": {
       const all = waits(verdict.waiting)
@@ -124,6 +126,22 @@ function detail(verdict: Verdict): ReadonlyArray<string> {
     case "escaped":
       return verdict.stack.split("\n").slice(0, 6)
   }
+}
+
+/** Of a row as it was and as it became only what differs: whole, the difference would be cut off. */
+function differing(evidence: Violated["evidence"]): Violated["evidence"] {
+  const { after, before } = evidence
+  if (!isRow(before) || !isRow(after)) return evidence
+  const isChanged = (column: string) => JSON.stringify(before[column]) !== JSON.stringify(after[column])
+  const changed = (row: Row) => Object.fromEntries(Object.entries(row).filter(([column]) => isChanged(column)))
+  return { ...evidence, before: changed(before), after: changed(after) }
+}
+
+type Violated = Extract<Verdict, { readonly _tag: "violated" }>
+type Row = Readonly<Record<string, unknown>>
+
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
 /** One line for all fibers of a node that wait for the same; the first has waited longest. */

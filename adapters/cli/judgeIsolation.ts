@@ -73,7 +73,9 @@ export const judgeIsolation = (
     head,
     ...violations.slice(0, anomaliesShown).flatMap(describe),
     ...(violations.length > anomaliesShown ? [`and ${violations.length - anomaliesShown} more (--json has all)`] : []),
-    ...(otherwise > 0 ? [`${otherwise} that stricter levels forbid (--json has all)`] : [])
+    ...(otherwise > 0
+      ? [`${otherwise} ${otherwise === 1 ? "anomaly" : "anomalies"} that only stricter levels forbid (--json has all)`]
+      : [])
   ]
   return { exitCode, text: lines.join("\n") }
 }

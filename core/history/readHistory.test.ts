@@ -66,6 +66,10 @@ describe("reading a history", () => {
     ])
   })
 
+  it.each([ndjson.trimStart(), edn.trimStart(), log])("as an editor of Windows saves it is read the same: %#", (text) =>
+    assert.deepStrictEqual(readHistory(`\uFEFF${text.replaceAll("\n", "\r\n")}`), readHistory(text))
+  )
+
   const wrong: ReadonlyArray<readonly [what: string, text: string, said: string]> = [
     ["nothing", " \n", "line 1: there is nothing in it"],
     ["no history", "hello\n", "line 1: neither JSON, nor a map of EDN, nor a line such as"],

@@ -37,7 +37,9 @@ export const readHistory = (
       "neither JSON, nor a map of EDN, nor a line such as `INFO jepsen.util - 0 :invoke :read nil`"
     )
   }
-  const records = format === "ndjson" ? readNdjson(text) : format === "edn" ? readEdn(text) : readLog(text)
+  // Some editors begin a file with a mark of its byte order.
+  const bare = text.replace(/^\uFEFF/, "")
+  const records = format === "ndjson" ? readNdjson(bare) : format === "edn" ? readEdn(bare) : readLog(bare)
   const ofClients = records.filter(({ process }) => process !== "nemesis")
   if (ofClients.length === 0) throw new Unreadable(1, "nothing in it is of a client")
   return ofClients
