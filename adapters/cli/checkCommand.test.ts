@@ -170,6 +170,11 @@ describe("check refuses", () => {
     ],
     ["0 :invoke :txn nil\n0 :ok :txn [[:r :x nil]]", { model: "list-append" }, /: line 1: txn: its value is a list/],
     [stale, { format: "ndjson" }, /check \S+: line 1: no JSON/],
+    [
+      stale,
+      { model: "list-append", memoryMegabytes: 64 },
+      /--memory: not with --model list-append, .*; give --timeout$/
+    ],
     [stale, { memoryMegabytes: 0 }, /--memory: 0 is less than a megabyte/]
   ]
   for (const [text, options, said] of cases) {
@@ -190,7 +195,7 @@ const plain: Omit<CheckOptions, "file"> = {
   isWhole: false,
   level: undefined,
   timeoutMillis: undefined,
-  memoryMegabytes: 64,
+  memoryMegabytes: undefined,
   isJson: false,
   isStopped: () => false
 }

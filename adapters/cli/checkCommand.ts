@@ -29,18 +29,26 @@ export interface CheckOptions {
   /** Of `list-append` only; serializable unless given. */
   readonly level: LevelName | undefined
   readonly timeoutMillis: number | undefined
-  readonly memoryMegabytes: number
+  /** Of all models but `list-append`; half a gigabyte unless given. */
+  readonly memoryMegabytes: number | undefined
   readonly isJson: boolean
   readonly isStopped: () => boolean
 }
+
+const memoryMegabytesDefault = 512
 
 /** Rejects with `UsageError`: the line of what cannot be read, or what a model of the user's own throws. */
 export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => {
   const started = performance.now()
   const { file } = options
   const model = await loadModel(options.model)
-  if (options.memoryMegabytes < 1) throw new UsageError(`--memory: ${options.memoryMegabytes} is less than a megabyte`)
+  const { memoryMegabytes = memoryMegabytesDefault } = options
+  if (memoryMegabytes < 1) throw new UsageError(`--memory: ${memoryMegabytes} is less than a megabyte`)
   if (model === undefined && options.isWhole) throw new UsageError("--whole: transactions are always judged as a whole")
+  if (model === undefined && options.memoryMegabytes !== undefined)
+    throw new UsageError(
+      "--memory: not with --model list-append, which remembers no more than the history; give --timeout"
+    )
   if (model !== undefined && options.level !== undefined) throw new UsageError("--level: only with --model list-append")
   try {
     const text = textOf(file)
@@ -49,7 +57,7 @@ export const checkCommand = async (options: CheckOptions): Promise<CheckEnd> => 
     const exchanges = pairRecords(records)
     const about = { file, model: model?.name ?? isolationModel.name, format }
     if (model === undefined) return judgeIsolation(exchanges, about, { ...options, started })
-    const memoryBytesMax = options.memoryMegabytes * 2 ** 20
+    const memoryBytesMax = memoryMegabytes * 2 ** 20
     const judging = model.begin(exchanges, { memoryBytesMax, isWhole: options.isWhole })
     const judgement = await Effect.runPromise(judge(judging, options, started))
     return options.isJson ? jsonOf(judgement, about, judging) : textOfJudgement(judgement, about, judging, records)

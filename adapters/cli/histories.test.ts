@@ -20,7 +20,7 @@ const check = (options: Pick<CheckOptions, "file" | "model">) =>
     isWhole: false,
     level: undefined,
     timeoutMillis: undefined,
-    memoryMegabytes: 64,
+    memoryMegabytes: undefined,
     isJson: true,
     isStopped: () => false
   })

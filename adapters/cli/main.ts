@@ -497,8 +497,10 @@ const check = Command.make(
       Flag.optional
     ),
     memory: Flag.Int("memory").pipe(
-      Flag.withDescription("Megabytes that the search may remember in; undecided beyond"),
-      Flag.withDefault(512)
+      Flag.withDescription(
+        "Megabytes that the search may remember in; undecided beyond: 512, the default; not of list-append"
+      ),
+      Flag.optional
     ),
     json
   },
@@ -513,7 +515,7 @@ const check = Command.make(
         isWhole: whole,
         level: Option.getOrUndefined(level),
         timeoutMillis: duration === undefined ? undefined : durationMicros("--timeout", duration) / 1_000,
-        memoryMegabytes: memory,
+        memoryMegabytes: Option.getOrUndefined(memory),
         isJson: json,
         isStopped: () => state.isStopped
       })
