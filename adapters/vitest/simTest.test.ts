@@ -149,6 +149,15 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     for (const file of files) assert.include(mended.out, `failures/${file} passes now`)
   })
 
+  it("that name a file which is not there say so at once: its replay line would replay nothing", () => {
+    const file = path.join(directory, "misspelt.test.ts")
+    writeFileSync(file, shop.replace(`exportedBy: "${chargesTwice}"`, `exportedBy: "./shop.ts"`))
+    const { messages } = sh("npx vitest run misspelt.test.ts -t exported")
+    rmSync(file)
+    const [said] = messages["exported"]?.split("\n") ?? []
+    assert.strictEqual(said, `SimFailure: exportedBy "./shop.ts": there is no such file in ${directory}`)
+  })
+
   it("run the one seed that is asked for without what is saved, and say in one line of seeds that they are none", () => {
     const message = first.messages["exported"] ?? ""
     const [, seed = ""] = /STORMGLASS_SEED=(\w+) npx vitest/.exec(message) ?? []

@@ -5,6 +5,7 @@
  * `STORMGLASS_SEED=7` runs that seed alone (a property: draws from it; `random`: another one each time), `STORMGLASS_SEEDS=1000` or
  * `5000..5999` those instead of the test's own (a property: so many cases).
  */
+import { existsSync } from "node:fs"
 import * as fc from "fast-check"
 import { it, type TestContext, type TestOptions } from "vitest"
 import * as arbitraries from "../../scenarios/arbitraries.ts"
@@ -90,6 +91,9 @@ function declare(
   it(name, { timeout: timeoutMillis + 2 * shrinkMillis + graceMillis, ...rest }, async (context: TestContext) => {
     try {
       if (!isScenario(scenario)) throw new UsageError("it was given no scenario: give what Scenario.make returns")
+      if (exportedBy !== undefined && !existsSync(exportedBy)) {
+        throw new UsageError(`exportedBy "${exportedBy}": there is no such file in ${process.cwd()}`)
+      }
       const hunt = new Hunt({ scenario, kinds, shrinkMillis, timeoutMillis, exportedBy, declaredAt, context })
       // Whoever asks for one seed wants that one.
       const replayed = asked.seed === undefined ? await hunt.replaySaved() : undefined
