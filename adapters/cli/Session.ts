@@ -136,7 +136,7 @@ export const ofFailure = async <A>(path: string, saved: FailureFile.FailureFile,
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     const remedy = `mend that part or take it out of the file, or ${moreOf(saved)}`
-    throw new UsageError(`${path}: its plan does not fit: ${error.message}; ${remedy}`)
+    throw new UsageError(`${path}: it does not fit: ${error.message}; ${remedy}`)
   }
 }
 

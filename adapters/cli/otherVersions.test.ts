@@ -92,7 +92,7 @@ describe("a replay of what another version saved", { timeout: 120_000 }, () => {
       "replay",
       "a fault of a kind that there is not",
       { name: "cut", when: { at: "1s" }, target: "n1", fault: "network/partitoin" },
-      /^stormglass: \S+saved\.json: its plan does not fit: fault 1 \("cut"\): there is no fault kind "network\/partitoin".*mend that part or take it out of the file, or replay it in the sources that it was found in \(stormglass 0\.3\.0\)\n$/
+      /^stormglass: \S+saved\.json: it does not fit: fault 1 \("cut"\): there is no fault kind "network\/partitoin".*mend that part or take it out of the file, or replay it in the sources that it was found in \(stormglass 0\.3\.0\)\n$/
     ],
     [
       "replay",
@@ -106,6 +106,20 @@ describe("a replay of what another version saved", { timeout: 120_000 }, () => {
     const { code, err, out } = stormglass(command, file)
     assert.deepStrictEqual([code, out], [2, ""])
     assert.match(err, says)
+  })
+
+  it.each([
+    ["replay", 1_000_000_000],
+    ["shrink", -1]
+  ])("is refused in one line: %s of a world that its scenario never had, of %i nodes", (command, nodes) => {
+    const saved = document({ scenario: "lease/leader-killed", parameters: { nodes } })
+    const { code, err, out } = stormglass(command, fileOf(JSON.stringify(saved), "saved.json"))
+    assert.deepStrictEqual([code, out], [2, ""])
+    assert.include(
+      err,
+      `saved.json: it does not fit: parameter nodes is ${nodes}: the scenario draws it from 3 to 5, and takes 0 to 50; mend that part or`
+    )
+    assert.match(err, /^[^\n]*\n$/)
   })
 
   it("is the same run without what decides nothing any more, and says so", () => {

@@ -24,7 +24,7 @@ import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../../sim/nemesis/Swarm.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
-import { PlanProblem } from "../../sim/run/Simulation.ts"
+import { RequestProblem } from "../../sim/run/Simulation.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { SimFailure } from "./SimFailure.ts"
 
@@ -89,7 +89,7 @@ export class Hunt {
     try {
       result = await this.run({ ...FailureFile.requestOf(saved), scenario: this.name })
     } catch (error) {
-      if (error instanceof PlanProblem) return `${file} is left alone, its plan does not fit any more: ${error.message}`
+      if (error instanceof RequestProblem) return `${file} is left alone, it does not fit any more: ${error.message}`
       throw error
     }
     if (isFailure(result.verdict)) {
@@ -100,7 +100,7 @@ export class Hunt {
     return `${file} passes now`
   }
 
-  /** Rejects with `PlanProblem` when the plan does not fit its world, and when the time is over or the test was ended meanwhile. */
+  /** Rejects with `RequestProblem` when the request does not fit its world, and when the time is over or the test was ended meanwhile. */
   async run(request: RunRequest): Promise<RunResult> {
     const { context, declaredAt, timeoutMillis } = this.#options
     await turn()
@@ -127,7 +127,7 @@ export class Hunt {
       try {
         return this.#here(request)
       } catch (error) {
-        if (error instanceof PlanProblem) return undefined
+        if (error instanceof RequestProblem) return undefined
         throw error
       }
     }

@@ -14,7 +14,7 @@ import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
-import { PlanProblem } from "../../sim/run/Simulation.ts"
+import { RequestProblem } from "../../sim/run/Simulation.ts"
 import { isScenario } from "../../sim/host/loadScenario.ts"
 import { parseSeed, parseSeeds, UsageError } from "../cli/Usage.ts"
 import { Hunt } from "./Hunt.ts"
@@ -104,7 +104,7 @@ function declare(
       await hunting(hunt)
     } catch (error) {
       // What whoever wrote or started the test can mend: one line, at the test.
-      const isMisuse = error instanceof UsageError || error instanceof PlanProblem
+      const isMisuse = error instanceof UsageError || error instanceof RequestProblem
       throw isMisuse ? new SimFailure(error.message, declaredAt) : error
     }
   })

@@ -2,13 +2,13 @@
  * One run in this thread, whatever becomes of it: what the scenario throws is the verdict of its run.
  */
 import type { Scenario } from "../run/Scenario.ts"
-import { type Drawn, PlanProblem, type RunOptions, runScenario } from "../run/Simulation.ts"
+import { type Drawn, RequestProblem, type RunOptions, runScenario } from "../run/Simulation.ts"
 import type { RunRequest, RunResult } from "../run/Verdict.ts"
 import type { World } from "../run/World.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { verdictOf } from "./verdictOf.ts"
 
-/** Throws nothing but `PlanProblem`. */
+/** Throws nothing but `RequestProblem`. */
 export const runHere = (scenario: Scenario, request: RunRequest, options: RunOptions): RunResult => {
   let world: World | undefined
   let drawn: Drawn | undefined
@@ -25,7 +25,7 @@ export const runHere = (scenario: Scenario, request: RunRequest, options: RunOpt
       }
     })
   } catch (error) {
-    if (error instanceof PlanProblem) throw error
+    if (error instanceof RequestProblem) throw error
     return endedEarly(request, verdictOf(error, world?.nowMicros), { world, drawn })
   }
 }

@@ -59,7 +59,7 @@ export type WorkerResponse =
 interface Loaded {
   readonly scenarios: ReadonlyArray<Entry>
   readonly runHere: typeof RunHere.runHere
-  readonly PlanProblem: typeof Simulation.PlanProblem
+  readonly RequestProblem: typeof Simulation.RequestProblem
   readonly kinds: ReadonlyArray<FaultKind>
 }
 
@@ -90,13 +90,13 @@ parentPort?.on("message", (message: WorkerRequest) => {
 
 async function load(): Promise<Loaded> {
   if (mutant !== undefined) await loadMutated(mutant)
-  const [module, { PlanProblem }, { runHere }, { faultKinds }] = await Promise.all([
+  const [module, { RequestProblem }, { runHere }, { faultKinds }] = await Promise.all([
     import(catalogue) as Promise<CatalogueModule>,
     import("../run/Simulation.ts"),
     import("./runHere.ts"),
     import("../nemesis/faultKinds.ts") as Promise<typeof FaultKinds>
   ])
-  return { scenarios: module.catalogue, runHere, PlanProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
+  return { scenarios: module.catalogue, runHere, RequestProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
 }
 
 /** Booted once, before the first run that asks for it. */
@@ -132,7 +132,7 @@ async function answer({ id, request, wants }: WorkerRequest): Promise<WorkerResp
   let sinceMillis = performance.now()
   rejections = []
   try {
-    const { PlanProblem, kinds, runHere, scenarios } = await loading
+    const { RequestProblem, kinds, runHere, scenarios } = await loading
     Breadcrumb.load(breadcrumb)
     sinceMillis = performance.now()
     const scenario = await loadScenario(request.scenario, scenarios)
@@ -160,7 +160,7 @@ async function answer({ id, request, wants }: WorkerRequest): Promise<WorkerResp
         hostMillis: performance.now() - sinceMillis
       }
     } catch (error) {
-      if (error instanceof PlanProblem) throw new RefusedRequest(error.message)
+      if (error instanceof RequestProblem) throw new RefusedRequest(error.message)
       throw error
     }
   } catch (error) {

@@ -43,12 +43,12 @@ export interface Drawn {
   readonly plan: FaultPlan
 }
 
-/** A plan that names what the scenario's world does not have. */
-export class PlanProblem extends Error {
-  override readonly name = "PlanProblem"
+/** A request that names what the scenario's world does not have, or whose parameters are not of its size. */
+export class RequestProblem extends Error {
+  override readonly name = "RequestProblem"
 }
 
-/** Dies with `PlanProblem` when the request's plan does not fit; whatever else fails is a verdict. */
+/** Dies with `RequestProblem` when the request's plan or parameters do not fit; whatever else fails is a verdict. */
 export const runScenario = (scenario: Scenario, request: RunRequest, options: RunOptions): RunResult => {
   const result = attempt(scenario, request, options, false)
   if (result.verdict._tag !== "stalled") return result
@@ -73,6 +73,26 @@ export const drawParameters = (scenario: Scenario, world: World): Parameters =>
       world.draw.integer(`parameter/${name}`, minimum, maximum)
     ])
   )
+
+/**
+ * Ranges change, and what was saved before is run all the same: but a world of a size that its scenario never had does not fit into
+ * memory.
+ */
+const parameterSlack = 10
+
+function requireParameters({ parameters: ranges }: Scenario, request: RunRequest): void {
+  for (const [name, value] of Object.entries(request.parameters ?? {})) {
+    const range = ranges[name]
+    if (range === undefined) continue
+    const [minimum, maximum] = range
+    const least = Math.min(0, minimum * parameterSlack)
+    const most = Math.max(0, maximum * parameterSlack)
+    if (value >= least && value <= most) continue
+    throw new RequestProblem(
+      `parameter ${name} is ${value}: the scenario draws it from ${minimum} to ${maximum}, and takes ${least} to ${most}`
+    )
+  }
+}
 
 function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, isTracking: boolean): RunResult {
   const world = new World({
@@ -108,6 +128,7 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
   world.hazards.onChoicePoint = options.onChoicePoint
   options.onWorld?.(world)
   for (const mark of scenario.marks) world.marks.set(mark.name, { kind: mark.kind, visits: 0, holds: 0 })
+  requireParameters(scenario, request)
   const parameters = { ...drawParameters(scenario, world), ...request.parameters }
   const judges = watch(world, scenario.invariants)
   armFaultPoints(world)
@@ -115,7 +136,7 @@ function inside(scenario: Scenario, request: RunRequest, options: RunOptions, wo
   const plan = request.plan ?? scenario.faults(world.draw.child("faults"), world, parameters)
   const kinds = [...options.kinds, ...scenario.faultKinds]
   const wrong = problem(plan, kinds, world)
-  if (wrong !== undefined) throw new PlanProblem(wrong)
+  if (wrong !== undefined) throw new RequestProblem(wrong)
   options.onDrawn?.({ parameters, plan })
   const nemesis = new Nemesis(world, plan, kinds)
   nemesis.start()
