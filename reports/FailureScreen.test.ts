@@ -82,6 +82,13 @@ describe("the screen of a violation", () => {
       [`  before: {"status":201}`, `  after: {"status":200,"answer":null}`]
     ))
 
+  it("shows short rows whole: what stayed may be what is wrong", () => {
+    const before = { holder: "n1", expiresAt: 12 }
+    const after = { holder: "n2", expiresAt: 12 }
+    const whole = [`  before: ${JSON.stringify(before)}`, `  after: ${JSON.stringify(after)}`]
+    assert.deepStrictEqual(screenWith({ before, after }), whole)
+  })
+
   it("shows a row whole that was not there before", () =>
     assert.deepStrictEqual(screenWith({ before: null, after: { status: 200 } }), [
       "  before: null",

@@ -36,6 +36,7 @@ const eventsMax = 14
 const waitingMax = 12
 const namesMax = 2
 const widthMax = 150
+const evidenceMax = 200
 
 export const render = ({ explained, facts, file, paint, replay, result }: ScreenOptions): string => {
   const { request, verdict } = result
@@ -114,7 +115,7 @@ function detail(verdict: Verdict): ReadonlyArray<string> {
       return [
         `at ${(verdict.atMicros / 1_000_000).toFixed(3)} s, fact ${verdict.factId}`,
         ...Object.entries(differing(verdict.evidence)).map(([name, value]) =>
-          `${name}: ${JSON.stringify(value)}`.slice(0, 200)
+          evidenceText(name, value).slice(0, evidenceMax)
         )
       ]
     case "stalled": {
@@ -128,10 +129,17 @@ function detail(verdict: Verdict): ReadonlyArray<string> {
   }
 }
 
-/** Of a row as it was and as it became only what differs: whole, the difference would be cut off. */
+function evidenceText(name: string, value: unknown): string {
+  return `${name}: ${JSON.stringify(value)}`
+}
+
+/** Of a row as it was and as it became, where they are too long, only what differs: that would be cut off. */
 function differing(evidence: Violated["evidence"]): Violated["evidence"] {
   const { after, before } = evidence
   if (!isRow(before) || !isRow(after)) return evidence
+  if (evidenceText("before", before).length <= evidenceMax && evidenceText("after", after).length <= evidenceMax) {
+    return evidence
+  }
   const isChanged = (column: string) => JSON.stringify(before[column]) !== JSON.stringify(after[column])
   const changed = (row: Row) => Object.fromEntries(Object.entries(row).filter(([column]) => isChanged(column)))
   return { ...evidence, before: changed(before), after: changed(after) }
