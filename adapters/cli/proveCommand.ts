@@ -191,18 +191,22 @@ async function drive({ bound, jobs, options, reference }: Task, supervisor: Supe
     })
     const last = answers.at(-1)
     const isWhole = answers.length === requests.length || (last !== undefined && isFailure(last.result.verdict))
-    if (!isWhole) return ended(undefined, false)
+    if (!isWhole) {
+      search.stopped(answers)
+      return ended(undefined, false)
+    }
     next = steps.next(answers)
   }
 }
 
-function countsOf({ different, idle, kinds, leftOut, runs }: Exhaustive) {
-  return { runs, different, idle, kinds, leftOut }
+function countsOf({ different, idle, kinds, leftOut, planned, runs }: Exhaustive) {
+  return { runs, planned, different, idle, kinds, leftOut }
 }
 
 function screen({ bound, reference }: Task, { isFinished, search, wallSeconds }: Driven): string {
   const { choicesMax, scale, untilMicros, withinMicros } = bound
-  const { different, idle, kinds, leftOut, runs } = search
+  const { different, idle, kinds, leftOut, planned, runs } = search
+  const [, alone = 0] = runs
   const width = Math.max(...Object.keys(kinds).map(({ length }) => length))
   const rows = Object.entries(kinds)
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
@@ -216,7 +220,7 @@ function screen({ bound, reference }: Task, { isFinished, search, wallSeconds }:
     isFinished
       ? `${paint("green", "✓")} ${reference.scenario}: no violation in ${took}`
       : `${paint("red", "stopped")}: ${reference.scenario}, nothing had failed in ${took}; not everything was tried`,
-    `  1 run without faults; before ${fromMicros(untilMicros)} of it, each thing by itself: ${runs[1] ?? 0}`,
+    `  1 run without faults; before ${fromMicros(untilMicros)} of it, each thing by itself: ${alone === planned ? alone : `${alone} of ${planned}`}`,
     ...table,
     `    outages of ${millis(scale.outageMillis)}; delays of ${millis(scale.delayMillis)}; clocks off by ${millis(jumps)}`,
     ...Array.from(

@@ -46,14 +46,19 @@ const run = (scenario: Scenario, request: RunRequest): Answer & { readonly order
 }
 
 /** Drives the search in this thread. */
-const search = (scenario: Scenario, choicesMax: number) => {
+const search = (scenario: Scenario, choicesMax: number, runsMax = Infinity) => {
   const exhaustive = new Exhaustive(reference, bound(choicesMax))
   const steps = exhaustive.steps()
   const orders = new Set<string>()
+  let runs = 0
   for (let next = steps.next(); ;) {
     if (next.done === true) return { found: next.value, orders: [...orders].toSorted(), exhaustive }
     const answers: Array<Answer> = []
     for (const request of next.value.requests) {
+      if (runs++ === runsMax) {
+        exhaustive.stopped(answers)
+        return { found: undefined, orders: [...orders].toSorted(), exhaustive }
+      }
       const { order, ...answer } = run(scenario, request)
       orders.add(order)
       answers.push(answer)
@@ -62,6 +67,9 @@ const search = (scenario: Scenario, choicesMax: number) => {
     next = steps.next(answers)
   }
 }
+
+const sumOf = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0)
 
 /** The fewest departures that each order takes: by brute force, asking no run what it leaves open. */
 const fewestDepartures = (): ReadonlyMap<string, number> => {
@@ -108,6 +116,19 @@ describe("an exhaustive search of two fibers that take three steps each", () => 
     assert.deepStrictEqual(orders, allOrders(stepsOfEach, stepsOfEach))
     assert.isAbove(hardest, 2)
     assert.strictEqual(exhaustive.different, orders.length)
+  })
+
+  it("counts what it has run where it is stopped or fails, and not what it would have", () => {
+    const whole = search(interleavings("none"), 1).exhaustive
+    assert.isAbove(whole.planned, 2)
+    assert.deepStrictEqual([whole.runs[1], sumOf(whole.kinds)], [whole.planned, whole.planned])
+    const { exhaustive: cut } = search(interleavings("none"), 1, 3)
+    assert.deepStrictEqual([cut.runs, sumOf(cut.kinds), cut.planned], [[1, 2], 2, whole.planned])
+    const [first = ""] = [...fewest].flatMap(([order, needed]) => (needed === 1 ? [order] : []))
+    const { exhaustive: failed, found } = search(interleavings(first), 1)
+    assert.isDefined(found)
+    assert.isBelow(failed.runs[1] ?? 0, failed.planned)
+    assert.strictEqual(sumOf(failed.kinds), failed.runs[1])
   })
 
   it("finds a bug that takes exactly one of them, with so many departures and not with one less", () => {

@@ -8,7 +8,8 @@
  * that one of ours takes any task that can run where theirs only passes the next one over.
  *
  * - E1 Requests are made in an order that follows from the reference run alone, and so does the first failure.
- * - E2 What is counted was run, or is listed as left out with its reason.
+ * - E2 What is counted was run, or is listed as left out with its reason, that it cannot differ. What could differ and is not made is
+ *   the bound, which is no number: `choicesOf.ts` says what it is.
  */
 import type { ChoicePoint } from "../kernel/ChoicePoint.ts"
 import { toMicros } from "../nemesis/FaultPlan.ts"
@@ -56,8 +57,10 @@ const prefixesAtOnce = 16
 export class Exhaustive {
   /** Runs by how many choices they made: [1, 4061, 20000]. */
   readonly runs: Array<number> = []
-  /** Runs that made one choice, by its kind. */
+  /** Runs that made one choice, by its kind: those of `runs[1]`. */
   readonly kinds: Record<string, number> = {}
+  /** How many runs of one choice there are to make, once the first run has told. */
+  planned = 0
   readonly leftOut: Record<LeftOut, number> = {
     "between two steps": 0,
     "another name": 0,
@@ -68,6 +71,8 @@ export class Exhaustive {
   idle = 0
   readonly #digests = new Set<string>()
   readonly #known = new Set<string>()
+  /** What the requests of the present batch choose, where they are made for the first time. */
+  #underWay: ReadonlyArray<ReadonlyArray<Choice>> = []
   readonly #reference: RunRequest
   readonly #bound: Bound
 
@@ -88,8 +93,13 @@ export class Exhaustive {
     if (reference === undefined || isFailure(reference.result.verdict)) return foundIn([[]], reference)
     const { choices, leftOut } = this.#open(reference, this.#bound.untilMicros)
     Object.assign(this.leftOut, { ...this.leftOut, ...leftOut })
-    for (const { kind } of choices) this.kinds[kind] = (this.kinds[kind] ?? 0) + 1
+    this.planned = choices.length
     return yield* this.#try(choices.map((choice) => [choice]))
+  }
+
+  /** Counts what of the present batch was run, where whoever drives the search ends it there. */
+  stopped(answers: ReadonlyArray<Answer>): void {
+    this.#count(answers)
   }
 
   *#try(all: ReadonlyArray<ReadonlyArray<Choice>>): Steps {
@@ -116,13 +126,21 @@ export class Exhaustive {
   *#made(all: ReadonlyArray<ReadonlyArray<Choice>>): Generator<Batch, ReadonlyArray<Answer>, ReadonlyArray<Answer>> {
     const choices = all[0]?.length ?? 0
     const requests = all.map((some) => requestWith(this.#reference, some))
+    this.#underWay = all
     const answers = yield { requests, wantsChoicePoints: choices === 0, choices }
-    this.runs[choices] = (this.runs[choices] ?? 0) + answers.length
-    for (const [index, { result }] of answers.entries()) {
-      this.#digests.add(result.digest)
-      if (isIdle(all[index] as ReadonlyArray<Choice>, result)) this.idle++
-    }
+    this.#count(answers)
     return answers
+  }
+
+  #count(answers: ReadonlyArray<Answer>): void {
+    for (const [index, choices] of this.#underWay.slice(0, answers.length).entries()) {
+      const { result } = answers[index] as Answer
+      this.runs[choices.length] = (this.runs[choices.length] ?? 0) + 1
+      if (choices.length === 1) for (const { kind } of choices) this.kinds[kind] = (this.kinds[kind] ?? 0) + 1
+      this.#digests.add(result.digest)
+      if (isIdle(choices, result)) this.idle++
+    }
+    this.#underWay = []
   }
 
   #open({ choicePoints, result }: Answer, untilMicros: number) {

@@ -90,6 +90,7 @@ export const choicesOf = ({ nodes, points }: Observed, scale: Scale, untilMicros
     eventsAt(heard, deathsOf(node, tags, scale))
     if (tags.includes(victimTag)) {
       const stops = lasting(node, "process/stop", scale.outageMillis.slice(0, 1))
+      // Not counted as left out: at another moment of a gap it acts then, and may differ.
       for (const atMicros of gapsOf(heard)) choices.push(...stops.map((stop) => eventAt(stop, atMicros)))
     }
   }
