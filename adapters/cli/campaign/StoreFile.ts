@@ -32,24 +32,32 @@ export const readStoreFile = (path: string): Store | undefined => {
   }
 }
 
+/** As the `fsync` of Node. */
+export type Sync = (file: number, told: (error: Error | null) => void) => void
+
 export class StoreFile {
   readonly path: string
   /** What was in it when it was opened. */
   readonly before: Store
   readonly #file: number
+  readonly #fsync: Sync
   #isSyncing = false
   #isDirty = false
+  #isClosed = false
   #syncedMillis = performance.now()
+  /** What came too soon after the last sync waits for this one: nobody may come after it for long. */
+  #timer: NodeJS.Timeout | undefined
   #problem: string | undefined
 
-  private constructor(path: string, file: number, before: Store) {
+  private constructor(path: string, file: number, before: Store, sync: Sync) {
     this.path = path
     this.#file = file
     this.before = before
+    this.#fsync = sync
   }
 
   /** Begins a store, or goes on with one of the same campaign. Refuses any other file, which it does not touch. */
-  static open(path: string, campaign: Campaign): StoreFile {
+  static open(path: string, campaign: Campaign, sync: Sync = fsync): StoreFile {
     let file: number
     try {
       // Read and append; made when it is not there.
@@ -65,7 +73,7 @@ export class StoreFile {
         throw new UsageError(`--store ${path} is of another campaign: ${difference}; name another file for this one`)
       }
       const none: Store = { campaign, runs: [], smalls: [], lost: [], isEnded: true }
-      const store = new StoreFile(path, file, there ?? none)
+      const store = new StoreFile(path, file, there ?? none, sync)
       if (there === undefined) store.append(campaignLine(campaign))
       // A line that was cut stays what it is, and the next one begins its own.
       else if (!there.isEnded) store.append("")
@@ -93,8 +101,10 @@ export class StoreFile {
   }
 
   close(): void {
+    clearTimeout(this.#timer)
+    this.#isClosed = true
     try {
-      if (this.#isDirty) fsyncSync(this.#file)
+      if (this.#isDirty || this.#isSyncing) fsyncSync(this.#file)
     } catch (error) {
       this.#problem ??= `${this.path}: ${reasonOf(error)}`
     } finally {
@@ -104,13 +114,24 @@ export class StoreFile {
 
   /** Beside the runs: they do not wait for the disk. */
   #sync(): void {
-    if (this.#isSyncing || performance.now() - this.#syncedMillis < syncMillis) return
+    if (this.#isSyncing || this.#timer !== undefined) return
+    const leftMillis = this.#syncedMillis + syncMillis - performance.now()
+    if (leftMillis > 0) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined
+        this.#sync()
+      }, leftMillis)
+      // The end syncs by itself.
+      this.#timer.unref()
+      return
+    }
     this.#isSyncing = true
     this.#isDirty = false
-    fsync(this.#file, (error) => {
+    this.#fsync(this.#file, (error) => {
       this.#isSyncing = false
       this.#syncedMillis = performance.now()
       if (error !== null) this.#isDirty = true
+      if (this.#isDirty && !this.#isClosed) this.#sync()
     })
   }
 }
