@@ -190,6 +190,26 @@ describe("what is left out of the choices of two nodes and one lease", { timeout
     assert.isAbove(moved, 10)
   })
 
+  it("is no stop of a node, which acts at once: at another moment of its gap it may make another run", () => {
+    const stops = all.choices.filter(
+      (choice): choice is Extract<Choice, { fault: Fault }> => "fault" in choice && choice.kind === "process/stop"
+    )
+    /** How much happens, whenever it does. */
+    const facts = (choice: (typeof stops)[number], at: number) =>
+      run({
+        ...reference,
+        untilMicros: 10_000_000,
+        plan: { version: 1, faults: [forEver({ ...choice, atMicros: at })] }
+      }).story().length
+    const differs = stops.some((choice, index) => {
+      const next = stops.slice(index + 1).find(({ fault }) => fault.target === choice.fault.target)
+      const last = (next?.atMicros ?? 0) - 1
+      return last > choice.atMicros && facts(choice, last) !== facts(choice, choice.atMicros)
+    })
+    assert.isTrue(differs)
+    assert.isAbove(stops.length, 100)
+  })
+
   it("is told of without changing the run", () => {
     const untold = runHere(twoNodeLease, reference, { kinds: faultKinds })
     assert.strictEqual(untold.digest, calm.result.digest)
