@@ -274,6 +274,10 @@ const prove = Command.make(
     {
       command: "stormglass prove example/two-node-lease --mutant no-fence",
       description: "with a planted bug, until it is found"
+    },
+    {
+      command: "stormglass prove example/two-node-lease --choices 1 --mutants no-fence,leader-never-told",
+      description: "with each of several, a line for each"
     }
   ])
 )
