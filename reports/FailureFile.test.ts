@@ -20,6 +20,14 @@ describe("a failure file", () => {
     assert.deepStrictEqual(FailureFile.parse(JSON.stringify(file)), file)
   })
 
+  it("asks for all that decided the run", () => {
+    const small = { operations: ["a"], preemptions: [], deviations: [], isCalm: true, untilMicros: 5_000_000 }
+    const { parameters, plan, scenario, seed, strategy } = file
+    assert.deepStrictEqual(FailureFile.requestOf({ ...file, ...small }), {
+      ...{ scenario, seed, strategy, parameters, plan: plan!, ...small }
+    })
+  })
+
   it("of a run that did not live to say its plan has none, and lends none to other runs", () => {
     const { pinned: _pinned, plan: _plan, ...hung } = file
     assert.deepStrictEqual(FailureFile.parse(JSON.stringify(hung)), hung)

@@ -37,6 +37,8 @@ export const FailureFile = Schema.Struct({
   /** Where the schedule departs from that of the strategy, by name. */
   deviations: Schema.optionalKey(Schema.Array(Deviation)),
   isCalm: Schema.optionalKey(Schema.Boolean),
+  /** Where the run ends, in virtual microseconds: of a violation that only what is judged at the end can show. */
+  untilMicros: Schema.optionalKey(Schema.Int),
   mutant: Schema.optionalKey(MutantEdits),
   /** Of a scenario that only a test knows, as no file exports it: which test. */
   test: Schema.optionalKey(Schema.Struct({ file: Schema.String, name: Schema.String })),
@@ -84,15 +86,16 @@ export const requestOf = (file: FailureFile): RunRequest => ({
   ...madeSmaller(file)
 })
 
-type Departing = Pick<RunRequest, "deviations" | "isCalm" | "operations" | "preemptions">
+type Departing = Pick<RunRequest, "deviations" | "isCalm" | "operations" | "preemptions" | "untilMicros">
 
 /** What a request leaves out of the run that the seed would make, or has otherwise. */
-function madeSmaller({ deviations, isCalm, operations, preemptions }: Departing): Departing {
+function madeSmaller({ deviations, isCalm, operations, preemptions, untilMicros }: Departing): Departing {
   return {
     ...(deviations === undefined ? {} : { deviations }),
     ...(operations === undefined ? {} : { operations }),
     ...(preemptions === undefined ? {} : { preemptions }),
-    ...(isCalm === undefined ? {} : { isCalm })
+    ...(isCalm === undefined ? {} : { isCalm }),
+    ...(untilMicros === undefined ? {} : { untilMicros })
   }
 }
 

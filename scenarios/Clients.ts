@@ -387,7 +387,11 @@ const misbehave = (world: World, name: string, nth: number, request: Request, pi
     let isAnswered: boolean
     if (strikes("concurrent-duplicates")) {
       const all = yield* Effect.all(
-        [1, 2, 3].map(() => persist(request, pick, manner)),
+        // Each draws from a stream of its own: what one is answered, and when, moves no other.
+        [1, 2, 3].map((copy) => {
+          const random = world.draw.child(request.key).child(`copy-${copy}`).random()
+          return Effect.provideService(persist(request, pick, manner), Random.Random, random)
+        }),
         { concurrency: "unbounded" }
       )
       const times = all.filter((each) => each).length

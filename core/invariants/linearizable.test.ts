@@ -87,6 +87,18 @@ describe("a lease as its nodes see it", () => {
       '"use 1 → accepted (instance/set)"'
     ))
 
+  it("is judged before the end too, when the facts have become many: it points at the same answer", () => {
+    const broken = [...held, asks("n2", 1, "acquire", 0, 5), hears("n2", 1, 2, 5.5)]
+    const others = Array.from({ length: 1_100 }, (_, nth): Line => [6 + nth, "database", commit("other", [])])
+    const judge = leasesLinearizable.start()
+    const steps = envelopes([...broken, ...others]).map((envelope) => judge.step(envelope))
+    assert.deepStrictEqual(
+      steps.flatMap((violation, nth) => (violation === undefined ? [] : nth + 1)),
+      [1_024]
+    )
+    assert.deepStrictEqual(steps[1_023], judged(broken).violation)
+  })
+
   it("finds a renewal that is refused to who has it still", () =>
     assert.include(said([...held, asks("n1", 2, "renew", 1, 3), hears("n1", 2, "refused", 3.01)]), '"renew 1 for 6'))
 

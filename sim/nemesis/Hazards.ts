@@ -28,6 +28,8 @@ export interface Strike {
   readonly entry: number
   readonly atMicros: number
   readonly occurrence: string
+  /** What was drawn for it, under the name of the parameter that a plan gives it by. */
+  readonly drawn?: { readonly parameter: string; readonly amount: number }
 }
 
 export class Hazards {
@@ -94,6 +96,12 @@ export class Hazards {
     const hazard = this.strike(kind, subject, nth)
     if (hazard !== undefined) this.#facts.effect(kind)
     return hazard
+  }
+
+  /** The last strike's amount, where the plan did not give one. */
+  drew(parameter: string, amount: number): void {
+    const last = this.strikes.pop()
+    if (last !== undefined) this.strikes.push({ ...last, drawn: { parameter, amount } })
   }
 
   /** Uniform in [0, 1) for a struck occurrence: how long, how much. */

@@ -2,8 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { emit } from "../../core/facts/Facts.ts"
-import { toCheck, Violation } from "../../core/invariants/Invariant.ts"
+import { type Check, toCheck, Violation } from "../../core/invariants/Invariant.ts"
 import { commonKinds } from "../nemesis/faultKinds.ts"
+import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import * as Swarm from "../nemesis/Swarm.ts"
 import * as Scenario from "../run/Scenario.ts"
 import { runScenario } from "../run/Simulation.ts"
@@ -64,11 +65,43 @@ const forgetful = Scenario.make({
 
 const run = (request: RunRequest): RunResult => runScenario(forgetful, request, { kinds: commonKinds })
 
-const shrunk = (failure: RunResult): Shrinker => {
+const shrunk = (failure: RunResult, runOf = run): Shrinker => {
   const shrinker = new Shrinker(failure)
   const steps = shrinker.steps()
-  for (let next = steps.next(); next.done !== true;) next = steps.next(run(next.value))
+  for (let next = steps.next(); next.done !== true;) next = steps.next(runOf(next.value))
   return shrinker
+}
+
+/** What a run would say that fails, or does not, by what it was asked. */
+const faked = (request: RunRequest, fails: boolean, operations: ReadonlyArray<string>): RunResult => ({
+  ...run({ ...request, plan: { version: 1, faults: [] }, operations: [] }),
+  request,
+  operations,
+  ...(request.plan === undefined ? {} : { plan: request.plan }),
+  verdict: fails
+    ? { _tag: "violated", invariant: "kept", message: "lost", evidence: {}, factId: 1, atMicros: 1_000_000 }
+    : { _tag: "passed" }
+})
+
+/** The same, judged when the run is over, by what was held when. */
+const judgedAtTheEnd: Check = {
+  name: "nothing-is-forgotten",
+  states: "a store never holds fewer writes than before",
+  start: () => {
+    const held = new Map<string, number>()
+    let violation: Violation | undefined
+    return {
+      step: ({ atMicros, fact, id, node }) => {
+        if (fact._tag !== "Held") return undefined
+        const { count } = fact as unknown as Held
+        const before = held.get(node) ?? 0
+        if (count < before) violation ??= new Violation(`${node} forgot`, { node }, { id, atMicros })
+        held.set(node, count)
+        return undefined
+      },
+      end: () => ({ violation, judged: 1, decided: 1 })
+    }
+  }
 }
 
 /** The first seeds of the swarm that fail. */
@@ -98,6 +131,21 @@ describe("a failing run", () => {
     }
   })
 
+  it("that only what is judged at the end shows, ends soon after what it shows, and comes back as it was", () => {
+    const scenario = { ...forgetful, invariants: [judgedAtTheEnd] }
+    const runJudged = (request: RunRequest) => runScenario(scenario, request, { kinds: commonKinds })
+    for (const { request } of failures.slice(0, 5)) {
+      const failure = runJudged(request)
+      if (!isFailure(failure.verdict)) continue
+      const { best } = shrunk(failure, runJudged)
+      const again = runJudged(best.request)
+      assert.strictEqual(again.digest, best.digest)
+      assert.deepStrictEqual(again.verdict, best.verdict)
+      const { atMicros } = again.verdict as Extract<typeof again.verdict, { readonly atMicros: number }>
+      assert.isAtMost(again.virtualMicros - atMicros, 1_000_000)
+    }
+  })
+
   it("may be stopped at any step: what is best by then fails in the same way and is no larger", () =>
     fc.assert(
       fc.property(fc.constantFrom(...failures), fc.nat(40), (failure, stepsMax) => {
@@ -124,6 +172,41 @@ describe("a failing run", () => {
       next = steps.next(deviations.includes(matters) ? run(next.value) : undefined)
     }
     assert.isTrue(isRid)
+  })
+
+  it("needs a hazard to strike the third of three occurrences: without the operations of the first two it strikes the first", () => {
+    const plan = (nth: number): FaultPlan => ({
+      version: 1,
+      faults: [{ fault: "process/delay-at-point", target: "*", when: { struck: [`n1/claimed#${nth}`] } }]
+    })
+    /** Each operation comes by the point once; the last one fails when it is struck there. */
+    const runClaims = (request: RunRequest): RunResult => {
+      const { operations = ["a", "b", "c", "last"] } = request
+      const nth = operations.indexOf("last")
+      const isStruck = nth >= 0 && JSON.stringify(request.plan) === JSON.stringify(plan(nth))
+      return faked(request, isStruck, operations)
+    }
+    const { best } = shrunk(runClaims({ ...(failures[0] as RunResult).request, plan: plan(3) }), runClaims)
+    assert.deepStrictEqual(best.request.operations, ["last"])
+    assert.deepStrictEqual(best.request.plan, plan(0))
+  })
+
+  it("in which each strike draws how long it lasts, is told once how long: a round number that is enough", () => {
+    const plan: FaultPlan = {
+      version: 1,
+      faults: [{ fault: "process/delay-at-point", target: "n1", when: { struck: ["n1/claimed#0"] } }]
+    }
+    const runDelayed = (request: RunRequest): RunResult => {
+      const { millis = 5_230 } = request.plan?.faults[0]?.parameters ?? {}
+      const isLong = request.plan?.faults.length === 1 && millis >= 5_000
+      const drawn = { parameter: "millis", amount: 5_230 }
+      return {
+        ...faked(request, isLong, []),
+        strikes: [{ entry: 0, atMicros: 1, occurrence: "n1/claimed#0", ...(millis === 5_230 ? { drawn } : {}) }]
+      }
+    }
+    const { best } = shrunk(runDelayed({ ...(failures[0] as RunResult).request, plan }), runDelayed)
+    assert.deepStrictEqual(best.request.plan?.faults[0]?.parameters, { millis: 6_000 })
   })
 
   it("is left as it is when every candidate is refused", () => {

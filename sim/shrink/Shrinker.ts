@@ -51,9 +51,12 @@ export class Shrinker {
       yield* this.#idleFaults()
       yield* this.#faults()
       yield* this.#parameters()
+      yield* this.#amounts()
       yield* this.#operations()
+      yield* this.#earlier()
       yield* this.#calm()
       yield* this.#preemptions()
+      yield* this.#ending()
       yield* this.#targets()
       yield* this.#survive()
       yield* this.#simpler()
@@ -94,7 +97,41 @@ export class Shrinker {
   }
 
   *#operations(): Steps<void> {
-    yield* minimize(this.best.request.operations ?? this.best.operations, (operations) => this.#try({ operations }))
+    yield* minimize(this.#operationsNow, (operations) => this.#try({ operations }))
+  }
+
+  /** What is drawn for each strike by itself, once for all: so much that it is enough for any, in a round number. */
+  *#amounts(): Steps<void> {
+    for (const [entry, fault] of this.#plan.faults.entries()) {
+      const drawn = this.best.strikes.flatMap((strike) => (strike.entry === entry ? (strike.drawn ?? []) : []))
+      const largest = drawn.reduce((most, each) => (each.amount > most.amount ? each : most), drawn[0] ?? none)
+      if (largest === none) continue
+      for (const step of [1_000, 100]) {
+        const amount = Math.ceil(largest.amount / step) * step
+        const parameters = { ...fault.parameters, [largest.parameter]: amount }
+        if (yield* this.#edit(entry, { ...fault, parameters })) break
+      }
+    }
+  }
+
+  /**
+   * The nth occurrence that a hazard strikes by name is there for as long as the operations that make the others before it: one
+   * operation less, and the one before it is struck.
+   */
+  *#earlier(): Steps<void> {
+    for (let entry = 0; entry < this.#plan.faults.length; entry++) {
+      const struckNow = () => struckBy(this.#plan.faults[entry] as Fault)
+      for (let nth = 0; nth < struckNow().length; nth++) {
+        for (let at = 0; at < this.#operationsNow.length;) {
+          const earlier = before(struckNow()[nth] as string)
+          if (earlier === undefined || struckNow().includes(earlier)) break
+          const fault = { ...(this.#plan.faults[entry] as Fault), when: { struck: struckNow().with(nth, earlier) } }
+          const plan = { ...this.#plan, faults: this.#plan.faults.with(entry, fault) }
+          const operations = this.#operationsNow.toSpliced(at, 1)
+          if (!(yield* this.#try({ plan, operations }))) at++
+        }
+      }
+    }
   }
 
   *#calm(): Steps<void> {
@@ -111,6 +148,14 @@ export class Shrinker {
     const { preemptions: _preemptions, ...rest } = this.best.request
     if (yield* this.#replace({ ...rest, strategy: "fifo" })) return
     yield* minimize(this.best.preemptions, (preemptions) => this.#try({ preemptions }))
+  }
+
+  /** What was judged after all that shows it: at the next whole second. */
+  *#ending(): Steps<void> {
+    const { verdict, virtualMicros } = this.best
+    if (!("atMicros" in verdict)) return
+    const untilMicros = Math.ceil(verdict.atMicros / 1_000_000) * 1_000_000
+    if (untilMicros < virtualMicros) yield* this.#try({ untilMicros })
   }
 
   /** Nodes by name, where a selector picked them. */
@@ -143,6 +188,7 @@ export class Shrinker {
     for (let entry = 0; entry < this.#plan.faults.length; entry++) {
       const { when } = this.#plan.faults[entry] as Fault
       if ("rate" in when) yield* this.#window(entry)
+      else if ("struck" in when) yield* this.#occurrences(entry)
       else yield* this.#event(entry)
     }
   }
@@ -251,7 +297,7 @@ export class Shrinker {
         if (!this.#isSame(other)) return false
       }
     }
-    this.best = explicit({ ...result, request })
+    this.best = explicit(result)
     return true
   }
 
@@ -260,7 +306,8 @@ export class Shrinker {
     this.runs++
     const { verdict } = this.best
     if (verdict._tag === "passed" || verdict._tag === "stalled") return request
-    return { ...request, untilMicros: 2 * verdict.atMicros + graceMicros }
+    const untilMicros = Math.min(request.untilMicros ?? Infinity, 2 * verdict.atMicros + graceMicros)
+    return { ...request, untilMicros }
   }
 
   #isSame(result: RunResult | undefined): result is RunResult {
@@ -271,16 +318,28 @@ export class Shrinker {
     return this.best.request.plan ?? { version: 1, faults: [] }
   }
 
+  get #operationsNow(): ReadonlyArray<string> {
+    return this.best.request.operations ?? this.best.operations
+  }
+
   get #parametersNow(): Readonly<Record<string, number>> {
     return this.best.request.parameters ?? {}
   }
 }
 
-/** The request with all that the seed drew. */
+/** The request with all that the seed drew, and with where the run was to end if that is what ended it. */
 export const explicit = (result: RunResult): RunResult => {
-  const { parameters, plan, request } = result
-  const { untilMicros: _untilMicros, ...rest } = request
-  return { ...result, request: { ...rest, parameters, ...(plan === undefined ? {} : { plan }) } }
+  const { parameters, plan, request, virtualMicros } = result
+  const { untilMicros = Infinity, ...rest } = request
+  return {
+    ...result,
+    request: {
+      ...rest,
+      parameters,
+      ...(plan === undefined ? {} : { plan }),
+      ...(virtualMicros < untilMicros ? {} : { untilMicros })
+    }
+  }
 }
 
 export const sizeOf = ({ operations, parameters, plan, preemptions, virtualMicros }: RunResult): Size => {
@@ -306,11 +365,22 @@ function hostsOf(occurrence: string): ReadonlyArray<string> {
   return subject.split(">").map((end) => end.split("/")[0] as string)
 }
 
+function struckBy({ when }: Fault): ReadonlyArray<string> {
+  return "struck" in when ? when.struck : []
+}
+
+/** "n1/lease#3" comes after "n1/lease#2". */
+function before(occurrence: string): string | undefined {
+  const [subject, nth] = occurrence.split("#") as [string, string]
+  return nth === "0" ? undefined : `${subject}#${Number(nth) - 1}`
+}
+
 // eslint-disable-next-line require-yield
 function* never(): Steps<boolean> {
   return false
 }
 
+const none = { parameter: "", amount: 0 } as const
 const aloneMax = 4
 const struckMax = 4
 const graceMicros = 10_000_000

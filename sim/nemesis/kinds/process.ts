@@ -187,11 +187,10 @@ export const armFaultPoints = (world: World): void => {
     const delay = hazards.hit("process/delay-at-point", subject, nth)
     if (delay === undefined) return undefined
     const { millis } = delay.parameters
-    const fraction = hazards.fraction("process/delay-at-point", subject, nth)
-    return {
-      _tag: "Delay",
-      micros: millis === undefined ? Math.ceil(fraction ** 2 * 8_000_000) : Math.ceil(millis * 1_000)
-    }
+    if (millis !== undefined) return { _tag: "Delay", micros: Math.ceil(millis * 1_000) }
+    const micros = Math.ceil(hazards.fraction("process/delay-at-point", subject, nth) ** 2 * 8_000_000)
+    hazards.drew("millis", micros / 1_000)
+    return { _tag: "Delay", micros }
   })
 }
 
