@@ -24,7 +24,12 @@ describe("a failure file", () => {
     const small = { operations: ["a"], preemptions: [], deviations: [], isCalm: true, untilMicros: 5_000_000 }
     const { parameters, plan, scenario, seed, strategy } = file
     assert.deepStrictEqual(FailureFile.requestOf({ ...file, ...small }), {
-      ...{ scenario, seed, strategy, parameters, plan: plan!, ...small }
+      scenario,
+      seed,
+      strategy,
+      parameters,
+      plan: plan!,
+      ...small
     })
   })
 

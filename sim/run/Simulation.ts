@@ -172,12 +172,8 @@ function watch(world: World, invariants: ReadonlyArray<Check>): Judges {
     world.subscribe((envelope) => {
       const violation = judging(world, name, () => judge.step(envelope))
       if (violation === undefined) return
-      world.violate({
-        invariant: name,
-        message: violation.message,
-        evidence: violation.evidence,
-        factId: violation.shownBy?.id ?? envelope.id
-      })
+      const { evidence, message, shownBy = envelope } = violation
+      world.violate({ invariant: name, message, evidence, factId: shownBy.id, atMicros: shownBy.atMicros })
     })
   }
   return judges
@@ -275,7 +271,7 @@ function quiet(
 
 /** What a fact or a fiber has ended the run with. */
 function endingOf({ ending, nowMicros: atMicros }: World): Verdict | undefined {
-  return ending === undefined ? undefined : { ...ending, atMicros }
+  return ending === undefined ? undefined : { atMicros, ...ending }
 }
 
 function ended(world: World, stopped: Stopped): Verdict | undefined {

@@ -32,6 +32,8 @@ export type Ending =
       readonly message: string
       readonly evidence: Readonly<Record<string, unknown>>
       readonly factId: number
+      /** Of what shows it: not later than where it was found. */
+      readonly atMicros: number
     }
   | { readonly _tag: "crashed"; readonly node: string; readonly cause: string }
   | { readonly _tag: "escaped"; readonly api: string; readonly remedy: string; readonly stack: string }
@@ -303,7 +305,8 @@ export class World {
         message:
           mark.kind === "always" ? "a condition that must always hold did not" : "a place was reached that must not be",
         evidence: {},
-        factId: this.kernel.facts.count
+        factId: this.kernel.facts.count,
+        atMicros: this.nowMicros
       })
     }
   }
