@@ -53,7 +53,7 @@ export const searchCommand = async (options: SearchCommandOptions): Promise<numb
       print(
         json
           ? JSON.stringify({ by, runs, seconds, failure: null }, null, 2)
-          : `no failure in ${runs} runs by ${by}, ${seconds.toFixed(1)} s`
+          : `${isStopped() ? "stopped: " : ""}no failure in ${runs} runs by ${by}, ${seconds.toFixed(1)} s`
       )
       return runs === 0 ? 1 : 0
     }

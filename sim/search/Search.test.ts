@@ -41,15 +41,18 @@ describe("several searches at once", () => {
     }
   }
 
-  it("ask in turn, hear each of its own, and end when the last one has", () => {
+  it("have their shares of each round, hear each of its own, and end when the last one has", () => {
     const [few, many]: [Array<string>, Array<string>] = [[], []]
-    const asked = drive(interleave([counting("few", 1, 3, few), counting("many", 2, 2, many)]), 10)
+    const parts = [
+      { search: counting("few", 1, 3, few), share: 1 },
+      { search: counting("many", 3, 2, many), share: 2 }
+    ]
     assert.deepStrictEqual(
-      asked.map(({ request: { scenario, seed } }) => `${scenario} ${seed}`),
-      ["few 0/0", "many 0/0", "many 0/1", "few 1/0", "many 1/0", "many 1/1", "few 2/0"]
+      drive(interleave(parts), 10).map(({ request: { scenario, seed } }) => `${scenario} ${seed}`),
+      ["few 0/0", "many 0/0", "many 0/1", "few 1/0", "many 0/2", "few 2/0", "many 1/0", "many 1/1", "many 1/2"]
     )
     assert.deepStrictEqual(few, ["0/0", "1/0", "2/0"])
-    assert.deepStrictEqual(many, ["0/0 0/1", "1/0 1/1"])
+    assert.deepStrictEqual(many, ["0/0 0/1 0/2", "1/0 1/1 1/2"])
   })
 })
 

@@ -65,30 +65,35 @@ export function* seeds(space: SearchSpace, strategy: StrategyName): Search {
   }
 }
 
-/** Several searches at once, one ask of each in turn; each hears only of its own. */
-export function* interleave(searches: ReadonlyArray<Search>): Search {
-  let live = searches.flatMap((search) => begun(search, search.next()))
+/** One of several searches, and how many of its asks are in each round. */
+export interface Part {
+  readonly search: Search
+  readonly share: number
+}
+
+/** Several searches at once; each hears only of its own, and as in rounds of its own. */
+export function* interleave(parts: ReadonlyArray<Part>): Search {
+  let live = parts.flatMap((part) => begun(part, part.search.next()))
   while (live.length > 0) {
-    const longest = Math.max(...live.map(({ asks }) => asks.length))
-    const round = Array.from({ length: longest }, (_, index) =>
-      live.flatMap((one) => {
-        const ask = one.asks[index]
-        return ask === undefined ? [] : [{ ask, of: one }]
-      })
-    ).flat()
-    const told = yield round.map(({ ask }) => ask)
-    live = live.flatMap((one) => {
-      const own = told.filter((_, index) => round[index]?.of === one)
-      return begun(one.search, one.search.next(own))
+    const shares = live.map(({ asks, share, told }) => asks.slice(told.length, told.length + share))
+    const answers = yield shares.flat()
+    let from = 0
+    live = live.flatMap((one, nth) => {
+      const told = [...one.told, ...answers.slice(from, (from += shares[nth]!.length))]
+      return told.length < one.asks.length ? [{ ...one, told }] : begun(one, one.search.next(told))
     })
   }
 }
 
-interface Live {
-  readonly search: Search
+interface Live extends Part {
   readonly asks: ReadonlyArray<Ask>
+  /** Of the first of them, so far. */
+  readonly told: ReadonlyArray<Told | undefined>
 }
 
-function begun(search: Search, { done, value }: IteratorResult<ReadonlyArray<Ask>, void>): ReadonlyArray<Live> {
-  return done === true ? [] : [{ search, asks: value }]
+function begun(
+  { search, share }: Part,
+  { done, value }: IteratorResult<ReadonlyArray<Ask>, void>
+): ReadonlyArray<Live> {
+  return done === true ? [] : [{ search, share, asks: value, told: [] }]
 }

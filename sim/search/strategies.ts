@@ -27,14 +27,22 @@ const learning: SearchStrategy = {
   begin: novelty
 }
 
+const apart = 1_000_000
+
 export const searchStrategies = {
   swarm,
   pct,
   placed: placing,
   novelty: learning,
   portfolio: {
-    describes: "several of them in turn: those that pay most together",
-    begin: (space) => interleave([swarm.begin(space), placing.begin(space), learning.begin(space)])
+    describes: "of eight runs five by swarm, two by novelty and one by placed",
+    begin: (space) =>
+      interleave([
+        { search: swarm.begin(space), share: 5 },
+        // Its new seeds are others than those of the swarm.
+        { search: learning.begin({ ...space, seedFirst: (space.seedFirst ?? 1) + apart }), share: 2 },
+        { search: placing.begin(space), share: 1 }
+      ])
   }
 } as const satisfies Readonly<Record<string, SearchStrategy>>
 
