@@ -35,13 +35,12 @@ export const searchStrategies = {
   placed: placing,
   novelty: learning,
   portfolio: {
-    describes: "of eight runs five by swarm, two by novelty and one by placed",
+    describes: "of eight runs six by swarm and two by novelty",
     begin: (space) =>
       interleave([
-        { search: swarm.begin(space), share: 5 },
+        { search: swarm.begin(space), share: 6 },
         // Its new seeds are others than those of the swarm.
-        { search: learning.begin({ ...space, seedFirst: (space.seedFirst ?? 1) + apart }), share: 2 },
-        { search: placing.begin(space), share: 1 }
+        { search: learning.begin({ ...space, seedFirst: (space.seedFirst ?? 1) + apart }), share: 2 }
       ])
   }
 } as const satisfies Readonly<Record<string, SearchStrategy>>
