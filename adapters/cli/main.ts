@@ -401,7 +401,10 @@ const strategiesTable = Command.make(
 ).pipe(
   Command.withDescription("How many runs each way to search takes to find every mutant of a scenario"),
   Command.withExamples([
-    { command: "stormglass strategies --trials 1 --budget 20s", description: "the table of docs/search.md: a quarter of an hour" },
+    {
+      command: "stormglass strategies --trials 1 --budget 20s",
+      description: "the table of docs/search.md: a quarter of an hour"
+    },
     { command: "stormglass strategies no-fence no-brake", description: "two mutants" }
   ])
 )
