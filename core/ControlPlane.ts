@@ -13,6 +13,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import { assert } from "./assert.ts"
+import * as HealthRoutes from "./api/HealthRoutes.ts"
 import * as Routes from "./api/Routes.ts"
 import { tellPanics } from "./api/tellPanics.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
@@ -31,12 +32,13 @@ import { idempotencyRetentionMillis, reconcileBackoffMillisMax } from "./Limits.
 import { holderOf, members } from "./member/Member.ts"
 import * as Membership from "./member/Membership.ts"
 import { essential } from "./node/essential.ts"
+import { placements } from "./placement/Placement.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
 import { leases, type Storage } from "./ports/Storage.ts"
 
 /** Every table that the control plane keeps. */
-export const tables = [leases, members, agents, fleets, fleetStatuses, instances, idempotencyKeys] as const
+export const tables = [leases, members, agents, fleets, fleetStatuses, instances, placements, idempotencyKeys] as const
 
 export interface ControlPlaneConfig {
   /** The name of the node; no two live processes may have the same. */
@@ -50,21 +52,26 @@ export interface ControlPlaneConfig {
   readonly backoffMillisMax?: number
   /** For how long an idempotency key is remembered, in ms; the same on every node. Default 24 h. */
   readonly keyRetentionMillis?: number
+  /** True from the moment that the process was asked to stop: it is not ready any more. Default: never. */
+  readonly isStopping?: () => boolean
+  /** What this process serves beside the API: metrics, documentation. */
+  readonly routes?: Layer.Layer<never, never, HttpRouter.HttpRouter>
 }
 
 type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem.FileSystem | Path.Path
 
 /** The node: joins, serves the API, and works on what it owns. */
 export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
-  Layer.merge(work(config), api).pipe(
+  Layer.merge(work(config), api(config)).pipe(
     Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)])
   )
 
-const api = HttpRouter.serve(Routes.layer, {
-  disableLogger: true,
-  disableListenLog: true,
-  middleware: tellPanics
-}).pipe(Layer.provide(Layer.succeed(Label, "api")))
+const api = ({ isStopping = () => false, routes = Layer.empty }: ControlPlaneConfig) =>
+  HttpRouter.serve(Layer.mergeAll(Routes.layer, HealthRoutes.layer({ isStopping }), routes), {
+    disableLogger: true,
+    disableListenLog: true,
+    middleware: tellPanics
+  }).pipe(Layer.provide(Layer.succeed(Label, "api")))
 
 /** Dies when it is unsound. */
 function keyRetention({ keyRetentionMillis = idempotencyRetentionMillis }: ControlPlaneConfig): Layer.Layer<never> {

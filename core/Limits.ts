@@ -40,6 +40,14 @@ export const heartbeatTimeoutMillis = 3_000
 export const brakeRatio = 0.3
 export const brakeCountMin = 3
 
+/** Agents that run instances: how often each asks for work, and for how long after that it is given new work. */
+export const agentsMax = 1_000
+export const agentExchangeIntervalMillis = 1_000
+export const agentLiveMillis = 15_000
+/** That an agent was heard is written this often at most. */
+export const agentHeardMillis = 5_000
+export const placementsPerAgentMax = 1_000
+
 /** Idempotency keys (the IETF draft leaves both to the server; 255 and 24 h are the common promise). */
 export const idempotencyKeyCharsMax = 255
 export const idempotencyRetentionMillis = 24 * 3_600_000
@@ -101,9 +109,13 @@ export const feedHintMillis = 10
 export const feedRetentionMillis = 3_600_000
 export const feedForgetIntervalMillis = 60_000
 
+/** How long the store may take to answer a node that is asked whether it is ready. */
+export const healthTimeoutMillis = 1_000
+
 /** Requests. */
 export const fleetDesiredMax = 1_000
 export const nameCharsMax = 63
+export const hostCharsMax = 255
 /** It is part of an indexed key, with a project, a route and the idempotency key. */
 export const principalCharsMax = 255
 export const listRowsMax = 1_000
@@ -120,6 +132,11 @@ assert(
 )
 assert(heartbeatSweepIntervalMillis <= heartbeatIntervalMillis, "a sweep sees every agent late before it sees it stale")
 assert(3 * heartbeatTimeoutMillis <= heartbeatIntervalMillis, "an agent can try three addresses within one interval")
+assert(
+  agentHeardMillis + agentExchangeIntervalMillis + 2 * heartbeatTimeoutMillis < agentLiveMillis,
+  "an agent that finds its first two addresses dead is still given work"
+)
+assert(placementsPerAgentMax <= heartbeatUidsMax, "one heartbeat tells of everything that an agent runs")
 assert(
   idempotencyClaimMillis > statementTimeoutMillis + idleInTransactionTimeoutMillis,
   "a claim outlives the transaction that it protects"

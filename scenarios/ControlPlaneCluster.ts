@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Agent from "../core/agent/Agent.ts"
+import * as AgentWork from "../core/agent/AgentWork.ts"
 import { groups, leaseOf } from "../core/bucket/Bucket.ts"
 import * as ControlPlane from "../core/ControlPlane.ts"
 import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
@@ -14,6 +15,7 @@ import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
 import type { Joined } from "../core/member/MemberFacts.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
 import type { Table } from "../core/ports/Table.ts"
+import * as AgentProvider from "../core/placement/AgentProvider.ts"
 import * as Chance from "../sim/kernel/Chance.ts"
 import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import * as SimHttpServer from "../sim/network/SimHttpServer.ts"
@@ -33,11 +35,12 @@ export interface ClusterOptions {
   readonly keyRetentionMillis?: number
   /** Instances are dealt anew to the agents so often, until then: some move from one to another. Default: never. */
   readonly moves?: { readonly everyMillis: number; readonly untilMillis: number }
+  /** The agents run the instances, each on a host of its own, as in production. Default: one provider that all nodes call. */
+  readonly runsOnAgents?: boolean
 }
 
 export interface ControlPlaneCluster {
   readonly database: Database
-  readonly provider: SimProvider
   /** "n1", "n2", … */
   readonly nodes: ReadonlyArray<string>
   readonly addresses: ReadonlyArray<string>
@@ -73,6 +76,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
   const database = world.databases.make(world, { tables })
   const provider = new SimProvider(world)
+  const hosts: Array<SimProvider> = []
+  const storage = world.databases.layer({ database: databaseName })
   const { holders, isCurrent, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)
   world.addSelector("leaderOf", leaderOf, leaseNames)
@@ -89,10 +94,10 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
       keyRetentionMillis
     }).pipe(
       Layer.provide([
-        world.databases.layer({ database: databaseName }),
+        storage,
         SimHttpServer.layer({ port: apiPort, gracefulShutdownMillis: 3_000 }),
         SimNodeExit.layer,
-        provider.layer
+        options.runsOnAgents === true ? Layer.provide(AgentProvider.layer, storage) : provider.layer
       ]),
       Layer.launch
     )
@@ -113,7 +118,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   }
   world.onHeal(() => falls(0))
   for (let index = 0; index < agentCount; index++) {
-    addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls })
+    if (options.runsOnAgents === true) hosts.push(addWorkingAgent(world, `agent-${index + 1}`, addresses))
+    else addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls })
   }
 
   const convergence = Convergence.start()
@@ -132,15 +138,31 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const heard = () =>
     world.nowMicros >= silentUntilMicros + heardMicros || "an agent may be silent still, or an instance not heard since"
   const settled = () => {
-    const open = missing()[0] ?? provider.unwell()
+    const open = missing()[0] ?? [provider, ...hosts].map((each) => each.unwell()).find((each) => each !== undefined)
     if (open !== undefined) return open
     const isHeard = heard()
     return isHeard === true ? leasesSettled() : isHeard
   }
-  return { database, provider, nodes, addresses, leaderOf, leasesSettled, settled, missing, join }
+  return { database, nodes, addresses, leaderOf, leasesSettled, settled, missing, join }
 }
 
 const addressOf = (id: string): string => `http://${id}:${apiPort}`
+
+/** Runs what it is given, on its own host, which outlives its process. */
+function addWorkingAgent(world: World, id: string, addresses: ReadonlyArray<string>): SimProvider {
+  const host = new SimProvider(world, id)
+  const program = Effect.provide(
+    AgentWork.run({ id, addresses }),
+    Layer.mergeAll(SimHttpClient.layer, SimNodeExit.layer, host.layer)
+  )
+  world
+    .addNode(id, program, {
+      tags: ["agent", "process", "clock"],
+      onExit: { _tag: "Restart", afterMicros: 1_000_000 }
+    })
+    .start()
+  return host
+}
 
 /** Sees the resources that run on its spot, and says so; hazards make it silent. */
 function addAgent(

@@ -13,6 +13,10 @@ export const catalogue: ReadonlyArray<Entry> = [
     name: "agents/agent-cut-from-all-nodes",
     load: async () => (await import("./agentCutFromAllNodes.ts")).agentCutFromAllNodes
   },
+  {
+    name: "agents/run-instances",
+    load: async () => (await import("./agentsRunInstances.ts")).agentsRunInstances
+  },
   { name: "agents/flapping-and-stale", load: async () => (await import("./agentsFlapping.ts")).agentsFlapping },
   {
     name: "api/client-cut-from-its-node",

@@ -26,6 +26,7 @@ import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { paint } from "./Output.ts"
+import { operateCommands } from "./operateCommands.ts"
 import { proveCommand } from "./proveCommand.ts"
 import { attempt, runCommand } from "./runCommand.ts"
 import { shrinkCommand } from "./shrinkCommand.ts"
@@ -561,7 +562,8 @@ const stormglass = Command.make("stormglass").pipe(
     gate,
     table,
     strategiesTable,
-    migrate
+    migrate,
+    ...operateCommands
   ])
 )
 

@@ -7,6 +7,7 @@ import fs from "node:fs"
 import os from "node:os"
 import path from "node:path"
 import { database, skipped } from "../postgres/Database.fixture.ts"
+import { migrations } from "../postgres/migrations/all.ts"
 
 const root = path.join(import.meta.dirname, "..", "..")
 
@@ -47,7 +48,10 @@ describe("migrate", () => {
         })
         assert.deepStrictEqual(migrate("--runtime-role", "app").status, 2)
         assert.deepStrictEqual(fs.readdirSync(parent), [], "nothing is made by who only looks, or is refused")
-        assert.deepStrictEqual(migrate(), { status: 0, said: `${which}the schema went from version 0 to 1\n` })
+        assert.deepStrictEqual(migrate(), {
+          status: 0,
+          said: `${which}the schema went from version 0 to ${migrations.length}\n`
+        })
         assert.deepStrictEqual(migrate("--check"), {
           status: 0,
           said: `${which}the schema is what this program needs\n`
@@ -81,8 +85,14 @@ describe("migrate", () => {
       const { database: name, host, password, port, username } = yield* database
       const url = `postgres://${username}:${Redacted.value(password) as string}@${host}:${port}/${name}`
       assert.match(stormglass(url, "--check").said, /it has no schema; run `stormglass migrate` as its owner\n$/)
-      assert.deepStrictEqual(stormglass(url), { status: 0, said: `${server}the schema went from version 0 to 1\n` })
-      assert.deepStrictEqual(stormglass(url), { status: 0, said: `${server}the schema is version 1: nothing to do\n` })
+      assert.deepStrictEqual(stormglass(url), {
+        status: 0,
+        said: `${server}the schema went from version 0 to ${migrations.length}\n`
+      })
+      assert.deepStrictEqual(stormglass(url), {
+        status: 0,
+        said: `${server}the schema is version ${migrations.length}: nothing to do\n`
+      })
       assert.deepStrictEqual(stormglass(url, "--check"), {
         status: 0,
         said: `${server}the schema is what this program needs\n`

@@ -103,9 +103,7 @@ describe.skipIf(skipped({ isControlled: true }))("an embedded server", () => {
         await Effect.runPromise(Effect.scoped(Effect.gen(function* () {
           setInterval(() => undefined, 1_000)
           const server = yield* make()
-          // Whoever looks for it finds all of it.
-          fs.writeFileSync(server.dataDirectory + "/ready.new", String(yield* server.pid))
-          fs.renameSync(server.dataDirectory + "/ready.new", server.dataDirectory + "/ready")
+          fs.writeFileSync(server.dataDirectory + "/ready", String(yield* server.pid))
           if (${moment.startsWith("between")}) {
             yield* server.stop("fast")
             fs.writeFileSync(server.dataDirectory + "/stopped", "")

@@ -8,12 +8,15 @@
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Random from "effect/Random"
-import { failover } from "../client/Client.ts"
+import { type Failover, failover } from "../client/Client.ts"
 import { labelled } from "../facts/Label.ts"
+import { makeUid } from "../instance/makeUid.ts"
 import { heartbeatIntervalMillis, heartbeatTimeoutMillis, heartbeatUidsMax } from "../Limits.ts"
 
 export interface AgentOptions<R> {
   readonly id: string
+  /** Names what its instances run on, for as long as they do; no two agents of one name are on different hosts. Default: its own name. */
+  readonly host?: string
   /** "http://n1:8081", …; at least one. */
   readonly addresses: ReadonlyArray<string>
   /** The uids that run here now. */
@@ -25,21 +28,42 @@ export interface AgentOptions<R> {
 /** Runs for ever. Whatever fails is tried again at the next heartbeat. */
 export const run = <R>(options: AgentOptions<R>): Effect.Effect<never, never, HttpClient.HttpClient | R> =>
   Effect.gen(function* () {
-    const { ask } = yield* failover({ addresses: options.addresses, timeoutMillis: heartbeatTimeoutMillis })
+    const failover = yield* connect(options.addresses)
+    const incarnation = yield* register(failover, options)
+    return yield* beats(failover, { ...options, incarnation })
+  })
+
+/** Asks whichever address answers. */
+export const connect = (addresses: ReadonlyArray<string>): Effect.Effect<Failover, never, HttpClient.HttpClient> =>
+  failover({ addresses, timeoutMillis: heartbeatTimeoutMillis })
+
+/** The incarnation of this process; tried until it is given. */
+export const register = (
+  { ask }: Failover,
+  { host, id }: { readonly id: string; readonly host?: string }
+): Effect.Effect<number> =>
+  Effect.gen(function* () {
+    const process = yield* makeUid(id)
+    const request = { params: { agent: id }, payload: { host: host ?? id, process } }
+    for (;;) {
+      const given = yield* ask((client) => client.agents.register(request)).pipe(
+        Effect.map((registered) => registered.incarnation),
+        Effect.catchTag("Conflict", ({ message }) => Effect.as(Effect.logWarning(message), undefined)),
+        Effect.catch((error) => Effect.as(Effect.logDebug(`not registered: ${error._tag}`), undefined))
+      )
+      if (given !== undefined) return given
+      yield* Effect.sleep(`${heartbeatTimeoutMillis} millis`)
+    }
+  }).pipe((registered) => labelled("agent/register", registered))
+
+/** Under the incarnation that this process was given. */
+export const beats = <R>(
+  { ask }: Failover,
+  options: Pick<AgentOptions<R>, "id" | "running" | "onUnknown"> & { readonly incarnation: number }
+): Effect.Effect<never, never, R> =>
+  Effect.gen(function* () {
+    const { incarnation } = options
     const params = { agent: options.id }
-
-    const register = Effect.gen(function* () {
-      for (;;) {
-        const given = yield* ask((client) => client.agents.register({ params })).pipe(
-          Effect.map((registered) => registered.incarnation),
-          Effect.catch((error) => Effect.as(Effect.logDebug(`not registered: ${error._tag}`), undefined))
-        )
-        if (given !== undefined) return given
-        yield* Effect.sleep(`${heartbeatTimeoutMillis} millis`)
-      }
-    })
-    const incarnation = yield* labelled("agent/register", register)
-
     const beat = Effect.gen(function* () {
       const uids = yield* options.running
       for (let from = 0; from < uids.length; from += heartbeatUidsMax) {

@@ -6,7 +6,9 @@ import * as Heartbeat from "../heartbeat/Heartbeat.ts"
 import * as Metrics from "../Metrics.ts"
 import { Storage } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
-import { Unavailable } from "./ApiErrors.ts"
+import * as Placement from "../placement/Placement.ts"
+import { retryTransient } from "../storage/retryTransient.ts"
+import { Conflict, Unavailable } from "./ApiErrors.ts"
 
 const returns = Mark.sometimes("instance given up for its silence is heard again")
 const unheard = Mark.sometimes("heartbeat for an instance that is unknown, or of an older incarnation")
@@ -16,11 +18,15 @@ export const layer = HttpApiBuilder.group(
   Api,
   "agents",
   Effect.fn(function* (handlers) {
-    const { once } = yield* Storage
+    const { once, transaction } = yield* Storage
     return handlers.handleAll({
-      register: ({ params }) =>
-        Heartbeat.register(once, params.agent).pipe(
-          Effect.map(({ incarnation }) => ({ incarnation })),
+      register: ({ params, payload }) =>
+        Heartbeat.register(once, { id: params.agent, ...payload }).pipe(
+          Effect.flatMap((agent) =>
+            agent === undefined
+              ? Effect.fail(new Conflict({ message: `agent ${params.agent} is on another host than ${payload.host}` }))
+              : Effect.succeed({ incarnation: agent.incarnation })
+          ),
           Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
         ),
       beat: ({ params, payload }) =>
@@ -43,6 +49,27 @@ export const layer = HttpApiBuilder.group(
           yield* Metrics.increment(Metrics.heartbeats.elsewhere, missing.length - unknown.length)
           yield* Metrics.increment(Metrics.heartbeats.unknown, unknown.length)
           return { unknown }
+        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))),
+      exchange: ({ params, payload }) =>
+        Effect.gen(function* () {
+          const { agent } = params
+          const placements = yield* retryTransient(
+            transaction((tx) => Placement.exchange(tx, { agent, ...payload }), { label: "agent/exchange" })
+          )
+          if (placements === undefined) {
+            return yield* new Conflict({
+              message: `another process has registered as agent ${agent} since incarnation ${payload.incarnation}`
+            })
+          }
+          return {
+            placements: placements.map(({ attempt, observed, spec, uid, wanted }) => ({
+              uid,
+              attempt,
+              spec,
+              wanted,
+              observed
+            }))
+          }
         }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message })))
     })
   })

@@ -4,12 +4,24 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
-import { principalCharsMax } from "../Limits.ts"
+import { hostCharsMax, principalCharsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Readable } from "./Readable.ts"
 import { BadRequest, Conflict, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
-import { Beat, BeatAnswer, Desired, FleetView, InstanceView, LeaseView, MemberView, Name } from "./Views.ts"
+import {
+  AgentView,
+  Beat,
+  BeatAnswer,
+  Desired,
+  Exchange,
+  FleetView,
+  InstanceView,
+  LeaseView,
+  MemberView,
+  Name,
+  PlacementView
+} from "./Views.ts"
 
 /**
  * Of a request that changes something. Both spellings name one key; `x-principal` is set by the gateway that has authenticated
@@ -21,6 +33,8 @@ const mutation = {
   "x-principal": Schema.optional(Text.check(Schema.isMaxLength(principalCharsMax)))
 }
 const refusals = [BadRequest, NotFound, Conflict, KeyReused, Unavailable] as const
+
+const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 
 /** Says that an answer is a replay of a stored one. */
 export const replayHeader = "idempotency-replayed"
@@ -38,6 +52,11 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       params: { project: Name, name: Name },
       success: FleetView,
       error: [NotFound, Unavailable]
+    }),
+    HttpApiEndpoint.get("list", "/projects/:project/fleets", {
+      params: { project: Name },
+      success: Schema.Array(FleetView),
+      error: Unavailable
     })
   )
   .prefix("/v1") {}
@@ -70,19 +89,29 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
   )
   .prefix("/v1") {}
 
-/** Without idempotency keys: a second registration only costs a number, and a second heartbeat is a heartbeat. */
+/**
+ * Without idempotency keys: a process that registers again is given the same number, a second heartbeat is a heartbeat, and what an agent says of its
+ * placements is the same however often it is said.
+ */
 export class AgentsGroup extends HttpApiGroup.make("agents")
   .add(
     HttpApiEndpoint.post("register", "/agents/:agent/registrations", {
       params: { agent: Name },
+      payload: Schema.Struct({ host: HostName, process: HostName }),
       success: Schema.Struct({ incarnation: Schema.Int }),
-      error: Unavailable
+      error: [Conflict, Unavailable]
     }),
     HttpApiEndpoint.post("beat", "/agents/:agent/heartbeats", {
       params: { agent: Name },
       payload: Beat,
       success: BeatAnswer,
       error: Unavailable
+    }),
+    HttpApiEndpoint.post("exchange", "/agents/:agent/exchanges", {
+      params: { agent: Name },
+      payload: Exchange,
+      success: Schema.Struct({ placements: Schema.Array(PlacementView) }),
+      error: [Conflict, Unavailable]
     })
   )
   .prefix("/v1") {}
@@ -90,7 +119,8 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
 export class InspectionGroup extends HttpApiGroup.make("inspection")
   .add(
     HttpApiEndpoint.get("members", "/members", { success: Schema.Array(MemberView), error: Unavailable }),
-    HttpApiEndpoint.get("leases", "/leases", { success: Schema.Array(LeaseView), error: Unavailable })
+    HttpApiEndpoint.get("leases", "/leases", { success: Schema.Array(LeaseView), error: Unavailable }),
+    HttpApiEndpoint.get("agents", "/agents", { success: Schema.Array(AgentView), error: Unavailable })
   )
   .prefix("/v1") {}
 

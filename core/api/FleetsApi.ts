@@ -5,8 +5,10 @@ import { assert } from "../assert.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
+import { listRowsMax } from "../Limits.ts"
 import { Membership } from "../member/Membership.ts"
 import { holderOf } from "../member/Member.ts"
+import { eq, isIn } from "../ports/Condition.ts"
 import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
@@ -60,6 +62,25 @@ export const layer = HttpApiBuilder.group(
           if (fleet === undefined) return yield* new NotFound({ message: `there is no fleet ${id}` })
           const status = yield* storage.once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" })
           return fleetView(fleet, status)
+        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))),
+      list: ({ params }) =>
+        Effect.gen(function* () {
+          const fleets = yield* storage.once(
+            (tx) =>
+              tx.select(Fleet.fleets, {
+                where: (row) => eq(row.project, params.project),
+                orderBy: ["id"],
+                limit: listRowsMax
+              }),
+            { label: "fleets/list" }
+          )
+          const ids = fleets.map(({ id }) => id)
+          const statuses = yield* storage.once(
+            (tx) => tx.select(Fleet.fleetStatuses, { where: (row) => isIn(row.id, ids) }),
+            { label: "fleets/statuses" }
+          )
+          const statusOf = new Map(statuses.map((status) => [status.id, status]))
+          return fleets.map((fleet) => fleetView(fleet, statusOf.get(fleet.id)))
         }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message })))
     })
   })

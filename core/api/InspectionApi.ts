@@ -1,6 +1,7 @@
 /** The endpoints for those who look after the control plane: who is there, and who holds what. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { agents } from "../heartbeat/Heartbeat.ts"
 import { listRowsMax } from "../Limits.ts"
 import { members } from "../member/Member.ts"
 import { leases, Storage } from "../ports/Storage.ts"
@@ -19,6 +20,10 @@ export const layer = HttpApiBuilder.group(
         ),
       leases: () =>
         once((tx) => tx.select(leases, { orderBy: ["key"], limit: listRowsMax }), { label: "inspection/leases" }).pipe(
+          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+        ),
+      agents: () =>
+        once((tx) => tx.select(agents, { orderBy: ["id"], limit: listRowsMax }), { label: "inspection/agents" }).pipe(
           Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
         )
     })

@@ -2,8 +2,8 @@
 import * as Schema from "effect/Schema"
 import { type Fleet, type FleetStatus } from "../fleet/Fleet.ts"
 import { type Instance, reasons, states } from "../instance/Instance.ts"
-import { fleetDesiredMax, heartbeatUidsMax, nameCharsMax } from "../Limits.ts"
-import { Spec } from "../ports/Provider.ts"
+import { fleetDesiredMax, heartbeatUidsMax, nameCharsMax, placementsPerAgentMax } from "../Limits.ts"
+import { Observation, Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 
 /** Lower case letters, digits and inner hyphens, as in host names: it never holds a "/", which separates parts of ids. */
@@ -106,6 +106,32 @@ export const LeaseView = Schema.Struct({
 export const Beat = Schema.Struct({
   incarnation: Schema.Int,
   uids: Schema.Array(Text).check(Schema.isMaxLength(heartbeatUidsMax))
+})
+
+/** What is to run, or to stop, on an agent; `observed` is what it is believed to have said last. */
+export const PlacementView = Schema.Struct({
+  uid: Schema.String,
+  attempt: Schema.Int,
+  spec: Spec,
+  wanted: Schema.Literals(["run", "stop"]),
+  observed: Schema.NullOr(Observation)
+})
+
+export const AgentView = Schema.Struct({
+  id: Schema.String,
+  incarnation: Schema.Int,
+  registeredAt: Schema.Int,
+  host: Schema.NullOr(Schema.String),
+  process: Schema.NullOr(Schema.String),
+  heardAt: Schema.NullOr(Schema.Int)
+})
+
+/** What an agent says of its placements, as which incarnation of itself. */
+export const Exchange = Schema.Struct({
+  incarnation: Schema.Int,
+  reports: Schema.Array(Schema.Struct({ uid: Text, attempt: Schema.Int, observation: Observation })).check(
+    Schema.isMaxLength(placementsPerAgentMax)
+  )
 })
 
 /** `unknown`: instances that nobody wants any more, or that a later incarnation of the agent speaks for; the agent may end them. */

@@ -81,18 +81,45 @@ describe("the rows that heartbeats touch", () => {
   it("an agent that registers speaks as its next incarnation, whatever those of others", () => {
     const database = new StillDatabase(agents)
     const { nowMicros: registeredAt } = database
-    const said = ["a1", "a2", "a1", "a1"].map((id) => database.ask(register(database.once, id)))
+    const said = ["a1", "a2", "a1", "a1"].map((id, index) =>
+      database.ask(register(database.once, { id, host: "h", process: `p${index}` }))
+    )
     assert.deepStrictEqual(
       said,
-      [1, 1, 2, 3].map((incarnation, index) => ({ id: index === 1 ? "a2" : "a1", incarnation, registeredAt }))
+      [1, 1, 2, 3].map((incarnation, index) => ({
+        id: index === 1 ? "a2" : "a1",
+        incarnation,
+        registeredAt,
+        host: "h",
+        process: `p${index}`,
+        heardAt: registeredAt
+      }))
     )
   })
 
   it("a later registration has its own time", () => {
     const database = new StillDatabase(agents)
-    database.ask(register(database.once, "a1"))
+    const agent = { id: "a1", host: "h" }
+    database.ask(register(database.once, { ...agent, process: "p1" }))
     database.nowMicros += 1
-    assert.strictEqual(database.ask(register(database.once, "a1")).registeredAt, database.nowMicros)
+    const later = database.ask(register(database.once, { ...agent, process: "p2" }))
+    assert.strictEqual(later?.registeredAt, database.nowMicros)
+  })
+
+  it("a registration that comes twice, by a network that repeats it, is one", () => {
+    const database = new StillDatabase(agents)
+    const registration = { id: "a1", host: "h", process: "p" }
+    const first = database.ask(register(database.once, registration))
+    database.nowMicros += 1
+    assert.deepStrictEqual(database.ask(register(database.once, registration)), first)
+  })
+
+  it("an agent whose instances are on another host is refused, and stays as it was", () => {
+    const database = new StillDatabase(agents)
+    const first = database.ask(register(database.once, { id: "a1", host: "h1", process: "p1" }))
+    assert.isUndefined(database.ask(register(database.once, { id: "a1", host: "h2", process: "p2" })))
+    assert.strictEqual(first?.incarnation, 1)
+    assert.strictEqual(database.ask(register(database.once, { id: "a1", host: "h1", process: "p3" }))?.incarnation, 2)
   })
 
   it("an agent is heard for what nobody speaks for, for its own unless as an older incarnation, and for another's after its silence", () =>

@@ -11,6 +11,7 @@
  *   cause must be common (a cut network, a stalled store). Then nothing is given up (kubernetes #24200).
  */
 import * as Effect from "effect/Effect"
+import * as Mark from "../facts/Mark.ts"
 import { brakeCountMin, brakeRatio, heartbeatLateMillis, heartbeatMoveMillis, heartbeatStaleMillis } from "../Limits.ts"
 import { instances, type Instance } from "../instance/Instance.ts"
 import {
@@ -28,37 +29,74 @@ import {
   subtract
 } from "../ports/Condition.ts"
 import type { Storage, StorageError, Transaction } from "../ports/Storage.ts"
-import { type RowOf, integer, make, text, timestamp } from "../ports/Table.ts"
+import { type RowOf, integer, make, nullable, text, timestamp } from "../ports/Table.ts"
 
-/** One row for each agent; written when it registers. */
+/** One row for each agent; written when it registers, and now and then while it asks for work. */
 export const agents = make("agents", {
-  columns: { id: text, incarnation: integer, registeredAt: timestamp },
+  columns: {
+    id: text,
+    incarnation: integer,
+    registeredAt: timestamp,
+    /** What its instances run on, as a name that it keeps; null, as `heardAt`, where an older program has registered it. */
+    host: nullable(text),
+    /** Which process has registered last, by a name that it made for itself; null likewise. */
+    process: nullable(text),
+    heardAt: nullable(timestamp)
+  },
   primaryKey: ["id"]
 })
 export type Agent = RowOf<typeof agents>
 
 type Once = Storage["Service"]["once"]
 
-/** The next incarnation of the agent: once for each process, before its first heartbeat. */
-export const register = (once: Once, id: string): Effect.Effect<Agent, StorageError> =>
-  Effect.map(
-    once(
+const asksAgain = Mark.sometimes("registration of an agent repeated, and answered as before")
+
+export interface Registration {
+  readonly id: string
+  readonly host: string
+  readonly process: string
+}
+
+/**
+ * The next incarnation of the agent: one for each process, however often it asks, before its first heartbeat. Undefined when an agent of
+ * that name is on another host: its instances are there.
+ */
+export const register = (
+  once: Once,
+  { host, id, process }: Registration
+): Effect.Effect<Agent | undefined, StorageError> =>
+  Effect.gen(function* () {
+    const [registered] = yield* once(
       (transaction) =>
         transaction.insert(
           agents,
-          { id, incarnation: 1, registeredAt: clockTimestamp },
+          { id, incarnation: 1, registeredAt: clockTimestamp, host, process, heardAt: clockTimestamp },
           {
             onConflict: {
               target: ["id"],
               action: "update",
-              set: (existing) => ({ incarnation: add(existing.incarnation, 1), registeredAt: clockTimestamp })
+              set: (existing) => ({
+                incarnation: add(existing.incarnation, 1),
+                registeredAt: clockTimestamp,
+                host,
+                process,
+                heardAt: clockTimestamp
+              }),
+              where: (existing) =>
+                and(
+                  or(isNull(existing.host), eq(existing.host, host)),
+                  or(isNull(existing.process), ne(existing.process, process))
+                )
             }
           }
         ),
       { label: "agent/register" }
-    ),
-    (rows) => rows[0]!
-  )
+    )
+    if (registered !== undefined) return registered
+    const present = yield* once((transaction) => transaction.get(agents, { id }), { label: "agent/registered" })
+    yield* Mark.hit(asksAgain, present?.process === process)
+    return present?.process === process ? present : undefined
+  })
 
 export interface Beat {
   readonly agent: string

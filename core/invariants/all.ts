@@ -19,6 +19,7 @@ import { leasesLinearizable } from "./leasesLinearizable.ts"
 import { memberIncarnations } from "./memberIncarnations.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
+import { placementOwned } from "./placementOwned.ts"
 import { workBounded } from "./workBounded.ts"
 
 export const all: ReadonlyArray<Check> = [
@@ -35,6 +36,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(acknowledgedIsDone),
   toCheck(instanceStates),
   toCheck(outsideOwned),
+  toCheck(placementOwned),
   toCheck(fleetCount),
   toCheck(deletionByUid),
   toCheck(effectsUnderLease),

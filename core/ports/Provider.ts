@@ -50,7 +50,8 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
 }
 
 /** What the provider shows for a uid; `Absent` for one that it never had, or has no more. */
-export type Observation = "Absent" | "Starting" | "Running" | "Stopping" | "Failed"
+export const Observation = Schema.Literals(["Absent", "Starting", "Running", "Stopping", "Failed"])
+export type Observation = typeof Observation.Type
 
 export class Provider extends Context.Service<
   Provider,

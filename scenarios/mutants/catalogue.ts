@@ -31,6 +31,7 @@ import { lostCommitIsRetried } from "./lostCommitIsRetried.ts"
 import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
 import { orphansLeft } from "./orphansLeft.ts"
+import { placementLeftAtOnce } from "./placementLeftAtOnce.ts"
 import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
 import { readsFromMemory } from "./readsFromMemory.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
@@ -86,6 +87,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   noBrake,
   noFence,
   orphansLeft,
+  placementLeftAtOnce,
   purgeOfWhatStillExecutes,
   readsFromMemory,
   readThenCreateLock,

@@ -55,14 +55,20 @@ const lifeMicrosMax = 30_000_000
 export class SimProvider {
   readonly #world: World
   readonly #key: Chance.Key
+  readonly #host: string | undefined
   readonly #resources = new Map<string, Resource>()
   readonly #history = new Map<string, Array<Past>>()
   readonly #calls = new Map<string, number>()
   #created = 0
 
-  constructor(world: World) {
+  /**
+   * `host`: the provider of one agent's host, by its name. What is asked of it there is the agent's own business, and not told; what
+   * becomes of it is.
+   */
+  constructor(world: World, host?: string) {
     this.#world = world
-    this.#key = Chance.derive(world.kernel.key, "provider")
+    this.#host = host
+    this.#key = Chance.derive(world.kernel.key, host === undefined ? "provider" : `provider/${host}`)
   }
 
   /** The provider as the program on a node sees it. */
@@ -76,7 +82,7 @@ export class SimProvider {
           Effect.map(
             this.#call(node, "observe", uid, (nth) => this.#observe(uid, nth)),
             (observation) => {
-              node.tell<ProviderObserved>({ _tag: "ProviderObserved", uid, observation })
+              if (this.#host === undefined) node.tell<ProviderObserved>({ _tag: "ProviderObserved", uid, observation })
               return observation
             }
           ),
@@ -113,7 +119,7 @@ export class SimProvider {
 
   #asked(node: SimNode, call: ProviderAsked["call"], uid: string, act: () => void): Effect.Effect<void, ProviderError> {
     return Effect.suspend(() => {
-      node.tell<ProviderAsked>({ _tag: "ProviderAsked", call, uid })
+      if (this.#host === undefined) node.tell<ProviderAsked>({ _tag: "ProviderAsked", call, uid })
       return this.#call(node, call, uid, act)
     })
   }
@@ -164,7 +170,11 @@ export class SimProvider {
     const nth = this.#created++
     const { hazards } = this.#world
     if (hazards.hit("controlled/false-success", uid, nth) !== undefined) return
-    const resource: Resource = { name: `resource-${nth}-${kind}`, state: "Starting", isForgotten: false }
+    const resource: Resource = {
+      name: `${this.#host === undefined ? "" : `${this.#host}/`}resource-${nth}-${kind}`,
+      state: "Starting",
+      isForgotten: false
+    }
     this.#resources.set(uid, resource)
     this.#remember(uid, "Starting")
     const fact: ProviderStarted = { _tag: "ProviderStarted", uid, resource: resource.name }

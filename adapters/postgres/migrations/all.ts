@@ -1,5 +1,6 @@
 /** Every migration, in order. What has run somewhere is never changed: add another one. */
 import { initial } from "./initial.ts"
 import type { Migration } from "./Migration.ts"
+import { placements } from "./placements.ts"
 
-export const migrations: ReadonlyArray<Migration> = [initial]
+export const migrations: ReadonlyArray<Migration> = [initial, placements]

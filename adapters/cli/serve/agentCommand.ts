@@ -1,0 +1,60 @@
+/**
+ * `stormglass agent`: runs instances as processes of this machine. They outlive the agent: whoever starts it again on the same directory
+ * finds them running.
+ */
+import crypto from "node:crypto"
+import fs from "node:fs"
+import path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as AgentWork from "../../../core/agent/AgentWork.ts"
+import * as ChildProcesses from "../../node/ChildProcesses.ts"
+import * as HttpCalling from "../../node/HttpCalling.ts"
+import * as ProcessExit from "../../node/ProcessExit.ts"
+import { UsageError } from "../Usage.ts"
+import { untilStopped } from "./untilStopped.ts"
+
+export interface AgentSettings {
+  readonly id: string
+  /** "http://n1:8081", …; at least one. */
+  readonly addresses: ReadonlyArray<string>
+  readonly directory: string
+  readonly command: ReadonlyArray<string>
+  readonly say: (line: string) => void
+}
+
+export const agentCommand = (settings: AgentSettings): Promise<void> =>
+  untilStopped(agentProgram(settings), {
+    onStop: () => settings.say("stopping: the instances run on")
+  })
+
+/** Runs for ever; ends this process when another has registered as this agent. */
+export const agentProgram = (settings: AgentSettings): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    const { addresses, command, directory, id, say } = settings
+    const host = yield* Effect.sync(() => hostOf(directory))
+    say(`agent ${id} runs instances as \`${command.join(" ")}\`, kept in ${directory}`)
+    return yield* AgentWork.run({ id, addresses, host }).pipe(
+      Effect.provide(
+        Layer.mergeAll(
+          HttpCalling.layer,
+          ProcessExit.layer,
+          ChildProcesses.layer({ directory: path.join(directory, "instances"), command })
+        )
+      )
+    )
+  })
+
+/** The name of what instances run on, made once for each directory. */
+function hostOf(directory: string): string {
+  const file = path.join(directory, "host")
+  try {
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    fs.writeFileSync(file, crypto.randomUUID(), { flag: "wx" })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+      throw new UsageError(`${directory}: cannot be used: ${(error as Error).message}`)
+    }
+  }
+  return fs.readFileSync(file, "utf8").trim()
+}

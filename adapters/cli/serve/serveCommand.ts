@@ -1,0 +1,125 @@
+/**
+ * `stormglass serve`: one node of the control plane as a process, on the server that `DATABASE_URL` names or on an embedded database.
+ *
+ * Asked to stop (SIGTERM, SIGINT) it is not ready from that moment on, takes no new connections, finishes what is under way, releases its
+ * leases, and ends with 0; what has not ended by the deadline is cut off, with 1.
+ */
+import path from "node:path"
+import * as Effect from "effect/Effect"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { Api } from "../../../core/api/Api.ts"
+import * as ControlPlane from "../../../core/ControlPlane.ts"
+import type { LeaseProfile } from "../../../core/lease/Lease.ts"
+import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
+import type { Table } from "../../../core/ports/Table.ts"
+import * as HttpServing from "../../node/HttpServing.ts"
+import * as ProcessExit from "../../node/ProcessExit.ts"
+import * as EmbeddedDatabase from "../../pglite/EmbeddedDatabase.ts"
+import { announce, chooseDatabase } from "../../pglite/chooseDatabase.ts"
+import { migrate, requireReady } from "../../postgres/migrate.ts"
+import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
+import { reasonOf } from "../../../reports/saveFailure.ts"
+import { UsageError } from "../Usage.ts"
+import { type AgentSettings, agentProgram } from "./agentCommand.ts"
+import { untilStopped } from "./untilStopped.ts"
+
+export interface ServeSettings {
+  readonly id: string
+  readonly host: string | undefined
+  readonly port: number
+  /** Where others reach it. Default: the port on this machine. */
+  readonly address: string | undefined
+  readonly weight: number
+  readonly profile: LeaseProfile
+  /** Of what this process keeps, the embedded database among it. */
+  readonly directory: string
+  /** Brings the schema of a server up to date first; that of the embedded database always is. */
+  readonly isMigrating: boolean
+  /** Runs instances, too; undefined: those of agents elsewhere. */
+  readonly agent: Omit<AgentSettings, "addresses"> | undefined
+  readonly say: (line: string) => void
+}
+
+export const serveCommand = async (settings: ServeSettings): Promise<void> => {
+  const { directory, host, id, port, profile, say, weight } = settings
+  const choice = chooseDatabase(process.env, path.join(directory, "database"))
+  say(announce(choice))
+  const address = settings.address ?? `http://localhost:${port}`
+  const stopping = { isStopping: false }
+
+  const connection = Effect.gen(function* () {
+    const opened =
+      choice._tag === "Embedded"
+        ? (yield* EmbeddedDatabase.make({ directory: choice.directory })).connection
+        : { url: choice.url }
+    if (choice._tag === "Embedded" || settings.isMigrating) {
+      const { from, to } = yield* migrate({ connection: opened })
+      if (from !== to) say(`database: the schema went from version ${from} to ${to}`)
+    } else yield* requireReady({ connection: opened })
+    return opened
+  }).pipe(
+    Effect.catch((refused) =>
+      Effect.die(
+        new UsageError(
+          choice._tag === "Embedded" && refused._tag === "DatabaseRefused"
+            ? `${choice.directory}: ${refused.detail}`
+            : refused.message
+        )
+      )
+    )
+  )
+
+  const storage = Layer.unwrap(
+    Effect.map(connection, (opened) =>
+      PostgresStorage.layer({
+        connection: opened,
+        tables: ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
+      })
+    )
+  )
+  const node = ControlPlane.layer({
+    id,
+    address,
+    weight,
+    profile,
+    isStopping: () => stopping.isStopping,
+    routes
+  }).pipe(
+    Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }) }), ProcessExit.layer]),
+    Layer.provide(AgentProvider.layer),
+    Layer.provide(storage)
+  )
+  const serving = Effect.gen(function* () {
+    yield* Layer.build(node)
+    say(`${id} serves ${address}, its API is described at ${address}/docs`)
+    if (settings.agent === undefined) return yield* Effect.never
+    return yield* agentProgram({ ...settings.agent, addresses: [address] })
+  }).pipe(
+    Effect.catchTag("ServeError", ({ cause }) =>
+      Effect.die(new UsageError(`--port ${port}: cannot be listened on: ${reasonOf(cause)}`))
+    )
+  )
+  await untilStopped(Effect.scoped(serving), {
+    onStop: () => {
+      stopping.isStopping = true
+      say("stopping: finishes what is under way and releases its leases")
+    }
+  })
+}
+
+const routes = Layer.mergeAll(
+  HttpApiScalar.layer(Api),
+  PrometheusMetrics.layerHttp(),
+  HttpRouter.add(
+    "GET",
+    "/openapi.json",
+    Effect.sync(() =>
+      HttpServerResponse.text(JSON.stringify(OpenApi.fromApi(Api)), { contentType: "application/json" })
+    )
+  )
+)

@@ -1,0 +1,68 @@
+/** What an agent says and does next, from what it was given and what it sees. */
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { Observation } from "../ports/Provider.ts"
+import { type Assigned, reports, steps } from "./AgentPlan.ts"
+
+const spec = { image: "web:1", size: "small" } as const
+const observation = fc.constantFrom(...Observation.literals)
+const uid: fc.Arbitrary<string> = fc.constantFrom("a", "b", "c", "d", "e")
+const assigned: fc.Arbitrary<ReadonlyArray<Assigned>> = fc.uniqueArray(
+  fc.record({
+    uid,
+    attempt: fc.integer({ min: 1, max: 3 }),
+    spec: fc.constant(spec),
+    wanted: fc.constantFrom("run", "stop"),
+    observed: fc.option(observation)
+  }),
+  { selector: (each) => each.uid }
+)
+const seen = fc.uniqueArray(fc.tuple(uid, observation), { selector: ([of]) => of }).map((pairs) => new Map(pairs))
+
+describe("an agent", () => {
+  it("starts what is wanted and not there, and stops all that is there and not wanted, each once", () =>
+    fc.assert(
+      fc.property(assigned, seen, (given, here) => {
+        const { start, stop } = steps(given, here)
+        const wanted = given.filter((each) => each.wanted === "run").map((each) => each.uid)
+        assert.deepStrictEqual(
+          start.map((each) => each.uid),
+          wanted.filter((each) => (here.get(each) ?? "Absent") === "Absent")
+        )
+        const present = [...here].flatMap(([of, what]) => (what === "Absent" ? [] : [of]))
+        assert.sameMembers(
+          [...stop],
+          present.filter((each) => !wanted.includes(each))
+        )
+      })
+    ))
+
+  it("does not start again what has failed: whoever placed it decides", () => {
+    const failed: Assigned = { uid: "a", attempt: 1, spec, wanted: "run", observed: "Running" }
+    assert.deepStrictEqual(steps([failed], new Map([["a", "Failed"]])), { start: [], stop: [] })
+    assert.deepStrictEqual(reports([failed], new Map([["a", "Failed"]])), [
+      { uid: "a", attempt: 1, observation: "Failed" }
+    ])
+  })
+
+  it("tells only what is not believed already, and in the end all of it", () =>
+    fc.assert(
+      fc.property(assigned, seen, (given, here) => {
+        const told = reports(given, here)
+        for (const { attempt, observation, uid } of told) {
+          const of = given.find((each) => each.uid === uid)
+          assert.strictEqual(of?.attempt, attempt)
+          assert.strictEqual(observation, here.get(uid) ?? "Absent")
+        }
+        // What a store believes that has taken all of it; an end that was told is not there any more.
+        const after = given.flatMap((each) => {
+          const report = told.find((of) => of.uid === each.uid)
+          if (report === undefined) return [each]
+          return report.observation === "Absent" && each.wanted === "stop"
+            ? []
+            : [{ ...each, observed: report.observation }]
+        })
+        assert.deepStrictEqual(reports(after, here), [])
+      })
+    ))
+})
