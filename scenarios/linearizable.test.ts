@@ -44,7 +44,7 @@ const cases: ReadonlyArray<readonly [rule: string, mutant: string, request: RunR
     "leases-linearizable",
     "release-without-owner-check",
     saved("release-without-owner-check"),
-    /lease "[^"]+" explains "renew \d for 6 → refused \([^)]+\)"/
+    /lease "[^"]+" explains "(renew \d for 6 → refused|release \d → accepted) \([^)]+\)"/
   ],
   [
     "keys-linearizable",
