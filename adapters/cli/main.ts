@@ -26,6 +26,7 @@ import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { paint } from "./Output.ts"
+import { cluster } from "./clusterCommands.ts"
 import { operateCommands } from "./operateCommands.ts"
 import { proveCommand } from "./proveCommand.ts"
 import { attempt, runCommand } from "./runCommand.ts"
@@ -563,7 +564,8 @@ const stormglass = Command.make("stormglass").pipe(
     table,
     strategiesTable,
     migrate,
-    ...operateCommands
+    ...operateCommands,
+    cluster
   ])
 )
 

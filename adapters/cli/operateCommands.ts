@@ -287,7 +287,7 @@ function requireDesired(desired: number): number {
   throw new UsageError(`desired: ${desired} is no number of instances; they go from 0 to 1000`)
 }
 
-function requireWords(text: string): ReadonlyArray<string> {
+export function requireWords(text: string): ReadonlyArray<string> {
   const words = wordsOf(text)
   if (typeof words === "string") throw new UsageError(`--command "${text}": ${words}`)
   return words

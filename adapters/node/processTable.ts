@@ -24,6 +24,18 @@ export const isAlive = (pid: number, startTime: string | null): boolean => {
   return now !== undefined && now === startTime
 }
 
+/** Stopped by SIGSTOP. False when there is no such process. */
+export const isStopped = (pid: number): boolean => {
+  try {
+    if (!hasProc) return execFileSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" }).startsWith("T")
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8")
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T")
+  } catch {
+    // There is none.
+    return false
+  }
+}
+
 /** The oldest process that was started for the instance; undefined where it cannot be looked for. */
 export const processOfInstance = (uid: string): number | undefined => {
   if (!hasProc) return undefined

@@ -8,7 +8,7 @@ import { httpStopDeadlineMillis } from "../../../core/Limits.ts"
 /** Throws what the service fails with. Ends the process when it does not stop in time. */
 export const untilStopped = async <E>(
   service: Effect.Effect<never, E>,
-  { onStop }: { readonly onStop: () => void }
+  { deadlineMillis = httpStopDeadlineMillis, onStop }: { readonly onStop: () => void; readonly deadlineMillis?: number }
 ): Promise<void> => {
   const fiber = Effect.runFork(service)
   let isAsked = false
@@ -17,9 +17,9 @@ export const untilStopped = async <E>(
     isAsked = true
     onStop()
     setTimeout(() => {
-      process.stderr.write(`stormglass: did not stop within ${httpStopDeadlineMillis / 1_000} s; ends at once\n`)
+      process.stderr.write(`stormglass: did not stop within ${deadlineMillis / 1_000} s; ends at once\n`)
       process.exit(1)
-    }, httpStopDeadlineMillis).unref()
+    }, deadlineMillis).unref()
     Effect.runFork(Fiber.interrupt(fiber))
   }
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop)

@@ -1,0 +1,190 @@
+/**
+ * `node adapters/cli/bench/takeover.ts`: how long a cluster of three on this machine is without a leader, under load: the leader is killed
+ * (SIGKILL) so many times, and stopped in order (SIGTERM) as often. From the signal until a survivor, asked every 10 ms, tells another
+ * holder of the leader's lease.
+ *
+ * Meanwhile clients change fleets, each its own, one change after the other, spread over the nodes. A change that is not answered is
+ * asked for again elsewhere, with the same key, until it is. In the end each fleet must be as it was wanted last, and its generation must
+ * be the number of changes: one that was lost, or done twice, shows.
+ */
+import { execFileSync } from "node:child_process"
+import crypto from "node:crypto"
+import fs from "node:fs"
+import os from "node:os"
+import path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { make } from "../../../core/client/Client.ts"
+import * as HttpCalling from "../../node/HttpCalling.ts"
+import { askNodes, untilTaken } from "../cluster/askNodes.ts"
+import { addressesOf } from "../cluster/clusterCommand.ts"
+import { type Member, readState, requireCluster, requireMember, requireRunning } from "../cluster/ClusterState.ts"
+import { leaderAmong, nameOfHolder } from "../cluster/ClusterStatus.ts"
+import { isReady } from "../cluster/isReady.ts"
+import { attempt, runCommand } from "../runCommand.ts"
+import { UsageError } from "../Usage.ts"
+import { table } from "../remote/table.ts"
+
+const launcher = path.join(import.meta.dirname, "..", "stormglass.js")
+const say = (line: string): void => void process.stderr.write(`${line}\n`)
+
+const takeover = Command.make(
+  "takeover",
+  {
+    times: Flag.Int("times").pipe(Flag.withDescription("How often each signal is sent"), Flag.withDefault(50)),
+    clients: Flag.Int("clients").pipe(Flag.withDescription("How many change fleets"), Flag.withDefault(16)),
+    port: Flag.Int("port").pipe(Flag.withDescription("Of the first of three nodes"), Flag.withDefault(18_081)),
+    profile: Flag.Literals("profile", ["default", "conservative"]).pipe(Flag.withDefault("default" as const))
+  },
+  (options) => attempt(() => takeoverCommand(options))
+).pipe(Command.withDescription("Measure how long a cluster is without a leader, and count lost and repeated changes"))
+
+interface Options {
+  readonly times: number
+  readonly clients: number
+  readonly port: number
+  readonly profile: "default" | "conservative"
+}
+
+async function takeoverCommand({ clients, port, profile, times }: Options): Promise<void> {
+  if (times < 1) throw new UsageError(`--times: ${times} is no number of times; the least is 1`)
+  if (clients < 0) throw new UsageError(`--clients: ${clients} is no number of clients`)
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-takeover-"))
+  const cluster = (verb: string, ...args: ReadonlyArray<string>): string =>
+    execFileSync(process.execPath, [launcher, "cluster", verb, ...args, "--directory", directory], { encoding: "utf8" })
+  try {
+    cluster("up", "--nodes", "3", "--agents", "0", "--port", String(port), "--profile", profile)
+    const addresses = addressesOf(requireCluster(directory))
+    const load = new Load(addresses, clients)
+    const rows: Array<ReadonlyArray<string>> = []
+    for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+      const millis: Array<number> = []
+      for (let time = 1; time <= times; time++) {
+        millis.push(await takenAfter(directory, signal))
+        say(`${signal} ${time} of ${times}: ${millis.at(-1)!.toFixed(0)} ms`)
+      }
+      rows.push([signal, String(times), ...quantiles(millis)])
+    }
+    const { changes, lost, repeated, unanswered } = await load.end()
+    process.stdout.write(`${table(["signal", "times", "least", "median", "worst"], rows)}\n\n`)
+    process.stdout.write(
+      `${clients} clients: ${changes} changes were acknowledged, ${lost} of them lost, ${repeated} done twice; ${unanswered} requests had to be repeated\n`
+    )
+    if (lost + repeated > 0) process.exitCode = 1
+  } finally {
+    if (readState(directory) !== undefined) cluster("down")
+    fs.rmSync(directory, { recursive: true })
+  }
+}
+
+/** Once all nodes are ready and somebody leads; in ms. */
+async function takenAfter(directory: string, signal: "SIGKILL" | "SIGTERM"): Promise<number> {
+  const addresses = addressesOf(requireCluster(directory))
+  const leader = await settledLeader(addresses)
+  const member = requireMember(requireCluster(directory), nameOfHolder(leader.holder), "node")
+  const survivors = addresses.filter((address) => address !== member.address)
+  const taken = untilTaken(survivors, { epoch: leader.epoch, withinMillis: 60_000 })
+  const fromMillis = performance.now()
+  process.kill(requireRunning(member).pid, signal)
+  if ((await taken) === undefined) throw new Error(`nobody leads 60 s after ${member.name} was sent ${signal}`)
+  const millis = performance.now() - fromMillis
+  await restarted(directory, member)
+  return millis
+}
+
+async function settledLeader(addresses: ReadonlyArray<string>) {
+  for (;;) {
+    const ready = await Promise.all(addresses.map(isReady))
+    const leader = leaderAmong(await askNodes(addresses))
+    if (leader !== undefined && ready.every(Boolean)) return leader
+    await sleep(100)
+  }
+}
+
+async function restarted(directory: string, before: Member): Promise<void> {
+  const running = () => requireMember(requireCluster(directory), before.name).running
+  while (running() === null || running()?.pid === before.running?.pid) await sleep(50)
+}
+
+function quantiles(millis: ReadonlyArray<number>): ReadonlyArray<string> {
+  const sorted = millis.toSorted((one, other) => one - other)
+  return [0, Math.floor(sorted.length / 2), sorted.length - 1].map((index) => `${sorted[index]!.toFixed(0)} ms`)
+}
+
+const project = "load"
+const answerTimeoutMillis = 2_000
+const repeatAfterMillis = 20
+
+/** Clients that change fleets, from its making until its end. */
+class Load {
+  readonly #addresses: ReadonlyArray<string>
+  readonly #acknowledged: Array<number>
+  readonly #running: Promise<unknown>
+  #unanswered = 0
+  #isEnding = false
+
+  constructor(addresses: ReadonlyArray<string>, clients: number) {
+    this.#addresses = addresses
+    this.#acknowledged = Array.from({ length: clients }, () => 0)
+    this.#running = Effect.runPromise(
+      Effect.gen({ self: this }, function* () {
+        const nodes = yield* Effect.forEach(addresses, make)
+        const each = this.#acknowledged.map((_, client) => this.#changing(client, nodes))
+        yield* Effect.all(each, { concurrency: "unbounded", discard: true })
+      }).pipe(Effect.provide(HttpCalling.layer))
+    )
+  }
+
+  async end() {
+    this.#isEnding = true
+    await this.#running
+    let lost = 0
+    let repeated = 0
+    for (const [client, acknowledged] of this.#acknowledged.entries()) {
+      const { generation, image } = await this.#fleet(client)
+      lost += Math.max(0, acknowledged - generation) + (image === imageOf(acknowledged) ? 0 : 1)
+      repeated += Math.max(0, generation - acknowledged)
+    }
+    const changes = this.#acknowledged.reduce((sum, each) => sum + each, 0)
+    return { changes, lost, repeated, unanswered: this.#unanswered }
+  }
+
+  #changing(client: number, nodes: ReadonlyArray<Effect.Success<ReturnType<typeof make>>>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      for (let change = 1; !this.#isEnding; change++) {
+        const key = crypto.randomUUID()
+        for (let ask = client; ; ask++) {
+          const answer = yield* Effect.result(
+            nodes[ask % nodes.length]!.fleets.put({
+              params: { project, name: `fleet-${client}` },
+              headers: { "idempotency-key": key },
+              payload: { desired: 0, spec: { image: imageOf(change), size: "small" } }
+            }).pipe(Effect.timeout(`${answerTimeoutMillis} millis`))
+          )
+          if (answer._tag === "Success") break
+          this.#unanswered++
+          yield* Effect.sleep(`${repeatAfterMillis} millis`)
+        }
+        this.#acknowledged[client] = change
+      }
+    })
+  }
+
+  #fleet(client: number): Promise<{ readonly generation: number; readonly image: string }> {
+    return Effect.runPromise(
+      Effect.gen({ self: this }, function* () {
+        const node = yield* make(this.#addresses[0]!)
+        const { generation, spec } = yield* node.fleets.get({ params: { project, name: `fleet-${client}` } })
+        return { generation, image: spec.image }
+      }).pipe(Effect.retry({ times: 50 }), Effect.provide(HttpCalling.layer))
+    )
+  }
+}
+
+function imageOf(change: number): string {
+  return `image:${change}`
+}
+
+process.exitCode = (await runCommand(takeover)) ?? process.exitCode ?? 0

@@ -1,0 +1,82 @@
+/** A cluster on this machine from its beginning to its end; and what is refused before anything is started. */
+import { once } from "node:events"
+import fs from "node:fs"
+import net from "node:net"
+import { afterEach, assert, describe, it } from "vitest"
+import { skipped } from "../../postgres/Database.fixture.ts"
+import { startTimeOf } from "../../node/processTable.ts"
+import { commandLine } from "../CommandLine.fixture.ts"
+import { apply, looks, unstable } from "../remote/remoteCommands.ts"
+import { addressesOf, down, killLeader, status } from "./clusterCommand.ts"
+import { readState, requireCluster } from "./ClusterState.ts"
+
+const { at, stormglass } = commandLine()
+
+const closing: Array<() => unknown> = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+/** Two ports in a row that are free, below those that are given out to clients. */
+async function freePort(): Promise<number> {
+  const port = 12_000 + 2 * Math.floor(Math.random() * 4_000)
+  const servers = [port, port + 1].map((port) => net.createServer().listen(port, "127.0.0.1"))
+  try {
+    await Promise.all(servers.map((server) => once(server, "listening")))
+    return port
+  } catch {
+    return await freePort()
+  } finally {
+    for (const server of servers) server.close()
+  }
+}
+
+const lookMillis = 50
+
+describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
+  it("goes on when its leader is killed, and leaves no process behind", { timeout: 120_000 }, async () => {
+    const port = await freePort()
+    const directory = at("c")
+    closing.push(() => (readState(directory) === undefined ? undefined : down(directory)))
+
+    const up = ["--nodes", "2", "--agents", "1", "--port", String(port), "--directory", directory]
+    const { code, err, out } = stormglass("cluster", "up", ...up)
+    assert.equal(code, 0, err)
+    const addresses = addressesOf(requireCluster(directory))
+    assert.include(out, `export STORMGLASS_SERVER=${addresses.join(",")}`)
+    const remote = { addresses, project: "default" }
+    const untilStable = async (): Promise<void> => {
+      for await (const fleet of looks(remote, "web", lookMillis, Infinity)) if (unstable(fleet) === undefined) return
+    }
+    const before = await status(directory)
+    const leader = before.find(({ role }) => role === "leader")
+    assert.isDefined(leader)
+    await apply(remote, { name: "web", desired: 2, spec: { image: "web:1", size: "small" } })
+    await untilStable()
+
+    const says = `^killed ${leader!.name}, which led with epoch ${leader!.epoch}; n[12]/\\d+ leads with epoch`
+    assert.match(await killLeader(directory), new RegExp(says))
+    await untilStable()
+
+    const instances = fs
+      .readdirSync(at("c/a1/instances"))
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => JSON.parse(fs.readFileSync(at(`c/a1/instances/${name}`), "utf8")) as { readonly pid: number })
+    assert.lengthOf(instances, 2)
+    const { members, supervisor } = requireCluster(directory)
+    const running = members.flatMap(({ running }) => running ?? [])
+    const pids = [...before, ...running, ...instances, supervisor].flatMap(({ pid }) => pid ?? [])
+    assert.match(await down(directory), /^stopped \d nodes?, 1 agent and 2 instances$/)
+    const alive = pids.filter((pid) => startTimeOf(pid) !== undefined)
+    assert.deepEqual([alive, readState(directory)], [[], undefined])
+  })
+})
+
+describe("a cluster command that cannot be", () => {
+  it("is refused in one line, and makes nothing", () => {
+    const { code, err, out } = stormglass("cluster", "status", "--directory", at("c"))
+    const says = `stormglass: ${at("c")}: no cluster is there; \`stormglass cluster up\` starts one (--directory)\n`
+    assert.deepEqual([code, out, err], [2, "", says])
+    assert.isFalse(fs.existsSync(at("c")))
+  })
+})

@@ -1,0 +1,76 @@
+/** `stormglass cluster up`: refuses what cannot be, and starts the supervisor, in this process or one that stays. */
+import { spawn } from "node:child_process"
+import fs from "node:fs"
+import path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { chooseDatabase } from "../../pglite/chooseDatabase.ts"
+import { unavailable } from "../../postgres/EmbeddedPostgres.ts"
+import { UsageError } from "../Usage.ts"
+import { table } from "../remote/table.ts"
+import { type ClusterState, readState } from "./ClusterState.ts"
+import { type ClusterOptions, logOf, planCluster, supervisorName } from "./planCluster.ts"
+import { commandLineOf, lastLine, requireFree, requireVacant, superviseCluster, targetOf } from "./superviseCluster.ts"
+import * as Redacted from "effect/Redacted"
+
+export interface Up extends ClusterOptions {
+  readonly isForeground: boolean
+  readonly say: (line: string) => void
+  readonly print: (text: string) => void
+}
+
+const lookMillis = 50
+
+export const clusterUp = async (options: Up): Promise<void> => {
+  const { directory, isForeground, print, say } = options
+  const planned = planCluster(options)
+  const choice = chooseDatabase(process.env, "")
+  if (choice._tag === "Server") targetOf(Redacted.value(choice.url) as string)
+  else {
+    const why = unavailable()
+    if (why !== undefined) throw new UsageError(why)
+  }
+  try {
+    fs.mkdirSync(path.dirname(logOf(directory, supervisorName)), { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new UsageError(`${directory}: cannot be used: ${(error as Error).message}`)
+  }
+  await requireVacant(directory)
+  await requireFree(planned)
+  if (isForeground) return await superviseCluster({ directory, planned, say, onUp: (state) => print(upText(state)) })
+  print(upText(await detached(options)))
+}
+
+/** The state of the cluster when it is up. */
+async function detached(options: Up): Promise<ClusterState> {
+  const { agents, command, directory, nodes, port, profile } = options
+  const log = logOf(directory, supervisorName)
+  const descriptor = fs.openSync(log, "a", 0o600)
+  const counts = ["--nodes", String(nodes), "--agents", String(agents), "--port", String(port)]
+  const others = ["--directory", directory, "--profile", profile, "--command", command]
+  const [file, ...parameters] = commandLineOf(["cluster", "up", "--foreground", ...counts, ...others])
+  const supervisor = spawn(file as string, parameters, { detached: true, stdio: ["ignore", descriptor, descriptor] })
+  fs.closeSync(descriptor)
+  const stop = (): void => void supervisor.kill("SIGTERM")
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop)
+  while (supervisor.exitCode === null && supervisor.signalCode === null) {
+    const state = readState(directory)
+    if (state?.phase === "up" && state.supervisor.pid === supervisor.pid) {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop)
+      supervisor.unref()
+      return state
+    }
+    await sleep(lookMillis)
+  }
+  throw new UsageError(lastLine(log))
+}
+
+function upText({ members }: ClusterState): string {
+  const rows = members.map(({ address, kind, name, running }) => [
+    name,
+    kind,
+    String(running?.pid ?? ""),
+    address ?? ""
+  ])
+  const servers = members.flatMap(({ address }) => address ?? [])
+  return `${table(["name", "kind", "pid", "address"], rows)}\n\nexport STORMGLASS_SERVER=${servers.join(",")}`
+}
