@@ -41,6 +41,8 @@ export interface ClusterOptions {
 
 export interface ControlPlaneCluster {
   readonly database: Database
+  /** The hosts of the agents, where these run instances: "agent-1", … */
+  readonly hosts: ReadonlyMap<string, SimProvider>
   /** "n1", "n2", … */
   readonly nodes: ReadonlyArray<string>
   readonly addresses: ReadonlyArray<string>
@@ -76,7 +78,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
   const database = world.databases.make(world, { tables })
   const provider = new SimProvider(world)
-  const hosts: Array<SimProvider> = []
+  const hosts = new Map<string, SimProvider>()
   const storage = world.databases.layer({ database: databaseName })
   const { holders, isCurrent, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)
@@ -118,7 +120,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   }
   world.onHeal(() => falls(0))
   for (let index = 0; index < agentCount; index++) {
-    if (options.runsOnAgents === true) hosts.push(addWorkingAgent(world, `agent-${index + 1}`, addresses))
+    const id = `agent-${index + 1}`
+    if (options.runsOnAgents === true) hosts.set(id, addWorkingAgent(world, id, addresses))
     else addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls })
   }
 
@@ -138,12 +141,13 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const heard = () =>
     world.nowMicros >= silentUntilMicros + heardMicros || "an agent may be silent still, or an instance not heard since"
   const settled = () => {
-    const open = missing()[0] ?? [provider, ...hosts].map((each) => each.unwell()).find((each) => each !== undefined)
+    const open =
+      missing()[0] ?? [provider, ...hosts.values()].map((each) => each.unwell()).find((each) => each !== undefined)
     if (open !== undefined) return open
     const isHeard = heard()
     return isHeard === true ? leasesSettled() : isHeard
   }
-  return { database, nodes, addresses, leaderOf, leasesSettled, settled, missing, join }
+  return { database, hosts, nodes, addresses, leaderOf, leasesSettled, settled, missing, join }
 }
 
 const addressOf = (id: string): string => `http://${id}:${apiPort}`

@@ -13,6 +13,7 @@ export const catalogue: ReadonlyArray<Entry> = [
     name: "agents/agent-cut-from-all-nodes",
     load: async () => (await import("./agentCutFromAllNodes.ts")).agentCutFromAllNodes
   },
+  { name: "agents/host-lost-for-good", load: async () => (await import("./hostLost.ts")).hostLost },
   {
     name: "agents/run-instances",
     load: async () => (await import("./agentsRunInstances.ts")).agentsRunInstances

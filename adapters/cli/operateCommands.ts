@@ -179,15 +179,33 @@ export const scale = Command.make(
   Command.withExamples([{ command: "stormglass scale web 10", description: "ten of them" }])
 )
 
-export const remove = Command.make("delete", { uid: Argument.String("uid"), ...remoteFlags }, (options) =>
-  attempt(async () => {
-    const { remove } = await import("./remote/remoteCommands.ts")
-    await remove(remoteOf(options), options.uid)
-    print(`${options.uid}: its end was asked for`)
-  })
+export const remove = Command.make(
+  "delete",
+  {
+    kind: Argument.Literals("kind", ["instance", "agent"]),
+    name: Argument.String("name").pipe(Argument.withDescription("The uid of an instance, or the name of an agent")),
+    ...remoteFlags
+  },
+  (options) =>
+    attempt(async () => {
+      const { forgetAgent, remove } = await import("./remote/remoteCommands.ts")
+      const { kind, name } = options
+      if (kind === "instance") {
+        await remove(remoteOf(options), name)
+        return print(`${name}: its end was asked for`)
+      }
+      await forgetAgent(remoteOf(options), requireName("agent", name))
+      print(`${name}: what ran there is taken for gone, and will run elsewhere`)
+    })
 ).pipe(
-  Command.withDescription("Asks for the end of one instance, by its uid; its fleet makes another"),
-  Command.withExamples([{ command: "stormglass delete web-0-4f1c", description: "see `stormglass get instances`" }])
+  Command.withDescription("Asks for the end of one instance, or says that the host of an agent is gone for good"),
+  Command.withExamples([
+    {
+      command: "stormglass delete instance web-0-43d263974474bf64",
+      description: "its fleet makes another; see `stormglass get instances`"
+    },
+    { command: "stormglass delete agent a1", description: "only when nothing runs on its host any more" }
+  ])
 )
 
 export const wait = Command.make(

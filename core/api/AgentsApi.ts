@@ -1,24 +1,39 @@
 /** The endpoints of agents. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Heartbeat from "../heartbeat/Heartbeat.ts"
+import type { Answer } from "../idempotency/IdempotencyKey.ts"
+import { holderOf } from "../member/Member.ts"
+import { Membership } from "../member/Membership.ts"
 import * as Metrics from "../Metrics.ts"
-import { Storage } from "../ports/Storage.ts"
+import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import * as Placement from "../placement/Placement.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
-import { Conflict, Unavailable } from "./ApiErrors.ts"
+import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
+import type { AgentForgetAsked } from "./ApiFacts.ts"
+import { answer, idempotently, refused } from "./idempotently.ts"
+import { AgentView } from "./Views.ts"
 
 const returns = Mark.sometimes("instance given up for its silence is heard again")
 const unheard = Mark.sometimes("heartbeat for an instance that is unknown, or of an older incarnation")
 const moves = Mark.sometimes("heartbeat for an instance that another agent speaks for")
 
+/** Lets go of everything that ran on the host of an agent, which is gone for good. */
+const forget = (transaction: Transaction, id: string): Effect.Effect<Answer, StorageError> =>
+  Effect.map(Placement.forget(transaction, id), (agent) =>
+    agent === undefined ? refused(new NotFound({ message: `there is no agent ${id}` })) : answer(200, AgentView, agent)
+  )
+
 export const layer = HttpApiBuilder.group(
   Api,
   "agents",
   Effect.fn(function* (handlers) {
-    const { once, transaction } = yield* Storage
+    const storage = yield* Storage
+    const { once, transaction } = storage
+    const holder = holderOf((yield* Membership).self)
     return handlers.handleAll({
       register: ({ params, payload }) =>
         Heartbeat.register(once, { id: params.agent, ...payload }).pipe(
@@ -50,6 +65,22 @@ export const layer = HttpApiBuilder.group(
           yield* Metrics.increment(Metrics.heartbeats.unknown, unknown.length)
           return { unknown }
         }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))),
+      forget: ({ headers, params }) =>
+        Effect.andThen(
+          Facts.emit({ _tag: "AgentForgetAsked", agent: params.agent } satisfies AgentForgetAsked),
+          idempotently(
+            {
+              headers,
+              project: "",
+              route: "agents/forget",
+              method: "DELETE",
+              path: `/v1/agents/${params.agent}`,
+              body: null,
+              holder
+            },
+            (tx) => forget(tx, params.agent)
+          )
+        ).pipe(Effect.provideService(Storage, storage)),
       exchange: ({ params, payload }) =>
         Effect.gen(function* () {
           const { agent } = params

@@ -112,6 +112,12 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
       payload: Exchange,
       success: Schema.Struct({ placements: Schema.Array(PlacementView) }),
       error: [Conflict, Unavailable]
+    }),
+    HttpApiEndpoint.delete("forget", "/agents/:agent", {
+      params: { agent: Name },
+      headers: mutation,
+      success: AgentView,
+      error: refusals
     })
   )
   .prefix("/v1") {}

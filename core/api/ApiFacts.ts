@@ -6,6 +6,12 @@ export interface DeletionAsked {
   readonly uid: string
 }
 
+/** A client says that the host of this agent is gone for good. */
+export interface AgentForgetAsked {
+  readonly _tag: "AgentForgetAsked"
+  readonly agent: string
+}
+
 /** A defect in the handling of a request: the client was told 500. The node goes on, and somebody must look. */
 export interface RequestPanicked {
   readonly _tag: "RequestPanicked"

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { instanceView, fleetView } from "../api/Views.ts"
+import { type Agent, agents } from "../heartbeat/Heartbeat.ts"
 import { fleets } from "../fleet/Fleet.ts"
 import type { RowChange } from "../facts/Envelope.ts"
 import { idempotencyKeys } from "../idempotency/IdempotencyKey.ts"
@@ -85,6 +86,21 @@ describe("acknowledged-is-done", () => {
     assert.include(
       told(acknowledgedIsDone, wrote(present), claims(remove), wrote(ends, records(remove, instanceView(alive)))),
       "shows instance a as wanted"
+    )
+  })
+
+  it("finds an agent that was acknowledged as let go, and was not", () => {
+    const agent: Agent = { id: "a1", incarnation: 2, registeredAt: 1, host: null, process: null, heardAt: null }
+    const forget = "agents/forget"
+    const goes = change(agents, "a1", { ...agent, incarnation: 1, host: "h1" }, agent)
+    assert.strictEqual(told(acknowledgedIsDone, claims(forget), wrote(goes, records(forget, agent, 200))), "holds")
+    assert.include(
+      told(acknowledgedIsDone, wrote(goes), claims(forget), wrote(records(forget, { ...agent, incarnation: 3 }, 200))),
+      "agent a1 is acknowledged as let go at incarnation 3, and its row is at 2"
+    )
+    assert.include(
+      told(acknowledgedIsDone, claims(forget), wrote(records(forget, agent, 200))),
+      "agent a1 is acknowledged and not there"
     )
   })
 })

@@ -6,6 +6,7 @@
  * as it was at some moment of the request, so that its end may have been asked for since the claim, and not before.
  */
 import type { Envelope } from "../facts/Envelope.ts"
+import { type Agent, agents } from "../heartbeat/Heartbeat.ts"
 import { type Fleet, fleets } from "../fleet/Fleet.ts"
 import { type IdempotencyKey, idempotencyKeys } from "../idempotency/IdempotencyKey.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
@@ -19,6 +20,7 @@ interface KnownInstance {
 }
 
 interface State {
+  readonly agents: Map<string, Agent>
   readonly fleets: Map<string, Fleet>
   /** With those that are gone, which may still be told of by an answer that was under way. */
   readonly instances: Map<string, KnownInstance>
@@ -33,7 +35,7 @@ const goneMax = 1_000
 export const acknowledgedIsDone: Invariant<State> = {
   name: "acknowledged-is-done",
   states: "What an answer says was done is done in the commit that records the answer (I4).",
-  initial: () => ({ fleets: new Map(), instances: new Map(), gone: [], claims: new Map() }),
+  initial: () => ({ agents: new Map(), fleets: new Map(), instances: new Map(), gone: [], claims: new Map() }),
   step: (state, envelope) => {
     if (envelope.fact._tag !== "Committed") return state
     fold(state, envelope)
@@ -57,6 +59,9 @@ function fold(state: State, envelope: Envelope): void {
     if (after === null) state.fleets.delete(key)
     else state.fleets.set(key, after)
   }
+  for (const { key, after } of rowChanges(envelope, agents)) {
+    if (after !== null) state.agents.set(key, after)
+  }
   for (const { key, after } of rowChanges(envelope, instances)) {
     if (after === null) {
       state.gone.push(key)
@@ -70,8 +75,9 @@ function fold(state: State, envelope: Envelope): void {
 
 function judge(state: State, recorded: IdempotencyKey, claimedBy: number): string | undefined {
   if (![200, 201, 202].includes(recorded.status!)) return undefined
-  const answer = JSON.parse(recorded.body!) as Partial<Fleet & Instance>
+  const answer = JSON.parse(recorded.body!) as Partial<Fleet & Instance & Agent>
   if (answer.generation !== undefined) return judgeFleet(state.fleets.get(answer.id!), answer)
+  if (answer.incarnation !== undefined) return judgeAgent(state.agents.get(answer.id!), answer)
   if (answer.uid === undefined) return "an answer that tells of nothing"
   return judgeInstance(state.instances.get(answer.uid), answer, {
     claimedBy,
@@ -84,6 +90,13 @@ function judgeFleet(row: Fleet | undefined, answer: Partial<Fleet>): string | un
   if (row.generation === answer.generation && row.desired === answer.desired) return undefined
   const told = `generation ${answer.generation} with ${answer.desired}`
   return `fleet ${answer.id} is acknowledged as ${told}, and its row is generation ${row.generation} with ${row.desired}`
+}
+
+/** Its row was locked until the answer was recorded. */
+function judgeAgent(row: Agent | undefined, answer: Partial<Agent>): string | undefined {
+  if (row === undefined) return `agent ${answer.id} is acknowledged and not there`
+  if (row.incarnation === answer.incarnation && row.host === answer.host) return undefined
+  return `agent ${answer.id} is acknowledged as let go at incarnation ${answer.incarnation}, and its row is at ${row.incarnation}`
 }
 
 function judgeInstance(

@@ -2,6 +2,7 @@
  * I9 where agents run the instances: an instance runs only where it is placed, in one place at a time, and its placement stays for as
  * long as anything of it is there. Says nothing of providers that need no placements.
  */
+import type { AgentForgetAsked } from "../api/ApiFacts.ts"
 import type { Envelope } from "../facts/Envelope.ts"
 import { placements } from "../placement/Placement.ts"
 import type { ProviderFact } from "../ports/Provider.ts"
@@ -13,6 +14,8 @@ interface State {
   readonly agents: Map<string, string>
   /** Resources that exist, by uid. */
   readonly resources: Map<string, string>
+  /** Agents whose hosts somebody said to be gone: what is left there is theirs to answer for. */
+  readonly forgotten: Set<string>
   isPlacing: boolean
 }
 
@@ -20,10 +23,14 @@ export const placementOwned: Invariant<State> = {
   name: "placement-owned",
   states:
     "An instance runs only where it is placed, in one place at a time, and its placement outlives all of it (I9).",
-  initial: () => ({ agents: new Map(), resources: new Map(), isPlacing: false }),
+  initial: () => ({ agents: new Map(), resources: new Map(), forgotten: new Set(), isPlacing: false }),
   step: (state, envelope) => {
     if (envelope.fact._tag === "Committed") return judgeRows(state, envelope)
-    const fact = envelope.fact as ProviderFact
+    const fact = envelope.fact as ProviderFact | AgentForgetAsked
+    if (fact._tag === "AgentForgetAsked") {
+      state.forgotten.add(fact.agent)
+      return state
+    }
     if (fact._tag === "ProviderStopped") {
       if (state.resources.get(fact.uid) === fact.resource) state.resources.delete(fact.uid)
       return state
@@ -58,7 +65,8 @@ function judgeRows(state: State, envelope: Envelope): State | Violation {
       continue
     }
     const resource = state.resources.get(key)
-    if (resource !== undefined) {
+    const agent = state.agents.get(key)
+    if (resource !== undefined && !state.forgotten.has(agent ?? "")) {
       return new Violation(`the placement of ${key} left before ${resource} was gone`, { uid: key, resource })
     }
     state.agents.delete(key)

@@ -7,7 +7,7 @@ import { StillDatabase } from "../../sim/storage/StillDatabase.fixture.ts"
 import { agents as agentRows, register } from "../heartbeat/Heartbeat.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
 import { instanceRow } from "../invariants/Story.fixture.ts"
-import { candidatesFor, emptierOf, exchange, observationOf, place, placements, unplace } from "./Placement.ts"
+import { candidatesFor, emptierOf, exchange, forget, observationOf, place, placements, unplace } from "./Placement.ts"
 
 const agents = fc
   .uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/), { minLength: 0, maxLength: 8 })
@@ -127,5 +127,18 @@ describe("a placement", () => {
     assert.deepInclude(database.rows(placements)[0], { wanted: "stop", observed: "Running" })
     assert.deepStrictEqual(database.ask(exchange(database.calls, absent)), [])
     assert.deepStrictEqual(database.rows(placements), [])
+  })
+
+  it("leaves with its host when somebody says that it is gone, and a process that lives on is heard no more", () => {
+    const database = placed()
+    assert.isUndefined(database.ask(forget(database.calls, "nobody")))
+    const agent = database.ask(forget(database.calls, "a1"))
+    assert.deepInclude(agent, { id: "a1", incarnation: 2, host: null })
+    assert.deepStrictEqual(database.rows(placements), [])
+    assert.strictEqual(database.rows(instances)[0]?.dueAt, database.nowMicros)
+    assert.isUndefined(database.ask(exchange(database.calls, told())))
+    // The name is free for another host.
+    const again = database.ask(register(database.once, { id: "a1", host: "h2", process: "p9" }))
+    assert.strictEqual(again?.incarnation, 3)
   })
 })

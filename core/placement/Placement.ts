@@ -15,6 +15,7 @@ import { agents, type Agent } from "../heartbeat/Heartbeat.ts"
 import { instances } from "../instance/Instance.ts"
 import { agentHeardMillis, agentLiveMillis, agentsMax, placementsPerAgentMax } from "../Limits.ts"
 import {
+  add,
   and,
   clockTimestamp,
   type Condition,
@@ -184,4 +185,25 @@ export const exchange = (
       })
     }
     return yield* of(transaction, said.agent)
+  })
+
+/**
+ * Somebody who knows says that the host of the agent is gone for good, and with it all that ran there: its placements leave, and the name
+ * is free for another host. A process of it that lives on all the same is told so, and ends. Undefined when there is no such agent.
+ */
+export const forget = (transaction: Transaction, id: string): Effect.Effect<Agent | undefined, StorageError> =>
+  Effect.gen(function* () {
+    const placed = yield* transaction.select(placements, { where: (row) => eq(row.agent, id), orderBy: ["uid"] })
+    const uids = placed.map(({ uid }) => uid)
+    yield* transaction.update(instances, {
+      where: (row) => isIn(row.uid, uids),
+      set: () => ({ dueAt: clockTimestamp })
+    })
+    // Before the placements: what the agent says from now on does not count.
+    const [agent] = yield* transaction.update(agents, {
+      where: (row) => eq(row.id, id),
+      set: (row) => ({ incarnation: add(row.incarnation, 1), host: null, process: null, heardAt: null })
+    })
+    yield* transaction.delete(placements, { where: (row) => eq(row.agent, id) })
+    return agent
   })

@@ -117,6 +117,16 @@ export class SimProvider {
     if (resource !== undefined) this.#become(uid, resource, "Failed")
   }
 
+  /** Everything ends at once, and nobody here tells of it: the machine is gone. */
+  vanish(): void {
+    for (const [uid, resource] of this.#resources) {
+      const fact: ProviderStopped = { _tag: "ProviderStopped", uid, resource: resource.name }
+      this.#world.kernel.facts.tell(undefined, fact)
+    }
+    this.#resources.clear()
+    this.#history.clear()
+  }
+
   #asked(node: SimNode, call: ProviderAsked["call"], uid: string, act: () => void): Effect.Effect<void, ProviderError> {
     return Effect.suspend(() => {
       if (this.#host === undefined) node.tell<ProviderAsked>({ _tag: "ProviderAsked", call, uid })

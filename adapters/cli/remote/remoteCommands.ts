@@ -148,6 +148,10 @@ export const scale = async (remote: Remote, name: string, desired: number): Prom
 export const remove = (remote: Remote, uid: string): Promise<unknown> =>
   asking(remote, (client) => client.instances.delete({ params: { uid }, headers: { "idempotency-key": keyOfCommand } }))
 
+/** Its host is gone for good. */
+export const forgetAgent = (remote: Remote, agent: string): Promise<unknown> =>
+  asking(remote, (client) => client.agents.forget({ params: { agent }, headers: { "idempotency-key": keyOfCommand } }))
+
 export const fleetOf = (remote: Remote, name: string): Promise<FleetView> =>
   asking(remote, (client) => client.fleets.get({ params: { project: remote.project, name } }))
 
