@@ -52,6 +52,8 @@ export interface ControlPlaneConfig {
   readonly backoffMillisMax?: number
   /** For how long an idempotency key is remembered, in ms; the same on every node. Default 24 h. */
   readonly keyRetentionMillis?: number
+  /** Of commits of anybody, so that a lease that was released is taken at once; see `LeaseKeeper.ts`. Default: none. */
+  readonly leaseHints?: LeaseKeeper.LeaseKeeperOptions["hints"]
   /** True from the moment that the process was asked to stop: it is not ready any more. Default: never. */
   readonly isStopping?: () => boolean
   /** What this process serves beside the API: metrics, documentation. */
@@ -90,7 +92,7 @@ function work(
 ): Layer.Layer<never, never, Storage | Provider | NodeExit | Membership.Membership> {
   const keeper = Layer.unwrap(
     Effect.map(Membership.Membership, ({ self }) =>
-      LeaseKeeper.layer({ holder: holderOf(self), profile: config.profile })
+      LeaseKeeper.layer({ holder: holderOf(self), profile: config.profile, hints: config.leaseHints })
     )
   )
   const loops = Effect.gen(function* () {

@@ -17,6 +17,9 @@ export const bucketLoadSlackRatio = 0.1
 /** How wrong the rate of a node's monotonic clock may be against the database's; beyond it, only fencing holds. */
 export const clockDriftRatioMax = 0.05
 
+/** Who wants a lease and hears that something was committed looks again, at most so often. */
+export const leaseHintMillis = 50
+
 /** Sessions of the database; a silent client holds its locks no longer than these. */
 export const statementTimeoutMillis = 1_000
 export const lockTimeoutMillis = 750

@@ -21,7 +21,7 @@ describe("a failure file", () => {
   })
 
   it("asks for all that decided the run", () => {
-    const small = { operations: ["a"], preemptions: [], deviations: [], isCalm: true, untilMicros: 5_000_000 }
+    const small = { operations: ["a"], preemptions: [], deviations: [], isCalm: true, noise: 7, untilMicros: 5_000_000 }
     const { parameters, plan, scenario, seed, strategy } = file
     assert.deepStrictEqual(FailureFile.requestOf({ ...file, ...small }), {
       scenario,

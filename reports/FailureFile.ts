@@ -37,6 +37,8 @@ export const FailureFile = Schema.Struct({
   /** Where the schedule departs from that of the strategy, by name. */
   deviations: Schema.optionalKey(Schema.Array(Deviation)),
   isCalm: Schema.optionalKey(Schema.Boolean),
+  /** Of a run whose schedules and latencies were drawn anew. */
+  noise: Schema.optionalKey(Schema.Int),
   /** Where the run ends, in virtual microseconds: of a violation that only what is judged at the end can show. */
   untilMicros: Schema.optionalKey(Schema.Int),
   mutant: Schema.optionalKey(MutantEdits),
@@ -86,17 +88,20 @@ export const requestOf = (file: FailureFile): RunRequest => ({
   ...madeSmaller(file)
 })
 
-type Departing = Pick<RunRequest, "deviations" | "isCalm" | "operations" | "preemptions" | "untilMicros">
+type Departing = Omit<RunRequest, "scenario" | "seed" | "strategy" | "storage" | "parameters" | "plan">
 
-/** What a request leaves out of the run that the seed would make, or has otherwise. */
-function madeSmaller({ deviations, isCalm, operations, preemptions, untilMicros }: Departing): Departing {
-  return {
-    ...(deviations === undefined ? {} : { deviations }),
-    ...(operations === undefined ? {} : { operations }),
-    ...(preemptions === undefined ? {} : { preemptions }),
-    ...(isCalm === undefined ? {} : { isCalm }),
-    ...(untilMicros === undefined ? {} : { untilMicros })
+/** What a request leaves out of the run that the seed would make, or has otherwise: all of it, or the replay is another run. */
+function madeSmaller(of: { readonly [K in keyof Departing]: Departing[K] | undefined }): Departing {
+  const { deviations, isCalm, noise, operations, preemptions, untilMicros } = of
+  const all: { readonly [K in keyof Required<Departing>]: Departing[K] | undefined } = {
+    deviations,
+    operations,
+    preemptions,
+    isCalm,
+    noise,
+    untilMicros
   }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }
 
 const decode = Schema.decodeUnknownSync(FailureFile)

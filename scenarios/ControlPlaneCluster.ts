@@ -13,6 +13,7 @@ import { idempotencyRetentionMillis } from "../core/Limits.ts"
 import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
 import type { Joined } from "../core/member/MemberFacts.ts"
+import { Feed } from "../core/ports/Feed.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
 import type { Table } from "../core/ports/Table.ts"
 import * as AgentProvider from "../core/placement/AgentProvider.ts"
@@ -23,6 +24,7 @@ import * as SimNodeExit from "../sim/node/SimNodeExit.ts"
 import { SimProvider } from "../sim/provider/SimProvider.ts"
 import type { World } from "../sim/run/World.ts"
 import type { Database } from "../sim/storage/Databases.ts"
+import * as SimFeed from "../sim/storage/SimFeed.ts"
 
 export const databaseName = "database"
 export const apiPort = 8081
@@ -37,6 +39,8 @@ export interface ClusterOptions {
   readonly moves?: { readonly everyMillis: number; readonly untilMillis: number }
   /** The agents run the instances, each on a host of its own, as in production. Default: one provider that all nodes call. */
   readonly runsOnAgents?: boolean
+  /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
+  readonly hearsReleases?: boolean
 }
 
 export interface ControlPlaneCluster {
@@ -87,14 +91,21 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
 
   const join = (id: string, host = id) => {
     const { profile = profileDefault, keyRetentionMillis = idempotencyRetentionMillis } = options
-    const program = ControlPlane.layer({
+    const config: ControlPlane.ControlPlaneConfig = {
       id,
       address: addressOf(host),
       weight: 1,
       profile,
       backoffMillisMax,
       keyRetentionMillis
-    }).pipe(
+    }
+    const node =
+      options.hearsReleases === true
+        ? Layer.unwrap(Effect.map(Feed, ({ hints }) => ControlPlane.layer({ ...config, leaseHints: hints }))).pipe(
+            Layer.provide(SimFeed.layer({ database: databaseName }))
+          )
+        : ControlPlane.layer(config)
+    const program = node.pipe(
       Layer.provide([
         storage,
         SimHttpServer.layer({ port: apiPort, gracefulShutdownMillis: 3_000 }),

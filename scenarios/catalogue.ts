@@ -42,6 +42,7 @@ export const catalogue: ReadonlyArray<Entry> = [
     load: async () => (await import("./duplicatesAcrossNodes.ts")).duplicatesAcrossNodes
   },
   { name: "idempotency/keys-kept-and-purged", load: async () => (await import("./retention.ts")).retention },
+  { name: "lease/handed-over-at-once", load: async () => (await import("./handedOver.ts")).handedOver },
   {
     name: "lease/leader-cut-from-database",
     load: async () => (await import("./leaderCutFromDatabase.ts")).leaderCutFromDatabase

@@ -227,8 +227,8 @@ export const saveFailure = (
 
 /** Runs that differ in what was typed have files of different names. */
 export const failurePath = (request: RunRequest, mutant: string | undefined): string => {
-  const { deviations = [], plan, scenario, seed, storage, strategy } = request
-  const given = [...(plan === undefined ? [] : [plan]), ...deviations]
+  const { deviations = [], noise, plan, scenario, seed, storage, strategy } = request
+  const given = [...(plan === undefined ? [] : [plan]), ...deviations, ...(noise === undefined ? [] : [noise])]
   const parts = [
     scenario.replace(/\.\w+$/, ""),
     seed,

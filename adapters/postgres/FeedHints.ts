@@ -28,6 +28,10 @@ export const layer: Layer.Layer<Storage, never, Storage | PgClient.PgClient> = L
         Effect.sandbox,
         Effect.ignore({ log: "Debug", message: "a hint of the change feed was not sent" })
       )
+    // What was written last, a lease that was released among it, is told of before this ends.
+    yield* Effect.addFinalizer(() =>
+      Effect.flatMap(Queue.size(told), (waiting) => (waiting > 0 ? notify : Effect.void))
+    )
     const next = Effect.andThen(Queue.take(told), notify)
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(next, Effect.sleep(feedHintMillis))))
     const tell = Effect.asVoid(Queue.offer(told, undefined))

@@ -16,12 +16,15 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
 import { assert } from "../assert.ts"
 import { monotonicMicros, monotonicMicrosUnsafe } from "../clock/monotonicMicros.ts"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
+import { leaseHintMillis } from "../Limits.ts"
 import * as Metrics from "../Metrics.ts"
 import { essential } from "../node/essential.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
@@ -49,6 +52,8 @@ export interface LeaseKeeperOptions {
   /** Names this incarnation of the node; no other process ever has the same. */
   readonly holder: string
   readonly profile: Lease.LeaseProfile
+  /** Says that something was committed, perhaps a release: worth a look at once. May be lost, and may say it of anything. Default: none. */
+  readonly hints?: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope> | undefined
 }
 
 export class LeaseKeeper extends Context.Service<
@@ -227,7 +232,15 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
       Effect.catchTag("StorageError", (error) => Effect.as(Effect.logDebug(error.message), false))
     )
 
-  const compete = someCandidate.await.pipe(Effect.andThen(attempt(acquire)), Effect.andThen(pause), Effect.forever)
+  const hints = options.hints === undefined ? undefined : yield* options.hints
+  /** However busy the store is, it is not asked more often than that. */
+  const untilHinted =
+    hints === undefined ? pause : Effect.race(pause, Effect.andThen(Effect.sleep(leaseHintMillis), Queue.take(hints)))
+  const compete = someCandidate.await.pipe(
+    Effect.andThen(attempt(acquire)),
+    Effect.andThen(untilHinted),
+    Effect.forever
+  )
 
   const keep = Effect.gen(function* () {
     yield* someHeld.await

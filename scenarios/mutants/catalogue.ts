@@ -35,6 +35,7 @@ import { placementLeftAtOnce } from "./placementLeftAtOnce.ts"
 import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
 import { readsFromMemory } from "./readsFromMemory.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
+import { releaseUnheard } from "./releaseUnheard.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
 import { removedUnconfirmed } from "./removedUnconfirmed.ts"
 import { removedWithoutStopping } from "./removedWithoutStopping.ts"
@@ -91,6 +92,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   purgeOfWhatStillExecutes,
   readsFromMemory,
   readThenCreateLock,
+  releaseUnheard,
   releaseWithoutOwnerCheck,
   removedUnconfirmed,
   removedWithoutStopping,

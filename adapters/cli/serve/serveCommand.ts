@@ -16,12 +16,16 @@ import { Api } from "../../../core/api/Api.ts"
 import * as ControlPlane from "../../../core/ControlPlane.ts"
 import type { LeaseProfile } from "../../../core/lease/Lease.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
+import { Feed } from "../../../core/ports/Feed.ts"
 import type { Table } from "../../../core/ports/Table.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
 import * as ProcessExit from "../../node/ProcessExit.ts"
 import * as EmbeddedDatabase from "../../pglite/EmbeddedDatabase.ts"
 import { announce, chooseDatabase } from "../../pglite/chooseDatabase.ts"
 import { migrate, requireReady } from "../../postgres/migrate.ts"
+import * as PostgresFeed from "../../postgres/Feed.ts"
+import * as FeedClient from "../../postgres/FeedClient.ts"
+import * as FeedHints from "../../postgres/FeedHints.ts"
 import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
 import { reasonOf } from "../../../reports/saveFailure.ts"
 import { UsageError } from "../Usage.ts"
@@ -74,22 +78,28 @@ export const serveCommand = async (settings: ServeSettings): Promise<void> => {
     )
   )
 
+  const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
   const storage = Layer.unwrap(
     Effect.map(connection, (opened) =>
-      PostgresStorage.layer({
-        connection: opened,
-        tables: ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
-      })
+      Layer.merge(
+        FeedHints.layer.pipe(Layer.provide(PostgresStorage.layer({ connection: opened, tables }))),
+        PostgresFeed.layer({ tables })
+      ).pipe(Layer.provide(FeedClient.layer({ connection: opened })))
     )
   )
-  const node = ControlPlane.layer({
-    id,
-    address,
-    weight,
-    profile,
-    isStopping: () => stopping.isStopping,
-    routes
-  }).pipe(
+  const node = Layer.unwrap(
+    Effect.map(Feed, ({ hints }) =>
+      ControlPlane.layer({
+        id,
+        address,
+        weight,
+        profile,
+        leaseHints: hints,
+        isStopping: () => stopping.isStopping,
+        routes
+      })
+    )
+  ).pipe(
     Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }) }), ProcessExit.layer]),
     Layer.provide(AgentProvider.layer),
     Layer.provide(storage)
