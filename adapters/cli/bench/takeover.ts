@@ -3,9 +3,9 @@
  * (SIGKILL) so many times, and stopped in order (SIGTERM) as often. From the signal until a survivor, asked every 10 ms, tells another
  * holder of the leader's lease.
  *
- * Meanwhile clients change fleets, each its own, one change after the other, spread over the nodes. A change that is not answered is
- * asked for again elsewhere, with the same key, until it is. In the end each fleet must be as it was wanted last, and its generation must
- * be the number of changes: one that was lost, or done twice, shows.
+ * Meanwhile clients change fleets, each its own, one change after the other, spread over the nodes: an instance, no instance, and so on. A
+ * change that is not answered is asked for again elsewhere, with the same key, until it is. In the end each fleet must come to what was
+ * wanted last, and its generation must be the number of changes: one that was lost, or done twice after the next, shows.
  */
 import { execFileSync } from "node:child_process"
 import crypto from "node:crypto"
@@ -16,6 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import type { FleetView } from "../../../core/api/Views.ts"
 import { make } from "../../../core/client/Client.ts"
 import * as HttpCalling from "../../node/HttpCalling.ts"
 import { askNodes, untilTaken } from "../cluster/askNodes.ts"
@@ -25,6 +26,7 @@ import { leaderAmong, nameOfHolder } from "../cluster/ClusterStatus.ts"
 import { isReady } from "../cluster/isReady.ts"
 import { attempt, runCommand } from "../runCommand.ts"
 import { UsageError } from "../Usage.ts"
+import { looks, unstable } from "../remote/remoteCommands.ts"
 import { table } from "../remote/table.ts"
 
 const launcher = path.join(import.meta.dirname, "..", "stormglass.js")
@@ -55,14 +57,14 @@ async function takeoverCommand({ clients, port, profile, times }: Options): Prom
   const cluster = (verb: string, ...args: ReadonlyArray<string>): string =>
     execFileSync(process.execPath, [launcher, "cluster", verb, ...args, "--directory", directory], { encoding: "utf8" })
   try {
-    cluster("up", "--nodes", "3", "--agents", "0", "--port", String(port), "--profile", profile)
+    cluster("up", "--nodes", "3", "--agents", "1", "--port", String(port), "--profile", profile)
     const addresses = addressesOf(requireCluster(directory))
     const load = new Load(addresses, clients)
     const rows: Array<ReadonlyArray<string>> = []
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       const millis: Array<number> = []
       for (let time = 1; time <= times; time++) {
-        millis.push(await takenAfter(directory, signal))
+        millis.push(await Promise.race([takenAfter(directory, signal), load.failed]))
         say(`${signal} ${time} of ${times}: ${millis.at(-1)!.toFixed(0)} ms`)
       }
       rows.push([signal, String(times), ...quantiles(millis)])
@@ -116,12 +118,17 @@ function quantiles(millis: ReadonlyArray<number>): ReadonlyArray<string> {
 const project = "load"
 const answerTimeoutMillis = 2_000
 const repeatAfterMillis = 20
+const lookMillis = 100
+const stableWithinMillis = 60_000
+const spec = { image: "load", size: "small" } as const
 
 /** Clients that change fleets, from its making until its end. */
 class Load {
   readonly #addresses: ReadonlyArray<string>
   readonly #acknowledged: Array<number>
   readonly #running: Promise<unknown>
+  /** Rejects with what a client was refused. */
+  readonly failed: Promise<never>
   #unanswered = 0
   #isEnding = false
 
@@ -135,6 +142,8 @@ class Load {
         yield* Effect.all(each, { concurrency: "unbounded", discard: true })
       }).pipe(Effect.provide(HttpCalling.layer))
     )
+    this.failed = this.#running.then(() => new Promise<never>(() => {}))
+    this.failed.catch(() => undefined)
   }
 
   async end() {
@@ -143,8 +152,8 @@ class Load {
     let lost = 0
     let repeated = 0
     for (const [client, acknowledged] of this.#acknowledged.entries()) {
-      const { generation, image } = await this.#fleet(client)
-      lost += Math.max(0, acknowledged - generation) + (image === imageOf(acknowledged) ? 0 : 1)
+      const { desired, generation } = await this.#stable(client)
+      lost += Math.max(0, acknowledged - generation) + (desired === desiredOf(acknowledged) ? 0 : 1)
       repeated += Math.max(0, generation - acknowledged)
     }
     const changes = this.#acknowledged.reduce((sum, each) => sum + each, 0)
@@ -160,10 +169,12 @@ class Load {
             nodes[ask % nodes.length]!.fleets.put({
               params: { project, name: `fleet-${client}` },
               headers: { "idempotency-key": key },
-              payload: { desired: 0, spec: { image: imageOf(change), size: "small" } }
+              payload: { desired: desiredOf(change), spec }
             }).pipe(Effect.timeout(`${answerTimeoutMillis} millis`))
           )
           if (answer._tag === "Success") break
+          if (isFinal(answer.failure))
+            return yield* Effect.die(new Error(`a change was refused: ${answer.failure.message}`))
           this.#unanswered++
           yield* Effect.sleep(`${repeatAfterMillis} millis`)
         }
@@ -172,19 +183,21 @@ class Load {
     })
   }
 
-  #fleet(client: number): Promise<{ readonly generation: number; readonly image: string }> {
-    return Effect.runPromise(
-      Effect.gen({ self: this }, function* () {
-        const node = yield* make(this.#addresses[0]!)
-        const { generation, spec } = yield* node.fleets.get({ params: { project, name: `fleet-${client}` } })
-        return { generation, image: spec.image }
-      }).pipe(Effect.retry({ times: 50 }), Effect.provide(HttpCalling.layer))
-    )
+  /** Once it is as it is wanted. */
+  async #stable(client: number): Promise<FleetView> {
+    const remote = { addresses: this.#addresses, project }
+    for await (const fleet of looks(remote, `fleet-${client}`, lookMillis, performance.now() + stableWithinMillis)) {
+      if (unstable(fleet) === undefined) return fleet
+    }
+    throw new Error(`fleet-${client} is not stable after ${stableWithinMillis / 1_000} s`)
   }
 }
 
-function imageOf(change: number): string {
-  return `image:${change}`
+/** A conflict is none: the request that was not answered in time still runs. */
+const isFinal = ({ _tag }: { readonly _tag: string }): boolean => ["BadRequest", "NotFound", "KeyReused"].includes(_tag)
+
+function desiredOf(change: number): number {
+  return change % 2
 }
 
 process.exitCode = (await runCommand(takeover)) ?? process.exitCode ?? 0
