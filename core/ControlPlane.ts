@@ -16,6 +16,7 @@ import { assert } from "./assert.ts"
 import * as HealthRoutes from "./api/HealthRoutes.ts"
 import * as Routes from "./api/Routes.ts"
 import { tellPanics } from "./api/tellPanics.ts"
+import * as WatchRoutes from "./api/WatchRoutes.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as BucketWork from "./BucketWork.ts"
 import { Label } from "./facts/Label.ts"
@@ -33,9 +34,11 @@ import { holderOf, members } from "./member/Member.ts"
 import * as Membership from "./member/Membership.ts"
 import { essential } from "./node/essential.ts"
 import { placements } from "./placement/Placement.ts"
+import type { Feed } from "./ports/Feed.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
 import { leases, type Storage } from "./ports/Storage.ts"
+import * as Watch from "./watch/Watch.ts"
 
 /** Every table that the control plane keeps. */
 export const tables = [leases, members, agents, fleets, fleetStatuses, instances, placements, idempotencyKeys] as const
@@ -54,6 +57,8 @@ export interface ControlPlaneConfig {
   readonly keyRetentionMillis?: number
   /** Of commits of anybody, so that a lease that was released is taken at once; see `LeaseKeeper.ts`. Default: none. */
   readonly leaseHints?: LeaseKeeper.LeaseKeeperOptions["hints"]
+  /** Limits of those who watch. Default: those of `core/Limits.ts`. */
+  readonly watch?: Watch.WatchOptions
   /** True from the moment that the process was asked to stop: it is not ready any more. Default: never. */
   readonly isStopping?: () => boolean
   /** What this process serves beside the API: metrics, documentation. */
@@ -63,17 +68,27 @@ export interface ControlPlaneConfig {
 type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem.FileSystem | Path.Path
 
 /** The node: joins, serves the API, and works on what it owns. */
-export const layer = (config: ControlPlaneConfig): Layer.Layer<never, never, Storage | Provider | NodeExit | Serving> =>
+export const layer = (
+  config: ControlPlaneConfig
+): Layer.Layer<never, never, Storage | Feed | Provider | NodeExit | Serving> =>
   Layer.merge(work(config), api(config)).pipe(
     Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)])
   )
 
-const api = ({ isStopping = () => false, routes = Layer.empty }: ControlPlaneConfig) =>
-  HttpRouter.serve(Layer.mergeAll(Routes.layer, HealthRoutes.layer({ isStopping }), routes), {
-    disableLogger: true,
-    disableListenLog: true,
-    middleware: tellPanics
-  }).pipe(Layer.provide(Layer.succeed(Label, "api")))
+const api = ({ isStopping = () => false, routes = Layer.empty, watch }: ControlPlaneConfig) =>
+  streamsEndFirst.pipe(
+    Layer.provide(
+      HttpRouter.serve(Layer.mergeAll(Routes.layer, HealthRoutes.layer({ isStopping }), WatchRoutes.layer, routes), {
+        disableLogger: true,
+        disableListenLog: true,
+        middleware: tellPanics
+      })
+    ),
+    Layer.provide([Watch.layer(watch), Layer.succeed(Label, "api")])
+  )
+
+/** A server that stops waits for the requests under way, and a stream has no end of its own. */
+const streamsEndFirst = Layer.effectDiscard(Effect.flatMap(Watch.Watch, ({ stop }) => Effect.addFinalizer(() => stop)))
 
 /** Dies when it is unsound. */
 function keyRetention({ keyRetentionMillis = idempotencyRetentionMillis }: ControlPlaneConfig): Layer.Layer<never> {

@@ -112,6 +112,18 @@ export const feedHintMillis = 10
 export const feedRetentionMillis = 3_600_000
 export const feedForgetIntervalMillis = 60_000
 
+/** Watching: how long a stream is silent at most, and when a watcher gives up one that is. */
+export const watchBookmarkMillis = 5_000
+export const watchSilentMillis = 15_000
+/** How many commits may wait for a watcher before it is cut off, to go on from its token; and how many may watch on a node. */
+export const watchBufferMax = 256
+export const watchersMax = 10_000
+/** The most rows of a listing in one frame. */
+export const watchListingMax = 500
+/** How many addresses in a row fail a watcher before it pauses, and for how long. */
+export const watchPauseMillisMin = 100
+export const watchPauseMillisMax = 5_000
+
 /** How long the store may take to answer a node that is asked whether it is ready. */
 export const healthTimeoutMillis = 1_000
 
@@ -160,3 +172,8 @@ assert(
 assert(feedRetentionMillis > 10 * feedForgetIntervalMillis, "what is kept is hardly more than what was asked for")
 assert(feedRetentionMillis > 100 * feedPollMillis, "who follows never lists again for a poll or two that were lost")
 assert(socketCloseTimeoutMillis < httpStopDeadlineMillis, "a session can say goodbye before a stop ends it")
+assert(
+  2 * watchBookmarkMillis <= 10_000,
+  "a watcher knows every ten seconds where it stands, also when one bookmark is late"
+)
+assert(watchSilentMillis > 2 * watchBookmarkMillis, "a watcher may miss a bookmark before it goes elsewhere")

@@ -24,7 +24,6 @@ import * as SimNodeExit from "../sim/node/SimNodeExit.ts"
 import { SimProvider } from "../sim/provider/SimProvider.ts"
 import type { World } from "../sim/run/World.ts"
 import type { Database } from "../sim/storage/Databases.ts"
-import * as SimFeed from "../sim/storage/SimFeed.ts"
 
 export const databaseName = "database"
 export const apiPort = 8081
@@ -37,6 +36,8 @@ export interface ClusterOptions {
   readonly keyRetentionMillis?: number
   /** Instances are dealt anew to the agents so often, until then: some move from one to another. Default: never. */
   readonly moves?: { readonly everyMillis: number; readonly untilMillis: number }
+  /** How little may wait for a watcher, at the node and on its way to it. Default: as in production. */
+  readonly watch?: { readonly bufferMax: number; readonly windowBytes: number }
   /** The agents run the instances, each on a host of its own, as in production. Default: one provider that all nodes call. */
   readonly runsOnAgents?: boolean
   /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
@@ -84,31 +85,36 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const provider = new SimProvider(world)
   const hosts = new Map<string, SimProvider>()
   const storage = world.databases.layer({ database: databaseName })
+  const feed = world.databases.feed({ database: databaseName })
   const { holders, isCurrent, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)
   world.addSelector("leaderOf", leaderOf, leaseNames)
   world.addNode(databaseName, database.program, { tags: ["database", "clock"] }).start()
 
   const join = (id: string, host = id) => {
-    const { profile = profileDefault, keyRetentionMillis = idempotencyRetentionMillis } = options
+    const { profile = profileDefault, keyRetentionMillis = idempotencyRetentionMillis, watch } = options
     const config: ControlPlane.ControlPlaneConfig = {
       id,
       address: addressOf(host),
       weight: 1,
       profile,
       backoffMillisMax,
-      keyRetentionMillis
+      keyRetentionMillis,
+      ...(watch === undefined ? {} : { watch })
     }
     const node =
       options.hearsReleases === true
-        ? Layer.unwrap(Effect.map(Feed, ({ hints }) => ControlPlane.layer({ ...config, leaseHints: hints }))).pipe(
-            Layer.provide(SimFeed.layer({ database: databaseName }))
-          )
+        ? Layer.unwrap(Effect.map(Feed, ({ hints }) => ControlPlane.layer({ ...config, leaseHints: hints })))
         : ControlPlane.layer(config)
     const program = node.pipe(
       Layer.provide([
         storage,
-        SimHttpServer.layer({ port: apiPort, gracefulShutdownMillis: 3_000 }),
+        feed,
+        SimHttpServer.layer({
+          port: apiPort,
+          gracefulShutdownMillis: 3_000,
+          ...(watch === undefined ? {} : { windowBytes: watch.windowBytes })
+        }),
         SimNodeExit.layer,
         options.runsOnAgents === true ? Layer.provide(AgentProvider.layer, storage) : provider.layer
       ]),

@@ -39,7 +39,11 @@ export interface Story {
   readonly answers?: ReadonlyArray<Check>
   readonly marks?: ReadonlyArray<Mark>
   /** When it has recovered. Default: everything has settled. */
-  readonly converged?: (cluster: Cluster.ControlPlaneCluster) => () => true | string
+  readonly converged?: (
+    cluster: Cluster.ControlPlaneCluster,
+    world: World,
+    parameters: Scenario.Parameters
+  ) => () => true | string
   /** What else happens in the world, by hand. */
   readonly direct?: (world: World, cluster: Cluster.ControlPlaneCluster, parameters: Scenario.Parameters) => void
 }
@@ -91,7 +95,7 @@ export const make = (story: Story): Scenario.Scenario => {
         desiredMax: parameters["desiredMax"] ?? 4
       })
       story.direct?.(world, cluster, parameters)
-      const converged = story.converged?.(cluster) ?? cluster.settled
+      const converged = story.converged?.(cluster, world, parameters) ?? cluster.settled
       return { converged: () => (world.unended.length === 0 ? converged() : `${world.unended.join(", ")} still asks`) }
     },
     faults: (draw, world) =>

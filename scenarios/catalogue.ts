@@ -71,5 +71,9 @@ export const catalogue: ReadonlyArray<Entry> = [
   {
     name: "storage/failover-loses-the-tail",
     load: async () => (await import("./failoverLosesTheTail.ts")).failoverLosesTheTail
+  },
+  {
+    name: "watch/resumed-cut-and-compacted",
+    load: async () => (await import("./watchersResume.ts")).watchersResume
   }
 ]

@@ -42,6 +42,8 @@ export interface MutantSearch {
   /** At most so many. */
   readonly runs: number
   readonly budgetMillis?: number
+  /** As `Mutant.runsIn`. */
+  readonly runsIn?: string | undefined
   readonly seedFirst?: number
   readonly storage: DatabaseName
   readonly jobs: number
@@ -76,9 +78,9 @@ export const mutantLine = ({ caughtBy, incident, isFound, mutant, runs, seconds,
 /** The scenarios of the catalogue, searched up to the first failure. */
 export const searchMutant = (
   supervisor: Supervisor,
-  { budgetMillis, by, isStopped, jobs, runs, seedFirst = 1, storage }: MutantSearch
+  { budgetMillis, by, isStopped, jobs, runs, runsIn = "", seedFirst = 1, storage }: MutantSearch
 ): Promise<Found> => {
-  const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/"))
+  const scenarios = Session.scenarioNames.filter((name) => !name.startsWith("example/") && name.startsWith(runsIn))
   const search = searchStrategies[by].begin({ scenarios, storage, seedFirst })
   return searchUntilFound({ supervisor, search, jobs, runsMax: runs, budgetMillis, isStopped })
 }
@@ -87,7 +89,7 @@ async function rowOfScenarios(mutant: Mutant, search: MutantSearch): Promise<Mut
   const edits = Session.requireFit(mutant)
   const supervisor = Session.supervise(edits, search.jobs)
   try {
-    const { failure, runs, seconds } = await searchMutant(supervisor, search)
+    const { failure, runs, seconds } = await searchMutant(supervisor, { runsIn: mutant.runsIn, ...search })
     const row = { mutant: mutant.name, incident: mutant.incident, runs, seconds }
     if (failure === undefined) return { ...row, isFound: false, where: null, caughtBy: "nothing" }
     return { ...row, where: failure.request.scenario, ...(await caught(failure, edits)) }

@@ -43,7 +43,7 @@ export const shrunkRow = async (
   const edits = Session.requireFit(mutant)
   const supervisor = Session.supervise(edits, 1)
   try {
-    const { failure } = await searchMutant(supervisor, search)
+    const { failure } = await searchMutant(supervisor, { runsIn: mutant.runsIn, ...search })
     if (failure === undefined) return undefined
     const { isStopped } = search
     const shrunk = await shrinkFailure(runOn(supervisor), failure, { budgetMillis, isStopped, onRun: () => undefined })

@@ -20,7 +20,7 @@ export interface Trial {
 export const tryStrategy = async (mutant: Mutant, search: MutantSearch): Promise<Trial> => {
   const supervisor = Session.supervise(Session.requireFit(mutant), search.jobs)
   try {
-    const { failure, runs, seconds } = await searchMutant(supervisor, search)
+    const { failure, runs, seconds } = await searchMutant(supervisor, { runsIn: mutant.runsIn, ...search })
     const { by, seedFirst = 1 } = search
     return { mutant: mutant.name, by, seedFirst, isFound: failure !== undefined, runs, seconds }
   } finally {

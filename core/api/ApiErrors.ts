@@ -34,6 +34,20 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()(
   { httpApiStatus: 503 }
 ) {}
 
-export const statusOf = { BadRequest: 400, NotFound: 404, Conflict: 409, KeyReused: 422, Unavailable: 503 } as const
+/** What happened since the token of a watch is not kept any more, or the token is of another history: list again. */
+export class Compacted extends Schema.TaggedError<Compacted>()(
+  "Compacted",
+  { message: Schema.String },
+  { httpApiStatus: 410 }
+) {}
 
-export type ApiError = BadRequest | NotFound | Conflict | KeyReused | Unavailable
+export const statusOf = {
+  BadRequest: 400,
+  NotFound: 404,
+  Conflict: 409,
+  Compacted: 410,
+  KeyReused: 422,
+  Unavailable: 503
+} as const
+
+export type ApiError = BadRequest | NotFound | Conflict | Compacted | KeyReused | Unavailable

@@ -46,7 +46,7 @@ export const follow = <E, R>(follower: Follower<E, R>): Effect.Effect<never, E, 
 const pauses = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced(feedPollMillis)])
 
 /** Until it answers; `undefined` when the answer is that what was asked is not to be had. */
-function persistently<A>(asked: Effect.Effect<A, FeedError>): Effect.Effect<A | undefined> {
+export function persistently<A>(asked: Effect.Effect<A, FeedError>): Effect.Effect<A | undefined> {
   return asked.pipe(
     Effect.retry({
       schedule: pauses,

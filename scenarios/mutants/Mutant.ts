@@ -8,6 +8,8 @@ export interface Mutant extends MutantEdits {
   readonly why: string
   /** Where it has happened. */
   readonly incident: string
+  /** How the names of the scenarios begin that run what it edits, where few do: only those are searched. Default: all run it. */
+  readonly runsIn?: string
   /** What finds it where no scenario can: tests against real things. By default scenarios find it. */
   readonly suite?: Suite
 }

@@ -17,6 +17,7 @@ import { feedOrderedByTransaction } from "./feedOrderedByTransaction.ts"
 import { feedTrustsPositions } from "./feedTrustsPositions.ts"
 import { fenceByUnlockedRead } from "./fenceByUnlockedRead.ts"
 import { fenceWithoutLock } from "./fenceWithoutLock.ts"
+import { followerHidesItsGap } from "./followerHidesItsGap.ts"
 import { heartbeatByAnotherClock } from "./heartbeatByAnotherClock.ts"
 import { heartbeatByTheSendersClock } from "./heartbeatByTheSendersClock.ts"
 import { heartbeatOfAnyAgent } from "./heartbeatOfAnyAgent.ts"
@@ -47,11 +48,15 @@ import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { silenceIsLife } from "./silenceIsLife.ts"
 import { slowReaderIsSilent } from "./slowReaderIsSilent.ts"
 import { slowReaderJudges } from "./slowReaderJudges.ts"
+import { slowWatcherLoses } from "./slowWatcherLoses.ts"
 import { stopByName } from "./stopByName.ts"
 import { stoppedSaysDone } from "./stoppedSaysDone.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
+import { watcherJoinsTooSoon } from "./watcherJoinsTooSoon.ts"
+import { watcherToldTwice } from "./watcherToldTwice.ts"
+import { watchGoesOnFromNow } from "./watchGoesOnFromNow.ts"
 import { workOutlivesItsLease } from "./workOutlivesItsLease.ts"
 import { writerNeverWaits } from "./writerNeverWaits.ts"
 import { zombieCompletesAnothersAttempt } from "./zombieCompletesAnothersAttempt.ts"
@@ -74,6 +79,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   feedTrustsPositions,
   fenceByUnlockedRead,
   fenceWithoutLock,
+  followerHidesItsGap,
   heartbeatByAnotherClock,
   heartbeatByTheSendersClock,
   heartbeatOfAnyAgent,
@@ -104,11 +110,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   silenceIsLife,
   slowReaderIsSilent,
   slowReaderJudges,
+  slowWatcherLoses,
   stopByName,
   stoppedSaysDone,
   surplusCountsOnlyRunning,
   sweepPanics,
   takeOverKeepsTheEpoch,
+  watcherJoinsTooSoon,
+  watcherToldTwice,
+  watchGoesOnFromNow,
   workOutlivesItsLease,
   writerNeverWaits,
   zombieCompletesAnothersAttempt

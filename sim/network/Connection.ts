@@ -136,8 +136,11 @@ export class End {
     return this.#flow.key
   }
 
+  /** How much may be on its way before who sends is to wait. */
+  windowBytes: number = windowBytes
+
   get isWindowFull(): boolean {
-    return this.outstandingBytes >= windowBytes
+    return this.outstandingBytes >= this.windowBytes
   }
 
   /** Sends a message; `content` (bytes or text) goes into the digest, `shows` into the trace. */

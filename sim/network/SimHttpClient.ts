@@ -126,7 +126,13 @@ class Pool {
       this.#node.waits(`the answer to ${request.method} ${url.href}`)
       const channel = this.#channel(url.hostname, port, {
         onFailure: fail,
-        onHead: (head, incoming) => resume(Effect.succeed(new SimClientResponse(request, url, head, incoming)))
+        onHead: (head, incoming) => {
+          const leave = () => {
+            // What is left of it nobody will read.
+            if (!incoming.isEnded) channel.end?.abort()
+          }
+          resume(Effect.succeed(new SimClientResponse({ request, url, head, body: incoming, leave })))
+        }
       })
       const send = () => {
         sendFrame(channel.end as End, frame)
@@ -248,9 +254,19 @@ class SimClientResponse extends Inspectable.Class implements HttpClientResponse.
   readonly cookies: Cookies.Cookies
   readonly remoteAddress: Option.Option<string> = Option.none()
   readonly #body: IncomingBody
+  readonly #leave: () => void
 
-  constructor(request: HttpClientRequest.HttpClientRequest, url: URL, head: Head, body: IncomingBody) {
+  constructor(answer: {
+    readonly request: HttpClientRequest.HttpClientRequest
+    readonly url: URL
+    readonly head: Head
+    readonly body: IncomingBody
+    /** Told when who reads the body as a stream is done with it. */
+    readonly leave: () => void
+  }) {
+    const { body, head, request, url } = answer
     super()
+    this.#leave = answer.leave
     const setCookie = head.headers["set-cookie"] ?? []
     this.request = request
     this.url = url.href
@@ -283,7 +299,10 @@ class SimClientResponse extends Inspectable.Class implements HttpClientResponse.
   }
 
   get stream(): Stream.Stream<Uint8Array, HttpClientError> {
-    return Stream.mapError(this.#body.stream, (cause) => this.#unreadable(cause))
+    return this.#body.stream.pipe(
+      Stream.mapError((cause) => this.#unreadable(cause)),
+      Stream.ensuring(Effect.sync(this.#leave))
+    )
   }
 
   get upgrade(): Effect.Effect<Socket.Socket, HttpClientError> {

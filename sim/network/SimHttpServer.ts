@@ -55,6 +55,8 @@ export interface Options {
   readonly port: number
   /** How long requests under way may take when the server shuts down. Default 20 s, as Node's adapter. */
   readonly gracefulShutdownMillis?: number
+  /** How much of an answer may be on its way before the rest of it waits. Default: the window of a connection. */
+  readonly windowBytes?: number
   /** Replaces single limits of `core/Limits.ts` for those who upgrade. */
   readonly socketLimits?: Partial<LiveSocket.Limits>
 }
@@ -109,7 +111,10 @@ function make(network: Network, node: SimNode, options: Options): HttpServer.Htt
         })
       }
       const stopListening = yield* Effect.sync(() =>
-        listen(network, node, options.port, (end) => accept(end, server, start))
+        listen(network, node, options.port, (end) => {
+          if (options.windowBytes !== undefined) end.windowBytes = options.windowBytes
+          return accept(end, server, start)
+        })
       )
       yield* Scope.addFinalizer(
         serveScope,
@@ -204,6 +209,8 @@ const respond = (
     }
     sendFrame(end, { _tag: "Response", status: response.status, headers, body: undefined, hasMore: true })
     return sendStream(end, body.stream).pipe(
+      // As Node's adapter.
+      Effect.interruptible,
       Effect.ensuring(
         Effect.sync(() => {
           exchange.isAnswered = true

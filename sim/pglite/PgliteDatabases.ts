@@ -6,6 +6,7 @@ import type { Table } from "../../core/ports/Table.ts"
 import type { Databases } from "../storage/Databases.ts"
 import { Instance } from "./Instance.ts"
 import { PgliteDatabase } from "./PgliteDatabase.ts"
+import * as PgliteFeed from "./PgliteFeed.ts"
 import * as PgliteStorage from "./PgliteStorage.ts"
 
 /** One world at a time: they share this PGlite, and nothing that one leaves in it reaches the next. */
@@ -18,6 +19,7 @@ export const make = (pglite: Pglite): Databases => {
       tables = options.tables
       return new PgliteDatabase(instance, world, options)
     },
-    layer: (options) => PgliteStorage.layer(() => tables, options)
+    layer: (options) => PgliteStorage.layer(() => tables, options),
+    feed: (options) => PgliteFeed.layer(() => tables, options)
   }
 }

@@ -3,12 +3,14 @@
  * it commits in the same facts.
  */
 import type * as Layer from "effect/Layer"
+import type { Feed } from "../../core/ports/Feed.ts"
 import type { Storage } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import type { Program, SimNode } from "../kernel/SimNode.ts"
 import type { StoredRow } from "./Evaluate.ts"
 import type { PoolOptions } from "./Pool.ts"
 import { type DatabaseOptions, type DatabaseWorld, SimDatabase } from "./SimDatabase.ts"
+import * as SimFeed from "./SimFeed.ts"
 import * as SimStorage from "./SimStorage.ts"
 
 export const databaseNames = ["model", "pglite"] as const
@@ -29,10 +31,13 @@ export interface Databases {
   readonly make: (world: DatabaseWorld, options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">) => Database
   /** The port, for a program on a simulated node. */
   readonly layer: (options?: Partial<PoolOptions>) => Layer.Layer<Storage, never, SimNode>
+  /** The change feed, likewise; it asks for nothing before somebody follows. */
+  readonly feed: (options?: { readonly database?: string }) => Layer.Layer<Feed, never, SimNode>
 }
 
 export const model: Databases = {
   name: "model",
   make: (world, options) => new SimDatabase(world, options),
-  layer: SimStorage.layer
+  layer: SimStorage.layer,
+  feed: SimFeed.layer
 }
