@@ -25,6 +25,8 @@ export interface Taken {
   /** "n2/1". */
   readonly holder: string
   readonly epoch: number
+  /** By the database's clock. */
+  readonly acquiredAtMicros: number
 }
 
 /**
@@ -56,5 +58,6 @@ export const untilTaken = (
 
 function takenSince(epoch: number, leases: NonNullable<Told["leases"]>): Taken | undefined {
   const leader = leaderAmong({ leases, members: [] })
-  return leader !== undefined && leader.epoch > epoch ? { holder: leader.holder, epoch: leader.epoch } : undefined
+  if (leader === undefined || leader.epoch <= epoch) return undefined
+  return { holder: leader.holder, epoch: leader.epoch, acquiredAtMicros: leader.acquiredAt }
 }
