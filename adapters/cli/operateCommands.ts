@@ -218,18 +218,19 @@ export const wait = Command.make(
   },
   (options) =>
     attempt(async () => {
-      const { fleetLine, looks, unstable } = await import("./remote/remoteCommands.ts")
+      const { fleetLine, followFleet, unstable } = await import("./remote/remoteCommands.ts")
       endAtSignals()
-      const untilMillis = performance.now() + durationMicros("--timeout", options.timeout) / 1_000
-      for await (const fleet of looks(
-        remoteOf(options),
-        requireName("fleet", options.fleet),
-        lookMillis,
-        untilMillis
-      )) {
-        if (unstable(fleet) === undefined) return print(fleetLine(fleet))
-        if (process.stderr.isTTY) say(fleetLine(fleet))
-      }
+      const isStable = await followFleet(remoteOf(options), requireName("fleet", options.fleet), {
+        forMillis: durationMicros("--timeout", options.timeout) / 1_000,
+        onFleet: (fleet) => {
+          const isDone = unstable(fleet) === undefined
+          if (isDone) print(fleetLine(fleet))
+          else if (process.stderr.isTTY) say(fleetLine(fleet))
+          return isDone
+        },
+        onUnreached: sayUnreached
+      })
+      if (isStable) return
       throw new UsageError(`${options.fleet} is not stable after ${options.timeout}`)
     })
 ).pipe(
@@ -241,18 +242,23 @@ export const wait = Command.make(
 
 export const watch = Command.make("watch", { fleet: fleetArgument, ...remoteFlags, json }, (options) =>
   attempt(async () => {
-    const { fleetLine, looks } = await import("./remote/remoteCommands.ts")
+    const { fleetLine, followFleet } = await import("./remote/remoteCommands.ts")
     endAtSignals()
-    for await (const fleet of looks(remoteOf(options), requireName("fleet", options.fleet), lookMillis, Infinity)) {
-      print(options.json ? JSON.stringify(fleet) : `${new Date().toISOString()}  ${fleetLine(fleet)}`)
-    }
+    await followFleet(remoteOf(options), requireName("fleet", options.fleet), {
+      forMillis: Infinity,
+      onFleet: (fleet) => {
+        print(options.json ? JSON.stringify(fleet) : `${new Date().toISOString()}  ${fleetLine(fleet)}`)
+        return false
+      },
+      onUnreached: sayUnreached
+    })
   })
 ).pipe(
   Command.withDescription("Shows what becomes of a fleet, a line for each change, until it is stopped"),
   Command.withExamples([{ command: "stormglass watch web", description: "in a second terminal" }])
 )
 
-const lookMillis = 500
+const sayUnreached = (): void => say("no answer; asks again")
 
 /** Who only looks has nothing to finish. */
 function endAtSignals(): void {

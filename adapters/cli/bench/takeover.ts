@@ -27,7 +27,7 @@ import { leaderAmong, nameOfHolder } from "../cluster/ClusterStatus.ts"
 import { isReady } from "../cluster/isReady.ts"
 import { attempt, runCommand } from "../runCommand.ts"
 import { UsageError } from "../Usage.ts"
-import { looks, unstable } from "../remote/remoteCommands.ts"
+import { followFleet, unstable } from "../remote/remoteCommands.ts"
 import { table } from "../remote/table.ts"
 
 const launcher = path.join(import.meta.dirname, "..", "stormglass.js")
@@ -138,7 +138,6 @@ function quantiles(millis: ReadonlyArray<number>): ReadonlyArray<string> {
 const project = "load"
 const answerTimeoutMillis = 2_000
 const repeatAfterMillis = 20
-const lookMillis = 100
 const stableWithinMillis = 60_000
 const spec = { image: "load", size: "small" } as const
 
@@ -206,9 +205,16 @@ class Load {
   /** Once it is as it is wanted. */
   async #stable(client: number): Promise<FleetView> {
     const remote = { addresses: this.#addresses, project }
-    for await (const fleet of looks(remote, `fleet-${client}`, lookMillis, performance.now() + stableWithinMillis)) {
-      if (unstable(fleet) === undefined) return fleet
-    }
+    let stable: FleetView | undefined
+    await followFleet(remote, `fleet-${client}`, {
+      forMillis: stableWithinMillis,
+      onFleet: (fleet) => {
+        if (unstable(fleet) === undefined) stable = fleet
+        return stable !== undefined
+      },
+      onUnreached: () => undefined
+    })
+    if (stable !== undefined) return stable
     throw new Error(`fleet-${client} is not stable after ${stableWithinMillis / 1_000} s`)
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, assert, describe, it } from "vitest"
 import { skipped } from "../../postgres/Database.fixture.ts"
 import { startTimeOf } from "../../node/processTable.ts"
 import { commandLine } from "../CommandLine.fixture.ts"
-import { apply, looks, unstable } from "../remote/remoteCommands.ts"
+import { apply, followFleet, type Remote, unstable } from "../remote/remoteCommands.ts"
 import { addressesOf, down, killLeader, status } from "./clusterCommand.ts"
 import { readState, requireCluster } from "./ClusterState.ts"
 
@@ -31,8 +31,6 @@ async function freePort(): Promise<number> {
   }
 }
 
-const lookMillis = 50
-
 describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
   it("goes on when its leader is killed, and leaves no process behind", { timeout: 120_000 }, async () => {
     const port = await freePort()
@@ -45,28 +43,35 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     const addresses = addressesOf(requireCluster(directory))
     assert.include(out, `export STORMGLASS_SERVER=${addresses.join(",")}`)
     const remote = { addresses, project: "default" }
-    const untilStable = async (): Promise<void> => {
-      for await (const fleet of looks(remote, "web", lookMillis, Infinity)) if (unstable(fleet) === undefined) return
-    }
+    const untilStable = (of: Remote, desired: number) =>
+      followFleet(of, "web", {
+        forMillis: 60_000,
+        onFleet: (fleet) => fleet.desired === desired && unstable(fleet) === undefined,
+        onUnreached: () => undefined
+      })
     const before = await status(directory)
     const leader = before.find(({ role }) => role === "leader")
     assert.isDefined(leader)
     await apply(remote, { name: "web", desired: 2, spec: { image: "web:1", size: "small" } })
-    await untilStable()
+    assert.isTrue(await untilStable(remote, 2))
+    // Who watches by the leader goes on by the other one.
+    const follower = addresses.toSorted((a) => (leader!.name === `n${addresses.indexOf(a) + 1}` ? -1 : 1))
+    const smaller = untilStable({ ...remote, addresses: follower }, 1)
 
     const says = `^killed ${leader!.name}, which led with epoch ${leader!.epoch}; n[12]/\\d+ leads with epoch`
     assert.match(await killLeader(directory), new RegExp(says))
-    await untilStable()
+    await apply(remote, { name: "web", desired: 1, spec: { image: "web:1", size: "small" } })
+    assert.isTrue(await smaller)
 
     const instances = fs
       .readdirSync(at("c/a1/instances"))
       .filter((name) => name.endsWith(".json"))
       .map((name) => JSON.parse(fs.readFileSync(at(`c/a1/instances/${name}`), "utf8")) as { readonly pid: number })
-    assert.lengthOf(instances, 2)
+    assert.lengthOf(instances, 1)
     const { members, supervisor } = requireCluster(directory)
     const running = members.flatMap(({ running }) => running ?? [])
     const pids = [...before, ...running, ...instances, supervisor].flatMap(({ pid }) => pid ?? [])
-    assert.match(await down(directory), /^stopped \d nodes?, 1 agent and 2 instances$/)
+    assert.match(await down(directory), /^stopped \d nodes?, 1 agent and 1 instance$/)
     const alive = pids.filter((pid) => startTimeOf(pid) !== undefined)
     assert.deepEqual([alive, readState(directory)], [[], undefined])
   })

@@ -4,8 +4,11 @@
  */
 import crypto from "node:crypto"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { type Client, failover, type NoAnswer } from "../../../core/client/Client.ts"
-import type { FleetView } from "../../../core/api/Views.ts"
+import { FleetView } from "../../../core/api/Views.ts"
+import { watch } from "../../../core/client/watch.ts"
+import type { Frame } from "../../../core/watch/WatchFrame.ts"
 import * as HttpCalling from "../../node/HttpCalling.ts"
 import { UsageError } from "../Usage.ts"
 import { ageOf, table } from "./table.ts"
@@ -131,49 +134,86 @@ export interface Wanted {
   readonly spec: FleetView["spec"]
 }
 
-export const apply = (remote: Remote, { desired, name, spec }: Wanted): Promise<FleetView> =>
-  asking(remote, (client) =>
-    client.fleets.put({
-      params: { project: remote.project, name },
-      headers: { "idempotency-key": keyOfCommand },
-      payload: { desired, spec }
-    })
+export const apply = (remote: Remote, { desired, name, spec }: Wanted): Promise<FleetView> => {
+  const headers = once()
+  return asking(remote, (client) =>
+    client.fleets.put({ params: { project: remote.project, name }, headers, payload: { desired, spec } })
   )
+}
 
 export const scale = async (remote: Remote, name: string, desired: number): Promise<FleetView> => {
   const { spec } = await fleetOf(remote, name)
   return await apply(remote, { name, desired, spec })
 }
 
-export const remove = (remote: Remote, uid: string): Promise<unknown> =>
-  asking(remote, (client) => client.instances.delete({ params: { uid }, headers: { "idempotency-key": keyOfCommand } }))
+export const remove = (remote: Remote, uid: string): Promise<unknown> => {
+  const headers = once()
+  return asking(remote, (client) => client.instances.delete({ params: { uid }, headers }))
+}
 
 /** Its host is gone for good. */
-export const forgetAgent = (remote: Remote, agent: string): Promise<unknown> =>
-  asking(remote, (client) => client.agents.forget({ params: { agent }, headers: { "idempotency-key": keyOfCommand } }))
+export const forgetAgent = (remote: Remote, agent: string): Promise<unknown> => {
+  const headers = once()
+  return asking(remote, (client) => client.agents.forget({ params: { agent }, headers }))
+}
 
 export const fleetOf = (remote: Remote, name: string): Promise<FleetView> =>
   asking(remote, (client) => client.fleets.get({ params: { project: remote.project, name } }))
 
-/** Each look at the fleet that differs from the last one, until a moment on the monotonic clock. */
-export async function* looks(
-  remote: Remote,
-  name: string,
-  everyMillis: number,
-  untilMillis: number
-): AsyncGenerator<FleetView> {
-  let last = ""
-  while (performance.now() < untilMillis) {
-    const fleet = await fleetOf(remote, name)
-    const text = JSON.stringify(fleet)
-    if (text !== last) yield fleet
-    last = text
-    await new Promise((resolve) => setTimeout(resolve, everyMillis))
-  }
+export interface Following {
+  readonly forMillis: number
+  /** Told what is there at first, and whenever it has changed; true when that is enough. */
+  readonly onFleet: (fleet: FleetView) => boolean
+  /** No address answers; it goes on asking. */
+  readonly onUnreached: () => void
 }
 
-/** One for each run of the command, however often it asks. */
-const keyOfCommand = crypto.randomUUID()
+/** Watches a fleet, by whichever address answers; false when the time was over first. */
+export const followFleet = async (remote: Remote, name: string, following: Following): Promise<boolean> => {
+  // What is wrong with the question, or with all addresses, is said at once.
+  const { id } = await fleetOf(remote, name)
+  const { forMillis, onFleet, onUnreached } = following
+  const seen: { fleet: Document | undefined; status: Document | undefined; last: string } = {
+    fleet: undefined,
+    status: undefined,
+    last: ""
+  }
+  const onFrame = (frame: Frame): Effect.Effect<void, "enough"> => {
+    if (frame._tag === "Reset") seen.fleet = seen.status = undefined
+    if (frame._tag !== "Changes") return Effect.void
+    for (const event of frame.changes.events) {
+      if (event.id !== id) continue
+      const document = event.type === "deleted" ? undefined : event.document
+      if (event.kind === "fleet") seen.fleet = document
+      if (event.kind === "fleet-status") seen.status = document
+    }
+    if (!frame.changes.isComplete || seen.fleet === undefined) return Effect.void
+    const fleet = Schema.decodeUnknownSync(FleetView)({ ...seen.fleet, status: seen.status ?? null })
+    const text = JSON.stringify(fleet)
+    if (text === seen.last) return Effect.void
+    seen.last = text
+    return onFleet(fleet) ? Effect.fail("enough") : Effect.void
+  }
+  const ended = await watch({
+    addresses: remote.addresses,
+    path: `/v1/projects/${remote.project}/watch?kinds=fleets`,
+    onFrame,
+    onUnreached: Effect.sync(onUnreached)
+  }).pipe(
+    Effect.flip,
+    (following) => (forMillis === Infinity ? Effect.asSome(following) : Effect.timeoutOption(following, forMillis)),
+    Effect.provide(HttpCalling.layer),
+    Effect.runPromise
+  )
+  if (ended._tag === "None") return false
+  if (ended.value === "enough") return true
+  throw new UsageError(`${remote.addresses.join(", ")}: ${ended.value.message}`)
+}
+
+type Document = Readonly<Record<string, unknown>>
+
+/** A key for each wish, however often it is sent. */
+const once = () => ({ "idempotency-key": crypto.randomUUID() })
 
 /** One line about a fleet. */
 export const fleetLine = (fleet: FleetView): string => {

@@ -1,0 +1,63 @@
+import { assert, describe, it } from "@effect/vitest"
+import { fleets, fleetStatuses } from "../fleet/Fleet.ts"
+import { instances } from "../instance/Instance.ts"
+import { change, fleetRow, instanceRow, leaseRow } from "../invariants/Story.fixture.ts"
+import { leases } from "../ports/Storage.ts"
+import { decode, encode, eventOf, type Frame, sees, tablesOf } from "./WatchFrame.ts"
+
+const told = (...args: Parameters<typeof change>) => eventOf({ ...change(...args), transactionId: 7 })?.event
+
+describe("an event", () => {
+  it("is what is shown of a row that came, changed and went", () => {
+    const [first, second] = [instanceRow("a"), instanceRow("a", { state: "CREATING", revision: 2 })]
+    const added = told(instances as never, "a", null, first)
+    assert.deepInclude(added, { type: "added", kind: "instance", id: "a", project: "p" })
+    assert.doesNotHaveAnyKeys(added!.document, ["bucket", "dueAt", "agent", "liveName"])
+    assert.strictEqual(told(instances as never, "a", first, second)!.document["revision"], 2)
+    assert.strictEqual(told(instances as never, "a", second, null)!.type, "deleted")
+  })
+
+  it("is none when only idle counters moved: a heartbeat, a time to look, a renewal", () => {
+    const running = instanceRow("a", { state: "RUNNING", lastHeartbeatAt: 1 })
+    assert.isUndefined(told(instances as never, "a", running, { ...running, lastHeartbeatAt: 2 }))
+    assert.isUndefined(told(fleets as never, "p/web", fleetRow(), fleetRow({ dueAt: 9, scaledGeneration: 1 })))
+    const held = leaseRow(1)
+    assert.isUndefined(told(leases as never, "leader", held, { ...held, renewedAt: 2, expiresAt: 8 }))
+    assert.strictEqual(told(leases as never, "leader", held, { ...held, epoch: 2 })!.type, "modified")
+  })
+
+  it("is of the project that its fleet is of, and is seen by who asked for that", () => {
+    const status = { id: "p/web", observedGeneration: 1, live: 1, running: 1, error: 0, deleting: 0, updatedAt: 0 }
+    const counted = eventOf({ ...change(fleetStatuses, "p/web", null, status), transactionId: 7 })!
+    assert.strictEqual(counted.event.project, "p")
+    assert.isTrue(sees({ project: "p", kinds: ["fleets"] }, counted))
+    assert.isFalse(sees({ project: "q", kinds: ["fleets"] }, counted))
+    assert.isFalse(sees({ project: "p", kinds: ["instances"] }, counted))
+    assert.deepStrictEqual(
+      tablesOf({ project: "p", kinds: ["fleets"] }).map(({ name }) => name),
+      [fleets.name, fleetStatuses.name]
+    )
+  })
+})
+
+it("a frame comes back as it went out, and what is none is passed over", () => {
+  const event = eventOf({ ...change(instances, "a", null, instanceRow("a")), transactionId: 7 })!.event
+  const frames: ReadonlyArray<Frame> = [
+    { _tag: "Reset" },
+    { _tag: "Changes", changes: { events: [event], isComplete: true }, token: "t1" },
+    { _tag: "Changes", changes: { events: [], isComplete: false }, token: undefined },
+    { _tag: "Bookmark", token: "t2" }
+  ]
+  for (const frame of frames) {
+    const lines = new Map(
+      encode(frame)
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string])
+    )
+    assert.deepStrictEqual(decode({ event: lines.get("event")!, id: lines.get("id"), data: lines.get("data")! }), frame)
+  }
+  assert.isUndefined(decode({ event: "changes", id: "t", data: "{" }))
+  assert.isUndefined(decode({ event: "bookmark", id: undefined, data: "{}" }))
+  assert.isUndefined(decode({ event: "message", id: "t", data: "{}" }))
+})
