@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { make } from "../../postgres/EmbeddedPostgres.ts"
 
-const port = 18_081
+const port = 18_777
 const concurrency = Number(process.env["CONCURRENCY"] ?? 32)
 const requests = Number(process.env["REQUESTS"] ?? 20_000)
 const root = new URL("../../../", import.meta.url).pathname
