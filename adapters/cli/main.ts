@@ -897,5 +897,5 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 state.exitCode = (await runCommand(stormglass)) ?? state.exitCode
-// What was stopped has not shown what it was asked for, whatever it has shown.
-process.exitCode = state.stopSignal === undefined ? state.exitCode : 128 + constants.signals[state.stopSignal]
+// What was stopped has not shown what it was asked for, whatever it has shown; a service that was stopped in order says so itself.
+process.exitCode ??= state.stopSignal === undefined ? state.exitCode : 128 + constants.signals[state.stopSignal]

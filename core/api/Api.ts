@@ -8,7 +8,7 @@ import { hostCharsMax, principalCharsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Readable } from "./Readable.ts"
-import { BadRequest, Conflict, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
+import { BadRequest, Conflict, InProgress, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
 import {
   AgentView,
   Beat,
@@ -32,7 +32,7 @@ const mutation = {
   "idempotency-key": Schema.optional(Text),
   "x-principal": Schema.optional(Text.check(Schema.isMaxLength(principalCharsMax)))
 }
-const refusals = [BadRequest, NotFound, Conflict, KeyReused, Unavailable] as const
+const refusals = [BadRequest, NotFound, Conflict, InProgress, KeyReused, Unavailable] as const
 
 const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 

@@ -13,9 +13,16 @@ export class NotFound extends Schema.TaggedError<NotFound>()(
   { httpApiStatus: 404 }
 ) {}
 
-/** What is there is not what is asked for, or (with Retry-After, never stored) the first request with this key still runs. */
+/** What is there is not what is asked for. */
 export class Conflict extends Schema.TaggedError<Conflict>()(
   "Conflict",
+  { message: Schema.String },
+  { httpApiStatus: 409 }
+) {}
+
+/** With Retry-After, never stored: the first request with this idempotency key still runs. Send it again, with the same key. */
+export class InProgress extends Schema.TaggedError<InProgress>()(
+  "InProgress",
   { message: Schema.String },
   { httpApiStatus: 409 }
 ) {}
@@ -45,9 +52,10 @@ export const statusOf = {
   BadRequest: 400,
   NotFound: 404,
   Conflict: 409,
+  InProgress: 409,
   Compacted: 410,
   KeyReused: 422,
   Unavailable: 503
 } as const
 
-export type ApiError = BadRequest | NotFound | Conflict | Compacted | KeyReused | Unavailable
+export type ApiError = BadRequest | NotFound | Conflict | InProgress | Compacted | KeyReused | Unavailable

@@ -9,7 +9,7 @@ import { execute, type Reply } from "../idempotency/execute.ts"
 import { type Answer, fingerprintOf, problem } from "../idempotency/IdempotencyKey.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { replayHeader } from "./Api.ts"
-import { BadRequest, Conflict, KeyReused, statusOf, Unavailable } from "./ApiErrors.ts"
+import { BadRequest, InProgress, KeyReused, statusOf, Unavailable } from "./ApiErrors.ts"
 import type { ApiError } from "./ApiErrors.ts"
 
 export interface Headers {
@@ -82,7 +82,7 @@ function respondTo(reply: Reply): HttpServerResponse.HttpServerResponse {
     case "Mismatch":
       return respond(refused(new KeyReused({ message: "the idempotency key was used for another request" })))
     case "InProgress":
-      return respond(refused(new Conflict({ message: "the first request with this idempotency key still runs" })), {
+      return respond(refused(new InProgress({ message: "the first request with this idempotency key still runs" })), {
         "retry-after": `${reply.retryAfterSeconds}`
       })
     case "Unavailable":

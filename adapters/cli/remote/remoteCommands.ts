@@ -4,6 +4,7 @@
  */
 import crypto from "node:crypto"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { type Client, failover, type NoAnswer } from "../../../core/client/Client.ts"
 import { FleetView } from "../../../core/api/Views.ts"
@@ -32,12 +33,19 @@ const asking = <A>(
   Effect.runPromise(
     Effect.gen(function* () {
       const { ask } = yield* failover({ addresses: remote.addresses, timeoutMillis: answerTimeoutMillis })
-      return yield* Effect.result(ask(request))
+      // With the same key: what was done already is not done again.
+      const asked = ask(request).pipe(
+        Effect.retry({ while: isPassing, schedule: Schedule.spaced("500 millis"), times: 20 })
+      )
+      return yield* Effect.result(asked)
     }).pipe(Effect.provide(HttpCalling.layer))
   ).then((result) => {
     if (result._tag === "Success") return result.success
     throw new UsageError(refusalOf(remote, result.failure))
   })
+
+/** Somebody else still does it, or nobody could just now; no answer at all is for people to hear of. */
+const isPassing = ({ _tag }: { readonly _tag: string }): boolean => _tag === "InProgress" || _tag === "Unavailable"
 
 function refusalOf(
   { addresses }: Remote,

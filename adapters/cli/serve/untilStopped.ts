@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { httpStopDeadlineMillis } from "../../../core/Limits.ts"
 
-/** Throws what the service fails with. Ends the process when it does not stop in time. */
+/** Sets the exit code 0 when it was stopped in order. Throws what the service fails with; ends the process when it does not stop in time. */
 export const untilStopped = async <E>(
   service: Effect.Effect<never, E>,
   { deadlineMillis = httpStopDeadlineMillis, onStop }: { readonly onStop: () => void; readonly deadlineMillis?: number }
@@ -26,4 +26,5 @@ export const untilStopped = async <E>(
   const exit = await Effect.runPromise(Fiber.await(fiber))
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop)
   if (Exit.isFailure(exit) && !(isAsked && Cause.hasInterruptsOnly(exit.cause))) throw Cause.squash(exit.cause)
+  process.exitCode = 0
 }
