@@ -84,7 +84,9 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const database = world.databases.make(world, { tables })
   const provider = new SimProvider(world)
   const hosts = new Map<string, SimProvider>()
-  const storage = world.databases.layer({ database: databaseName })
+  const storage = (options.hearsReleases === true ? world.databases.hinting : world.databases.layer)({
+    database: databaseName
+  })
   const feed = world.databases.feed({ database: databaseName })
   const { holders, isCurrent, movedAtMicros } = followHolders(world)
   const leaderOf = (lease: string) => holders.get(lease)

@@ -20,6 +20,11 @@ export const make = (pglite: Pglite): Databases => {
       return new PgliteDatabase(instance, world, options)
     },
     layer: (options) => PgliteStorage.layer(() => tables, options),
+    hinting: (options) =>
+      PgliteFeed.hinting(
+        PgliteStorage.layer(() => tables, options),
+        options
+      ),
     feed: (options) => PgliteFeed.layer(() => tables, options)
   }
 }

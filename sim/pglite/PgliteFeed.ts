@@ -10,10 +10,13 @@ import * as Scope from "effect/Scope"
 import { superuser } from "../../adapters/pglite/Multiplexer.ts"
 import * as PostgresFeed from "../../adapters/postgres/Feed.ts"
 import * as FeedClient from "../../adapters/postgres/FeedClient.ts"
+import * as FeedHints from "../../adapters/postgres/FeedHints.ts"
 import { Feed } from "../../core/ports/Feed.ts"
+import type { Storage } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
+import type { Network } from "../network/Network.ts"
 import { NodeStream } from "./NodeStream.ts"
 
 export const layer = (
@@ -28,14 +31,9 @@ export const layer = (
       const scope = yield* Effect.scope
       const made = yield* Effect.cached(
         Effect.suspend(() => {
-          const client = FeedClient.layer({
-            connection: {
-              stream: () => new NodeStream(network, node, database) as unknown as Duplex,
-              username: superuser,
-              database: "postgres"
-            }
-          })
-          const production = PostgresFeed.layer({ tables: tables() }).pipe(Layer.provide(client))
+          const production = PostgresFeed.layer({ tables: tables() }).pipe(
+            Layer.provide(clientOf(network, node, database))
+          )
           return Effect.map(Scope.provide(Layer.build(production), scope), (context) => Context.get(context, Feed))
         })
       )
@@ -47,3 +45,24 @@ export const layer = (
       }
     })
   )
+
+/** The storage below, telling followers of what it has written, as in production. */
+export const hinting = (
+  storage: Layer.Layer<Storage, never, SimNode>,
+  { database = "database" }: { readonly database?: string } = {}
+): Layer.Layer<Storage, never, SimNode> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const client = clientOf(yield* CurrentNetwork, yield* CurrentNode, database)
+      return FeedHints.layer.pipe(Layer.provide([storage, client]))
+    })
+  )
+
+const clientOf = (network: Network, node: SimNode, database: string) =>
+  FeedClient.layer({
+    connection: {
+      stream: () => new NodeStream(network, node, database) as unknown as Duplex,
+      username: superuser,
+      database: "postgres"
+    }
+  })

@@ -31,6 +31,8 @@ export interface Databases {
   readonly make: (world: DatabaseWorld, options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">) => Database
   /** The port, for a program on a simulated node. */
   readonly layer: (options?: Partial<PoolOptions>) => Layer.Layer<Storage, never, SimNode>
+  /** The same port, and followers of the feed hear at once of what is written through it: by the database itself, or by the port. */
+  readonly hinting: (options?: Partial<PoolOptions>) => Layer.Layer<Storage, never, SimNode>
   /** The change feed, likewise; it asks for nothing before somebody follows. */
   readonly feed: (options?: { readonly database?: string }) => Layer.Layer<Feed, never, SimNode>
 }
@@ -39,5 +41,6 @@ export const model: Databases = {
   name: "model",
   make: (world, options) => new SimDatabase(world, options),
   layer: SimStorage.layer,
+  hinting: SimStorage.layer,
   feed: SimFeed.layer
 }
