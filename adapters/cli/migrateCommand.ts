@@ -3,13 +3,10 @@
  * else the embedded one.
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
 import fs from "node:fs"
 import path from "node:path"
 import { type Choice, announce, chooseDatabase } from "../pglite/chooseDatabase.ts"
-import type { DataDirectoryRefused } from "../pglite/DataDirectory.ts"
-import type { ConnectionSettings } from "../postgres/PostgresStorage.ts"
+import { openerOf } from "./openDatabase.ts"
 import { UsageError } from "./Usage.ts"
 
 export interface MigrateOptions {
@@ -28,13 +25,13 @@ export const migrateCommand = async (options: MigrateOptions): Promise<string> =
   const { directory, isCheck, runtimeRole, say } = options
   const choice = chooseDatabase(process.env, directory ?? defaultDirectory)
   refuse(choice, options)
+  const open = await openerOf(choice)
   say(announce(choice))
   if (choice._tag === "Embedded" && isCheck && !fs.existsSync(path.join(choice.directory, "PG_VERSION"))) {
     throw new UsageError(`${choice.directory}: there is no database; run \`stormglass migrate\`, or set DATABASE_URL`)
   }
   // The driver is loaded by those who need it: a sweep does not.
   const { migrate, requireReady } = await import("../postgres/migrate.ts")
-  const open = await openerOf(choice)
   const done = Effect.scoped(
     Effect.flatMap(open, (connection) =>
       isCheck
@@ -63,23 +60,7 @@ function refuse(choice: Choice, { directory, runtimeRole }: MigrateOptions): voi
       "--runtime-role: the embedded database is its process' own, and has no roles for others; set DATABASE_URL to use a server"
     )
   }
-  const url = Redacted.value(choice.url) as string
-  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
-    throw new UsageError("DATABASE_URL: not a URL such as postgres://owner:password@host:5432/database")
-  }
   if (directory !== undefined) {
     throw new UsageError("--directory: DATABASE_URL names a server; unset it to use the embedded database")
   }
-}
-
-async function openerOf(choice: Choice): Promise<Effect.Effect<ConnectionSettings, DataDirectoryRefused, Scope.Scope>> {
-  if (choice._tag === "Server") return Effect.succeed({ url: choice.url })
-  // Optional, as PGlite is.
-  const { make } = await import("../pglite/EmbeddedDatabase.ts").catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error
-    throw new UsageError(
-      "the embedded database needs the package @electric-sql/pglite: install it, or set DATABASE_URL to use a server"
-    )
-  })
-  return Effect.map(make({ directory: choice.directory }), ({ connection }) => connection)
 }

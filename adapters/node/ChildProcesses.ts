@@ -34,6 +34,8 @@ interface Recorded {
 }
 
 const killAfterMillisDefault = 5_000
+/** Of one that could not be started: it need not be looked for. */
+const noProcess = 0
 
 /** Dies when the directory cannot be made. */
 export const layer = (options: Options): Layer.Layer<Provider> =>
@@ -78,9 +80,8 @@ export class ChildProcesses {
       // Told by `observe`, which finds no process.
       child.on("error", (error) => fs.appendFileSync(this.#path(uid, "log"), `stormglass: ${error.message}\n`))
       child.unref()
-      if (child.pid !== undefined) {
-        this.#write({ uid, pid: child.pid, startTime: startTimeOf(child.pid) ?? null })
-      }
+      const pid = child.pid ?? noProcess
+      this.#write({ uid, pid, startTime: startTimeOf(pid) ?? null })
     } finally {
       fs.closeSync(log)
     }

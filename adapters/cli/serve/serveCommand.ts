@@ -20,7 +20,6 @@ import { Feed } from "../../../core/ports/Feed.ts"
 import type { Table } from "../../../core/ports/Table.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
 import * as ProcessExit from "../../node/ProcessExit.ts"
-import * as EmbeddedDatabase from "../../pglite/EmbeddedDatabase.ts"
 import { announce, chooseDatabase } from "../../pglite/chooseDatabase.ts"
 import { migrate, requireReady } from "../../postgres/migrate.ts"
 import * as PostgresFeed from "../../postgres/Feed.ts"
@@ -28,6 +27,7 @@ import * as FeedClient from "../../postgres/FeedClient.ts"
 import * as FeedHints from "../../postgres/FeedHints.ts"
 import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
 import { reasonOf } from "../../../reports/saveFailure.ts"
+import { openerOf } from "../openDatabase.ts"
 import { UsageError } from "../Usage.ts"
 import { type AgentSettings, agentProgram } from "./agentCommand.ts"
 import { untilStopped } from "./untilStopped.ts"
@@ -52,15 +52,13 @@ export interface ServeSettings {
 export const serveCommand = async (settings: ServeSettings): Promise<void> => {
   const { directory, host, id, port, profile, say, weight } = settings
   const choice = chooseDatabase(process.env, path.join(directory, "database"))
+  const open = await openerOf(choice)
   say(announce(choice))
   const address = settings.address ?? `http://localhost:${port}`
   const stopping = { isStopping: false }
 
   const connection = Effect.gen(function* () {
-    const opened =
-      choice._tag === "Embedded"
-        ? (yield* EmbeddedDatabase.make({ directory: choice.directory })).connection
-        : { url: choice.url }
+    const opened = yield* open
     if (choice._tag === "Embedded" || settings.isMigrating) {
       const { from, to } = yield* migrate({ connection: opened })
       if (from !== to) say(`database: the schema went from version ${from} to ${to}`)
