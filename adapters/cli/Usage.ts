@@ -8,6 +8,16 @@ export class UsageError extends Error {
   override readonly name = "UsageError"
 }
 
+/** Several things at once, each a line. */
+export class UsageErrors extends UsageError {
+  readonly problems: ReadonlyArray<string>
+
+  constructor(problems: ReadonlyArray<string>) {
+    super(problems.join("; "))
+    this.problems = problems
+  }
+}
+
 /** "there is no scenario "x"; did you mean "y"?" */
 export const unknown = (what: string, name: string, known: ReadonlyArray<string>): UsageError => {
   const near = nearest(name, known)

@@ -4,9 +4,10 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
-import { requireWords } from "./operateCommands.ts"
+import * as Result from "effect/Result"
+import { words } from "./config/parse.ts"
 import { attempt } from "./runCommand.ts"
-import { durationMicros } from "./Usage.ts"
+import { durationMicros, UsageError } from "./Usage.ts"
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -45,7 +46,8 @@ const up = Command.make(
   },
   (options) =>
     attempt(async () => {
-      requireWords(options.command)
+      const parsed = words(options.command)
+      if (Result.isFailure(parsed)) throw new UsageError(`--command "${options.command}": ${parsed.failure}`)
       const { clusterUp } = await import("./cluster/clusterUp.ts")
       const { foreground, ...rest } = options
       const given = { ...rest, directory: path.resolve(options.directory) }

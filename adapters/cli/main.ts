@@ -23,10 +23,13 @@ import { historyFormats } from "../../core/history/readHistory.ts"
 import { mergeCommand } from "./campaign/mergeCommand.ts"
 import { checkCommand } from "./checkCommand.ts"
 import { isolationModel, levelNames } from "./judgeIsolation.ts"
+import { configFlag, readConfig } from "./config/readConfig.ts"
+import { databaseSettings, flagsOf } from "./config/settings.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { paint } from "./Output.ts"
 import { cluster } from "./clusterCommands.ts"
+import { choiceOf } from "./openDatabase.ts"
 import { operateCommands } from "./operateCommands.ts"
 import { proveCommand } from "./proveCommand.ts"
 import { attempt, runCommand } from "./runCommand.ts"
@@ -453,22 +456,22 @@ const migrate = Command.make(
       Flag.withDescription("Alter nothing: only say whether this program can run on the schema"),
       Flag.withDefault(false)
     ),
-    directory: Flag.String("directory").pipe(
-      Flag.withDescription("Where the embedded database is, which is used when there is no DATABASE_URL: ./data"),
-      Flag.optional
-    )
+    ...flagsOf(databaseSettings),
+    ...configFlag
   },
-  ({ check, directory, runtimeRole }) =>
-    attempt(async () =>
-      console.log(
-        await migrateCommand({
-          isCheck: check,
-          runtimeRole: Option.getOrUndefined(runtimeRole),
-          directory: Option.getOrUndefined(directory),
-          say: (line) => console.log(line)
-        })
+  ({ check, runtimeRole, ...given }) =>
+    attempt(async () => {
+      const { origins, values } = readConfig(databaseSettings, given)
+      const choice = choiceOf(values)
+      if (choice._tag === "Server" && origins.directory.kind === "flag") {
+        throw new UsageError("--directory: DATABASE_URL names a server; unset it to use the embedded database")
+      }
+      const say = (line: string): void => console.log(line)
+      const origin = origins.databaseUrl.name
+      say(
+        await migrateCommand({ isCheck: check, runtimeRole: Option.getOrUndefined(runtimeRole), choice, origin, say })
       )
-    )
+    })
 ).pipe(
   Command.withDescription(
     "Bring the database that DATABASE_URL names, or else the embedded one, to this version of the schema, as its owner"

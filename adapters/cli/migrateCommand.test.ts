@@ -39,9 +39,11 @@ describe("migrate", () => {
           Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-migrate-"))),
           (parent) => Effect.sync(() => fs.rmSync(parent, { recursive: true, force: true }))
         )
-        const directory = path.join(parent, "data")
+        const own = path.join(parent, "data")
+        // Where `serve` has it.
+        const directory = path.join(own, "database")
         const which = `database: embedded (PGlite) in ${directory}, for this process alone; set DATABASE_URL to use a server\n`
-        const migrate = (...args: ReadonlyArray<string>) => stormglass("", "--directory", directory, ...args)
+        const migrate = (...args: ReadonlyArray<string>) => stormglass("", "--directory", own, ...args)
         assert.deepStrictEqual(migrate("--check"), {
           status: 2,
           said: `${which}stormglass: ${directory}: there is no database; run \`stormglass migrate\`, or set DATABASE_URL\n`
@@ -56,8 +58,10 @@ describe("migrate", () => {
           status: 0,
           said: `${which}the schema is what this program needs\n`
         })
-        assert.deepStrictEqual(fs.readdirSync(parent), ["data"])
-        const { said, status } = stormglass("", "--directory", root)
+        assert.deepStrictEqual(fs.readdirSync(own), ["database"])
+        const other = path.join(parent, "other")
+        fs.mkdirSync(path.join(other, "database", "something"), { recursive: true })
+        const { said, status } = stormglass("", "--directory", other)
         assert.strictEqual(status, 2)
         assert.match(said, /\nstormglass: .*: it holds something else than a database: name another directory[^\n]*\n$/)
       }).pipe(Effect.scoped),

@@ -5,28 +5,30 @@
 import * as Effect from "effect/Effect"
 import fs from "node:fs"
 import path from "node:path"
-import { type Choice, announce, chooseDatabase } from "../pglite/chooseDatabase.ts"
+import { type Choice, announce } from "../pglite/chooseDatabase.ts"
 import { openerOf } from "./openDatabase.ts"
 import { UsageError } from "./Usage.ts"
 
 export interface MigrateOptions {
   readonly runtimeRole: string | undefined
   readonly isCheck: boolean
-  /** Of the embedded database. Default `./data`. */
-  readonly directory: string | undefined
+  readonly choice: Choice
+  /** Who names the server: a variable, or a file. */
+  readonly origin: string
   /** Told in one line, before anything is done, which database it is. */
   readonly say: (line: string) => void
 }
 
-const defaultDirectory = "./data"
-
 /** What happened, in one line. Throws `UsageError` with what is wrong with the database. */
 export const migrateCommand = async (options: MigrateOptions): Promise<string> => {
-  const { directory, isCheck, runtimeRole, say } = options
-  const choice = chooseDatabase(process.env, directory ?? defaultDirectory)
-  refuse(choice, options)
+  const { choice, isCheck, origin, runtimeRole, say } = options
+  if (choice._tag === "Embedded" && runtimeRole !== undefined) {
+    throw new UsageError(
+      "--runtime-role: the embedded database is its process' own, and has no roles for others; set DATABASE_URL to use a server"
+    )
+  }
   const open = await openerOf(choice)
-  say(announce(choice))
+  say(announce(choice, origin))
   if (choice._tag === "Embedded" && isCheck && !fs.existsSync(path.join(choice.directory, "PG_VERSION"))) {
     throw new UsageError(`${choice.directory}: there is no database; run \`stormglass migrate\`, or set DATABASE_URL`)
   }
@@ -50,17 +52,4 @@ export const migrateCommand = async (options: MigrateOptions): Promise<string> =
       }
     })
   ).then((end) => end())
-}
-
-/** What would be ignored, and what is no place to look. */
-function refuse(choice: Choice, { directory, runtimeRole }: MigrateOptions): void {
-  if (choice._tag === "Embedded") {
-    if (runtimeRole === undefined) return
-    throw new UsageError(
-      "--runtime-role: the embedded database is its process' own, and has no roles for others; set DATABASE_URL to use a server"
-    )
-  }
-  if (directory !== undefined) {
-    throw new UsageError("--directory: DATABASE_URL names a server; unset it to use the embedded database")
-  }
 }

@@ -4,11 +4,16 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Desired, Name } from "../../core/api/Views.ts"
 import { profileConservative, profileDefault } from "../../core/lease/Lease.ts"
 import { Spec } from "../../core/ports/Provider.ts"
-import { wordsOf } from "../node/InstanceCommand.ts"
+import { configText } from "./config/configCommand.ts"
+import { configFlag, readConfig } from "./config/readConfig.ts"
+import type { Settings } from "./config/Setting.ts"
+import { agentSettings, flagsOf, serveSettings } from "./config/settings.ts"
+import { choiceOf } from "./openDatabase.ts"
 import { attempt } from "./runCommand.ts"
 import { type Kind, kinds, type Remote } from "./remote/remoteCommands.ts"
 import { durationMicros, UsageError } from "./Usage.ts"
@@ -16,65 +21,25 @@ import { durationMicros, UsageError } from "./Usage.ts"
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
-const portDefault = 8_081
-const commandDefault = "sleep 1000000000"
-
-const directory = Flag.String("directory").pipe(
-  Flag.withDescription("Where this process keeps what it must find again"),
-  Flag.withDefault("./data")
-)
-const instanceCommand = Flag.String("command").pipe(
-  Flag.withDescription("What runs for each instance: words, in which {uid}, {image} and {size} are replaced"),
-  Flag.withDefault(commandDefault)
-)
-
-export const serve = Command.make(
-  "serve",
-  {
-    id: Flag.String("id").pipe(Flag.withDescription("The name of the node: NODE_ID, or else local"), Flag.optional),
-    host: Flag.String("host").pipe(Flag.withDescription("The interface to listen on. Default: all"), Flag.optional),
-    port: Flag.Int("port").pipe(Flag.withDescription("PORT, or else 8081"), Flag.optional),
-    address: Flag.String("address").pipe(Flag.withDescription("Where others reach it"), Flag.optional),
-    weight: Flag.Int("weight").pipe(Flag.withDescription("Its share of the work"), Flag.withDefault(1)),
-    profile: Flag.Literals("profile", ["default", "conservative"]).pipe(
-      Flag.withDescription("Timing of leases: 6 s, or 15 s for databases that stall"),
-      Flag.withDefault("default" as const)
-    ),
-    directory,
-    migrate: Flag.Boolean("migrate").pipe(
-      Flag.withDescription("Brings the schema of a server up to date first"),
-      Flag.withDefault(false)
-    ),
-    agent: Flag.Boolean("agent").pipe(
-      Flag.withDescription("Runs instances, too, as processes of this machine"),
-      Flag.withDefault(false)
-    ),
-    command: instanceCommand
-  },
-  (options) =>
-    attempt(async () => {
-      const id = requireName(
-        "--id",
-        Option.getOrElse(options.id, () => process.env["NODE_ID"] ?? "local")
-      )
-      const port = requirePort(Option.getOrElse(options.port, () => Number(process.env["PORT"] ?? portDefault)))
-      if (options.weight < 1) throw new UsageError(`--weight: ${options.weight} is no share; the least is 1`)
-      const { serveCommand } = await import("./serve/serveCommand.ts")
-      await serveCommand({
-        id,
-        host: Option.getOrUndefined(options.host),
-        port,
-        address: Option.getOrUndefined(Option.map(options.address, (text) => requireAddress("--address", text))),
-        weight: options.weight,
-        profile: options.profile === "default" ? profileDefault : profileConservative,
-        directory: options.directory,
-        isMigrating: options.migrate,
-        agent: options.agent
-          ? { id, directory: `${options.directory}/agent`, command: requireWords(options.command), say }
-          : undefined,
-        say
-      })
+export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...configFlag }, (given) =>
+  attempt(async () => {
+    const { origins, values } = readConfig(serveSettings, given)
+    const { address, command, directory, host, id, migrate, port, profile, weight } = values
+    const { serveCommand } = await import("./serve/serveCommand.ts")
+    await serveCommand({
+      id,
+      database: choiceOf(values),
+      databaseOrigin: origins.databaseUrl.name,
+      host,
+      port,
+      address,
+      weight,
+      profile: profile === "default" ? profileDefault : profileConservative,
+      isMigrating: migrate,
+      agent: values.agent ? { id, directory: `${directory}/agent`, command, say } : undefined,
+      say
     })
+  })
 ).pipe(
   Command.withDescription("One node of the control plane, on the server of DATABASE_URL or an embedded database"),
   Command.withExamples([
@@ -83,28 +48,12 @@ export const serve = Command.make(
   ])
 )
 
-export const agent = Command.make(
-  "agent",
-  {
-    id: Flag.String("id").pipe(Flag.withDescription("The name of the agent")),
-    server: Flag.String("server").pipe(
-      Flag.withDescription("Nodes of the control plane, separated by commas: STORMGLASS_SERVER"),
-      Flag.optional
-    ),
-    directory,
-    command: instanceCommand
-  },
-  (options) =>
-    attempt(async () => {
-      const { agentCommand } = await import("./serve/agentCommand.ts")
-      await agentCommand({
-        id: requireName("--id", options.id),
-        addresses: addressesOf(options.server),
-        directory: options.directory,
-        command: requireWords(options.command),
-        say
-      })
-    })
+export const agent = Command.make("agent", { ...flagsOf(agentSettings), ...configFlag }, (given) =>
+  attempt(async () => {
+    const { command, directory, id, server } = readConfig(agentSettings, given).values
+    const { agentCommand } = await import("./serve/agentCommand.ts")
+    await agentCommand({ id, addresses: server, directory, command, say })
+  })
 ).pipe(
   Command.withDescription("Runs instances as processes of this machine; they outlive it"),
   Command.withExamples([
@@ -267,7 +216,26 @@ function endAtSignals(): void {
   }
 }
 
-export const operateCommands = [serve, agent, get, apply, scale, remove, wait, watch] as const
+const configOf = (name: string, process: "serve" | "agent", settings: Settings) => {
+  const flags: Readonly<Record<string, Flag.Flag<Option.Option<string | boolean>>>> = flagsOf(settings)
+  return Command.make(name, { given: { ...flags, ...configFlag }, json }, ({ given, json }) =>
+    attempt(async () => print(configText(settings, readConfig(settings, given), json)))
+  ).pipe(
+    Command.withDescription(
+      `Every setting of \`stormglass ${process}\`: its value, and whether a flag, the environment or a file gave it`
+    )
+  )
+}
+
+export const config = configOf("config", "serve", serveSettings).pipe(
+  Command.withSubcommands([configOf("serve", "serve", serveSettings), configOf("agent", "agent", agentSettings)]),
+  Command.withExamples([
+    { command: "stormglass config serve --config node.json", description: "what `serve --config node.json` would do" },
+    { command: "stormglass config agent --json", description: "for programs" }
+  ])
+)
+
+export const operateCommands = [serve, agent, config, get, apply, scale, remove, wait, watch] as const
 
 interface RemoteFlags {
   readonly server: Option.Option<string>
@@ -285,15 +253,13 @@ function remoteOf({ project, server }: RemoteFlags): Remote {
 }
 
 function addressesOf(server: Option.Option<string>): ReadonlyArray<string> {
-  const text = Option.getOrElse(server, () => process.env["STORMGLASS_SERVER"] ?? `http://localhost:${portDefault}`)
-  return text.split(",").map((each) => requireAddress("--server", each.trim()))
-}
-
-function requireAddress(flag: string, text: string): string {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw new UsageError(`${flag} "${text}": not an address such as http://localhost:8081`)
-  }
-  return text.replace(/\/$/, "")
+  const { parse, variable } = agentSettings.server
+  const said = process.env[variable]?.trim() ?? ""
+  const text = Option.getOrElse(server, () => said)
+  if (text === "") return agentSettings.server.default
+  const parsed = parse(text)
+  if (Result.isSuccess(parsed)) return parsed.success
+  throw new UsageError(`${Option.isSome(server) ? "--server" : variable} "${text}": ${parsed.failure}`)
 }
 
 function requireName(flag: string, text: string): string {
@@ -301,18 +267,7 @@ function requireName(flag: string, text: string): string {
   throw new UsageError(`${flag} "${text}": a name is lower case letters, digits and inner hyphens, at most 63`)
 }
 
-function requirePort(port: number): number {
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new UsageError(`--port: ${port} is no port; they go from 0 to 65535`)
-}
-
 function requireDesired(desired: number): number {
   if (Schema.is(Desired)(desired)) return desired
   throw new UsageError(`desired: ${desired} is no number of instances; they go from 0 to 1000`)
-}
-
-export function requireWords(text: string): ReadonlyArray<string> {
-  const words = wordsOf(text)
-  if (typeof words === "string") throw new UsageError(`--command "${text}": ${words}`)
-  return words
 }

@@ -1,5 +1,5 @@
 /**
- * Runs a command line: what is wrong with it is one line on standard error and exit code 2, help is shown where it was asked for, and
+ * Runs a command line: what is wrong with it is a line on standard error and exit code 2, help is shown where it was asked for, and
  * what the program itself throws keeps its stack.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import { orNearest } from "../../sim/nemesis/nearest.ts"
 import { Refused } from "../../sim/host/Supervisor.ts"
 import { versions } from "../../reports/saveFailure.ts"
-import { UsageError } from "./Usage.ts"
+import { UsageError, UsageErrors } from "./Usage.ts"
 
 /** The handlers are plain functions over worker threads; what they throw comes out as it is. */
 export const attempt = (body: () => Promise<void>): Effect.Effect<void> => Effect.promise(body)
@@ -36,7 +36,8 @@ export const runCommand = async <Name extends string, Input, Context, E>(
   const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const misuse = misuseOf(error)
   if (misuse !== undefined) {
-    process.stderr.write(`stormglass: ${oneLine(misuse)}\n`)
+    const lines = error instanceof UsageErrors ? error.problems : [misuse]
+    for (const line of lines) process.stderr.write(`stormglass: ${oneLine(line)}\n`)
     return 2
   }
   for (const text of help) process.stdout.write(`${text}\n`)

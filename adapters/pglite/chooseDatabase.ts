@@ -16,11 +16,11 @@ export const chooseDatabase = (
   return url === "" ? { _tag: "Embedded", directory } : { _tag: "Server", url: Redacted.make(url) }
 }
 
-/** What is said at start, in one line; it tells no password. */
-export const announce = (choice: Choice): string => {
+/** What is said at start, in one line; it tells no password. `origin` is who names the server. */
+export const announce = (choice: Choice, origin = "DATABASE_URL"): string => {
   switch (choice._tag) {
     case "Server":
-      return "database: the server that DATABASE_URL names"
+      return `database: the server that ${origin} names`
     case "Embedded":
       return `database: embedded (PGlite) in ${choice.directory}, for this process alone; set DATABASE_URL to use a server`
   }

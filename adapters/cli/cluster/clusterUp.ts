@@ -3,8 +3,8 @@ import { spawn } from "node:child_process"
 import fs from "node:fs"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { chooseDatabase } from "../../pglite/chooseDatabase.ts"
 import { unavailable } from "../../postgres/EmbeddedPostgres.ts"
+import { chooseByEnvironment } from "../openDatabase.ts"
 import { UsageError } from "../Usage.ts"
 import { table } from "../remote/table.ts"
 import { type ClusterState, readState } from "./ClusterState.ts"
@@ -23,7 +23,7 @@ const lookMillis = 50
 export const clusterUp = async (options: Up): Promise<void> => {
   const { directory, isForeground, print, say } = options
   const planned = planCluster(options)
-  const choice = chooseDatabase(process.env, "")
+  const choice = chooseByEnvironment()
   if (choice._tag === "Server") targetOf(Redacted.value(choice.url) as string)
   else {
     const why = unavailable()

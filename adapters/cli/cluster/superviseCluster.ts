@@ -12,12 +12,12 @@ import { setTimeout as sleep } from "node:timers/promises"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { chooseDatabase } from "../../pglite/chooseDatabase.ts"
 import * as EmbeddedPostgres from "../../postgres/EmbeddedPostgres.ts"
 import { migrate } from "../../postgres/migrate.ts"
 import { startTimeOf } from "../../node/processTable.ts"
 import { httpStopDeadlineMillis } from "../../../core/Limits.ts"
 import { untilStopped } from "../serve/untilStopped.ts"
+import { chooseByEnvironment, requireServerUrl } from "../openDatabase.ts"
 import { UsageError } from "../Usage.ts"
 import {
   type ClusterState,
@@ -77,7 +77,7 @@ const supervising = ({ directory, onUp, planned, say }: Supervised): Effect.Effe
 
 /** The URL of an empty or migrated database, reached from this machine. */
 const database = (say: (line: string) => void): Effect.Effect<string, never, Scope.Scope> => {
-  const choice = chooseDatabase(process.env, "")
+  const choice = chooseByEnvironment()
   if (choice._tag === "Server") return Effect.sync(() => Redacted.value(choice.url) as string)
   return EmbeddedPostgres.make().pipe(
     Effect.map(({ connection }) => {
@@ -91,10 +91,7 @@ const database = (say: (line: string) => void): Effect.Effect<string, never, Sco
 
 /** Where the server of a URL listens. Throws `UsageError` for one that no proxy can stand before. */
 export const targetOf = (url: string): Target => {
-  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
-    throw new UsageError("DATABASE_URL: not a URL such as postgres://owner:password@host:5432/database")
-  }
-  const { hostname, port, searchParams } = new URL(url)
+  const { hostname, port, searchParams } = requireServerUrl(url)
   if (hostname === "" || searchParams.has("host")) {
     throw new UsageError("DATABASE_URL: name a host and a port; nodes are cut off from those, which a socket has not")
   }

@@ -1,10 +1,9 @@
 /**
- * `stormglass serve`: one node of the control plane as a process, on the server that `DATABASE_URL` names or on an embedded database.
+ * `stormglass serve`: one node of the control plane as a process, on a Postgres server or on an embedded database.
  *
  * Asked to stop (SIGTERM, SIGINT) it is not ready from that moment on, takes no new connections, finishes what is under way, releases its
  * leases, and ends with 0; what has not ended by the deadline is cut off, with 1.
  */
-import path from "node:path"
 import * as Effect from "effect/Effect"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as OpenApi from "effect/http-api/OpenApi"
@@ -20,7 +19,7 @@ import { Feed } from "../../../core/ports/Feed.ts"
 import type { Table } from "../../../core/ports/Table.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
 import * as ProcessExit from "../../node/ProcessExit.ts"
-import { announce, chooseDatabase } from "../../pglite/chooseDatabase.ts"
+import { announce, type Choice } from "../../pglite/chooseDatabase.ts"
 import { migrate, requireReady } from "../../postgres/migrate.ts"
 import * as PostgresFeed from "../../postgres/Feed.ts"
 import * as FeedClient from "../../postgres/FeedClient.ts"
@@ -34,14 +33,15 @@ import { untilStopped } from "./untilStopped.ts"
 
 export interface ServeSettings {
   readonly id: string
+  readonly database: Choice
+  /** Who names the server: a variable, or a file. */
+  readonly databaseOrigin: string
   readonly host: string | undefined
   readonly port: number
   /** Where others reach it. Default: the port on this machine. */
   readonly address: string | undefined
   readonly weight: number
   readonly profile: LeaseProfile
-  /** Of what this process keeps, the embedded database among it. */
-  readonly directory: string
   /** Brings the schema of a server up to date first; that of the embedded database always is. */
   readonly isMigrating: boolean
   /** Runs instances, too; undefined: those of agents elsewhere. */
@@ -50,10 +50,9 @@ export interface ServeSettings {
 }
 
 export const serveCommand = async (settings: ServeSettings): Promise<void> => {
-  const { directory, host, id, port, profile, say, weight } = settings
-  const choice = chooseDatabase(process.env, path.join(directory, "database"))
+  const { database: choice, host, id, port, profile, say, weight } = settings
   const open = await openerOf(choice)
-  say(announce(choice))
+  say(announce(choice, settings.databaseOrigin))
   const address = settings.address ?? `http://localhost:${port}`
   const stopping = { isStopping: false }
 

@@ -1,0 +1,68 @@
+/** From the text of a setting to what it means. Each refusal says what would be right. */
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { Name } from "../../../core/api/Views.ts"
+import { orNearest } from "../../../sim/nemesis/nearest.ts"
+import { wordsOf } from "../../node/InstanceCommand.ts"
+import type { Parse } from "./Setting.ts"
+
+export const anyText: Parse<string> = Result.succeed
+
+export const integer =
+  ({ max, min }: { readonly min: number; readonly max: number }): Parse<number> =>
+  (text) => {
+    const number = Number(text)
+    return /^-?\d+$/.test(text) && number >= min && number <= max
+      ? Result.succeed(number)
+      : Result.fail(`not a whole number from ${min} to ${max}`)
+  }
+
+export const truth: Parse<boolean> = (text) =>
+  text === "true" || text === "false" ? Result.succeed(text === "true") : Result.fail("write true or false")
+
+export const oneOf =
+  <const Choice extends string>(choices: ReadonlyArray<Choice>): Parse<Choice> =>
+  (text) => {
+    const choice = choices.find((each) => each === text)
+    return choice === undefined
+      ? Result.fail(`not one of ${choices.join(", ")}${orNearest(text, choices)}`)
+      : Result.succeed(choice)
+  }
+
+export const name: Parse<string> = (text) =>
+  Schema.is(Name)(text)
+    ? Result.succeed(text)
+    : Result.fail("a name is lower case letters, digits and inner hyphens, at most 63")
+
+/** Without the slash at its end. */
+export const address: Parse<string> = (text) =>
+  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+    ? Result.succeed(text.replace(/\/$/, ""))
+    : Result.fail("not an address such as http://localhost:8081")
+
+/** Separated by commas. */
+export const addresses: Parse<ReadonlyArray<string>> = (text) =>
+  Result.all(text.split(",").map((each) => address(each.trim())))
+
+export const words: Parse<ReadonlyArray<string>> = (text) => {
+  const found = wordsOf(text)
+  return typeof found === "string" ? Result.fail(found) : Result.succeed(found)
+}
+
+/** Of a Postgres server; it may hold a password. */
+export const serverUrl: Parse<Redacted.Redacted> = (text) =>
+  URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol)
+    ? Result.succeed(Redacted.make(text))
+    : Result.fail("not a URL such as postgres://owner:password@host:5432/database")
+
+/** A server, without what lets anybody in. */
+export const showServer = (url: Redacted.Redacted): string => {
+  const shown = new URL(Redacted.value(url) as string)
+  if (shown.password !== "") shown.password = "redacted"
+  // A password may be a parameter, too.
+  for (const parameter of shown.searchParams.keys()) {
+    if (/pass|key/i.test(parameter)) shown.searchParams.set(parameter, "redacted")
+  }
+  return shown.href
+}

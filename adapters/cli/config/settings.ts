@@ -1,0 +1,137 @@
+/** Every setting of the processes that run a control plane. */
+import * as Flag from "effect/cli/Flag"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as parse from "./parse.ts"
+import type { Setting, Settings } from "./Setting.ts"
+
+export const portDefault = 8_081
+const addressDefault = `http://localhost:${portDefault}`
+const portMax = 65_535
+const weightMax = 1_000
+
+/** Gives it its type. */
+const setting = <A>(given: Setting<A>): Setting<A> => given
+
+const id = { flag: "id", parse: parse.name, default: "local" } as const
+
+const directory: Setting<string> = {
+  flag: "directory",
+  variable: "STORMGLASS_DIRECTORY",
+  what: "Where this process keeps what it must find again",
+  parse: parse.anyText,
+  default: "./data"
+}
+
+const command: Setting<ReadonlyArray<string>> = {
+  flag: "command",
+  variable: "STORMGLASS_COMMAND",
+  what: "What runs for each instance: words, in which {uid}, {image} and {size} are replaced",
+  parse: parse.words,
+  default: ["sleep", "1000000000"],
+  show: (words) => words.join(" ")
+}
+
+/** Which database. */
+export const databaseSettings = {
+  databaseUrl: setting<Redacted.Redacted | undefined>({
+    flag: undefined,
+    variable: "DATABASE_URL",
+    what: "The Postgres server; an embedded database, if unset",
+    parse: parse.serverUrl,
+    default: undefined,
+    isSecret: true,
+    show: (url) => parse.showServer(url as Redacted.Redacted)
+  }),
+  directory
+}
+
+export const serveSettings = {
+  id: setting<string>({ ...id, variable: "NODE_ID", what: "The name of the node" }),
+  host: setting<string | undefined>({
+    flag: "host",
+    variable: "STORMGLASS_HOST",
+    what: "The interface to listen on; all, if unset",
+    parse: parse.anyText,
+    default: undefined
+  }),
+  port: setting<number>({
+    flag: "port",
+    variable: "PORT",
+    what: "The port to listen on",
+    parse: parse.integer({ min: 0, max: portMax }),
+    default: portDefault
+  }),
+  address: setting<string | undefined>({
+    flag: "address",
+    variable: "STORMGLASS_ADDRESS",
+    what: "Where others reach the node; the port on this machine, if unset",
+    parse: parse.address,
+    default: undefined
+  }),
+  weight: setting<number>({
+    flag: "weight",
+    variable: "STORMGLASS_WEIGHT",
+    what: "Its share of the work, relative to the other nodes",
+    parse: parse.integer({ min: 1, max: weightMax }),
+    default: 1
+  }),
+  profile: setting<"default" | "conservative">({
+    flag: "profile",
+    variable: "STORMGLASS_PROFILE",
+    what: "Timing of leases: 6 s (default), or 15 s for databases that stall (conservative)",
+    parse: parse.oneOf(["default", "conservative"]),
+    default: "default"
+  }),
+  ...databaseSettings,
+  migrate: setting<boolean>({
+    flag: "migrate",
+    variable: "STORMGLASS_MIGRATE",
+    what: "Brings the schema of a server up to date first",
+    parse: parse.truth,
+    default: false,
+    isSwitch: true
+  }),
+  agent: setting<boolean>({
+    flag: "agent",
+    variable: "STORMGLASS_AGENT",
+    what: "Runs instances, too, as processes of this machine",
+    parse: parse.truth,
+    default: false,
+    isSwitch: true
+  }),
+  command
+}
+
+export const agentSettings = {
+  // Two that were given no name would be taken for one that has moved.
+  id: setting<string>({ ...id, variable: "AGENT_ID", what: "The name of the agent", isRequired: true }),
+  server: setting<ReadonlyArray<string>>({
+    flag: "server",
+    variable: "STORMGLASS_SERVER",
+    what: "Nodes of the control plane, separated by commas",
+    parse: parse.addresses,
+    default: [addressDefault],
+    show: (addresses) => addresses.join(",")
+  }),
+  directory,
+  command
+}
+
+/** As typed flags of a command: all optional texts, so that what is wrong with them is said together with the rest. */
+export const flagsOf = <const S extends Settings>(
+  settings: S
+): { readonly [K in keyof S]: Flag.Flag<Option.Option<string | boolean>> } =>
+  Object.fromEntries(
+    Object.entries(settings)
+      .filter(([, { flag }]) => flag !== undefined)
+      .map(([key, { flag, isSwitch, variable, what }]) => {
+        const described = `${what} (${variable})`
+        return [
+          key,
+          isSwitch === true
+            ? Flag.Boolean(flag!).pipe(Flag.withDescription(described), Flag.optional)
+            : Flag.String(flag!).pipe(Flag.withDescription(described), Flag.optional)
+        ]
+      })
+  ) as never
