@@ -18,6 +18,8 @@ import * as Routes from "./api/Routes.ts"
 import { tellPanics } from "./api/tellPanics.ts"
 import * as WatchRoutes from "./api/WatchRoutes.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
+import * as StaticOwner from "./bucket/StaticOwner.ts"
+import { problem as placeProblem, type StaticPlace } from "./bucket/StaticPlace.ts"
 import * as BucketWork from "./BucketWork.ts"
 import { Label } from "./facts/Label.ts"
 import { fleets, fleetStatuses } from "./fleet/Fleet.ts"
@@ -51,6 +53,8 @@ export interface ControlPlaneConfig {
   /** Its share of the buckets, relative to the other nodes; positive. */
   readonly weight: number
   readonly profile: LeaseProfile
+  /** Owns the groups of this index, and no others, whoever else is there: for development. Default: its share among the members. */
+  readonly staticPlace?: StaticPlace
   /** The longest pause after repeated failures of one resource. Default 1000 s. */
   readonly backoffMillisMax?: number
   /** For how long an idempotency key is remembered, in ms; the same on every node. Default 24 h. */
@@ -110,11 +114,16 @@ function work(
       LeaseKeeper.layer({ holder: holderOf(self), profile: config.profile, hints: config.leaseHints })
     )
   )
+  const { staticPlace } = config
+  const misplaced = staticPlace === undefined ? undefined : placeProblem(staticPlace)
+  assert(misplaced === undefined, `static place: ${misplaced}`)
   const loops = Effect.gen(function* () {
     const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
     const buckets = yield* BucketWork.make({ backoffMillisMax: config.backoffMillisMax ?? reconcileBackoffMillisMax })
     yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, Leader.work)))
-    yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
+    const owning =
+      staticPlace === undefined ? BucketOwner.run(buckets.serve) : StaticOwner.run(staticPlace, buckets.serve)
+    yield* Effect.forkScoped(essential("buckets/own", owning))
   })
   return Layer.effectDiscard(loops).pipe(Layer.provide(keeper))
 }

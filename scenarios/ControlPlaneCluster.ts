@@ -40,6 +40,8 @@ export interface ClusterOptions {
   readonly watch?: { readonly bufferMax: number; readonly windowBytes: number }
   /** The agents run the instances, each on a host of its own, as in production. Default: one provider that all nodes call. */
   readonly runsOnAgents?: boolean
+  /** Each node owns the groups of its index, that of its number, as in development; whoever joins is at the index of n1. */
+  readonly isStatic?: boolean
   /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
   readonly hearsReleases?: boolean
 }
@@ -102,7 +104,10 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
       profile,
       backoffMillisMax,
       keyRetentionMillis,
-      ...(watch === undefined ? {} : { watch })
+      ...(watch === undefined ? {} : { watch }),
+      ...(options.isStatic === true
+        ? { staticPlace: { index: Math.max(0, nodes.indexOf(id)), count: options.nodes } }
+        : {})
     }
     const node =
       options.hearsReleases === true

@@ -11,8 +11,8 @@ import { profileConservative, profileDefault } from "../../core/lease/Lease.ts"
 import { Spec } from "../../core/ports/Provider.ts"
 import { configText } from "./config/configCommand.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
-import type { Settings } from "./config/Setting.ts"
-import { agentSettings, flagsOf, serveSettings } from "./config/settings.ts"
+import type { Relations, Settings } from "./config/Setting.ts"
+import { agentSettings, flagsOf, serveRelations, serveSettings, staticPlaceOf } from "./config/settings.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { attempt } from "./runCommand.ts"
 import { type Kind, kinds, type Remote } from "./remote/remoteCommands.ts"
@@ -23,7 +23,7 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...configFlag }, (given) =>
   attempt(async () => {
-    const { origins, values } = readConfig(serveSettings, given)
+    const { origins, values } = readConfig(serveSettings, given, serveRelations)
     const { address, command, directory, host, id, migrate, port, profile, weight } = values
     const { serveCommand } = await import("./serve/serveCommand.ts")
     await serveCommand({
@@ -34,6 +34,7 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
       port,
       address,
       weight,
+      staticPlace: staticPlaceOf(values),
       profile: profile === "default" ? profileDefault : profileConservative,
       isMigrating: migrate,
       agent: values.agent ? { id, directory: `${directory}/agent`, command, say } : undefined,
@@ -216,10 +217,15 @@ function endAtSignals(): void {
   }
 }
 
-const configOf = (name: string, process: "serve" | "agent", settings: Settings) => {
+const configOf = <const S extends Settings>(
+  name: string,
+  process: "serve" | "agent",
+  settings: S,
+  relations?: Relations<S>
+) => {
   const flags: Readonly<Record<string, Flag.Flag<Option.Option<string | boolean>>>> = flagsOf(settings)
   return Command.make(name, { given: { ...flags, ...configFlag }, json }, ({ given, json }) =>
-    attempt(async () => print(configText(settings, readConfig(settings, given), json)))
+    attempt(async () => print(configText(settings, readConfig(settings, given, relations), json)))
   ).pipe(
     Command.withDescription(
       `Every setting of \`stormglass ${process}\`: its value, and whether a flag, the environment or a file gave it`
@@ -227,8 +233,11 @@ const configOf = (name: string, process: "serve" | "agent", settings: Settings) 
   )
 }
 
-export const config = configOf("config", "serve", serveSettings).pipe(
-  Command.withSubcommands([configOf("serve", "serve", serveSettings), configOf("agent", "agent", agentSettings)]),
+export const config = configOf("config", "serve", serveSettings, serveRelations).pipe(
+  Command.withSubcommands([
+    configOf("serve", "serve", serveSettings, serveRelations),
+    configOf("agent", "agent", agentSettings)
+  ]),
   Command.withExamples([
     { command: "stormglass config serve --config node.json", description: "what `serve --config node.json` would do" },
     { command: "stormglass config agent --json", description: "for programs" }

@@ -33,6 +33,9 @@ export type Member = RowOf<typeof members>
 /** The name that a process holds leases under. */
 export const holderOf = (member: Pick<Member, "id" | "incarnation">): string => `${member.id}/${member.incarnation}`
 
+/** The name in it. */
+export const nameOf = (holder: string): string => holder.slice(0, holder.lastIndexOf("/"))
+
 /**
  * Those who have stayed past the join debounce, by the database's clock. That clock may be set back: whoever was seen to be settled
  * before stays so, by `before` (as `holderOf` names them), and so does who joined at a moment that has yet to come.

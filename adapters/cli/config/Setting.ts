@@ -60,11 +60,15 @@ export interface Resolved<S extends Settings> {
   readonly origins: Readonly<Record<keyof S & string, Origin>>
 }
 
+/** What is wrong with values that are right one by one. */
+export type Relations<S extends Settings> = (values: Values<S>) => ReadonlyArray<string>
+
 /** The values, or all that is wrong with them, a line each. One file may be for several processes: `elsewhere` are the settings of others. */
 export const resolve = <const S extends Settings>(
   settings: S,
   { environment, file, flags }: Given,
-  elsewhere: ReadonlyArray<string> = []
+  elsewhere: ReadonlyArray<string> = [],
+  relations: Relations<S> = () => []
 ): Result.Result<Resolved<S>, ReadonlyArray<string>> => {
   const problems: Array<string> = []
   const values: Record<string, unknown> = {}
@@ -82,6 +86,7 @@ export const resolve = <const S extends Settings>(
     if (Result.isSuccess(parsed)) values[name] = parsed.success
     else problems.push(problemLine(name, setting, found, parsed.failure))
   }
+  if (problems.length === 0) problems.push(...relations(values as Values<S>))
   return problems.length > 0
     ? Result.fail(problems)
     : Result.succeed({ values: values as Values<S>, origins: origins as Resolved<S>["origins"] })

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { reasonOf } from "../../../reports/saveFailure.ts"
 import { UsageError, UsageErrors } from "../Usage.ts"
-import { type ConfigFile, type Flags, type Resolved, resolve, type Settings } from "./Setting.ts"
+import { type ConfigFile, type Flags, type Relations, type Resolved, resolve, type Settings } from "./Setting.ts"
 import { agentSettings, serveSettings } from "./settings.ts"
 
 const variable = "STORMGLASS_CONFIG"
@@ -20,10 +20,11 @@ export const configFlag = {
 /** Throws `UsageError` with everything that is wrong. */
 export const readConfig = <const S extends Settings>(
   settings: S,
-  { config, ...flags }: Flags & { readonly config: Option.Option<string> }
+  { config, ...flags }: Flags & { readonly config: Option.Option<string> },
+  relations?: Relations<S>
 ): Resolved<S> => {
   const all = Object.keys({ ...serveSettings, ...agentSettings })
-  const resolved = resolve(settings, { flags, environment: process.env, file: readFile(config) }, all)
+  const resolved = resolve(settings, { flags, environment: process.env, file: readFile(config) }, all, relations)
   if (Result.isFailure(resolved)) throw new UsageErrors(resolved.failure)
   return resolved.success
 }

@@ -6,7 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { configText } from "./configCommand.ts"
 import { type Given, resolve } from "./Setting.ts"
-import { agentSettings, serveSettings } from "./settings.ts"
+import { agentSettings, serveRelations, serveSettings, staticPlaceOf } from "./settings.ts"
 
 const given = (changes: Partial<Given> = {}): Given => ({ flags: {}, environment: {}, file: undefined, ...changes })
 const typed = (flags: Readonly<Record<string, string | boolean>>): Given["flags"] =>
@@ -85,6 +85,19 @@ describe("settings", () => {
   it("an agent must have a name, as two of one name would be taken for one that has moved", () => {
     assert.deepStrictEqual(Result.getOrThrow(Result.flip(resolve(agentSettings, given()))), [
       "--id: missing: The name of the agent; give --id, AGENT_ID, or id in the file of --config"
+    ])
+  })
+
+  it("what is right alone may be wrong together", () => {
+    const at = (index?: string, count?: string) =>
+      resolve(serveSettings, given({ environment: { NODE_INDEX: index, TOTAL_NODES: count } }), [], serveRelations)
+    assert.deepStrictEqual(staticPlaceOf(Result.getOrThrow(at("1", "2")).values), { index: 1, count: 2 })
+    assert.isUndefined(staticPlaceOf(Result.getOrThrow(at()).values))
+    assert.deepStrictEqual(Result.getOrThrow(Result.flip(at("2", "2"))), [
+      "--static-index (NODE_INDEX): index 2 of 2: they go from 0 to 1"
+    ])
+    assert.deepStrictEqual(Result.getOrThrow(Result.flip(at("2"))), [
+      "--static-index and --static-count (NODE_INDEX, TOTAL_NODES): give both, or neither"
     ])
   })
 

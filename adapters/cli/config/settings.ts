@@ -2,8 +2,10 @@
 import * as Flag from "effect/cli/Flag"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as StaticPlace from "../../../core/bucket/StaticPlace.ts"
+import { bucketGroupCount } from "../../../core/Limits.ts"
 import * as parse from "./parse.ts"
-import type { Setting, Settings } from "./Setting.ts"
+import type { Setting, Settings, Values } from "./Setting.ts"
 
 export const portDefault = 8_081
 const addressDefault = `http://localhost:${portDefault}`
@@ -84,6 +86,20 @@ export const serveSettings = {
     default: "default"
   }),
   ...databaseSettings,
+  staticIndex: setting<number | undefined>({
+    flag: "static-index",
+    variable: "NODE_INDEX",
+    what: "For development: owns the buckets of this index, from 0, whoever else is there",
+    parse: parse.integer({ min: 0, max: bucketGroupCount - 1 }),
+    default: undefined
+  }),
+  staticCount: setting<number | undefined>({
+    flag: "static-count",
+    variable: "TOTAL_NODES",
+    what: "How many nodes there are, each with an index of its own; together with the index",
+    parse: parse.integer({ min: 1, max: bucketGroupCount }),
+    default: undefined
+  }),
   migrate: setting<boolean>({
     flag: "migrate",
     variable: "STORMGLASS_MIGRATE",
@@ -102,6 +118,22 @@ export const serveSettings = {
   }),
   command
 }
+
+export const serveRelations = (values: Values<typeof serveSettings>): ReadonlyArray<string> => {
+  const { staticCount, staticIndex } = values
+  if ((staticCount === undefined) !== (staticIndex === undefined)) {
+    return ["--static-index and --static-count (NODE_INDEX, TOTAL_NODES): give both, or neither"]
+  }
+  const place = staticPlaceOf(values)
+  const wrong = place === undefined ? undefined : StaticPlace.problem(place)
+  return wrong === undefined ? [] : [`--static-index (NODE_INDEX): ${wrong}`]
+}
+
+export const staticPlaceOf = ({
+  staticCount,
+  staticIndex
+}: Values<typeof serveSettings>): StaticPlace.StaticPlace | undefined =>
+  staticCount === undefined || staticIndex === undefined ? undefined : { index: staticIndex, count: staticCount }
 
 export const agentSettings = {
   // Two that were given no name would be taken for one that has moved.

@@ -12,6 +12,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { Api } from "../../../core/api/Api.ts"
+import type { StaticPlace } from "../../../core/bucket/StaticPlace.ts"
 import * as ControlPlane from "../../../core/ControlPlane.ts"
 import type { LeaseProfile } from "../../../core/lease/Lease.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
@@ -42,6 +43,8 @@ export interface ServeSettings {
   readonly address: string | undefined
   readonly weight: number
   readonly profile: LeaseProfile
+  /** For development. Undefined: a share among the members. */
+  readonly staticPlace: StaticPlace | undefined
   /** Brings the schema of a server up to date first; that of the embedded database always is. */
   readonly isMigrating: boolean
   /** Runs instances, too; undefined: those of agents elsewhere. */
@@ -91,6 +94,7 @@ export const serveCommand = async (settings: ServeSettings): Promise<void> => {
         address,
         weight,
         profile,
+        ...(settings.staticPlace === undefined ? {} : { staticPlace: settings.staticPlace }),
         leaseHints: hints,
         isStopping: () => stopping.isStopping,
         routes
