@@ -15,7 +15,7 @@ import type * as Path from "effect/Path"
 import { assert } from "./assert.ts"
 import * as HealthRoutes from "./api/HealthRoutes.ts"
 import * as Routes from "./api/Routes.ts"
-import { tellPanics } from "./api/tellPanics.ts"
+import * as ServedRoutes from "./api/ServedRoutes.ts"
 import * as WatchRoutes from "./api/WatchRoutes.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as StaticOwner from "./bucket/StaticOwner.ts"
@@ -82,11 +82,10 @@ export const layer = (
 const api = ({ isStopping = () => false, routes = Layer.empty, watch }: ControlPlaneConfig) =>
   streamsEndFirst.pipe(
     Layer.provide(
-      HttpRouter.serve(Layer.mergeAll(Routes.layer, HealthRoutes.layer({ isStopping }), WatchRoutes.layer, routes), {
-        disableLogger: true,
-        disableListenLog: true,
-        middleware: tellPanics
-      })
+      HttpRouter.serve(
+        ServedRoutes.layer(Layer.mergeAll(Routes.layer, HealthRoutes.layer({ isStopping }), WatchRoutes.layer, routes)),
+        { disableLogger: true, disableListenLog: true }
+      )
     ),
     Layer.provide([Watch.layer(watch), Layer.succeed(Label, "api")])
   )

@@ -14,7 +14,7 @@ const read = (what: ClientRead["what"], of: string, document: unknown, client = 
   const fact: ClientRead = { _tag: "ClientRead", nth: 1, what, of, answer: JSON.stringify(document) }
   return [2, client, fact]
 }
-const notFound = { _tag: "NotFound", message: "there is no such thing" }
+const notFound = { _tag: "NotFound", detail: "there is no such thing" }
 
 describe("read-your-writes", () => {
   const one = fleetView(fleetRow(), undefined)

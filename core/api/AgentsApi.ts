@@ -12,9 +12,10 @@ import { Storage, type StorageError, type Transaction } from "../ports/Storage.t
 import { Api } from "./Api.ts"
 import * as Placement from "../placement/Placement.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
-import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
+import { Conflict, NotFound } from "./ApiErrors.ts"
 import type { AgentForgetAsked } from "./ApiFacts.ts"
-import { answer, idempotently, refused } from "./idempotently.ts"
+import { answer, idempotently } from "./idempotently.ts"
+import { refused, unavailable } from "./problems.ts"
 import { AgentView } from "./Views.ts"
 
 const returns = Mark.sometimes("instance given up for its silence is heard again")
@@ -24,7 +25,7 @@ const moves = Mark.sometimes("heartbeat for an instance that another agent speak
 /** Lets go of everything that ran on the host of an agent, which is gone for good. */
 const forget = (transaction: Transaction, id: string): Effect.Effect<Answer, StorageError> =>
   Effect.map(Placement.forget(transaction, id), (agent) =>
-    agent === undefined ? refused(new NotFound({ message: `there is no agent ${id}` })) : answer(200, AgentView, agent)
+    agent === undefined ? refused(new NotFound({ detail: `there is no agent ${id}` })) : answer(200, AgentView, agent)
   )
 
 export const layer = HttpApiBuilder.group(
@@ -39,10 +40,10 @@ export const layer = HttpApiBuilder.group(
         Heartbeat.register(once, { id: params.agent, ...payload }).pipe(
           Effect.flatMap((agent) =>
             agent === undefined
-              ? Effect.fail(new Conflict({ message: `agent ${params.agent} is on another host than ${payload.host}` }))
+              ? Effect.fail(new Conflict({ detail: `agent ${params.agent} is on another host than ${payload.host}` }))
               : Effect.succeed({ incarnation: agent.incarnation })
           ),
-          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+          Effect.catchTag("StorageError", unavailable)
         ),
       beat: ({ params, payload }) =>
         Effect.gen(function* () {
@@ -64,7 +65,7 @@ export const layer = HttpApiBuilder.group(
           yield* Metrics.increment(Metrics.heartbeats.elsewhere, missing.length - unknown.length)
           yield* Metrics.increment(Metrics.heartbeats.unknown, unknown.length)
           return { unknown }
-        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))),
+        }).pipe(Effect.catchTag("StorageError", unavailable)),
       forget: ({ headers, params }) =>
         Effect.andThen(
           Facts.emit({ _tag: "AgentForgetAsked", agent: params.agent } satisfies AgentForgetAsked),
@@ -89,7 +90,7 @@ export const layer = HttpApiBuilder.group(
           )
           if (placements === undefined) {
             return yield* new Conflict({
-              message: `another process has registered as agent ${agent} since incarnation ${payload.incarnation}`
+              detail: `another process has registered as agent ${agent} since incarnation ${payload.incarnation}`
             })
           }
           return {
@@ -101,7 +102,7 @@ export const layer = HttpApiBuilder.group(
               observed
             }))
           }
-        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message })))
+        }).pipe(Effect.catchTag("StorageError", unavailable))
     })
   })
 )

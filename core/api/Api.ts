@@ -8,6 +8,7 @@ import { hostCharsMax, principalCharsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Readable } from "./Readable.ts"
+import { WellFormed } from "./WellFormed.ts"
 import { BadRequest, Conflict, InProgress, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
 import {
   AgentView,
@@ -135,4 +136,11 @@ export class Api extends HttpApi.make("stormglass")
   .add(InstancesGroup)
   .add(AgentsGroup)
   .add(InspectionGroup)
+  // All that is wrong with a request is said at once, and what nobody asked for is not passed over.
+  .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
+  .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
+  .annotate(HttpApi.ParamsParseOptions, { errors: "all" })
+  .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
+  // The first is the innermost, and the last hears of every refusal.
+  .middleware(WellFormed)
   .middleware(Readable) {}

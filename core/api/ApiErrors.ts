@@ -1,61 +1,108 @@
-/** The refusals of the API, each with its status. Those that a request with an idempotency key earns are stored with it. */
+/**
+ * The refusals of the API, each with its status, as problem documents (RFC 9457). Those that a request with an idempotency key earns are
+ * stored with it.
+ *
+ * `type`, `title` and `status` are the same for every refusal of a kind; `detail` says what is wrong here; `_tag` is the short name of the
+ * kind. A new kind is a class here and an entry in `kinds`; `core/api/problems.ts` puts it on the wire.
+ */
+import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
-export class BadRequest extends Schema.TaggedError<BadRequest>()(
+const typeOf = <const T extends string>(name: T) => `urn:stormglass:problem:${name}` as const
+
+const fields = <const T extends string>(tag: T) => ({ _tag: Schema.tag(tag), detail: Schema.String })
+
+/** With a Retry-After header of as many seconds. */
+const retried = { retryAfterSeconds: Schema.optionalKey(Schema.Int) }
+
+/** Where a request is not what the endpoint takes, "payload.spec.size", and what is wrong there. */
+const FieldProblem = Schema.Struct({ path: Schema.String, message: Schema.String })
+
+/** `errors` has all that is wrong, where it can be said field by field. */
+export class BadRequest extends HttpApiError.Problem<BadRequest>()(
   "BadRequest",
-  { message: Schema.String },
-  { httpApiStatus: 400 }
+  { type: typeOf("bad-request"), status: 400, title: "The request is not what is taken here" },
+  { ...fields("BadRequest"), errors: Schema.optionalKey(Schema.Array(FieldProblem)) }
 ) {}
 
-export class NotFound extends Schema.TaggedError<NotFound>()(
+export class NotFound extends HttpApiError.Problem<NotFound>()(
   "NotFound",
-  { message: Schema.String },
-  { httpApiStatus: 404 }
+  { type: typeOf("not-found"), status: 404, title: "There is no such thing" },
+  fields("NotFound")
+) {}
+
+export class MethodNotAllowed extends HttpApiError.Problem<MethodNotAllowed>()(
+  "MethodNotAllowed",
+  { type: typeOf("method-not-allowed"), status: 405, title: "That cannot be done here" },
+  { ...fields("MethodNotAllowed"), allowed: Schema.Array(Schema.String) }
 ) {}
 
 /** What is there is not what is asked for. */
-export class Conflict extends Schema.TaggedError<Conflict>()(
+export class Conflict extends HttpApiError.Problem<Conflict>()(
   "Conflict",
-  { message: Schema.String },
-  { httpApiStatus: 409 }
+  { type: typeOf("conflict"), status: 409, title: "What is there is not what is asked for" },
+  fields("Conflict")
 ) {}
 
-/** With Retry-After, never stored: the first request with this idempotency key still runs. Send it again, with the same key. */
-export class InProgress extends Schema.TaggedError<InProgress>()(
+/** Never stored: the first request with this idempotency key still runs. Send it again, with the same key. */
+export class InProgress extends HttpApiError.Problem<InProgress>()(
   "InProgress",
-  { message: Schema.String },
-  { httpApiStatus: 409 }
-) {}
-
-/** The idempotency key was used for another request. */
-export class KeyReused extends Schema.TaggedError<KeyReused>()(
-  "KeyReused",
-  { message: Schema.String },
-  { httpApiStatus: 422 }
-) {}
-
-/** It is not known whether the request had its effect, or it had none: send it again with the same key. */
-export class Unavailable extends Schema.TaggedError<Unavailable>()(
-  "Unavailable",
-  { message: Schema.String },
-  { httpApiStatus: 503 }
+  { type: typeOf("in-progress"), status: 409, title: "The first request with this idempotency key still runs" },
+  { ...fields("InProgress"), ...retried }
 ) {}
 
 /** What happened since the token of a watch is not kept any more, or the token is of another history: list again. */
-export class Compacted extends Schema.TaggedError<Compacted>()(
+export class Compacted extends HttpApiError.Problem<Compacted>()(
   "Compacted",
-  { message: Schema.String },
-  { httpApiStatus: 410 }
+  { type: typeOf("compacted"), status: 410, title: "What happened since then is not kept any more" },
+  fields("Compacted")
 ) {}
 
-export const statusOf = {
-  BadRequest: 400,
-  NotFound: 404,
-  Conflict: 409,
-  InProgress: 409,
-  Compacted: 410,
-  KeyReused: 422,
-  Unavailable: 503
-} as const
+export class PayloadTooLarge extends HttpApiError.Problem<PayloadTooLarge>()(
+  "PayloadTooLarge",
+  { type: typeOf("payload-too-large"), status: 413, title: "The body is too large" },
+  { ...fields("PayloadTooLarge"), bytesMax: Schema.Int }
+) {}
 
-export type ApiError = BadRequest | NotFound | Conflict | InProgress | Compacted | KeyReused | Unavailable
+export class UnsupportedMediaType extends HttpApiError.Problem<UnsupportedMediaType>()(
+  "UnsupportedMediaType",
+  { type: typeOf("unsupported-media-type"), status: 415, title: "A body of this type is not read here" },
+  fields("UnsupportedMediaType")
+) {}
+
+/** The idempotency key was used for another request. */
+export class KeyReused extends HttpApiError.Problem<KeyReused>()(
+  "KeyReused",
+  { type: typeOf("key-reused"), status: 422, title: "The idempotency key was used for another request" },
+  fields("KeyReused")
+) {}
+
+/** A defect of the node. What it was stands in its log and in its facts. */
+export class Panicked extends HttpApiError.Problem<Panicked>()(
+  "Panicked",
+  { type: typeOf("panicked"), status: 500, title: "This node failed" },
+  fields("Panicked")
+) {}
+
+/** It is not known whether the request had its effect, or it had none: send it again with the same key. */
+export class Unavailable extends HttpApiError.Problem<Unavailable>()(
+  "Unavailable",
+  { type: typeOf("unavailable"), status: 503, title: "Not just now" },
+  { ...fields("Unavailable"), ...retried }
+) {}
+
+export const kinds = [
+  BadRequest,
+  NotFound,
+  MethodNotAllowed,
+  Conflict,
+  InProgress,
+  Compacted,
+  PayloadTooLarge,
+  UnsupportedMediaType,
+  KeyReused,
+  Panicked,
+  Unavailable
+] as const
+export const ApiError = Schema.Union(kinds)
+export type ApiError = typeof ApiError.Type

@@ -11,8 +11,9 @@ import { holderOf } from "../member/Member.ts"
 import { eq, isIn } from "../ports/Condition.ts"
 import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
-import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
-import { answer, idempotently, refused } from "./idempotently.ts"
+import { Conflict, NotFound } from "./ApiErrors.ts"
+import { answer, idempotently } from "./idempotently.ts"
+import { refused, unavailable } from "./problems.ts"
 import { FleetView, fleetView } from "./Views.ts"
 
 /** Creates the fleet or sets what is desired; the same again changes nothing, not even the generation. */
@@ -27,7 +28,7 @@ export const put = (
     const fleet = yield* transaction.get(Fleet.fleets, { id }, { lock: "for update" })
     assert(fleet !== undefined, `fleet ${id} was there and is not; fleets are never deleted`)
     if (canonicalJson(fleet.spec) !== canonicalJson(wanted.spec)) {
-      return refused(new Conflict({ message: `fleet ${id} has another spec, and specs never change` }))
+      return refused(new Conflict({ detail: `fleet ${id} has another spec, and specs never change` }))
     }
     if (fleet.desired === wanted.desired) return answer(200, FleetView, fleetView(fleet, undefined))
     const [changed] = yield* Fleet.setDesired(transaction, id, wanted.desired)
@@ -59,10 +60,10 @@ export const layer = HttpApiBuilder.group(
         Effect.gen(function* () {
           const id = Fleet.fleetIdOf(params.project, params.name)
           const fleet = yield* storage.once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })
-          if (fleet === undefined) return yield* new NotFound({ message: `there is no fleet ${id}` })
+          if (fleet === undefined) return yield* new NotFound({ detail: `there is no fleet ${id}` })
           const status = yield* storage.once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" })
           return fleetView(fleet, status)
-        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))),
+        }).pipe(Effect.catchTag("StorageError", unavailable)),
       list: ({ params }) =>
         Effect.gen(function* () {
           const fleets = yield* storage.once(
@@ -81,7 +82,7 @@ export const layer = HttpApiBuilder.group(
           )
           const statusOf = new Map(statuses.map((status) => [status.id, status]))
           return fleets.map((fleet) => fleetView(fleet, statusOf.get(fleet.id)))
-        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message })))
+        }).pipe(Effect.catchTag("StorageError", unavailable))
     })
   })
 )

@@ -6,7 +6,7 @@ import { listRowsMax } from "../Limits.ts"
 import { members } from "../member/Member.ts"
 import { leases, Storage } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
-import { Unavailable } from "./ApiErrors.ts"
+import { unavailable } from "./problems.ts"
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -16,15 +16,15 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       members: () =>
         once((tx) => tx.select(members, { orderBy: ["id"], limit: listRowsMax }), { label: "inspection/members" }).pipe(
-          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+          Effect.catchTag("StorageError", unavailable)
         ),
       leases: () =>
         once((tx) => tx.select(leases, { orderBy: ["key"], limit: listRowsMax }), { label: "inspection/leases" }).pipe(
-          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+          Effect.catchTag("StorageError", unavailable)
         ),
       agents: () =>
         once((tx) => tx.select(agents, { orderBy: ["id"], limit: listRowsMax }), { label: "inspection/agents" }).pipe(
-          Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+          Effect.catchTag("StorageError", unavailable)
         )
     })
   })

@@ -16,8 +16,9 @@ import type { Spec } from "../ports/Provider.ts"
 import { SerializationFailure, Storage, StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import type { DeletionAsked } from "./ApiFacts.ts"
-import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
-import { answer, idempotently, refused } from "./idempotently.ts"
+import { Conflict, NotFound } from "./ApiErrors.ts"
+import { answer, idempotently } from "./idempotently.ts"
+import { refused, unavailable } from "./problems.ts"
 import { InstanceView, instanceView } from "./Views.ts"
 
 const guarded = Mark.sometimes("create of an instance that is there already, under another key")
@@ -44,7 +45,7 @@ export const create = (
     yield* Mark.hit(guarded)
     if (canonicalJson(present.spec) !== canonicalJson(wanted.spec)) {
       return refused(
-        new Conflict({ message: `instance ${wanted.name} has another spec, at revision ${present.revision}` })
+        new Conflict({ detail: `instance ${wanted.name} has another spec, at revision ${present.revision}` })
       )
     }
     return answer(present.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(present))
@@ -54,12 +55,12 @@ export const create = (
 export const requestDeletion = (transaction: Transaction, uid: string): Effect.Effect<Answer, StorageError> =>
   Effect.gen(function* () {
     const instance = yield* transaction.get(Instance.instances, { uid })
-    if (instance === undefined) return refused(new NotFound({ message: `there is no instance ${uid}` }))
+    if (instance === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))
     if (instance.fleet !== null) yield* Fleet.markDue(transaction, [instance.fleet], reconcileProgressMillis)
     const [asked] = yield* Instance.requestDeletion(transaction, [instance.uid])
     // Somebody else may have asked since the first look: the answer shows the end that was asked for.
     const present = asked ?? (yield* transaction.get(Instance.instances, { uid }))
-    if (present === undefined) return refused(new NotFound({ message: `there is no instance ${uid}` }))
+    if (present === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))
     return answer(202, InstanceView, instanceView(present))
   })
 
@@ -104,9 +105,9 @@ export const layer = HttpApiBuilder.group(
           const { uid } = params
           const instance = yield* storage.once((tx) => tx.get(Instance.instances, { uid }), { label: "instances/get" })
           return instance === undefined
-            ? yield* new NotFound({ message: `there is no instance ${uid}` })
+            ? yield* new NotFound({ detail: `there is no instance ${uid}` })
             : instanceView(instance)
-        }).pipe(Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))),
+        }).pipe(Effect.catchTag("StorageError", unavailable)),
       list: ({ params }) =>
         storage
           .once(
@@ -120,7 +121,7 @@ export const layer = HttpApiBuilder.group(
           )
           .pipe(
             Effect.map((found) => found.map(instanceView)),
-            Effect.catchTag("StorageError", ({ message }) => new Unavailable({ message }))
+            Effect.catchTag("StorageError", unavailable)
           )
     })
   })

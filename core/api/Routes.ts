@@ -7,8 +7,9 @@ import * as FleetsApi from "./FleetsApi.ts"
 import * as InspectionApi from "./InspectionApi.ts"
 import * as InstancesApi from "./InstancesApi.ts"
 import * as Readable from "./Readable.ts"
+import * as WellFormed from "./WellFormed.ts"
 
 export const layer = HttpApiBuilder.layer(Api).pipe(
   Layer.provide([FleetsApi.layer, InstancesApi.layer, AgentsApi.layer, InspectionApi.layer]),
-  Layer.provide(Readable.layer)
+  Layer.provide([WellFormed.layer, Readable.layer])
 )

@@ -14,8 +14,8 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Watch } from "../watch/Watch.ts"
 import { clusterKinds, type Filter, projectKinds, type WatchKind } from "../watch/WatchFrame.ts"
-import { type ApiError, BadRequest, Compacted, Unavailable } from "./ApiErrors.ts"
-import { refused } from "./idempotently.ts"
+import { BadRequest, Compacted, Unavailable } from "./ApiErrors.ts"
+import { refusal } from "./problems.ts"
 import { Name } from "./Views.ts"
 
 export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch> = Layer.effectDiscard(
@@ -36,8 +36,8 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch> = L
         Effect.catchTag("FeedError", ({ reason }) =>
           Effect.fail(
             reason._tag === "Compacted" || reason._tag === "ForeignCursor"
-              ? new Compacted({ message: reason.message })
-              : new Unavailable({ message: reason.message })
+              ? new Compacted({ detail: reason.message })
+              : new Unavailable({ detail: reason.message, retryAfterSeconds: 1 })
           )
         ),
         Effect.catch((error) => Effect.succeed(refusal(error)))
@@ -46,11 +46,6 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch> = L
     yield* router.add("GET", "/v1/watch", answering(false))
   })
 )
-
-const refusal = (error: ApiError) => {
-  const { body, status } = refused(error)
-  return HttpServerResponse.text(body, { status, contentType: "application/json" })
-}
 
 interface Asked {
   readonly filter: Filter
@@ -63,18 +58,18 @@ function askedOf(
   project: string | undefined
 ): Asked | BadRequest {
   if (project !== undefined && !Schema.is(Name)(project)) {
-    return new BadRequest({ message: "path.project: lower case letters, digits and inner hyphens, at most 63" })
+    return new BadRequest({ detail: "path.project: lower case letters, digits and inner hyphens, at most 63" })
   }
   const query = new URLSearchParams(url.split("?")[1] ?? "")
   for (const key of query.keys()) {
-    if (key !== "kinds" && key !== "after") return new BadRequest({ message: `query: only kinds and after are known` })
-    if (query.getAll(key).length > 1) return new BadRequest({ message: `query.${key}: given more than once` })
+    if (key !== "kinds" && key !== "after") return new BadRequest({ detail: `query: only kinds and after are known` })
+    if (query.getAll(key).length > 1) return new BadRequest({ detail: `query.${key}: given more than once` })
   }
   const known: ReadonlyArray<WatchKind> = project === undefined ? clusterKinds : projectKinds
   const named = query.get("kinds")?.split(",") ?? known
   const kinds = known.filter((kind) => named.includes(kind))
   if (kinds.length < new Set(named).size) {
-    return new BadRequest({ message: `query.kinds: any of ${known.join(", ")}, separated by commas` })
+    return new BadRequest({ detail: `query.kinds: any of ${known.join(", ")}, separated by commas` })
   }
   return { filter: { project, kinds }, after: query.get("after") ?? headers["last-event-id"] }
 }

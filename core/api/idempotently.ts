@@ -3,14 +3,14 @@
  * was stored on the wire as it is.
  */
 import * as Effect from "effect/Effect"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import { execute, type Reply } from "../idempotency/execute.ts"
 import { type Answer, fingerprintOf, problem } from "../idempotency/IdempotencyKey.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { replayHeader } from "./Api.ts"
-import { BadRequest, InProgress, KeyReused, statusOf, Unavailable } from "./ApiErrors.ts"
-import type { ApiError } from "./ApiErrors.ts"
+import { BadRequest, InProgress, KeyReused, Unavailable } from "./ApiErrors.ts"
+import { refusal, sent } from "./problems.ts"
 
 export interface Headers {
   readonly "x-idempotency-key"?: string | undefined
@@ -36,9 +36,9 @@ export const idempotently = Effect.fnUntraced(function* (
   effect: (transaction: Transaction) => Effect.Effect<Answer, StorageError>
 ) {
   const key = keyOf(mutation.headers)
-  const refusal = key instanceof BadRequest ? key.message : problem(key)
-  if (refusal !== undefined || typeof key !== "string") {
-    return respond(refused(new BadRequest({ message: refusal ?? "the idempotency key is not text" })))
+  const wrong = key instanceof BadRequest ? key.detail : problem(key)
+  if (wrong !== undefined || typeof key !== "string") {
+    return refusal(new BadRequest({ detail: wrong ?? "the idempotency key is not text" }))
   }
   const scope = `${mutation.project}/${mutation.headers["x-principal"] ?? "anonymous"}/${mutation.route}`
   const { method, path, body } = mutation
@@ -61,16 +61,11 @@ export const answer = <A>(status: number, schema: Schema.Codec<A, unknown>, docu
   body: JSON.stringify(Schema.encodeSync(schema)(document))
 })
 
-export const refused = (error: ApiError): Answer => ({
-  status: statusOf[error._tag],
-  body: JSON.stringify({ _tag: error._tag, message: error.message })
-})
-
 /** Two spellings of one key; two keys are a mistake of the caller. */
 function keyOf(headers: Headers): string | undefined | BadRequest {
   const [extended, plain] = [headers["x-idempotency-key"], headers["idempotency-key"]]
   if (extended !== undefined && plain !== undefined && extended !== plain) {
-    return new BadRequest({ message: "X-Idempotency-Key and Idempotency-Key differ" })
+    return new BadRequest({ detail: "X-Idempotency-Key and Idempotency-Key differ" })
   }
   return extended ?? plain
 }
@@ -78,23 +73,22 @@ function keyOf(headers: Headers): string | undefined | BadRequest {
 function respondTo(reply: Reply): HttpServerResponse.HttpServerResponse {
   switch (reply._tag) {
     case "Answered":
-      return respond(reply.answer, reply.isReplay ? { [replayHeader]: "true" } : {})
+      return sent(reply.answer, reply.isReplay ? { [replayHeader]: "true" } : {})
     case "Mismatch":
-      return respond(refused(new KeyReused({ message: "the idempotency key was used for another request" })))
+      return refusal(new KeyReused({ detail: "the idempotency key was used for another request" }))
     case "InProgress":
-      return respond(refused(new InProgress({ message: "the first request with this idempotency key still runs" })), {
-        "retry-after": `${reply.retryAfterSeconds}`
-      })
+      return refusal(
+        new InProgress({
+          detail: "the first request with this idempotency key still runs",
+          retryAfterSeconds: reply.retryAfterSeconds
+        })
+      )
     case "Unavailable":
-      return respond(refused(new Unavailable({ message: "send the request again with the same idempotency key" })), {
-        "retry-after": `${reply.retryAfterSeconds}`
-      })
+      return refusal(
+        new Unavailable({
+          detail: "send the request again with the same idempotency key",
+          retryAfterSeconds: reply.retryAfterSeconds
+        })
+      )
   }
-}
-
-function respond(
-  answer: Answer,
-  headers: Readonly<Record<string, string>> = {}
-): HttpServerResponse.HttpServerResponse {
-  return HttpServerResponse.text(answer.body, { status: answer.status, contentType: "application/json", headers })
 }

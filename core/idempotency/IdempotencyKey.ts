@@ -67,7 +67,11 @@ export const problem = (key: string | undefined): string | undefined => {
   if (key.length > idempotencyKeyCharsMax) {
     return `the idempotency key has ${key.length} characters, at most ${idempotencyKeyCharsMax} are allowed`
   }
-  if (!/^[\x21-\x7e]+$/.test(key)) return "the idempotency key may hold printable ASCII characters only, and no spaces"
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    return key.includes(", ")
+      ? "the idempotency key holds a comma and a space, as two headers of one name do: send one"
+      : "the idempotency key may hold printable ASCII characters only, and no spaces"
+  }
   return undefined
 }
 

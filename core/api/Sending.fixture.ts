@@ -1,0 +1,75 @@
+/** The API without a server, on a store without a row. */
+import * as ByteSize from "effect/ByteSize"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Etag from "effect/http/Etag"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpPlatform from "effect/http/HttpPlatform"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
+import { tables } from "../ControlPlane.ts"
+import { httpBodyBytesMax } from "../Limits.ts"
+import { Membership } from "../member/Membership.ts"
+import { makeTransaction, type Statement, Storage } from "../ports/Storage.ts"
+import type { Table } from "../ports/Table.ts"
+import { checkStatement } from "../storage/checkStatement.ts"
+import { makeStorage } from "../storage/makeStorage.ts"
+import * as Routes from "./Routes.ts"
+import * as ServedRoutes from "./ServedRoutes.ts"
+
+/** A store without a row, which dies of what every store dies of. */
+const emptyStore = () => {
+  const asked: Array<Statement> = []
+  const answer = (statement: Statement) =>
+    Effect.sync(() => {
+      checkStatement(statement, (name) => tables.find((table) => table.name === name) as Table<unknown> | undefined)
+      asked.push(statement)
+      return { rows: [], count: 0 }
+    })
+  const storage = makeStorage({
+    once: answer,
+    begin: () => ({
+      transaction: makeTransaction(answer),
+      start: Effect.void,
+      commit: Effect.void,
+      rollback: Effect.void,
+      abandon: () => undefined,
+      isOver: false
+    })
+  })
+  return { asked, storage }
+}
+
+const self = { id: "n1", address: "", incarnation: 1, weight: 1, joinedAt: 0, seenAt: 0, leavingAt: null }
+
+/** `path` without "/v1/". */
+export const send = async (
+  method: string,
+  path: string,
+  options: { readonly body?: string | Uint8Array<ArrayBuffer>; readonly headers?: object } = {}
+) => {
+  const { asked, storage } = emptyStore()
+  const services = Layer.mergeAll(
+    Layer.succeed(Storage, storage),
+    Layer.succeed(Membership, { self, beat: Effect.never }),
+    HttpPlatform.layer.pipe(Layer.provide(FileSystem.layerNoop({}))),
+    Etag.layer,
+    Path.layer,
+    FileSystem.layerNoop({})
+  )
+  const { dispose, handler } = HttpRouter.toWebHandler(
+    ServedRoutes.layer(Routes.layer).pipe(Layer.provideMerge(services)),
+    {
+      disableLogger: true
+    }
+  )
+  const headers = { "content-type": "application/json", "x-idempotency-key": "k", ...options.headers }
+  const request = new Request(`http://n1:8081/v1/${path}`, { method, headers, body: options.body ?? null })
+  const limits = Context.make(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(httpBodyBytesMax))
+  const response = await handler(request, limits)
+  const text = await response.text()
+  await dispose()
+  return { status: response.status, headers: response.headers, text, asked: asked.length }
+}
