@@ -168,7 +168,8 @@ export const wait = Command.make(
   },
   (options) =>
     attempt(async () => {
-      const { fleetLine, followFleet, unstable } = await import("./remote/remoteCommands.ts")
+      const { fleetLine, followFleet } = await import("./remote/remoteCommands.ts")
+      const { unstable } = await import("../../core/fleet/unstable.ts")
       endAtSignals()
       const isStable = await followFleet(remoteOf(options), requireName("fleet", options.fleet), {
         forMillis: durationMicros("--timeout", options.timeout) / 1_000,

@@ -27,7 +27,8 @@ import { leaderAmong, nameOfHolder } from "../cluster/ClusterStatus.ts"
 import { isReady } from "../cluster/isReady.ts"
 import { attempt, runCommand } from "../runCommand.ts"
 import { UsageError } from "../Usage.ts"
-import { followFleet, unstable } from "../remote/remoteCommands.ts"
+import { unstable } from "../../../core/fleet/unstable.ts"
+import { followFleet } from "../remote/remoteCommands.ts"
 import { table } from "../remote/table.ts"
 
 const launcher = path.join(import.meta.dirname, "..", "stormglass.js")

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import { type Client, failover, type NoAnswer } from "../../../core/client/Client.ts"
 import { FleetView } from "../../../core/api/Views.ts"
 import { watch } from "../../../core/client/watch.ts"
+import { unstable } from "../../../core/fleet/unstable.ts"
 import type { Frame } from "../../../core/watch/WatchFrame.ts"
 import * as HttpCalling from "../../node/HttpCalling.ts"
 import { UsageError } from "../Usage.ts"
@@ -125,15 +126,6 @@ function fleetRow(fleet: FleetView): ReadonlyArray<string> {
     String(generation),
     unstable(fleet) ?? "stable"
   ]
-}
-
-/** Why a fleet is not as it is wanted, in a few words; undefined when it is. */
-export const unstable = ({ desired, generation, status }: FleetView): string | undefined => {
-  if (status === null || status.observedGeneration !== generation) return "not counted since its last change"
-  if (status.error > 0) return `${status.error} failed, to be replaced`
-  if (status.running < desired) return `${desired - status.running} to start`
-  if (status.live > desired) return `${status.live - desired} to be stopped`
-  return status.deleting > 0 ? `${status.deleting} on their way out` : undefined
 }
 
 export interface Wanted {

@@ -18,6 +18,7 @@ import type { LeaseProfile } from "../../../core/lease/Lease.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
 import { Feed } from "../../../core/ports/Feed.ts"
 import type { Table } from "../../../core/ports/Table.ts"
+import * as ConsoleRoutes from "../../console/ConsoleRoutes.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
 import * as ProcessExit from "../../node/ProcessExit.ts"
 import { announce, type Choice } from "../../pglite/chooseDatabase.ts"
@@ -124,6 +125,7 @@ export const serveCommand = async (settings: ServeSettings): Promise<void> => {
 }
 
 const routes = Layer.mergeAll(
+  ConsoleRoutes.layer,
   HttpApiScalar.layer(Api),
   PrometheusMetrics.layerHttp(),
   HttpRouter.add(

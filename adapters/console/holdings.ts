@@ -1,0 +1,57 @@
+/** Who is there, and what each holds. Pure. */
+import type { Documents, Tables } from "./tables.ts"
+
+export const leaderKey = "leader"
+
+export interface MemberRow {
+  readonly member: Documents["member"]
+  /** The epoch under which it leads; undefined: it does not. */
+  readonly leadsAs: number | undefined
+  /** Groups of buckets that it holds. */
+  readonly groups: number
+}
+
+/** Those who are there by name, those who left behind them. A lease counts for the incarnation that took it. */
+export const memberRows = (tables: Tables): ReadonlyArray<MemberRow> => {
+  const leases = [...tables.lease.values()].map(({ document }) => document).filter(isHeld)
+  return [...tables.member.values()]
+    .map(({ document: member }) => {
+      const held = leases.filter(({ holder }) => holder === `${member.id}/${member.incarnation}`)
+      return {
+        member,
+        leadsAs: held.find(({ key }) => key === leaderKey)?.epoch,
+        groups: held.filter(({ key }) => key !== leaderKey).length
+      }
+    })
+    .toSorted(
+      ({ member: one }, { member: other }) =>
+        Number(one.leavingAt !== null) - Number(other.leavingAt !== null) || compareNumbered(one.id, other.id)
+    )
+}
+
+const isHeld = ({ releasedAt }: Documents["lease"]): boolean => releasedAt === null
+
+/** The leader's first, the others by their numbers. */
+export const leaseRows = (tables: Tables): ReadonlyArray<Documents["lease"]> =>
+  [...tables.lease.values()]
+    .map(({ document }) => document)
+    .toSorted(
+      (one, other) =>
+        Number(other.key === leaderKey) - Number(one.key === leaderKey) || compareNumbered(one.key, other.key)
+    )
+
+/** "n2" before "n10". */
+export const compareNumbered = (one: string, other: string): number => {
+  const [a, b] = [partsOf(one), partsOf(other)]
+  const differs = a.findIndex((part, index) => part !== b[index])
+  if (differs === -1) return a.length - b.length
+  const [x, y] = [a[differs]!, b[differs]]
+  if (y === undefined) return 1
+  const [m, n] = [Number(x), Number(y)]
+  if (Number.isNaN(m) || Number.isNaN(n)) return x < y ? -1 : 1
+  return m - n || x.length - y.length
+}
+
+function partsOf(text: string): ReadonlyArray<string> {
+  return text.match(/\d+|\D+/g) ?? []
+}

@@ -1,0 +1,419 @@
+/** The page: what it shows of the streams, what it asks besides, and what its reader can do. */
+import { healthOf } from "../connection.ts"
+import { type FleetHistory, record } from "../fleetHistory.ts"
+import { type FleetRow, fleetRows, instancesFound, onTheirWay } from "../fleetRows.ts"
+import { compareNumbered, leaseRows, memberRows } from "../holdings.ts"
+import { noTables, type Tables } from "../tables.ts"
+import { counted, duration } from "../texts.ts"
+import { get, put } from "./api.ts"
+import { agentsIn, type AuditEntry, auditIn, leasesIn, membersIn, movingIn } from "./clusterPanels.ts"
+import { found, element, setAttribute, setText } from "./dom.ts"
+import { cardsIn } from "./fleetCards.ts"
+import { instancesIn, instancesShownMax } from "./instanceTable.ts"
+import { describe, listen, type Shortcut } from "./keyboard.ts"
+import * as Preferences from "./preferences.ts"
+import { WatchStream } from "./streams.ts"
+
+const cardsMax = 60
+const movingMax = 8
+const refreshMillis = 5_000
+/** Who looks elsewhere for a moment comes back to a stream that is still open. */
+const restAfterMillis = 30_000
+
+const at = {
+  announcement: found("announcement", HTMLElement),
+  find: found("find", HTMLInputElement),
+  health: found("health", HTMLElement),
+  healthText: found("health-text", HTMLElement),
+  help: found("help", HTMLDialogElement),
+  key: found("key", HTMLInputElement),
+  lost: found("lost", HTMLElement),
+  lostElsewhere: found("lost-elsewhere", HTMLElement),
+  lostText: found("lost-text", HTMLElement),
+  project: found("project", HTMLInputElement),
+  sign: found("sign", HTMLButtonElement),
+  signIn: found("sign-in", HTMLDialogElement),
+  singleKeys: found("single-keys", HTMLInputElement),
+  theme: found("theme", HTMLButtonElement)
+}
+const note = (id: string, text: string): void => setText(found(id, HTMLElement), text)
+
+// What changes between two drawings.
+let project = Preferences.readProject()
+let streams = openStreams()
+let history: FleetHistory = new Map()
+let recorded: Tables | undefined
+let asked: Refreshed = { members: new Map(), agents: new Map(), audit: undefined }
+let isDrawing = false
+
+const showCards = cardsIn(found("fleet-cards", HTMLElement), {
+  scale: (fleet, desired) => wish(fleet.name, { desired, spec: fleet.spec })
+})
+const showInstances = instancesIn(found("instance-rows", HTMLElement))
+const showMoving = movingIn(found("operation-rows", HTMLElement))
+const showMembers = membersIn(found("member-rows", HTMLElement))
+const showLeases = leasesIn(found("lease-rows", HTMLElement))
+const showAgents = agentsIn(found("agent-rows", HTMLElement))
+const showAudit = auditIn(found("audit-rows", HTMLElement))
+
+interface Streams {
+  readonly ofProject: WatchStream
+  readonly ofCluster: WatchStream
+}
+
+function openStreams(): Streams {
+  return {
+    ofProject: new WatchStream(`/v1/projects/${encodeURIComponent(project)}/watch`, changed),
+    ofCluster: new WatchStream("/v1/watch", changed)
+  }
+}
+
+const both = (): ReadonlyArray<WatchStream> => [streams.ofProject, streams.ofCluster]
+
+/** Draws once for everything that changes until then. */
+function changed(): void {
+  if (isDrawing) return
+  isDrawing = true
+  requestAnimationFrame(() => {
+    isDrawing = false
+    draw()
+  })
+}
+
+function draw(): void {
+  const [nowMillis, wallMillis] = [performance.now(), Date.now()]
+  const ofProject = streams.ofProject.watched.shown
+  const ofCluster = streams.ofCluster.watched.shown
+  drawHealth(nowMillis)
+
+  const tables = ofProject ?? noTables
+  const fleets = fleetRows(tables)
+  if (ofProject !== undefined && recorded !== ofProject) {
+    history = record(history, fleets, nowMillis)
+    recorded = ofProject
+  }
+  const wanted = at.find.value.trim()
+  const words = wanted.toLowerCase().split(/\s+/)
+  const named = fleets.filter(({ name, why }) => words.some((word) => `${name} ${why ?? "stable"}`.includes(word)))
+  const instances = instancesFound(tables, wanted)
+  // Of what is sought the fleets of the instances that were found, too.
+  const of = new Set(instances.map(({ document }) => document.fleet))
+  const shown = wanted === "" ? fleets : fleets.filter((fleet) => named.includes(fleet) || of.has(fleet.id))
+  showCards(shown.slice(0, cardsMax).map((fleet) => ({ fleet, samples: history.get(fleet.id) ?? [], nowMillis })))
+  note("fleets-count", ofProject === undefined ? "" : String(fleets.length))
+  note("fleets-note", absence(streams.ofProject) ?? more(shown.length, cardsMax, "No fleet", "fleets"))
+  showInstances(instances.slice(0, instancesShownMax).map((told) => ({ told, nowMillis })))
+  note("instances-count", ofProject === undefined ? "" : String(tables.instance.size))
+  note(
+    "instances-note",
+    absence(streams.ofProject) ?? more(instances.length, instancesShownMax, "No instance", "instances")
+  )
+
+  const moving = onTheirWay(tables)
+  const unstable = fleets.filter(({ why }) => why !== undefined)
+  showMoving(moving.slice(0, movingMax).map((told) => ({ told, nowMillis })))
+  note("operations-count", summary(unstable, moving.length))
+  const settled =
+    unstable.length === 0
+      ? "Everything is as it is wanted."
+      : unstable.map(({ name, why }) => `${name}: ${why}`).join("; ")
+  const rest = moving.length > movingMax ? `and ${counted(moving.length - movingMax, "instance")} more; ` : ""
+  note("operations-note", absence(streams.ofProject) ?? `${rest}${settled}`)
+
+  const cluster = ofCluster ?? noTables
+  const members = memberRows(cluster)
+  const present = members.filter(({ member }) => member.leavingAt === null)
+  showMembers(members.map((row) => ({ row, heardAt: asked.members.get(row.member.id), wallMillis })))
+  note("members-count", ofCluster === undefined ? "" : String(present.length))
+  note("members-note", absence(streams.ofCluster) ?? "")
+  const leases = leaseRows(cluster)
+  showLeases(leases.map((row) => ({ row, heardAt: undefined, wallMillis })))
+  note(
+    "leases-count",
+    ofCluster === undefined ? "" : String(leases.filter(({ releasedAt }) => releasedAt === null).length)
+  )
+  note("leases-note", absence(streams.ofCluster) ?? "")
+  const agents = [...cluster.agent.values()].map(({ document }) => document)
+  showAgents(
+    agents
+      .toSorted((one, other) => compareNumbered(one.id, other.id))
+      .map((row) => ({ row, heardAt: asked.agents.get(row.id), wallMillis }))
+  )
+  note("agents-count", ofCluster === undefined ? "" : String(agents.length))
+  note(
+    "agents-note",
+    absence(streams.ofCluster) ??
+      (agents.length === 0 && ofCluster !== undefined ? "No agent has registered; nothing can run." : "")
+  )
+
+  found("audit", HTMLElement).hidden = asked.audit === undefined
+  showAudit((asked.audit ?? []).toReversed().map((entry) => ({ entry, wallMillis })))
+}
+
+function summary(unstable: ReadonlyArray<FleetRow>, moving: number): string {
+  if (unstable.length === 0 && moving === 0) return ""
+  return `${counted(unstable.length, "fleet")}, ${counted(moving, "instance")}`
+}
+
+/** Why there is nothing to show; undefined where there is. */
+function absence({ connection, watched }: WatchStream): string | undefined {
+  const { phase } = connection
+  if (phase._tag === "Refused") return phase.why
+  if (watched.shown !== undefined) return undefined
+  return phase._tag === "SignedOut" ? "Sign in to see them." : "Nothing was heard yet."
+}
+
+function more(count: number, max: number, none: string, many: string): string {
+  if (count === 0) return at.find.value.trim() === "" ? `${none} in this project.` : `${none} is found.`
+  return count > max ? `${counted(count - max, "more", "more")} ${many}; find them by name.` : ""
+}
+
+let announced = ""
+
+function drawHealth(nowMillis: number): void {
+  const { ageMillis, level, text } = healthOf(
+    both().map(({ connection }) => connection),
+    nowMillis
+  )
+  const age = ageMillis === undefined ? "" : `, ${duration(ageMillis)} old`
+  setAttribute(at.health, "data-level", level)
+  setText(at.healthText, level === "lost" ? `lost${age}` : `${text}${age}`)
+  document.title = level === "live" ? `${project} – Stormglass` : `(${level}) ${project} – Stormglass`
+  at.lost.hidden = level !== "lost"
+  if (level === "lost") {
+    const what = ageMillis === undefined ? "Nothing was heard yet" : `What is shown is ${duration(ageMillis)} old`
+    setText(at.lostText, `${text[0]!.toUpperCase()}${text.slice(1)}. ${what}.`)
+    drawElsewhere()
+  }
+  if (announced !== level) {
+    announced = level
+    // What is lost is said by the alert.
+    setText(at.announcement, level === "lost" ? "" : level === "live" ? "Live" : text)
+  }
+  at.sign.hidden = Preferences.readKey() === undefined && level !== "refused"
+  setText(at.sign, Preferences.readKey() === undefined ? "Sign in" : "Sign out")
+}
+
+/** The consoles of the other members. */
+function drawElsewhere(): void {
+  const members = memberRows(streams.ofCluster.watched.shown ?? noTables)
+  const others = members.flatMap(({ member }) => {
+    if (member.leavingAt !== null || !URL.canParse(member.address)) return []
+    const { origin, protocol } = new URL(member.address)
+    return origin === location.origin || !/^https?:$/.test(protocol) ? [] : [{ id: member.id, origin }]
+  })
+  const links = others.map(({ id, origin }) =>
+    element("a", { href: `${origin}/console${location.hash}`, rel: "noreferrer" }, id)
+  )
+  const text = links.length === 0 ? "" : `Elsewhere: ${links.map(({ textContent }) => textContent).join(" ")}`
+  if (at.lostElsewhere.textContent === text) return
+  at.lostElsewhere.replaceChildren(
+    ...(links.length === 0 ? [] : ["Elsewhere:", ...links.flatMap((link) => [" ", link])])
+  )
+}
+
+// What streams do not tell: when members and agents were heard last, and the audit log.
+
+interface Refreshed {
+  readonly members: ReadonlyMap<string, number | null>
+  readonly agents: ReadonlyMap<string, number | null>
+  /** Undefined: it is not for this reader. */
+  readonly audit: ReadonlyArray<AuditEntry> | undefined
+}
+
+async function refresh(): Promise<void> {
+  if (document.hidden || streams.ofCluster.connection.phase._tag !== "Live") return
+  const [members, agents, audit] = await Promise.all([get("/v1/members"), get("/v1/agents"), auditTail()])
+  asked = {
+    members: timesOf(members?.document, "seenAt") ?? asked.members,
+    agents: timesOf(agents?.document, "heardAt") ?? asked.agents,
+    audit
+  }
+  changed()
+}
+
+function timesOf(document: unknown, field: string): ReadonlyMap<string, number | null> | undefined {
+  if (!Array.isArray(document)) return undefined
+  return new Map(
+    (document as ReadonlyArray<Record<string, unknown>>).map((row) => [String(row["id"]), row[field] as number | null])
+  )
+}
+
+let isAuditKept = true
+
+async function auditTail(): Promise<ReadonlyArray<AuditEntry> | undefined> {
+  if (!isAuditKept) return undefined
+  const answer = await get("/v1/audit?limit=50")
+  if (answer === undefined) return asked.audit
+  // Until another key is given: it would be refused again.
+  if (answer.status >= 400 && answer.status < 500) isAuditKept = false
+  return (answer.document as { readonly entries?: ReadonlyArray<AuditEntry> } | undefined)?.entries
+}
+
+// What the reader does.
+
+async function wish(name: string, fleet: Pick<FleetRow, "desired" | "spec">): ReturnType<typeof put> {
+  const meaning = await put(`/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`, fleet)
+  if (meaning._tag === "SignIn") askForKey(meaning.why)
+  return meaning
+}
+
+async function create(form: HTMLFormElement): Promise<void> {
+  const values = Object.fromEntries(new FormData(form)) as Record<"name" | "image" | "size" | "desired", string>
+  const said = found("create-said", HTMLElement)
+  setText(said, `asks for ${values.name}`)
+  const spec = { image: values.image, size: values.size } as FleetRow["spec"]
+  const meaning = await wish(values.name, { desired: Number(values.desired), spec })
+  setAttribute(said, "data-bad", String(meaning._tag !== "Done"))
+  setText(said, meaning._tag === "Done" ? `${values.name} is wanted` : meaning.why)
+}
+
+function askForKey(why: string): void {
+  setText(found("sign-in-why", HTMLElement), why)
+  if (!at.signIn.open) at.signIn.showModal()
+}
+
+/** With other rights all is heard anew. */
+function begin(): void {
+  for (const stream of both()) stream.rest()
+  streams = openStreams()
+  history = new Map()
+  asked = { members: new Map(), agents: new Map(), audit: undefined }
+  isAuditKept = true
+  for (const stream of both()) stream.open()
+  changed()
+}
+
+let wasSignedOut = false
+
+function noticeSignedOut(): void {
+  const phase = both()
+    .map(({ connection }) => connection.phase)
+    .find(({ _tag }) => _tag === "SignedOut")
+  const isSignedOut = phase !== undefined
+  if (isSignedOut && !wasSignedOut) askForKey("why" in phase ? phase.why : "")
+  wasSignedOut = isSignedOut
+}
+
+function applyTheme(): void {
+  const theme = Preferences.readTheme()
+  document.documentElement.setAttribute("data-theme", theme)
+  setText(at.theme, `Theme: ${theme}`)
+}
+
+function nextTheme(): void {
+  const { themes } = Preferences
+  Preferences.keepTheme(themes[(themes.indexOf(Preferences.readTheme()) + 1) % themes.length]!)
+  applyTheme()
+}
+
+function moveAmongCards(by: 1 | -1): void {
+  const cards = [...document.querySelectorAll<HTMLElement>(".card")]
+  const here = cards.findIndex((card) => card.contains(document.activeElement))
+  const next = cards[here === -1 ? (by === 1 ? 0 : cards.length - 1) : here + by]
+  next?.focus()
+}
+
+function focusScale(): void {
+  const here = document.activeElement?.closest(".card") ?? document.querySelector(".card")
+  const field = here?.querySelector<HTMLInputElement>(".scaling input")
+  field?.focus()
+  field?.select()
+}
+
+const panels = ["fleets", "instances", "operations", "members", "leases", "agents", "audit"] as const
+
+const shortcuts: ReadonlyArray<Shortcut> = [
+  { key: "?", what: "these keys", act: () => at.help.showModal() },
+  { key: "/", what: "find fleets and instances", act: () => at.find.focus() },
+  { key: "j", what: "the next fleet", act: () => moveAmongCards(1) },
+  { key: "k", what: "the fleet before", act: () => moveAmongCards(-1) },
+  { key: "s", what: "scale this fleet, or the first one: then digits or arrows, and Enter", act: focusScale },
+  {
+    key: "n",
+    what: "a new fleet",
+    act: () => {
+      found("create", HTMLDetailsElement).open = true
+      found("create-form", HTMLFormElement).querySelector("input")?.focus()
+    }
+  },
+  { key: "p", what: "another project", act: () => at.project.select() },
+  { key: "t", what: "another theme", act: nextTheme },
+  { key: "r", what: "open the streams anew", act: () => both().forEach((stream) => stream.open()) },
+  ...panels.map((id, index) => ({
+    key: String(index + 1),
+    what: `to ${id === "operations" ? "what is under way" : id}`,
+    act: () => found(id, HTMLElement).focus()
+  }))
+]
+
+function onSubmit(id: string, act: (form: HTMLFormElement) => void): void {
+  const form = found(id, HTMLFormElement)
+  form.addEventListener("submit", (event) => {
+    event.preventDefault()
+    act(form)
+  })
+}
+
+onSubmit("project-form", () => {
+  Preferences.keepProject(at.project.value.trim())
+  at.project.blur()
+})
+onSubmit("find-form", () => found("fleets", HTMLElement).focus())
+onSubmit("create-form", (form) => void create(form))
+onSubmit("sign-in-form", () => {
+  const key = at.key.value.trim()
+  at.key.value = ""
+  if (!/^[\x21-\x7e]+$/.test(key)) return askForKey("A key is printable characters without spaces.")
+  at.signIn.close()
+  Preferences.keepKey(key)
+  begin()
+})
+found("sign-in-cancel", HTMLButtonElement).addEventListener("click", () => at.signIn.close())
+at.sign.addEventListener("click", () => {
+  if (Preferences.readKey() === undefined) return askForKey("")
+  Preferences.keepKey(undefined)
+  wasSignedOut = false
+  begin()
+})
+at.find.addEventListener("input", changed)
+at.find.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return
+  at.find.value = ""
+  changed()
+  at.find.blur()
+})
+at.theme.addEventListener("click", nextTheme)
+at.singleKeys.addEventListener("change", () => Preferences.keepSingleKeys(at.singleKeys.checked))
+found("help-open", HTMLButtonElement).addEventListener("click", () => at.help.showModal())
+found("lost-retry", HTMLButtonElement).addEventListener("click", () => both().forEach((stream) => stream.open()))
+addEventListener("hashchange", () => {
+  project = Preferences.readProject()
+  at.project.value = project
+  begin()
+})
+
+let resting: ReturnType<typeof setTimeout> | undefined
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(resting)
+  if (document.hidden) {
+    resting = setTimeout(() => both().forEach((stream) => stream.rest()), restAfterMillis)
+    return
+  }
+  // Browsers open few connections to one host: a tab that nobody sees keeps none.
+  for (const stream of both()) if (stream.connection.phase._tag === "Resting") stream.open()
+  changed()
+})
+
+applyTheme()
+at.project.value = project
+at.singleKeys.checked = Preferences.readSingleKeys()
+describe(shortcuts, found("help-keys", HTMLElement))
+listen(shortcuts, () => at.singleKeys.checked)
+begin()
+setInterval(() => {
+  for (const stream of both()) stream.tick()
+  noticeSignedOut()
+  changed()
+}, 1_000)
+setInterval(() => void refresh(), refreshMillis)
