@@ -1,123 +1,188 @@
 /**
- * `node adapters/cli/bench/httpLoad.ts`: idempotent requests through HTTP to one node on real Postgres, beside their generator on the same
- * machine, and the bare SQL of the same work: new keys, then the same keys again. Rates and latencies as measured, and the ratio.
+ * `npm run bench:http`: idempotent requests through HTTP to one node on real Postgres, beside their generator on the same machine: new
+ * keys, then the same keys again. In the same run the bare SQL of the same work, without a node.
+ *
+ * Besides rates and latencies, the processor time that each party takes for one request: it depends little on who else shares the machine.
+ * Linux only, as that is where it is read. Every request must be accepted; a bench that counts refusals measures something else.
  */
-import { type ChildProcess, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import fs from "node:fs"
-import http from "node:http"
 import os from "node:os"
 import path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Redacted from "effect/Redacted"
-import { make } from "../../postgres/EmbeddedPostgres.ts"
+import { type EmbeddedPostgres, make } from "../../postgres/EmbeddedPostgres.ts"
+import { isReady } from "../cluster/isReady.ts"
+import { table } from "../remote/table.ts"
+import { attempt, runCommand } from "../runCommand.ts"
+import { UsageError } from "../Usage.ts"
+import { HttpLane } from "./HttpLane.ts"
+import { processorMicros } from "./processorTime.ts"
+import { makeRequestByHand } from "./requestByHand.ts"
 
-const port = 18_777
-const concurrency = Number(process.env["CONCURRENCY"] ?? 32)
-const requests = Number(process.env["REQUESTS"] ?? 20_000)
-const root = new URL("../../../", import.meta.url).pathname
+const launcher = path.join(import.meta.dirname, "..", "stormglass.js")
+
+const load = Command.make(
+  "load",
+  {
+    requests: Flag.Int("requests").pipe(Flag.withDescription("How many keys in each round"), Flag.withDefault(20_000)),
+    clients: Flag.Int("clients").pipe(
+      Flag.withDescription("Connections, each one request at a time"),
+      Flag.withDefault(32)
+    ),
+    port: Flag.Int("port").pipe(Flag.withDescription("Of the node"), Flag.withDefault(18_777)),
+    fsync: Flag.Boolean("fsync").pipe(
+      Flag.withDescription("Postgres waits for the disk, as in production"),
+      Flag.withDefault(false)
+    ),
+    profile: Flag.String("profile").pipe(
+      Flag.withDescription("Directory for the node's processor profile"),
+      Flag.withDefault("")
+    )
+  },
+  (options) => attempt(() => loadCommand(options))
+).pipe(Command.withDescription("Measure idempotent requests through HTTP, and the bare SQL of the same work"))
+
+interface Options {
+  readonly requests: number
+  readonly clients: number
+  readonly port: number
+  readonly fsync: boolean
+  readonly profile: string
+}
+
+/** Processor time for one request, in microseconds. */
+interface Parties {
+  readonly node: number
+  readonly postgres: number
+  readonly generator: number
+}
 
 interface Measured {
   readonly perSecond: number
-  readonly p50Millis: number
-  readonly p99Millis: number
-  readonly statuses: Readonly<Record<string, number>>
+  readonly medianMillis: number
+  readonly slowestOfHundredMillis: number
+  readonly micros: Parties
 }
 
-const agent = new http.Agent({ keepAlive: true, maxSockets: concurrency })
-
-function post(key: string, name: string): Promise<number> {
-  const body = JSON.stringify({ name, spec: { image: "web:1", size: "small" } })
-  return new Promise((resolve, reject) => {
-    const request = http.request(
-      {
-        port,
-        host: "127.0.0.1",
-        agent,
-        method: "POST",
-        path: "/v1/projects/bench/instances",
-        headers: {
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
-          "idempotency-key": key
-        }
-      },
-      (response) => {
-        response.resume()
-        response.on("end", () => resolve(response.statusCode ?? 0))
-      }
-    )
-    request.on("error", reject)
-    request.end(body)
-  })
+async function loadCommand(options: Options): Promise<void> {
+  if (options.requests < 1 || options.clients < 1) throw new UsageError("--requests, --clients: at least 1")
+  const rounds = await Effect.runPromise(Effect.scoped(measure(options)))
+  const rows = Object.entries(rounds).map(([name, { medianMillis, micros, perSecond, slowestOfHundredMillis }]) => [
+    name,
+    perSecond.toFixed(0),
+    `${medianMillis.toFixed(1)} ms`,
+    `${slowestOfHundredMillis.toFixed(1)} ms`,
+    ...[micros.node, micros.postgres, micros.generator].map((each) => `${each.toFixed(0)} us`)
+  ])
+  const head = ["", "per second", "median", "p99", "node", "Postgres", "generator"]
+  const ratio = (through: Measured, bare: Measured) => (through.perSecond / bare.perSecond).toFixed(2)
+  process.stdout.write(`${table(head, rows)}\n`)
+  process.stdout.write(`to the bare SQL: new keys ${ratio(rounds["new keys"], rounds["bare SQL, new keys"])}, `)
+  process.stdout.write(`replays ${ratio(rounds.replays, rounds["bare SQL, replays"])}\n`)
 }
 
-async function load(keyOf: (nth: number) => string): Promise<Measured> {
+const measure = Effect.fnUntraced(function* (options: Options) {
+  const server = yield* make({ fsync: options.fsync })
+  const postgres = (yield* server.pid)!
+  const node = yield* started(server, options)
+  const cpu = (): Parties => {
+    const { system, user } = process.cpuUsage()
+    return { node: processorMicros(node), postgres: processorMicros(postgres), generator: system + user }
+  }
+  const through = (round: string) =>
+    Effect.promise(async () => {
+      const lanes = Array.from({ length: options.clients }, () => new HttpLane(options.port))
+      const measured = await inLanes(options, cpu, async (lane, nth) => {
+        const body = `{"name":"${round}-${nth}","spec":{"image":"web:1","size":"small"}}`
+        const status = await lanes[lane]!.post("/v1/projects/bench/instances", `${round}-${nth}`, body)
+        if (status !== 202) throw new Error(`request ${nth} was answered ${status}`)
+      })
+      for (const lane of lanes) lane.close()
+      return measured
+    })
+  const { create, replay } = yield* makeRequestByHand(server.connection)
+  const bare = (each: (nth: number) => Effect.Effect<unknown, unknown>) =>
+    Effect.promise(() => inLanes(options, cpu, (_, nth) => Effect.runPromise(each(nth))))
+  yield* through("warm")
+  yield* bare((nth) => create(`warm-${nth}`, `warm-${nth}`))
+  return {
+    "new keys": yield* through("new"),
+    replays: yield* through("new"),
+    "bare SQL, new keys": yield* bare((nth) => create(`new-${nth}`, `new-${nth}`)),
+    "bare SQL, replays": yield* bare((nth) => replay(`new-${nth}`))
+  }
+})
+
+async function inLanes(
+  { clients, requests }: Options,
+  cpu: () => Parties,
+  ask: (lane: number, nth: number) => Promise<unknown>
+): Promise<Measured> {
   const millis: Array<number> = []
-  const statuses: Record<string, number> = {}
   let nth = 0
-  const started = performance.now()
-  const lane = async (): Promise<void> => {
+  const before = cpu()
+  const from = performance.now()
+  const lane = async (number: number): Promise<void> => {
     while (nth < requests) {
       const own = nth++
-      const from = performance.now()
-      const status = await post(keyOf(own), `i-${own}`)
-      millis.push(performance.now() - from)
-      statuses[status] = (statuses[status] ?? 0) + 1
+      const asked = performance.now()
+      await ask(number, own)
+      millis.push(performance.now() - asked)
     }
   }
-  await Promise.all(Array.from({ length: concurrency }, lane))
-  const seconds = (performance.now() - started) / 1_000
-  const sorted = millis.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? 0
-  return { perSecond: requests / seconds, p50Millis: at(0.5), p99Millis: at(0.99), statuses }
-}
-
-async function ready(): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
-    const isReady = await fetch(`http://127.0.0.1:${port}/ready`).then(
-      ({ ok }) => ok,
-      () => false
-    )
-    if (isReady) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
+  await Promise.all(Array.from({ length: clients }, (_, number) => lane(number)))
+  const seconds = (performance.now() - from) / 1_000
+  const after = cpu()
+  millis.sort((left, right) => left - right)
+  return {
+    perSecond: requests / seconds,
+    medianMillis: millis[Math.floor(requests / 2)]!,
+    slowestOfHundredMillis: millis[Math.floor(requests * 0.99)]!,
+    micros: {
+      node: (after.node - before.node) / requests,
+      postgres: (after.postgres - before.postgres) / requests,
+      generator: (after.generator - before.generator) / requests
+    }
   }
-  throw new Error("the node did not become ready")
 }
 
-const program = Effect.gen(function* () {
-  const server = yield* make({ fsync: process.env["FSYNC"] === "1" })
-  const { database, host, password, port: databasePort, username } = server.connection
-  const url = `postgres://${username}:${Redacted.value(password) as string}@${host}:${databasePort}/${database}`
+/** The process of a node that serves, ended with the scope. */
+const started = Effect.fnUntraced(function* ({ connection }: EmbeddedPostgres, { port, profile }: Options) {
+  const { database, host, password, username } = connection
+  const url = `postgres://${username}:${Redacted.value(password) as string}@${host}:${connection.port}/${database}`
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-load-"))
-  const node: ChildProcess = yield* Effect.acquireRelease(
+  const profiled = profile === "" ? [] : ["--cpu-prof", `--cpu-prof-dir=${path.resolve(profile)}`]
+  const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
       spawn(
         process.execPath,
-        [
-          "adapters/cli/stormglass.js",
-          "serve",
-          "--id",
-          "n1",
-          "--port",
-          String(port),
-          "--migrate",
-          "--directory",
-          directory
-        ],
-        { cwd: root, env: { ...process.env, DATABASE_URL: url }, stdio: ["ignore", "inherit", "inherit"] }
+        [...profiled, launcher, "serve", "--id", "n1", "--port", String(port), "--migrate", "--directory", directory],
+        { env: { ...process.env, DATABASE_URL: url }, stdio: ["ignore", "ignore", "inherit"] }
       )
     ),
-    (child) => Effect.sync(() => child.kill("SIGKILL"))
+    (node) =>
+      Effect.promise(async () => {
+        const ended = new Promise((resolve) => node.once("exit", resolve))
+        if (node.exitCode === null && node.kill("SIGTERM")) await ended
+        fs.rmSync(directory, { recursive: true, force: true })
+      })
   )
-  yield* Effect.promise(ready)
-  const keys = (round: string) => (nth: number) => `${round}-${nth}`
-  yield* Effect.promise(() => load(keys("warm")))
-  const fresh = yield* Effect.promise(() => load(keys("new")))
-  const replayed = yield* Effect.promise(() => load(keys("new")))
-  node.kill("SIGTERM")
-  return { concurrency, requests, fresh, replayed }
+  const pid = child.pid
+  if (pid === undefined) throw new Error("the node could not be started")
+  yield* Effect.promise(async () => {
+    for (let tries = 0; tries < readyTries; tries++) {
+      if (await isReady(`http://127.0.0.1:${port}`)) return
+      await sleep(100)
+    }
+    throw new Error("the node did not become ready")
+  })
+  return pid
 })
 
-const measured = await Effect.runPromise(Effect.scoped(program))
-process.stdout.write(`${JSON.stringify(measured, null, 2)}\n`)
-process.exit(0)
+const readyTries = 300
+
+process.exitCode = (await runCommand(load)) ?? process.exitCode ?? 0
