@@ -105,8 +105,9 @@ const measure = Effect.fnUntraced(function* (options: Options) {
       return measured
     })
   const { create, replay } = yield* makeRequestByHand(server.connection)
+  const run = Effect.runPromiseWith(yield* Effect.context<never>())
   const bare = (each: (nth: number) => Effect.Effect<unknown, unknown>) =>
-    Effect.promise(() => inLanes(options, cpu, (_, nth) => Effect.runPromise(each(nth))))
+    Effect.promise(() => inLanes(options, cpu, (_, nth) => run(each(nth))))
   yield* through("warm")
   yield* bare((nth) => create(`warm-${nth}`, `warm-${nth}`))
   return {
