@@ -133,7 +133,9 @@ export const nameCharsMax = 63
 export const hostCharsMax = 255
 /** It is part of an indexed key, with a project, a route and the idempotency key. */
 export const principalCharsMax = 255
+/** Of one page of a list; and how many changes may be undone to show it as it was when the list began. */
 export const listRowsMax = 1_000
+export const listChangesMax = 10_000
 export const transactionAttemptsMax = 4
 
 assert(Number.isInteger(bucketsPerGroup), "groups have equally many buckets")

@@ -224,7 +224,7 @@ const readInstance = (uid: string): Read => ({
 const readInstances: Read = {
   what: "instances",
   of: "",
-  send: (client) => client.instances.list({ params: { project } })
+  send: (client) => Effect.map(client.instances.list({ params: { project }, query: {} }), ({ items }) => items)
 }
 
 const readMembers: Read = { what: "members", of: "", send: (client) => client.inspection.members() }

@@ -23,6 +23,10 @@ export const catalogue: ReadonlyArray<Entry> = [
     name: "api/client-cut-from-its-node",
     load: async () => (await import("./clientCutFromItsNode.ts")).clientCutFromItsNode
   },
+  {
+    name: "api/listed-while-it-changes",
+    load: async () => (await import("./listedWhileItChanges.ts")).listedWhileItChanges
+  },
   { name: "calm", load: async () => (await import("./calm.ts")).calm },
   { name: "clocks/skewed-and-drifting", load: async () => (await import("./clocksAstray.ts")).clocksAstray },
   { name: "everything", load: async () => (await import("./everything.ts")).everything },

@@ -4,12 +4,13 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
-import { hostCharsMax, principalCharsMax } from "../Limits.ts"
+import { states } from "../instance/Instance.ts"
+import { hostCharsMax, listRowsMax, principalCharsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Readable } from "./Readable.ts"
 import { WellFormed } from "./WellFormed.ts"
-import { BadRequest, Conflict, InProgress, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
+import { BadRequest, Compacted, Conflict, InProgress, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
 import {
   AgentView,
   Beat,
@@ -35,6 +36,26 @@ const mutation = {
 }
 const refusals = [BadRequest, NotFound, Conflict, InProgress, KeyReused, Unavailable] as const
 
+/**
+ * Of a list: how many at most, where to go on, and which members of each item to show: "name,state". Whoever names them reads the JSON, as
+ * what is answered is then not the whole document.
+ */
+const paging = {
+  limit: Schema.optional(
+    Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: listRowsMax }))
+  ),
+  after: Schema.optional(Text),
+  fields: Schema.optional(Text)
+}
+
+/** `next` is the `after` of the page that follows; `revision` a token that a watch goes on after. Both are null of a list in one page. */
+const pageOf = <S extends Schema.Top>(item: S) =>
+  Schema.Struct({
+    items: Schema.Array(item),
+    next: Schema.NullOr(Schema.String),
+    revision: Schema.NullOr(Schema.String)
+  })
+
 const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 
 /** Says that an answer is a replay of a stored one. */
@@ -56,8 +77,9 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
     }),
     HttpApiEndpoint.get("list", "/projects/:project/fleets", {
       params: { project: Name },
-      success: Schema.Array(FleetView),
-      error: Unavailable
+      query: paging,
+      success: pageOf(FleetView),
+      error: [Compacted, Unavailable]
     })
   )
   .prefix("/v1") {}
@@ -73,8 +95,14 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
     }),
     HttpApiEndpoint.get("list", "/projects/:project/instances", {
       params: { project: Name },
-      success: Schema.Array(InstanceView),
-      error: Unavailable
+      query: {
+        ...paging,
+        state: Schema.optional(Schema.Literals(states)),
+        /** The name of a fleet. */
+        fleet: Schema.optional(Name)
+      },
+      success: pageOf(InstanceView),
+      error: [Compacted, Unavailable]
     }),
     HttpApiEndpoint.get("get", "/instances/:uid", {
       params: { uid: Text },

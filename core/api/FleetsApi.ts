@@ -5,14 +5,15 @@ import { assert } from "../assert.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
-import { listRowsMax } from "../Limits.ts"
 import { Membership } from "../member/Membership.ts"
 import { holderOf } from "../member/Member.ts"
-import { eq, isIn } from "../ports/Condition.ts"
+import { Feed } from "../ports/Feed.ts"
 import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import { Conflict, NotFound } from "./ApiErrors.ts"
 import { answer, idempotently } from "./idempotently.ts"
+import { masked } from "./masked.ts"
+import * as paging from "./paging.ts"
 import { refused, unavailable } from "./problems.ts"
 import { FleetView, fleetView } from "./Views.ts"
 
@@ -41,6 +42,7 @@ export const layer = HttpApiBuilder.group(
   "fleets",
   Effect.fn(function* (handlers) {
     const storage = yield* Storage
+    const feed = yield* Feed
     const holder = holderOf((yield* Membership).self)
     return handlers.handleAll({
       put: ({ params, headers, payload }) =>
@@ -64,25 +66,22 @@ export const layer = HttpApiBuilder.group(
           const status = yield* storage.once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" })
           return fleetView(fleet, status)
         }).pipe(Effect.catchTag("StorageError", unavailable)),
-      list: ({ params }) =>
+      list: ({ params, query }) =>
         Effect.gen(function* () {
-          const fleets = yield* storage.once(
-            (tx) =>
-              tx.select(Fleet.fleets, {
-                where: (row) => eq(row.project, params.project),
-                orderBy: ["id"],
-                limit: listRowsMax
-              }),
-            { label: "fleets/list" }
+          const { items, next, revision } = yield* paging.page(
+            { table: Fleet.fleets, key: "id", label: "fleets/list", where: { project: params.project } },
+            query
           )
-          const ids = fleets.map(({ id }) => id)
-          const statuses = yield* storage.once(
-            (tx) => tx.select(Fleet.fleetStatuses, { where: (row) => isIn(row.id, ids) }),
-            { label: "fleets/statuses" }
-          )
-          const statusOf = new Map(statuses.map((status) => [status.id, status]))
-          return fleets.map((fleet) => fleetView(fleet, statusOf.get(fleet.id)))
-        }).pipe(Effect.catchTag("StorageError", unavailable))
+          const ids = items.map(({ id }) => id)
+          const statuses = { table: Fleet.fleetStatuses, key: "id", label: "fleets/statuses", where: {} } as const
+          const statusOf = yield* paging.rowsAt(statuses, ids, revision)
+          const shown = items.map((fleet) => fleetView(fleet, statusOf.get(fleet.id)))
+          return yield* masked(FleetView, query.fields, { items: shown, next, revision })
+        }).pipe(
+          Effect.catchTag("StorageError", unavailable),
+          Effect.provideService(Storage, storage),
+          Effect.provideService(Feed, feed)
+        )
     })
   })
 )

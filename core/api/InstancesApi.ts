@@ -8,16 +8,19 @@ import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import * as Instance from "../instance/Instance.ts"
 import { makeUid } from "../instance/makeUid.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
-import { listRowsMax, reconcileProgressMillis } from "../Limits.ts"
+import { reconcileProgressMillis } from "../Limits.ts"
 import { holderOf } from "../member/Member.ts"
 import { Membership } from "../member/Membership.ts"
 import { and, eq } from "../ports/Condition.ts"
+import { Feed } from "../ports/Feed.ts"
 import type { Spec } from "../ports/Provider.ts"
 import { SerializationFailure, Storage, StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import type { DeletionAsked } from "./ApiFacts.ts"
 import { Conflict, NotFound } from "./ApiErrors.ts"
 import { answer, idempotently } from "./idempotently.ts"
+import { masked } from "./masked.ts"
+import * as paging from "./paging.ts"
 import { refused, unavailable } from "./problems.ts"
 import { InstanceView, instanceView } from "./Views.ts"
 
@@ -69,6 +72,7 @@ export const layer = HttpApiBuilder.group(
   "instances",
   Effect.fn(function* (handlers) {
     const storage = yield* Storage
+    const feed = yield* Feed
     const holder = holderOf((yield* Membership).self)
     return handlers.handleAll({
       create: ({ params, headers, payload }) =>
@@ -108,21 +112,23 @@ export const layer = HttpApiBuilder.group(
             ? yield* new NotFound({ detail: `there is no instance ${uid}` })
             : instanceView(instance)
         }).pipe(Effect.catchTag("StorageError", unavailable)),
-      list: ({ params }) =>
-        storage
-          .once(
-            (tx) =>
-              tx.select(Instance.instances, {
-                where: (row) => eq(row.project, params.project),
-                orderBy: ["uid"],
-                limit: listRowsMax
-              }),
-            { label: "instances/list" }
+      list: ({ params: { project }, query: { fields, fleet, state, ...asked } }) =>
+        Effect.gen(function* () {
+          const where = {
+            project,
+            ...(state === undefined ? {} : { state }),
+            ...(fleet === undefined ? {} : { fleet: Fleet.fleetIdOf(project, fleet) })
+          }
+          const { items, next, revision } = yield* paging.page(
+            { table: Instance.instances, key: "uid", label: "instances/list", where },
+            asked
           )
-          .pipe(
-            Effect.map((found) => found.map(instanceView)),
-            Effect.catchTag("StorageError", unavailable)
-          )
+          return yield* masked(InstanceView, fields, { items: items.map(instanceView), next, revision })
+        }).pipe(
+          Effect.catchTag("StorageError", unavailable),
+          Effect.provideService(Storage, storage),
+          Effect.provideService(Feed, feed)
+        )
     })
   })
 )

@@ -12,6 +12,7 @@ import * as Path from "effect/Path"
 import { tables } from "../ControlPlane.ts"
 import { httpBodyBytesMax } from "../Limits.ts"
 import { Membership } from "../member/Membership.ts"
+import { Compacted, Feed, FeedError } from "../ports/Feed.ts"
 import { makeTransaction, type Statement, Storage } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
 import { checkStatement } from "../storage/checkStatement.ts"
@@ -42,6 +43,7 @@ const emptyStore = () => {
   return { asked, storage }
 }
 
+const refuse = () => Effect.fail(new FeedError({ reason: new Compacted() }))
 const self = { id: "n1", address: "", incarnation: 1, weight: 1, joinedAt: 0, seenAt: 0, leavingAt: null }
 
 /** `path` without "/v1/". */
@@ -53,6 +55,7 @@ export const send = async (
   const { asked, storage } = emptyStore()
   const services = Layer.mergeAll(
     Layer.succeed(Storage, storage),
+    Layer.succeed(Feed, { list: refuse, poll: refuse, compact: refuse, hints: Effect.never }),
     Layer.succeed(Membership, { self, beat: Effect.never }),
     HttpPlatform.layer.pipe(Layer.provide(FileSystem.layerNoop({}))),
     Etag.layer,

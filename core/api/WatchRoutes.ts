@@ -14,8 +14,8 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Watch } from "../watch/Watch.ts"
 import { clusterKinds, type Filter, projectKinds, type WatchKind } from "../watch/WatchFrame.ts"
-import { BadRequest, Compacted, Unavailable } from "./ApiErrors.ts"
-import { refusal } from "./problems.ts"
+import { BadRequest } from "./ApiErrors.ts"
+import { notFollowed, refusal } from "./problems.ts"
 import { Name } from "./Views.ts"
 
 export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch> = Layer.effectDiscard(
@@ -33,13 +33,7 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch> = L
           headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
         })
       }).pipe(
-        Effect.catchTag("FeedError", ({ reason }) =>
-          Effect.fail(
-            reason._tag === "Compacted" || reason._tag === "ForeignCursor"
-              ? new Compacted({ detail: reason.message })
-              : new Unavailable({ detail: reason.message, retryAfterSeconds: 1 })
-          )
-        ),
+        Effect.catchTag("FeedError", notFollowed),
         Effect.catch((error) => Effect.succeed(refusal(error)))
       )
     yield* router.add("GET", "/v1/projects/:project/watch", answering(true))

@@ -11,10 +11,12 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { httpBodyBytesMax } from "../Limits.ts"
+import type { FeedError } from "../ports/Feed.ts"
 import type { StorageError } from "../ports/Storage.ts"
 import {
   ApiError,
   BadRequest,
+  Compacted,
   kinds,
   NotFound,
   Panicked,
@@ -55,6 +57,14 @@ function headersOf(error: ApiError): Readonly<Record<string, string>> {
 /** The store did not answer. */
 export const unavailable = ({ message }: StorageError): Unavailable =>
   new Unavailable({ detail: message, retryAfterSeconds: 1 })
+
+/** The change feed has not what is asked for, or did not answer. */
+export const notFollowed = ({ reason }: FeedError): Effect.Effect<never, Compacted | Unavailable> =>
+  Effect.fail(
+    reason._tag === "Compacted" || reason._tag === "ForeignCursor"
+      ? new Compacted({ detail: reason.message })
+      : new Unavailable({ detail: reason.message, retryAfterSeconds: 1 })
+  )
 
 /** Who goes away is told nothing, and who is told something else than a bare status keeps it. */
 export const problemsOnly = <E, R>(

@@ -55,6 +55,7 @@ import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
 import { watcherJoinsTooSoon } from "./watcherJoinsTooSoon.ts"
+import { pagesOfNow } from "./pagesOfNow.ts"
 import { watcherToldTwice } from "./watcherToldTwice.ts"
 import { watchGoesOnFromNow } from "./watchGoesOnFromNow.ts"
 import { workOutlivesItsLease } from "./workOutlivesItsLease.ts"
@@ -117,6 +118,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   sweepPanics,
   takeOverKeepsTheEpoch,
   watcherJoinsTooSoon,
+  pagesOfNow,
   watcherToldTwice,
   watchGoesOnFromNow,
   workOutlivesItsLease,

@@ -59,6 +59,19 @@ function refusalOf(
     : said
 }
 
+/** All of a list, as it was when it began. */
+const everyPage = async <A>(
+  ask: (query: {
+    readonly after?: string
+  }) => Promise<{ readonly items: ReadonlyArray<A>; readonly next: string | null }>
+): Promise<ReadonlyArray<A>> => {
+  const found: Array<A> = []
+  for (let page = await ask({}); ; page = await ask({ after: page.next })) {
+    found.push(...page.items)
+    if (page.next === null) return found
+  }
+}
+
 /** A document, and what of it is shown to people. */
 interface Shown {
   readonly documents: ReadonlyArray<object>
@@ -69,11 +82,11 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
   const params = { project: remote.project }
   switch (kind) {
     case "fleets": {
-      const documents = await asking(remote, (client) => client.fleets.list({ params }))
+      const documents = await everyPage((query) => asking(remote, (client) => client.fleets.list({ params, query })))
       return { documents, text: table(fleetHead, documents.map(fleetRow)) }
     }
     case "instances": {
-      const documents = await asking(remote, (client) => client.instances.list({ params }))
+      const documents = await everyPage((query) => asking(remote, (client) => client.instances.list({ params, query })))
       const rows = documents.map((each) => [
         each.uid,
         each.name,
