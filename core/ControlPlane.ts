@@ -120,9 +120,9 @@ function work(
     const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
     const buckets = yield* BucketWork.make({ backoffMillisMax: config.backoffMillisMax ?? reconcileBackoffMillisMax })
     yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, Leader.work)))
-    const owning =
-      staticPlace === undefined ? BucketOwner.run(buckets.serve) : StaticOwner.run(staticPlace, buckets.serve)
-    yield* Effect.forkScoped(essential("buckets/own", owning))
+    if (staticPlace === undefined) {
+      yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
+    } else yield* Effect.forkScoped(essential("buckets/own", StaticOwner.run(staticPlace, buckets.serve)))
   })
   return Layer.effectDiscard(loops).pipe(Layer.provide(keeper))
 }

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { labelled } from "./facts/Label.ts"
+import { Traced } from "./facts/Traced.ts"
 import * as FleetStatus from "./fleet/FleetStatus.ts"
 import * as HeartbeatSweep from "./heartbeat/HeartbeatSweep.ts"
 import * as IdempotencyKey from "./idempotency/IdempotencyKey.ts"
@@ -31,6 +32,9 @@ export const lease = "leader"
 export const work = (grant: Grant) =>
   Effect.gen(function* () {
     const { once } = yield* Storage
+    const traced = yield* Traced
+    const rounds = <A, R>(name: string, everyMillis: number, round: Round<A, R>) =>
+      forEver(name, everyMillis, traced(name, {}, round))
     yield* Metric.update(Metrics.leaderEpoch, grant.epoch)
     yield* Effect.all(
       [
@@ -43,11 +47,9 @@ export const work = (grant: Grant) =>
     )
   }).pipe(Effect.ensuring(Metrics.leadsNoMore))
 
-const rounds = <A, R>(
-  name: string,
-  intervalMillis: number,
-  round: Effect.Effect<A, StorageError | ProviderError, R>
-): Effect.Effect<never, never, R> =>
+type Round<A, R> = Effect.Effect<A, StorageError | ProviderError, R>
+
+const forEver = <A, R>(name: string, intervalMillis: number, round: Round<A, R>): Effect.Effect<never, never, R> =>
   round.pipe(
     Effect.timeoutOption(Duration.millis(leaderRoundTimeoutMillis)),
     Effect.catch((error) => Effect.logDebug(`${name}: ${error.message}`)),

@@ -3,6 +3,8 @@ import { constants } from "node:os"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -21,25 +23,33 @@ import { durationMicros, UsageError } from "./Usage.ts"
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
+/** With what `--log-level` says, which is a flag of every command. */
+const attemptAt = (body: (logLevel: Option.Option<string>) => Promise<void>) =>
+  Effect.flatMap(GlobalFlag.LogLevel, (level) => attempt(() => body(Option.map(level, (text) => text.toLowerCase()))))
+
 export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...configFlag }, (given) =>
-  attempt(async () => {
-    const { origins, values } = readConfig(serveSettings, given, serveRelations)
+  attemptAt(async (logLevel) => {
+    const { origins, values } = readConfig(serveSettings, { ...given, logLevel }, serveRelations)
     const { address, command, directory, host, id, migrate, port, profile, weight } = values
+    const { exiting, observed } = await import("./serve/observed.ts")
     const { serveCommand } = await import("./serve/serveCommand.ts")
-    await serveCommand({
-      id,
-      database: choiceOf(values),
-      databaseOrigin: origins.databaseUrl.name,
-      host,
-      port,
-      address,
-      weight,
-      staticPlace: staticPlaceOf(values),
-      profile: profile === "default" ? profileDefault : profileConservative,
-      isMigrating: migrate,
-      agent: values.agent ? { id, directory: `${directory}/agent`, command, say } : undefined,
-      say
-    })
+    await serveCommand(
+      {
+        id,
+        database: choiceOf(values),
+        databaseOrigin: origins.databaseUrl.name,
+        host,
+        port,
+        address,
+        weight,
+        staticPlace: staticPlaceOf(values),
+        profile: profile === "default" ? profileDefault : profileConservative,
+        isMigrating: migrate,
+        exit: exiting(values),
+        agent: values.agent ? { id, directory: `${directory}/agent`, exit: exiting(values), command } : undefined
+      },
+      (program) => observed(values, program)
+    )
   })
 ).pipe(
   Command.withDescription("One node of the control plane, on the server of DATABASE_URL or an embedded database"),
@@ -50,10 +60,14 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
 )
 
 export const agent = Command.make("agent", { ...flagsOf(agentSettings), ...configFlag }, (given) =>
-  attempt(async () => {
-    const { command, directory, id, server } = readConfig(agentSettings, given).values
+  attemptAt(async (logLevel) => {
+    const { values } = readConfig(agentSettings, { ...given, logLevel })
+    const { command, directory, id, server } = values
+    const { exiting, observed } = await import("./serve/observed.ts")
     const { agentCommand } = await import("./serve/agentCommand.ts")
-    await agentCommand({ id, addresses: server, directory, command, say })
+    await agentCommand({ id, addresses: server, directory, exit: exiting(values), command }, (program) =>
+      observed(values, program)
+    )
   })
 ).pipe(
   Command.withDescription("Runs instances as processes of this machine; they outlive it"),
@@ -226,7 +240,9 @@ const configOf = <const S extends Settings>(
 ) => {
   const flags: Readonly<Record<string, Flag.Flag<Option.Option<string | boolean>>>> = flagsOf(settings)
   return Command.make(name, { given: { ...flags, ...configFlag }, json }, ({ given, json }) =>
-    attempt(async () => print(configText(settings, readConfig(settings, given, relations), json)))
+    attemptAt(async (logLevel) =>
+      print(configText(settings, readConfig(settings, { ...given, logLevel }, relations), json))
+    )
   ).pipe(
     Command.withDescription(
       `Every setting of \`stormglass ${process}\`: its value, and whether a flag, the environment or a file gave it`

@@ -10,17 +10,21 @@ import { NodeExit } from "../../core/ports/NodeExit.ts"
 /** EX_TEMPFAIL of sysexits(3): try again. */
 export const exitCode = 75
 
-export const layer: Layer.Layer<NodeExit> = Layer.succeed(
-  NodeExit,
-  NodeExit.of({
-    exit: (reason) =>
-      Effect.sync(() => {
-        try {
-          // At once: what is written later is written never.
-          writeSync(2, `stormglass: this process ends itself: ${reason}\n`)
-        } finally {
-          process.exit(exitCode)
-        }
-      })
-  })
-)
+/** `lineOf` is what is written, without its newline. */
+export const layerSaying = (lineOf: (reason: string) => string): Layer.Layer<NodeExit> =>
+  Layer.succeed(
+    NodeExit,
+    NodeExit.of({
+      exit: (reason) =>
+        Effect.sync(() => {
+          try {
+            // At once: what is written later is written never.
+            writeSync(2, `${lineOf(`this process ends itself: ${reason}`)}\n`)
+          } finally {
+            process.exit(exitCode)
+          }
+        })
+    })
+  )
+
+export const layer: Layer.Layer<NodeExit> = layerSaying((said) => `stormglass: ${said}`)

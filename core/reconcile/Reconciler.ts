@@ -17,6 +17,7 @@ import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import { errorsOf } from "../facts/errorsOf.ts"
 import * as Facts from "../facts/Facts.ts"
 import { labelled } from "../facts/Label.ts"
+import { Traced } from "../facts/Traced.ts"
 import {
   reconcileBurst,
   reconcilePollMillis,
@@ -57,6 +58,7 @@ export interface Reconciler {
 
 /** Starts the loops in the scope; they idle until a group is served. */
 export const make = Effect.fnUntraced(function* <W extends Work, R>(options: ReconcilerOptions<W, R>) {
+  const traced = yield* Traced
   const queue = WorkQueue.make(options)
   const known = new Map<string, W>()
   const grants = new Map<number, Grant>()
@@ -131,7 +133,8 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
       yield* Metric.update(Metrics.queueWaitSeconds, WorkQueue.waitedMicros(queue, key, nowMicros) / 1_000_000)
       const work = known.get(key)!
       const grant = grants.get(work.bucketGroup)!
-      yield* FiberMap.run(working, key, labelled(`reconcile ${key}`, lookAt(work, grant)))
+      const look = traced("reconcile", { key }, lookAt(work, grant))
+      yield* FiberMap.run(working, key, labelled(`reconcile ${key}`, look))
     }
     const nextMicros = WorkQueue.nextMicros(queue)
     const busy = yield* FiberMap.size(working)

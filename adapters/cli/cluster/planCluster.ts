@@ -26,6 +26,8 @@ export interface Planned {
   readonly parameters: ReadonlyArray<string>
 }
 
+/** For people: `cluster logs` shows them as they are. */
+const logs = ["--log-format", "pretty"]
 const nodesMax = 9
 const agentsMax = 9
 const portMax = 65_535
@@ -53,7 +55,7 @@ export const planCluster = (options: ClusterOptions): ReadonlyArray<Planned> => 
       kind: "node",
       port: own,
       address,
-      parameters: ["serve", "--id", common.name, ...where, "--profile", profile]
+      parameters: ["serve", "--id", common.name, ...where, "--profile", profile, ...logs]
     }
   })
   const server = plannedNodes.map(({ address }) => address).join(",")
@@ -65,7 +67,7 @@ export const planCluster = (options: ClusterOptions): ReadonlyArray<Planned> => 
       kind: "agent",
       port: null,
       address: null,
-      parameters: ["agent", "--id", common.name, ...where, "--command", command]
+      parameters: ["agent", "--id", common.name, ...where, "--command", command, ...logs]
     }
   })
   return [...plannedNodes, ...plannedAgents]

@@ -133,13 +133,18 @@ function firstOf(
 ): Found | undefined {
   const typed = given.flags[name]
   if (typed !== undefined && Option.isSome(typed)) {
-    return { origin: { kind: "flag", name: `--${flag}` }, text: Result.succeed(String(typed.value)) }
+    return { origin: { kind: "flag", name: `--${flag ?? kebab(name)}` }, text: Result.succeed(String(typed.value)) }
   }
   // An empty variable is none, as in most shells.
   const said = given.environment[variable]?.trim() ?? ""
   if (said !== "") return { origin: { kind: "environment", name: variable }, text: Result.succeed(said) }
   if (!given.keys.has(name)) return undefined
   return { origin: { kind: "file", name: given.path }, text: textOf(given.keys.get(name)) }
+}
+
+/** A flag that every command has is no setting's own. */
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 /** Numbers and switches may be written as what they are, and several words as a list. */

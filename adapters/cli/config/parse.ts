@@ -66,3 +66,28 @@ export const showServer = (url: Redacted.Redacted): string => {
   }
   return shown.href
 }
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** "name=value,name=value", values percent-encoded, as OpenTelemetry has it. Each value may let somebody in. */
+export const headers: Parse<Readonly<Record<string, Redacted.Redacted>>> = (text) => {
+  const decoded: Record<string, Redacted.Redacted> = {}
+  for (const pair of text.split(",")) {
+    const [name, ...rest] = pair.split("=")
+    const value = decode(rest.join("=").trim())
+    if (rest.length === 0 || value === undefined || !token.test(name!.trim())) {
+      return Result.fail("not headers such as authorization=Bearer%20abc,other=1")
+    }
+    decoded[name!.trim()] = Redacted.make(value)
+  }
+  return Result.succeed(decoded)
+}
+
+function decode(text: string): string | undefined {
+  try {
+    const decoded = decodeURIComponent(text)
+    return /[\r\n]/.test(decoded) ? undefined : decoded
+  } catch {
+    return undefined
+  }
+}

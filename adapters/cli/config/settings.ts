@@ -12,6 +12,9 @@ const addressDefault = `http://localhost:${portDefault}`
 const portMax = 65_535
 const weightMax = 1_000
 
+const logLevels = ["all", "trace", "debug", "info", "warn", "error", "fatal", "none"] as const
+type LogLevelName = (typeof logLevels)[number]
+
 /** Gives it its type. */
 const setting = <A>(given: Setting<A>): Setting<A> => given
 
@@ -46,6 +49,51 @@ export const databaseSettings = {
     show: (url) => parse.showServer(url as Redacted.Redacted)
   }),
   directory
+}
+
+/** What a process tells of itself, and whom. */
+const telemetrySettings = {
+  logFormat: setting<"auto" | "json" | "pretty">({
+    flag: "log-format",
+    variable: "STORMGLASS_LOG_FORMAT",
+    what: "Logs as lines of JSON, or for people (pretty); auto is pretty on a terminal",
+    parse: parse.oneOf(["auto", "json", "pretty"]),
+    default: "auto"
+  }),
+  logLevel: setting<LogLevelName>({
+    // The command line has one of its own for every command.
+    flag: undefined,
+    variable: "STORMGLASS_LOG_LEVEL",
+    what: "The least that is logged; also --log-level",
+    parse: parse.oneOf(logLevels),
+    default: "info"
+  }),
+  otlpEndpoint: setting<string | undefined>({
+    flag: "otlp-endpoint",
+    variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    what: "An OpenTelemetry collector for traces and logs, by OTLP over HTTP; none, if unset",
+    parse: parse.address,
+    default: undefined
+  }),
+  otlpHeaders: setting<Readonly<Record<string, Redacted.Redacted>>>({
+    flag: undefined,
+    variable: "OTEL_EXPORTER_OTLP_HEADERS",
+    what: "Headers for the collector: name=value,name=value",
+    parse: parse.headers,
+    default: {},
+    isSecret: true,
+    show: (headers) =>
+      Object.keys(headers)
+        .map((name) => `${name}=redacted`)
+        .join(",") || "none"
+  }),
+  serviceName: setting<string>({
+    flag: "service-name",
+    variable: "OTEL_SERVICE_NAME",
+    what: "What the process is called in traces and logs",
+    parse: parse.anyText,
+    default: "stormglass"
+  })
 }
 
 export const serveSettings = {
@@ -116,7 +164,8 @@ export const serveSettings = {
     default: false,
     isSwitch: true
   }),
-  command
+  command,
+  ...telemetrySettings
 }
 
 export const serveRelations = (values: Values<typeof serveSettings>): ReadonlyArray<string> => {
@@ -147,7 +196,8 @@ export const agentSettings = {
     show: (addresses) => addresses.join(",")
   }),
   directory,
-  command
+  command,
+  ...telemetrySettings
 }
 
 /** As typed flags of a command: all optional texts, so that what is wrong with them is said together with the rest. */

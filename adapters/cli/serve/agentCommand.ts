@@ -7,10 +7,10 @@ import fs from "node:fs"
 import path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { NodeExit } from "../../../core/ports/NodeExit.ts"
 import * as AgentWork from "../../../core/agent/AgentWork.ts"
 import * as ChildProcesses from "../../node/ChildProcesses.ts"
 import * as HttpCalling from "../../node/HttpCalling.ts"
-import * as ProcessExit from "../../node/ProcessExit.ts"
 import { UsageError } from "../Usage.ts"
 import { untilStopped } from "./untilStopped.ts"
 
@@ -19,26 +19,31 @@ export interface AgentSettings {
   /** "http://n1:8081", …; at least one. */
   readonly addresses: ReadonlyArray<string>
   readonly directory: string
+  /** How the process ends itself. */
+  readonly exit: Layer.Layer<NodeExit>
   readonly command: ReadonlyArray<string>
-  readonly say: (line: string) => void
 }
 
-export const agentCommand = (settings: AgentSettings): Promise<void> =>
-  untilStopped(agentProgram(settings), {
-    onStop: () => settings.say("stopping: the instances run on")
-  })
+/** `around` says what becomes of its log. */
+export const agentCommand = (
+  settings: AgentSettings,
+  around: (program: Effect.Effect<never>) => Effect.Effect<never>
+): Promise<void> =>
+  untilStopped(
+    around(Effect.onInterrupt(agentProgram(settings), () => Effect.logInfo("stopping: the instances run on")))
+  )
 
 /** Runs for ever; ends this process when another has registered as this agent. */
 export const agentProgram = (settings: AgentSettings): Effect.Effect<never> =>
   Effect.gen(function* () {
-    const { addresses, command, directory, id, say } = settings
+    const { addresses, command, directory, id } = settings
     const host = yield* Effect.sync(() => hostOf(directory))
-    say(`agent ${id} runs instances as \`${command.join(" ")}\`, kept in ${directory}`)
+    yield* Effect.logInfo(`agent ${id} runs instances as \`${command.join(" ")}\`, kept in ${directory}`)
     return yield* AgentWork.run({ id, addresses, host }).pipe(
       Effect.provide(
         Layer.mergeAll(
           HttpCalling.layer,
-          ProcessExit.layer,
+          settings.exit,
           ChildProcesses.layer({ directory: path.join(directory, "instances"), command })
         )
       )

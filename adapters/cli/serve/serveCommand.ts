@@ -17,10 +17,10 @@ import * as ControlPlane from "../../../core/ControlPlane.ts"
 import type { LeaseProfile } from "../../../core/lease/Lease.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
 import { Feed } from "../../../core/ports/Feed.ts"
+import type { NodeExit } from "../../../core/ports/NodeExit.ts"
 import type { Table } from "../../../core/ports/Table.ts"
 import * as ConsoleRoutes from "../../console/ConsoleRoutes.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
-import * as ProcessExit from "../../node/ProcessExit.ts"
 import { announce, type Choice } from "../../pglite/chooseDatabase.ts"
 import { migrate, requireReady } from "../../postgres/migrate.ts"
 import * as PostgresFeed from "../../postgres/Feed.ts"
@@ -43,6 +43,8 @@ export interface ServeSettings {
   /** Where others reach it. Default: the port on this machine. */
   readonly address: string | undefined
   readonly weight: number
+  /** How the process ends itself. */
+  readonly exit: Layer.Layer<NodeExit>
   readonly profile: LeaseProfile
   /** For development. Undefined: a share among the members. */
   readonly staticPlace: StaticPlace | undefined
@@ -50,21 +52,24 @@ export interface ServeSettings {
   readonly isMigrating: boolean
   /** Runs instances, too; undefined: those of agents elsewhere. */
   readonly agent: Omit<AgentSettings, "addresses"> | undefined
-  readonly say: (line: string) => void
 }
 
-export const serveCommand = async (settings: ServeSettings): Promise<void> => {
-  const { database: choice, host, id, port, profile, say, weight } = settings
+/** `around` says what becomes of its log and its traces. */
+export const serveCommand = async (
+  settings: ServeSettings,
+  around: (program: Effect.Effect<never>) => Effect.Effect<never>
+): Promise<void> => {
+  const { database: choice, host, id, port, profile, weight } = settings
   const open = await openerOf(choice)
-  say(announce(choice, settings.databaseOrigin))
   const address = settings.address ?? `http://localhost:${port}`
   const stopping = { isStopping: false }
 
   const connection = Effect.gen(function* () {
+    yield* Effect.logInfo(announce(choice, settings.databaseOrigin))
     const opened = yield* open
     if (choice._tag === "Embedded" || settings.isMigrating) {
       const { from, to } = yield* migrate({ connection: opened })
-      if (from !== to) say(`database: the schema went from version ${from} to ${to}`)
+      if (from !== to) yield* Effect.logInfo(`database: the schema went from version ${from} to ${to}`)
     } else yield* requireReady({ connection: opened })
     return opened
   }).pipe(
@@ -102,13 +107,13 @@ export const serveCommand = async (settings: ServeSettings): Promise<void> => {
       })
     )
   ).pipe(
-    Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }) }), ProcessExit.layer]),
+    Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }) }), settings.exit]),
     Layer.provide(AgentProvider.layer),
     Layer.provide(storage)
   )
   const serving = Effect.gen(function* () {
     yield* Layer.build(node)
-    say(`${id} serves ${address}, its API is described at ${address}/docs`)
+    yield* Effect.logInfo(`${id} serves ${address}, its API is described at ${address}/docs`)
     if (settings.agent === undefined) return yield* Effect.never
     return yield* agentProgram({ ...settings.agent, addresses: [address] })
   }).pipe(
@@ -116,10 +121,10 @@ export const serveCommand = async (settings: ServeSettings): Promise<void> => {
       Effect.die(new UsageError(`--port ${port}: cannot be listened on: ${reasonOf(cause)}`))
     )
   )
-  await untilStopped(Effect.scoped(serving), {
+  const stopped = Effect.logInfo("stopping: finishes what is under way and releases its leases")
+  await untilStopped(around(Effect.scoped(Effect.onInterrupt(serving, () => stopped))), {
     onStop: () => {
       stopping.isStopping = true
-      say("stopping: finishes what is under way and releases its leases")
     }
   })
 }

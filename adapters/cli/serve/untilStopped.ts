@@ -8,7 +8,10 @@ import { httpStopDeadlineMillis } from "../../../core/Limits.ts"
 /** Sets the exit code 0 when it was stopped in order. Throws what the service fails with; ends the process when it does not stop in time. */
 export const untilStopped = async <E>(
   service: Effect.Effect<never, E>,
-  { deadlineMillis = httpStopDeadlineMillis, onStop }: { readonly onStop: () => void; readonly deadlineMillis?: number }
+  {
+    deadlineMillis = httpStopDeadlineMillis,
+    onStop = () => {}
+  }: { readonly onStop?: () => void; readonly deadlineMillis?: number } = {}
 ): Promise<void> => {
   const fiber = Effect.runFork(service)
   let isAsked = false
