@@ -18,8 +18,7 @@ import * as Routes from "./api/Routes.ts"
 import * as ServedRoutes from "./api/ServedRoutes.ts"
 import * as WatchRoutes from "./api/WatchRoutes.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
-import * as StaticOwner from "./bucket/StaticOwner.ts"
-import { problem as placeProblem, type StaticPlace } from "./bucket/StaticPlace.ts"
+import * as StaticPlace from "./bucket/StaticPlace.ts"
 import * as BucketWork from "./BucketWork.ts"
 import { Label } from "./facts/Label.ts"
 import { fleets, fleetStatuses } from "./fleet/Fleet.ts"
@@ -54,7 +53,7 @@ export interface ControlPlaneConfig {
   readonly weight: number
   readonly profile: LeaseProfile
   /** Owns the groups of this index, and no others, whoever else is there: for development. Default: its share among the members. */
-  readonly staticPlace?: StaticPlace
+  readonly staticPlace?: StaticPlace.StaticPlace
   /** The longest pause after repeated failures of one resource. Default 1000 s. */
   readonly backoffMillisMax?: number
   /** For how long an idempotency key is remembered, in ms; the same on every node. Default 24 h. */
@@ -114,15 +113,13 @@ function work(
     )
   )
   const { staticPlace } = config
-  const misplaced = staticPlace === undefined ? undefined : placeProblem(staticPlace)
+  const misplaced = staticPlace === undefined ? undefined : StaticPlace.problem(staticPlace)
   assert(misplaced === undefined, `static place: ${misplaced}`)
   const loops = Effect.gen(function* () {
     const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
     const buckets = yield* BucketWork.make({ backoffMillisMax: config.backoffMillisMax ?? reconcileBackoffMillisMax })
     yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, Leader.work)))
-    if (staticPlace === undefined) {
-      yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
-    } else yield* Effect.forkScoped(essential("buckets/own", StaticOwner.run(staticPlace, buckets.serve)))
+    yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
   })
-  return Layer.effectDiscard(loops).pipe(Layer.provide(keeper))
+  return Layer.effectDiscard(loops).pipe(Layer.provide([keeper, Layer.succeed(StaticPlace.Configured, staticPlace)]))
 }

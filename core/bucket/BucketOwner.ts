@@ -2,6 +2,8 @@
  * Owns this node's share of the bucket groups: looks at the members, computes the assignment, and competes for the leases of the
  * groups that should be its own. A group that should be another's is drained first and released then.
  *
+ * A node with a static place has the groups of its index instead (`StaticOwner.ts`).
+ *
  * Input-free: each round starts from the store's members, so that a round that fails or is late costs only time. A dead
  * member's groups are taken over after at most T and one round.
  */
@@ -17,8 +19,11 @@ import type { Assigned } from "../member/MemberFacts.ts"
 import { Membership, type View } from "../member/Membership.ts"
 import { essential } from "../node/essential.ts"
 import type { NodeExit } from "../ports/NodeExit.ts"
+import type { Storage } from "../ports/Storage.ts"
 import { assign, groupsOf } from "./Assignment.ts"
 import { groups, leaseOf } from "./Bucket.ts"
+import * as StaticOwner from "./StaticOwner.ts"
+import * as StaticPlace from "./StaticPlace.ts"
 
 const adopts = Mark.sometimes("a member vanished and its bucket groups were assigned to another")
 const drains = Mark.sometimes("a bucket group was drained for another member")
@@ -29,8 +34,10 @@ const drains = Mark.sometimes("a bucket group was drained for another member")
  */
 export const run = <R>(
   work: (bucketGroup: number, grant: Grant) => Effect.Effect<never, never, R>
-): Effect.Effect<never, never, Membership | LeaseKeeper | NodeExit | R> =>
+): Effect.Effect<never, never, Membership | LeaseKeeper | NodeExit | Storage | R> =>
   Effect.gen(function* () {
+    const place = yield* StaticPlace.Configured
+    if (place !== undefined) return yield* StaticOwner.run(place, work)
     const membership = yield* Membership
     const keeper = yield* LeaseKeeper
     // Parallel, because each campaign that ends waits for the store to take its release.

@@ -1,5 +1,5 @@
 /**
- * Owns the bucket groups of one index, as it was configured, in place of `BucketOwner`. Everything is done under leases all the same:
+ * Owns the bucket groups of one index, as it was configured. Everything is done under leases all the same:
  * the configuration says who should own a group, its lease who does, so that two nodes at one index never both work.
  *
  * - S1 Whoever is at an index holds its lease; only then does it compete for the groups.

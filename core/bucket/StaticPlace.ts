@@ -5,6 +5,7 @@
  * What it costs, and why it is for development: the groups of a node that is gone are nobody's until it is back, and another N moves
  * almost all of them.
  */
+import * as Context from "effect/Context"
 import { bucketGroupCount } from "../Limits.ts"
 import { groups } from "./Bucket.ts"
 
@@ -13,6 +14,12 @@ export interface StaticPlace {
   readonly index: number
   readonly count: number
 }
+
+/** That of this node; undefined where it has a share among the members instead. */
+export const Configured: Context.Reference<StaticPlace | undefined> = Context.Reference<StaticPlace | undefined>(
+  "stormglass/core/bucket/StaticPlace",
+  { defaultValue: () => undefined }
+)
 
 /** Why it is refused, if it is. */
 export const problem = ({ count, index }: StaticPlace): string | undefined => {
