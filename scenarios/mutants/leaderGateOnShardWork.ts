@@ -13,7 +13,7 @@ export const leaderGateOnShardWork: Mutant = {
     },
     {
       file: "core/ControlPlane.ts",
-      find: 'essential("buckets/own", owning)',
+      find: 'essential("buckets/own", BucketOwner.run(buckets.serve))',
       replace: "Effect.void"
     }
   ]
