@@ -248,12 +248,22 @@ describe("a table", () => {
   "open" boolean not null,
   "body" jsonb,
   constraint "jobs_pkey" primary key ("id"),
-  constraint "jobs_key_state_tries" unique ("state", "tries"),
-  constraint "jobs_state_check" check ("state" = any (array['new', 'done']::text[])),
-  constraint "jobs_tries_range" check ("tries" between -9007199254740991::bigint and 9007199254740991::bigint),
-  constraint "jobs_dueAt_range" check ("dueAt" between timestamptz '1684-07-28T00:12:25.259009Z' and timestamptz '2255-06-05T23:47:34.740991Z'),
-  constraint "jobs_triesAreFew" check ("jobs"."tries" <= 9::bigint)
+  constraint "jobs_key_state_tries" unique ("state", "tries")
 )`,
+      `create or replace function "stormglass_check_jobs"("jobs" "jobs") returns boolean immutable language plpgsql as $check$
+declare
+  violated constant text := case
+    when not ("jobs"."dueAt" between timestamptz '1684-07-28T00:12:25.259009Z' and timestamptz '2255-06-05T23:47:34.740991Z') then 'jobs_dueAt_range'
+    when not ("jobs"."state" = any (array['new', 'done']::text[])) then 'jobs_state_check'
+    when not ("jobs"."tries" <= 9::bigint) then 'jobs_triesAreFew'
+    when not ("jobs"."tries" between -9007199254740991::bigint and 9007199254740991::bigint) then 'jobs_tries_range'
+  end;
+begin
+  if violated is null then return true; end if;
+  raise exception 'a row of % violates %', 'jobs', violated
+    using errcode = 'check_violation', table = 'jobs', constraint = violated;
+end $check$`,
+      `alter table "jobs" add constraint stormglass_check check ("stormglass_check_jobs"("jobs".*))`,
       `create index "jobs_idx_dueAt" on "jobs" ("dueAt")`
     ])
   })

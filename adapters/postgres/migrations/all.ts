@@ -2,5 +2,6 @@
 import { initial } from "./initial.ts"
 import type { Migration } from "./Migration.ts"
 import { placements } from "./placements.ts"
+import { rowChecks } from "./rowChecks.ts"
 
-export const migrations: ReadonlyArray<Migration> = [initial, placements]
+export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks]
