@@ -18,12 +18,15 @@ describe("the answer to a wish", () => {
   })
 
   it("that refuses it is told in its own words", () => {
-    const conflict = answer(409, '{"_tag":"Conflict","message":"specs never change"}')
+    const conflict = answer(409, '{"_tag":"Conflict","detail":"specs never change"}')
     assert.deepStrictEqual(meaningOf(conflict, 1), { _tag: "Refused", why: "specs never change" })
     assert.strictEqual(
       messageOf(answer(403, '{"title":"Forbidden","detail":"scale is not yours"}')),
       "scale is not yours"
     )
+    const bad =
+      '{"detail":"two things","errors":[{"path":"payload.desired","message":"too many"},{"path":"a","message":"b"}]}'
+    assert.strictEqual(messageOf(answer(400, bad)), "two things; payload.desired: too many; a: b")
     assert.strictEqual(messageOf(answer(502, "<html>")), "the answer was 502")
     assert.deepStrictEqual(meaningOf(answer(401, '{"title":"no key"}'), 1), { _tag: "SignIn", why: "no key" })
   })

@@ -32,11 +32,14 @@ export const meaningOf = (answer: Answer | undefined, attempts: number): Meaning
   return { _tag: "Refused", why: messageOf(answer) }
 }
 
-/** What a refusal says for people, in whichever of its forms: ours, or a problem document (RFC 9457). */
+/** What a problem document (RFC 9457) says for people, all that is wrong field by field included. */
 export const messageOf = ({ status, text }: Pick<Answer, "status" | "text">): string => {
-  const document = documentOf(text)
-  const said = ["message", "detail", "title"].map((key) => document[key]).find((each) => typeof each === "string")
-  return (said as string | undefined) ?? `the answer was ${status}`
+  const { detail, errors, title } = documentOf(text)
+  const said = [detail, title].find((each) => typeof each === "string") ?? `the answer was ${status}`
+  const fields = (Array.isArray(errors) ? (errors as ReadonlyArray<Record<string, unknown> | null>) : []).map(
+    (each) => `${String(each?.["path"])}: ${String(each?.["message"])}`
+  )
+  return [said, ...fields].join("; ")
 }
 
 function documentOf(text: string): Readonly<Record<string, unknown>> {

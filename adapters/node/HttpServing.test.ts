@@ -71,6 +71,19 @@ describe("a server", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("answers who comes before anything is served, and serves who comes again", () =>
+    Effect.gen(function* () {
+      const server = HttpServing.layer({ host: "127.0.0.1", port: 0 })
+      const context = yield* Layer.build(server)
+      const { address, serve } = yield* Effect.provide(HttpServer.HttpServer, context)
+      const port = "port" in address ? address.port : assert.fail("no port")
+      const bytes = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+      assert.match(yield* converse(port, bytes), /^HTTP\/1.1 503 [^]*retry-after: 1\r\n/)
+      yield* serve(Effect.succeed(HttpServerResponse.empty()))
+      assert.match(yield* converse(port, bytes), /^HTTP\/1.1 204 /)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("waits for no head of a request that does not come", () =>
     Effect.gen(function* () {
       const port = yield* serve(Effect.succeed(HttpServerResponse.empty()), {

@@ -66,6 +66,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const scope = yield* Effect.scope
   const address = yield* listen(server, options)
   const closing = { isStopping: false }
+  // Who comes before anything is served would wait for ever: Node takes the connection, and nobody the request.
+  server.on("request", refuseEarly)
   yield* Scope.addFinalizer(
     scope,
     Effect.sync(() => {
@@ -117,6 +119,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
         }
         handleUpgrade(request, response)
       }
+      server.off("request", refuseEarly)
       server.on("request", onRequest)
       server.on("upgrade", onUpgrade)
 
@@ -142,6 +145,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
     })
   })
 })
+
+/** Without an application there are no problem documents yet; the status says all that there is to say. */
+function refuseEarly(_request: Http.IncomingMessage, response: Http.ServerResponse): void {
+  response.writeHead(503, { connection: "close", "retry-after": "1" }).end()
+}
 
 /**
  * Reads on while a handler decides whether to upgrade: nobody else would notice that the caller has left. What comes is kept; a caller

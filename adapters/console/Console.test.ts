@@ -1,0 +1,319 @@
+/** The console in a browser, on a node with an agent: what its reader sees and does. */
+import { once } from "node:events"
+import fs from "node:fs"
+import net, { type AddressInfo } from "node:net"
+import os from "node:os"
+import path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import { type Browser, launch, type Page } from "puppeteer-core"
+import { afterAll, assert, beforeAll, describe, it, vi } from "vitest"
+import { startGuarded } from "../cli/cluster/GuardedProcess.ts"
+import { ChildProcesses } from "../node/ChildProcesses.ts"
+import { database, skipped } from "../postgres/Database.fixture.ts"
+import { Gateway } from "./Gateway.fixture.ts"
+
+const root = path.join(import.meta.dirname, "..", "..")
+
+/** `STORMGLASS_CHROMIUM`, or what a Linux calls it. */
+const chromium = [
+  process.env["STORMGLASS_CHROMIUM"],
+  ...["chromium", "chromium-browser", "google-chrome"].flatMap(inPath)
+]
+  .filter((file) => file !== undefined)
+  .find((file) => fs.existsSync(file))
+
+function inPath(name: string): ReadonlyArray<string> {
+  return (process.env["PATH"] ?? "").split(path.delimiter).map((directory) => path.join(directory, name))
+}
+
+if (chromium === undefined) {
+  console.warn(
+    "skipped: the console in a browser: no chromium, chromium-browser or google-chrome; STORMGLASS_CHROMIUM names one"
+  )
+}
+
+/** In the page, which knows a document. */
+const stopHere = `(() => {
+  const it = document.activeElement
+  const { outlineStyle, outlineWidth } = getComputedStyle(it)
+  const isSeen = outlineStyle !== "none" && Number.parseFloat(outlineWidth) >= 2
+  return it === document.body ? null : { name: it.tagName + " " + (it.id || it.textContent), isSeen }
+})()`
+interface Stop {
+  readonly name: string
+  readonly isSeen: boolean
+}
+
+const waiting = { timeout: 60_000, interval: 50 }
+
+describe.skipIf(chromium === undefined)("the console in a browser", () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-console-"))
+  const gateway = new Gateway(() => port)
+  const scope = Scope.makeUnsafe()
+  let port = 0
+  let browser: Browser
+  let page: Page
+  let address: string
+  /** What was begun last ends first. */
+  const closing: Array<() => unknown> = [
+    () => gateway.close(),
+    async () => {
+      const host = new ChildProcesses({ directory: path.join(directory, "agent", "instances"), command: [] })
+      await vi.waitFor(() => {
+        for (const uid of host.list()) host.stop(uid)
+        assert.isEmpty(host.list())
+      }, waiting)
+    },
+    () => Effect.runPromise(Scope.close(scope, Exit.void)),
+    () => fs.rmSync(directory, { recursive: true })
+  ]
+  const complaints: Array<string> = []
+  const requested = new Set<string>()
+
+  const scale = async (desired: number): Promise<void> => {
+    const headers = { "content-type": "application/json", "idempotency-key": `test-${desired}-${performance.now()}` }
+    const body = JSON.stringify({ desired, spec: { image: "web:1", size: "small" } })
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/projects/default/fleets/web`, {
+      method: "PUT",
+      headers,
+      body
+    })
+    assert.isBelow(answer.status, 300, await answer.text())
+  }
+  const textOf = (selector: string): Promise<string> => page.$eval(selector, (it) => it.textContent)
+  const untilText = (selector: string, text: RegExp): Promise<void> =>
+    vi.waitFor(async () => assert.match(await textOf(selector), text), waiting)
+  const untilFocused = (selector: string): Promise<void> =>
+    vi.waitFor(async () => assert.isTrue(await page.$eval(selector, (it) => it.matches(":focus-visible"))), waiting)
+
+  beforeAll(async () => {
+    port = await freePort()
+    const main = [process.execPath, "--conditions=stormglass-source", path.join(root, "adapters/cli/main.ts")]
+    const serve = [...main, "serve", "--migrate", "--agent", "--port", String(port), "--directory", directory]
+    const log = path.join(directory, "log")
+    const compiled = path.join(root, "node_modules/.cache/stormglass")
+    const env = { ...process.env, NODE_COMPILE_CACHE: compiled, DATABASE_URL: await databaseUrl(scope) }
+    const node = await startGuarded(serve, { log, env })
+    closing.unshift(async () => {
+      node.kill()
+      await node.ended
+    })
+    const isReady = async (): Promise<void> => {
+      const answers = await fetch(`http://127.0.0.1:${port}/ready`, { signal: AbortSignal.timeout(5_000) }).then(
+        ({ ok }) => ok,
+        () => false
+      )
+      assert.isTrue(answers, fs.readFileSync(log, "utf8"))
+    }
+    address = await gateway.listen()
+    const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    browser = await launch({ executablePath: chromium!, headless: true, args })
+    closing.unshift(() => browser.close())
+    await vi.waitFor(isReady, waiting)
+    page = await browser.newPage()
+    // Until the log of audits is kept, nobody has it.
+    page.on(
+      "console",
+      (message) =>
+        (message.location().url ?? "").includes("/v1/audit") ||
+        complaints.push(`${message.text()} ${message.location().url ?? ""}`)
+    )
+    page.on("pageerror", (error) => complaints.push(String(error)))
+    page.on("request", (request) => requested.add(new URL(request.url()).origin))
+    await page.setViewport({ width: 1280, height: 800 })
+    await page.goto(address)
+  }, 240_000)
+
+  afterAll(async () => {
+    for (const close of closing) await close()
+  })
+
+  it("shows a fleet that is made, who leads as of which epoch, and what runs", async () => {
+    await untilText("#health-text", /^live, \d s old$/)
+    await untilText("#fleets-note", /No fleet in this project/)
+    await scale(1)
+    await untilText(".card .figures", /of 1 running$/)
+    await untilText("#instance-rows", /^web-0[A-Z]+/)
+    await untilText("#member-rows", /^local\/1leads, epoch 1/)
+    await untilText("#lease-rows", /^leaderlocal\/11/)
+    await untilText("#agent-rows", /^local1/)
+    assert.match(await textOf("#operations-note"), /web: (not counted|1 to start)|Everything is as it is wanted/)
+  })
+
+  it("is scaled without a mouse: s, a number, Enter", async () => {
+    await page.keyboard.press("s")
+    await untilFocused(".card input")
+    await page.keyboard.type("3")
+    await page.keyboard.press("Enter")
+    await untilText(".card .figures", /^3of 3 running$/)
+    await untilText(".card .why", /^stable$/)
+    await untilText(".card .said", /^3 wanted$/)
+    await untilText("#instances-count", /^3$/)
+    await untilText("#operations-note", /^Everything is as it is wanted/)
+    const drawn = await page.$eval(".card path.running", (it) => it.getAttribute("d")!)
+    assert.isAbove(drawn.split("V").length, 1, "it has gone up")
+    assert.match(
+      (await page.$eval(".card svg", (it) => it.getAttribute("aria-label")))!,
+      /3 instances running of 3 desired/
+    )
+  })
+
+  it("lists its keys under ?, which Escape closes, and does not take what is typed for shortcuts", async () => {
+    await page.keyboard.press("Escape")
+    await page.keyboard.type("?")
+    await vi.waitFor(
+      async () => assert.isTrue(await page.$eval("#help", (it) => (it as unknown as { open: boolean }).open)),
+      waiting
+    )
+    assert.match(await textOf("#help-keys"), /\/find fleets and instances/)
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("/")
+    await page.keyboard.type("web-2")
+    await vi.waitFor(async () => assert.lengthOf(await page.$$("#instance-rows tr"), 1), waiting)
+    await page.keyboard.press("Escape")
+    await vi.waitFor(async () => assert.lengthOf(await page.$$("#instance-rows tr"), 3), waiting)
+  })
+
+  it("is gone through by Tab from the top, each stop seen and named", async () => {
+    const stops: Array<string> = []
+    await page.focus("a.skip")
+    for (let nth = 0; nth < 60; nth++) {
+      if (nth > 0) await page.keyboard.press("Tab")
+      const stop = (await page.evaluate(stopHere)) as Stop | null
+      if (stop === null) break
+      assert.isTrue(stop.isSeen, stop.name)
+      stops.push(stop.name)
+    }
+    const order = [
+      "A Skip to the fleets",
+      "INPUT project",
+      "BUTTON theme",
+      "INPUT find",
+      "BUTTON −",
+      "BUTTON +",
+      "BUTTON Scale"
+    ]
+    const places = order.map((name) => stops.indexOf(name))
+    assert.notInclude(places, -1, stops.join(", "))
+    assert.deepStrictEqual(
+      places,
+      places.toSorted((a, b) => a - b)
+    )
+    const roles = new Set([
+      "button",
+      "link",
+      "textbox",
+      "searchbox",
+      "spinbutton",
+      "checkbox",
+      "combobox",
+      "dialog",
+      "image"
+    ])
+    const unnamed: Array<string> = []
+    const visit = (it: { role: string; name?: string; children?: ReadonlyArray<never> }): void => {
+      if (roles.has(it.role) && !it.name) unnamed.push(it.role)
+      for (const child of it.children ?? []) visit(child)
+    }
+    visit((await page.accessibility.snapshot({ interestingOnly: true })) as never)
+    assert.deepStrictEqual(unnamed, [])
+  })
+
+  it("is light or dark as the reader's system is, or as the reader says", async () => {
+    const brightness = (): Promise<number> =>
+      page.evaluate(
+        `Number(getComputedStyle(document.documentElement).backgroundColor.match(/[0-9]+/)[0])`
+      ) as Promise<number>
+    await page.evaluate("document.activeElement.blur()")
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }])
+    assert.isAbove(await brightness(), 200)
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }])
+    assert.isBelow(await brightness(), 50)
+    await page.keyboard.press("t")
+    await untilText("#theme", /light/)
+    assert.isAbove(await brightness(), 200)
+    await page.keyboard.press("t")
+    await page.keyboard.press("t")
+    await untilText("#theme", /auto/)
+  })
+
+  it("fits a narrow screen", async () => {
+    await page.setViewport({ width: 390, height: 844 })
+    assert.isAtMost((await page.evaluate("document.documentElement.scrollWidth")) as number, 390)
+    await page.setViewport({ width: 1280, height: 800 })
+  })
+
+  it("has complained of nothing so far, and asked nobody but its node", () => {
+    assert.deepStrictEqual([complaints, [...requested]], [[], [address]])
+  })
+
+  it("says that it is lost when it is cut, goes on from its tokens, and lists again when they are too old", async () => {
+    gateway.cut()
+    await untilText("#lost-text", /^Stream lost.* What is shown is \d+ s old\.$/)
+    assert.match(await textOf("#health-text"), /^lost, /)
+    await scale(2)
+    const before = gateway.streams.length
+    gateway.mend()
+    await page.keyboard.press("r")
+    await untilText(".card .figures", /^2of 2 running$/)
+    assert.isTrue(await page.$eval("#lost", (it) => (it as unknown as { hidden: boolean }).hidden))
+    const resumed = gateway.streams.slice(before)
+    assert.isNotEmpty(resumed)
+    assert.isTrue(resumed.every(({ token }) => token !== undefined))
+
+    gateway.forgets = true
+    const since = gateway.streams.length
+    await page.keyboard.press("r")
+    await vi.waitFor(() => {
+      const path = gateway.streams[since]?.path
+      const [first, second] = gateway.streams.slice(since).filter((each) => each.path === path)
+      assert.deepStrictEqual(
+        [first?.token === undefined, second !== undefined, second?.token],
+        [false, true, undefined]
+      )
+    }, waiting)
+    await untilText("#health-text", /^live/)
+    await untilText(".card .figures", /^2of 2 running$/)
+  })
+
+  it("asks for a key when it needs one, keeps it in this tab alone, and forgets it at signing out", async () => {
+    gateway.key = "sg_k1_secret"
+    await page.keyboard.press("r")
+    await untilText("#sign-in-why", /a key is needed/)
+    await untilFocused("#key")
+    await page.keyboard.type("sg_k1_secret")
+    await page.keyboard.press("Enter")
+    await untilText("#health-text", /^live/)
+    await untilText(".card .figures", /^2of 2 running$/)
+    const kept = (): Promise<readonly [string, string]> =>
+      page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage) + document.cookie]") as Promise<
+        readonly [string, string]
+      >
+    const [session, others] = await kept()
+    assert.include(session, "sg_k1_secret")
+    assert.notInclude(others, "sg_k1_secret")
+    await page.click("#sign")
+    await untilText("#health-text", /signed out/)
+    assert.notInclude(await page.content(), "sg_k1_secret")
+    assert.deepStrictEqual((await kept())[0], "{}")
+    assert.lengthOf(await page.$$(".card"), 0, "and shows nothing any more")
+  })
+})
+
+/** Undefined: the embedded one, which takes longer to begin. */
+async function databaseUrl(scope: Scope.Scope): Promise<string | undefined> {
+  if (skipped()) return undefined
+  const { database: name, host, password, port, username } = await Effect.runPromise(Scope.provide(database, scope))
+  return `postgres://${username}:${Redacted.value(password) as string}@${host}:${port}/${name}`
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
