@@ -33,6 +33,7 @@ export const catalogue: ReadonlyArray<Entry> = [
   { name: "example/journal", load: async () => (await import("./examples/journal.ts")).journal },
   { name: "example/payments", load: async () => (await import("./examples/payments.ts")).payments },
   { name: "example/two-node-lease", load: async () => (await import("./examples/twoNodeLease.ts")).twoNodeLease },
+  { name: "fleet/deleted-and-made-anew", load: async () => (await import("./fleetDeleted.ts")).fleetDeleted },
   {
     name: "fleet/scaled-10-to-3-to-2-under-leader-changes",
     load: async () => (await import("./scaleDown.ts")).scaleDown

@@ -11,7 +11,9 @@ const fleet = (name: string, desired: number): Documents["fleet"] => ({
   name,
   desired,
   spec: { image: "web:1", size: "small" },
-  generation: 1
+  generation: 1,
+  createdAt: 0,
+  deletionRequestedAt: null
 })
 const instance = (uid: string, changes: Partial<InstanceView> = {}): InstanceView => ({
   uid,
@@ -23,6 +25,7 @@ const instance = (uid: string, changes: Partial<InstanceView> = {}): InstanceVie
   state: "RUNNING",
   reason: null,
   revision: 1,
+  createdAt: 0,
   deletionRequestedAt: null,
   lastHeartbeatAt: null,
   ...changes

@@ -10,7 +10,16 @@ import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Readable } from "./Readable.ts"
 import { WellFormed } from "./WellFormed.ts"
-import { BadRequest, Compacted, Conflict, InProgress, KeyReused, NotFound, Unavailable } from "./ApiErrors.ts"
+import {
+  BadRequest,
+  Compacted,
+  Conflict,
+  InProgress,
+  KeyReused,
+  NotFound,
+  Unavailable,
+  PreconditionFailed
+} from "./ApiErrors.ts"
 import {
   AgentView,
   Beat,
@@ -34,7 +43,9 @@ const mutation = {
   "idempotency-key": Schema.optional(Text),
   "x-principal": Schema.optional(Text.check(Schema.isMaxLength(principalCharsMax)))
 }
-const refusals = [BadRequest, NotFound, Conflict, InProgress, KeyReused, Unavailable] as const
+/** Only what is still of the version that the caller has seen is changed; see `core/api/etag.ts`. */
+const conditional = { ...mutation, "if-match": Schema.optional(Text) }
+const refusals = [BadRequest, NotFound, Conflict, InProgress, PreconditionFailed, KeyReused, Unavailable] as const
 
 /**
  * Of a list: how many at most, where to go on, and which members of each item to show: "name,state". Whoever names them reads the JSON, as
@@ -65,7 +76,8 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
   .add(
     HttpApiEndpoint.put("put", "/projects/:project/fleets/:name", {
       params: { project: Name, name: Name },
-      headers: mutation,
+      /** `if-none-match: *` creates the fleet and changes none. */
+      headers: { ...conditional, "if-none-match": Schema.optional(Text) },
       payload: Schema.Struct({ desired: Desired, spec: Spec }),
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(201))],
       error: refusals
@@ -74,6 +86,12 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       params: { project: Name, name: Name },
       success: FleetView,
       error: [NotFound, Unavailable]
+    }),
+    HttpApiEndpoint.delete("delete", "/projects/:project/fleets/:name", {
+      params: { project: Name, name: Name },
+      headers: conditional,
+      success: FleetView.pipe(HttpApiSchema.status(202)),
+      error: refusals
     }),
     HttpApiEndpoint.get("list", "/projects/:project/fleets", {
       params: { project: Name },
@@ -111,7 +129,7 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
     }),
     HttpApiEndpoint.delete("delete", "/instances/:uid", {
       params: { uid: Text },
-      headers: mutation,
+      headers: conditional,
       success: InstanceView.pipe(HttpApiSchema.status(202)),
       error: refusals
     })

@@ -58,6 +58,13 @@ export class Compacted extends HttpApiError.Problem<Compacted>()(
   fields("Compacted")
 ) {}
 
+/** What is there is not of the version that If-Match names, or there is something where If-None-Match wants nothing. */
+export class PreconditionFailed extends HttpApiError.Problem<PreconditionFailed>()(
+  "PreconditionFailed",
+  { type: typeOf("precondition-failed"), status: 412, title: "It has changed since" },
+  fields("PreconditionFailed")
+) {}
+
 export class PayloadTooLarge extends HttpApiError.Problem<PayloadTooLarge>()(
   "PayloadTooLarge",
   { type: typeOf("payload-too-large"), status: 413, title: "The body is too large" },
@@ -98,6 +105,7 @@ export const kinds = [
   Conflict,
   InProgress,
   Compacted,
+  PreconditionFailed,
   PayloadTooLarge,
   UnsupportedMediaType,
   KeyReused,

@@ -8,10 +8,11 @@ import { canonicalJson } from "../json/canonicalJson.ts"
 import { Membership } from "../member/Membership.ts"
 import { holderOf } from "../member/Member.ts"
 import { Feed } from "../ports/Feed.ts"
-import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
+import { SerializationFailure, Storage, StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import { Conflict, NotFound } from "./ApiErrors.ts"
-import { answer, idempotently } from "./idempotently.ts"
+import * as etag from "./etag.ts"
+import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { refused, unavailable } from "./problems.ts"
@@ -20,14 +21,25 @@ import { FleetView, fleetView } from "./Views.ts"
 /** Creates the fleet or sets what is desired; the same again changes nothing, not even the generation. */
 export const put = (
   transaction: Transaction,
-  wanted: Pick<Fleet.Fleet, "project" | "name" | "desired" | "spec">
+  wanted: Pick<Fleet.Fleet, "project" | "name" | "desired" | "spec">,
+  conditions: Conditions
 ): Effect.Effect<Answer, StorageError> =>
   Effect.gen(function* () {
-    const created = yield* Fleet.create(transaction, wanted)
+    const mayCreate = conditions.unmet(undefined)
+    const created = mayCreate === undefined ? yield* Fleet.create(transaction, wanted) : undefined
     if (created !== undefined) return answer(201, FleetView, fleetView(created, undefined))
     const id = Fleet.fleetIdOf(wanted.project, wanted.name)
     const fleet = yield* transaction.get(Fleet.fleets, { id }, { lock: "for update" })
-    assert(fleet !== undefined, `fleet ${id} was there and is not; fleets are never deleted`)
+    if (fleet === undefined) {
+      if (mayCreate !== undefined) return refused(mayCreate)
+      // It has left between the two statements: from the beginning, once more.
+      return yield* new StorageError({ label: "fleets/put", reason: new SerializationFailure() })
+    }
+    const unmet = conditions.unmet(etag.ofFleet(fleetView(fleet, undefined)))
+    if (unmet !== undefined) return refused(unmet)
+    if (fleet.deletionRequestedAt !== null) {
+      return refused(new Conflict({ detail: `fleet ${id} is being deleted: wait until it is gone` }))
+    }
     if (canonicalJson(fleet.spec) !== canonicalJson(wanted.spec)) {
       return refused(new Conflict({ detail: `fleet ${id} has another spec, and specs never change` }))
     }
@@ -36,6 +48,19 @@ export const put = (
     assert(changed !== undefined, `fleet ${id} is locked and must be there`)
     return answer(200, FleetView, fleetView(changed, undefined))
   })
+
+/** Asks for the end of the fleet and of its instances; it is there until the last of them is gone. */
+const remove = (transaction: Transaction, id: string, conditions: Conditions): Effect.Effect<Answer, StorageError> =>
+  Effect.gen(function* () {
+    const fleet = yield* transaction.get(Fleet.fleets, { id }, { lock: "for update" })
+    const unmet = conditions.unmet(fleet === undefined ? undefined : etag.ofFleet(fleetView(fleet, undefined)))
+    if (unmet !== undefined) return refused(unmet)
+    if (fleet === undefined) return refused(new NotFound({ detail: `there is no fleet ${id}` }))
+    const [asked = fleet] = yield* Fleet.requestDeletion(transaction, id)
+    return answer(202, FleetView, fleetView(asked, undefined))
+  })
+
+const tagOf = (body: string): string => etag.ofFleet(JSON.parse(body) as FleetView)
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -54,17 +79,33 @@ export const layer = HttpApiBuilder.group(
             method: "PUT",
             path: `/v1/projects/${params.project}/fleets/${params.name}`,
             body: payload,
-            holder
+            holder,
+            etag: tagOf
           },
-          (transaction) => put(transaction, { ...params, ...payload })
+          (transaction, conditions) => put(transaction, { ...params, ...payload }, conditions)
         ).pipe(Effect.provideService(Storage, storage)),
-      get: ({ params }) =>
+      delete: ({ params, headers }) =>
+        idempotently(
+          {
+            headers,
+            project: params.project,
+            route: "fleets/delete",
+            method: "DELETE",
+            path: `/v1/projects/${params.project}/fleets/${params.name}`,
+            body: null,
+            holder,
+            etag: tagOf
+          },
+          (transaction, conditions) => remove(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
+        ).pipe(Effect.provideService(Storage, storage)),
+      get: ({ params, request }) =>
         Effect.gen(function* () {
           const id = Fleet.fleetIdOf(params.project, params.name)
           const fleet = yield* storage.once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })
           if (fleet === undefined) return yield* new NotFound({ detail: `there is no fleet ${id}` })
           const status = yield* storage.once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" })
-          return fleetView(fleet, status)
+          const view = fleetView(fleet, status)
+          return shown(FleetView, view, { asked: request.headers["if-none-match"], etag: etag.ofFleet(view) })
         }).pipe(Effect.catchTag("StorageError", unavailable)),
       list: ({ params, query }) =>
         Effect.gen(function* () {

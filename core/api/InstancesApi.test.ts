@@ -13,7 +13,9 @@ const answered = (...replies: ReadonlyArray<ReadonlyArray<Instance>>) => {
     if (rows === undefined) throw new Error("a statement too many")
     return Effect.succeed({ rows, count: rows.length })
   })
-  const { body, status } = Effect.runSync(Effect.orDie(requestDeletion(transaction, "a")))
+  const { body, status } = Effect.runSync(
+    Effect.orDie(requestDeletion(transaction, "a", { isNone: true, unmet: () => undefined }))
+  )
   assert.deepStrictEqual(left, [], "a statement too few")
   return { status, document: JSON.parse(body) as Partial<Instance> }
 }

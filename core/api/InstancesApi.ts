@@ -18,7 +18,8 @@ import { SerializationFailure, Storage, StorageError, type Transaction } from ".
 import { Api } from "./Api.ts"
 import type { DeletionAsked } from "./ApiFacts.ts"
 import { Conflict, NotFound } from "./ApiErrors.ts"
-import { answer, idempotently } from "./idempotently.ts"
+import * as etag from "./etag.ts"
+import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { refused, unavailable } from "./problems.ts"
@@ -55,17 +56,28 @@ export const create = (
   })
 
 /** Asks for the end of the instance with this uid, whatever else has its name by now. */
-export const requestDeletion = (transaction: Transaction, uid: string): Effect.Effect<Answer, StorageError> =>
+export const requestDeletion = (
+  transaction: Transaction,
+  uid: string,
+  conditions: Conditions
+): Effect.Effect<Answer, StorageError> =>
   Effect.gen(function* () {
     const instance = yield* transaction.get(Instance.instances, { uid })
     if (instance === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))
     if (instance.fleet !== null) yield* Fleet.markDue(transaction, [instance.fleet], reconcileProgressMillis)
+    if (!conditions.isNone) {
+      const locked = yield* transaction.get(Instance.instances, { uid }, { lock: "for update" })
+      const unmet = conditions.unmet(locked === undefined ? undefined : etag.ofInstance(instanceView(locked)))
+      if (unmet !== undefined) return refused(unmet)
+    }
     const [asked] = yield* Instance.requestDeletion(transaction, [instance.uid])
     // Somebody else may have asked since the first look: the answer shows the end that was asked for.
     const present = asked ?? (yield* transaction.get(Instance.instances, { uid }))
     if (present === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))
     return answer(202, InstanceView, instanceView(present))
   })
+
+const tagOf = (body: string): string => etag.ofInstance(JSON.parse(body) as InstanceView)
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -84,7 +96,8 @@ export const layer = HttpApiBuilder.group(
             method: "POST",
             path: `/v1/projects/${params.project}/instances`,
             body: payload,
-            holder
+            holder,
+            etag: tagOf
           },
           (transaction) => create(transaction, { ...params, ...payload })
         ).pipe(Effect.provideService(Storage, storage)),
@@ -99,18 +112,19 @@ export const layer = HttpApiBuilder.group(
               method: "DELETE",
               path: `/v1/instances/${params.uid}`,
               body: null,
-              holder
+              holder,
+              etag: tagOf
             },
-            (transaction) => requestDeletion(transaction, params.uid)
+            (transaction, conditions) => requestDeletion(transaction, params.uid, conditions)
           )
         ).pipe(Effect.provideService(Storage, storage)),
-      get: ({ params }) =>
+      get: ({ params, request }) =>
         Effect.gen(function* () {
           const { uid } = params
           const instance = yield* storage.once((tx) => tx.get(Instance.instances, { uid }), { label: "instances/get" })
-          return instance === undefined
-            ? yield* new NotFound({ detail: `there is no instance ${uid}` })
-            : instanceView(instance)
+          if (instance === undefined) return yield* new NotFound({ detail: `there is no instance ${uid}` })
+          const view = instanceView(instance)
+          return shown(InstanceView, view, { asked: request.headers["if-none-match"], etag: etag.ofInstance(view) })
         }).pipe(Effect.catchTag("StorageError", unavailable)),
       list: ({ params: { project }, query: { fields, fleet, state, ...asked } }) =>
         Effect.gen(function* () {

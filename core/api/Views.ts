@@ -21,6 +21,9 @@ export const FleetView = Schema.Struct({
   desired: Schema.Int,
   spec: Spec,
   generation: Schema.Int,
+  createdAt: Schema.Int,
+  /** From then on it wants nothing, and leaves when the last of its instances has. */
+  deletionRequestedAt: Schema.NullOr(Schema.Int),
   /** Null until the leader has counted for the first time. */
   status: Schema.NullOr(
     Schema.Struct({
@@ -41,8 +44,11 @@ export const fleetView = (fleet: Fleet, status: FleetStatus | undefined): FleetV
   desired: fleet.desired,
   spec: fleet.spec,
   generation: fleet.generation,
+  createdAt: fleet.createdAt,
+  deletionRequestedAt: fleet.deletionRequestedAt,
   status:
-    status === undefined
+    // That of an earlier fleet of this name has not been counted since.
+    status === undefined || status.updatedAt < fleet.createdAt
       ? null
       : {
           observedGeneration: status.observedGeneration,
@@ -63,6 +69,7 @@ export const InstanceView = Schema.Struct({
   state: Schema.Literals(states),
   reason: Schema.NullOr(Schema.Literals(reasons)),
   revision: Schema.Int,
+  createdAt: Schema.Int,
   deletionRequestedAt: Schema.NullOr(Schema.Int),
   lastHeartbeatAt: Schema.NullOr(Schema.Int)
 })
@@ -78,6 +85,7 @@ export const instanceView = (instance: Instance): InstanceView => ({
   state: instance.state,
   reason: instance.reason,
   revision: instance.revision,
+  createdAt: instance.createdAt,
   deletionRequestedAt: instance.deletionRequestedAt,
   lastHeartbeatAt: instance.lastHeartbeatAt
 })

@@ -3,19 +3,22 @@
  * was stored on the wire as it is.
  */
 import * as Effect from "effect/Effect"
-import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import { execute, type Reply } from "../idempotency/execute.ts"
 import { type Answer, fingerprintOf, problem } from "../idempotency/IdempotencyKey.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { replayHeader } from "./Api.ts"
-import { BadRequest, InProgress, KeyReused, Unavailable } from "./ApiErrors.ts"
+import { BadRequest, InProgress, KeyReused, PreconditionFailed, Unavailable } from "./ApiErrors.ts"
+import { holds, isKnown, parse } from "./etag.ts"
 import { refusal, sent } from "./problems.ts"
 
 export interface Headers {
   readonly "x-idempotency-key"?: string | undefined
   readonly "idempotency-key"?: string | undefined
   readonly "x-principal"?: string | undefined
+  readonly "if-match"?: string | undefined
+  readonly "if-none-match"?: string | undefined
 }
 
 export interface Mutation {
@@ -28,12 +31,14 @@ export interface Mutation {
   readonly body: unknown
   /** The process that executes. */
   readonly holder: string
+  /** The tag of the document that is answered. */
+  readonly etag?: (body: string) => string
 }
 
 /** `effect` runs in one transaction with the record of its answer; see `execute`. */
 export const idempotently = Effect.fnUntraced(function* (
   mutation: Mutation,
-  effect: (transaction: Transaction) => Effect.Effect<Answer, StorageError>
+  effect: (transaction: Transaction, conditions: Conditions) => Effect.Effect<Answer, StorageError>
 ) {
   const key = keyOf(mutation.headers)
   const wrong = key instanceof BadRequest ? key.detail : problem(key)
@@ -41,7 +46,13 @@ export const idempotently = Effect.fnUntraced(function* (
     return refusal(new BadRequest({ detail: wrong ?? "the idempotency key is not text" }))
   }
   const scope = `${mutation.project}/${mutation.headers["x-principal"] ?? "anonymous"}/${mutation.route}`
-  const { method, path, body } = mutation
+  const { method, path } = mutation
+  const conditions = conditionsOf(mutation.headers)
+  if (conditions instanceof BadRequest) return refusal(conditions)
+  // Without conditions as it has always been: keys outlive versions of this program.
+  const body = conditions.isNone
+    ? mutation.body
+    : [mutation.body, mutation.headers["if-match"] ?? "", mutation.headers["if-none-match"] ?? ""]
   const reply = yield* execute(
     {
       scope,
@@ -50,9 +61,9 @@ export const idempotently = Effect.fnUntraced(function* (
       holder: mutation.holder,
       label: mutation.route
     },
-    effect
+    (transaction) => effect(transaction, conditions)
   )
-  return respondTo(reply)
+  return respondTo(reply, mutation.etag)
 })
 
 /** An answer of the API: the document, encoded, with its status. */
@@ -60,6 +71,44 @@ export const answer = <A>(status: number, schema: Schema.Codec<A, unknown>, docu
   status,
   body: JSON.stringify(Schema.encodeSync(schema)(document))
 })
+
+/** On what condition something is changed. */
+export interface Conditions {
+  readonly isNone: boolean
+  /** Why not, of what is there: its tag, or that there is nothing. */
+  readonly unmet: (tag: string | undefined) => PreconditionFailed | undefined
+}
+
+function conditionsOf(headers: Headers): Conditions | BadRequest {
+  const [match, noneMatch] = [headers["if-match"], headers["if-none-match"]]
+  const matching = match === undefined ? "*" : parse(match)
+  if (matching === undefined) return new BadRequest({ detail: 'headers.if-match: tags in quotes, "a.b", or *' })
+  if (noneMatch !== undefined && noneMatch.trim() !== "*") {
+    return new BadRequest({ detail: "headers.if-none-match: only * is taken where something is changed" })
+  }
+  return {
+    isNone: match === undefined && noneMatch === undefined,
+    unmet: (tag) => {
+      if (match !== undefined && !holds(matching, tag)) {
+        return new PreconditionFailed({ detail: tag === undefined ? "there is nothing" : `it is at ${tag} by now` })
+      }
+      return noneMatch === undefined || tag === undefined
+        ? undefined
+        : new PreconditionFailed({ detail: `it is there, at ${tag}` })
+    }
+  }
+}
+
+/** A document as it is read; 304 for whoever has it. */
+export const shown = <A>(
+  schema: Schema.Codec<A, unknown>,
+  document: A,
+  { asked, etag }: { readonly asked: string | undefined; readonly etag: string }
+): HttpServerResponse.HttpServerResponse => {
+  const known = asked === undefined ? undefined : parse(asked)
+  if (known !== undefined && isKnown(known, etag)) return HttpServerResponse.empty({ status: 304, headers: { etag } })
+  return sent(answer(200, schema, document), { etag })
+}
 
 /** Two spellings of one key; two keys are a mistake of the caller. */
 function keyOf(headers: Headers): string | undefined | BadRequest {
@@ -70,10 +119,15 @@ function keyOf(headers: Headers): string | undefined | BadRequest {
   return extended ?? plain
 }
 
-function respondTo(reply: Reply): HttpServerResponse.HttpServerResponse {
+function respondTo(reply: Reply, etag: Mutation["etag"]): HttpServerResponse.HttpServerResponse {
   switch (reply._tag) {
-    case "Answered":
-      return sent(reply.answer, reply.isReplay ? { [replayHeader]: "true" } : {})
+    case "Answered": {
+      const { answer, isReplay } = reply
+      return sent(answer, {
+        ...(isReplay ? { [replayHeader]: "true" } : {}),
+        ...(etag === undefined || answer.status >= 400 ? {} : { etag: etag(answer.body) })
+      })
+    }
     case "Mismatch":
       return refusal(new KeyReused({ detail: "the idempotency key was used for another request" }))
     case "InProgress":

@@ -49,9 +49,9 @@ describe("a refusal", () => {
     const { headers, problem } = await refused("PATCH", "projects/p/fleets/f")
     assert.deepStrictEqual(
       { tag: problem._tag, allowed: problem.allowed },
-      { tag: "MethodNotAllowed", allowed: ["GET", "PUT"] }
+      { tag: "MethodNotAllowed", allowed: ["GET", "PUT", "DELETE"] }
     )
-    assert.strictEqual(headers.get("allow"), "GET, PUT")
+    assert.strictEqual(headers.get("allow"), "GET, PUT, DELETE")
   })
 
   it("of an endpoint's own is one too", async () => {

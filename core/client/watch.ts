@@ -131,7 +131,7 @@ export function versionOf({ document, kind }: Pick<WatchEvent, "document" | "kin
     case "instance":
       return String(document["revision"])
     case "fleet":
-      return String(document["generation"])
+      return `${document["createdAt"]}/${document["generation"]}`
     default:
       return JSON.stringify(document)
   }

@@ -6,11 +6,13 @@
  * - F2 Each field has one writer: the API writes what is wanted, the owner of the bucket `scaledGeneration`, the leader the
  *   statuses, which is why these are a table of their own. Everybody may set `dueAt`, which only says "look".
  * - F3 The spec of a fleet never changes, so that what a fleet is depends on nothing but its last desired count.
+ * - F4 A fleet whose deletion was asked for wants nothing any more, and its row leaves when no instance of it is left. Its name is then free;
+ *   `createdAt` tells a fleet from an earlier one of that name.
  */
 import * as Effect from "effect/Effect"
 import { isPlaced, placementOf } from "../bucket/Bucket.ts"
-import { fleetDesiredMax } from "../Limits.ts"
-import { add, and, clockTimestamp, eq, ge, isIn, le } from "../ports/Condition.ts"
+import { fleetDesiredMax, reconcileProgressMillis } from "../Limits.ts"
+import { add, and, clockTimestamp, eq, ge, isIn, isNotNull, isNull, le } from "../ports/Condition.ts"
 import { Spec } from "../ports/Provider.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { type RowOf, integer, json, make, nullable, text, timestamp } from "../ports/Table.ts"
@@ -30,11 +32,12 @@ export const fleets = make("fleets", {
     createdAt: timestamp,
     updatedAt: timestamp,
     /** When its owner must look at it; null while there is nothing to do. */
-    dueAt: nullable(timestamp)
+    dueAt: nullable(timestamp),
+    deletionRequestedAt: nullable(timestamp)
   },
   primaryKey: ["id"],
   unique: [["project", "name"]],
-  indexes: [["bucketGroup", "dueAt"], ["updatedAt"]],
+  indexes: [["bucketGroup", "dueAt"], ["updatedAt"], ["project", "id"]],
   checks: {
     isPlaced,
     desiredIsBounded: (row) => and(ge(row.desired, 0), le(row.desired, fleetDesiredMax)),
@@ -78,7 +81,8 @@ export const create = (
         scaledGeneration: 0,
         createdAt: clockTimestamp,
         updatedAt: clockTimestamp,
-        dueAt: clockTimestamp
+        dueAt: clockTimestamp,
+        deletionRequestedAt: null
       },
       { onConflict: { target: ["id"], action: "nothing" } }
     ),
@@ -102,14 +106,36 @@ export const setDesired = (
     })
   })
 
-/** The number of live instances is right for the generation that was read, under its lock. */
+/** Asks for the end of the fleet: nothing is desired of it any more. One that was asked already stays as it is. */
+export const requestDeletion = (
+  transaction: Transaction,
+  id: string
+): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.update(fleets, {
+    where: (row) => and(eq(row.id, id), isNull(row.deletionRequestedAt)),
+    set: (row) => ({
+      desired: 0,
+      generation: add(row.generation, 1),
+      deletionRequestedAt: clockTimestamp,
+      updatedAt: clockTimestamp,
+      dueAt: clockTimestamp
+    })
+  })
+
+/** The end of its deletion. The caller holds its lock and has seen that no instance of it is left. */
+export const remove = (transaction: Transaction, read: Fleet): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.delete(fleets, {
+    where: (row) => and(eq(row.id, read.id), isNotNull(row.deletionRequestedAt))
+  })
+
+/** The number of live instances is right for the generation that was read, under its lock. One that is to leave is looked at again. */
 export const setScaled = (transaction: Transaction, read: Fleet): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
   transaction.update(fleets, {
     where: (row) => eq(row.id, read.id),
     set: () => ({
       scaledGeneration: read.generation,
       updatedAt: clockTimestamp,
-      dueAt: null
+      dueAt: read.deletionRequestedAt === null ? null : add(clockTimestamp, reconcileProgressMillis * 1_000)
     })
   })
 

@@ -8,6 +8,7 @@ import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Instance from "../instance/Instance.ts"
 import { makeUid } from "../instance/makeUid.ts"
+import { reconcileProgressMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import { and, eq, isNull } from "../ports/Condition.ts"
 import { Storage } from "../ports/Storage.ts"
@@ -18,14 +19,15 @@ import * as FleetPlan from "./FleetPlan.ts"
 
 const replaces = Mark.sometimes("failed instance of a fleet replaced")
 const shrinks = Mark.sometimes("fleet scaled down")
+const ends = Mark.sometimes("fleet removed after the last of its instances")
 
 export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) {
   const { transaction } = yield* Storage
-  yield* retryTransient(
+  return yield* retryTransient(
     transaction(
       Effect.fnUntraced(function* (tx) {
         const fleet = yield* tx.get(Fleet.fleets, { id }, { lock: "for update" })
-        if (fleet === undefined) return
+        if (fleet === undefined) return done
         const live = yield* tx.select(Instance.instances, {
           where: (row) => and(eq(row.fleet, id), isNull(row.deletionRequestedAt))
         })
@@ -48,12 +50,23 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) 
           })
           yield* Instance.create(tx, wanted)
         }
-        const isScaled = fleet.scaledGeneration === fleet.generation && fleet.dueAt === null
+        const isEnding = fleet.deletionRequestedAt !== null
+        const isScaled = fleet.scaledGeneration === fleet.generation && (fleet.dueAt === null || isEnding)
         const isMatched = plan.remove.length === 0 && plan.create.length === 0
         if (!isMatched || !isScaled) yield* Fleet.setScaled(tx, fleet)
+        if (!isEnding) return done
+        const left = yield* tx.select(Instance.instances, { where: (row) => eq(row.fleet, id), limit: 1 })
+        if (left.length > 0) return again
+        yield* FaultPoint.here("fleet/remove")
+        yield* Fleet.remove(tx, fleet)
+        yield* Mark.hit(ends)
+        return done
       }),
       { label: "fleet/scale", fences: grant.fences }
     )
   )
-  return { _tag: "Done" } satisfies Outcome
 })
+
+const done: Outcome = { _tag: "Done" }
+/** Its instances are on their way out. */
+const again: Outcome = { _tag: "Again", afterMillis: reconcileProgressMillis }

@@ -83,7 +83,10 @@ export const make = (grant: Grant) => {
         transaction(
           Effect.fnUntraced(function* (tx) {
             const fleet = yield* tx.get(fleets, { id })
-            if (fleet === undefined) return undefined
+            if (fleet === undefined) {
+              yield* tx.delete(fleetStatuses, { where: (row) => eq(row.id, id) })
+              return undefined
+            }
             const counts = countOf(fleet, yield* tx.select(instances, { where: (row) => eq(row.fleet, id) }))
             const stored = yield* tx.get(fleetStatuses, { id })
             if (stored === undefined || !isSame(stored, counts)) {
@@ -99,7 +102,9 @@ export const make = (grant: Grant) => {
           { label: "fleet/status", isolation: "repeatable read", fences: grant.fences }
         )
       )
-      if (counted !== undefined) yield* measure(counted.desired, counted.counts)
+      if (counted === undefined)
+        yield* measure(0, { id, observedGeneration: 0, live: 0, running: 0, error: 0, deleting: 0 })
+      else yield* measure(counted.desired, counted.counts)
       if (counted?.isSettled !== false) open.delete(id)
     })
 
@@ -117,6 +122,10 @@ export const make = (grant: Grant) => {
       label: "fleet/status/moved"
     })
     for (const { id } of touched) open.add(id)
+    if (isRecount) {
+      const counted = yield* once((tx) => tx.select(fleetStatuses), { label: "fleet/status/counted" })
+      for (const { id } of counted) open.add(id)
+    }
     for (const { fleet } of moved) if (fleet !== null) open.add(fleet)
     const ids = orderBehind(open, last)
     yield* Mark.hit(goesOn, isCut && ids.length > 1)

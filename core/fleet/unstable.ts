@@ -3,10 +3,14 @@ import type { FleetView } from "../api/Views.ts"
 
 /** In a few words; undefined when it is as it is wanted. */
 export const unstable = ({
+  deletionRequestedAt = null,
   desired,
   generation,
   status
-}: Pick<FleetView, "desired" | "generation" | "status">): string | undefined => {
+}: Pick<FleetView, "desired" | "generation" | "status"> & Partial<Pick<FleetView, "deletionRequestedAt">>):
+  | string
+  | undefined => {
+  if (deletionRequestedAt !== null) return "being deleted"
   if (status === null || status.observedGeneration !== generation) return "not counted since its last change"
   if (status.error > 0) return `${status.error} failed, to be replaced`
   if (status.running < desired) return `${desired - status.running} to start`

@@ -112,6 +112,7 @@ export const fleetRow = (changes: Partial<Fleet> = {}): Fleet => ({
   createdAt: 0,
   updatedAt: 0,
   dueAt: 0,
+  deletionRequestedAt: null,
   ...changes
 })
 

@@ -1,5 +1,5 @@
 /**
- * I4: what was acknowledged is never lost or undone. A fleet stays, and its generation never falls; an instance leaves only at the
+ * I4: what was acknowledged is never lost or undone. A fleet leaves only after its deletion was asked for, and its generation never falls; an instance leaves only at the
  * end of its deletion, and a deletion, once asked for, is never taken back.
  */
 import type { Fleet } from "../fleet/Fleet.ts"
@@ -27,7 +27,11 @@ export const acknowledgedWrites: Invariant<null> = {
 }
 
 function judgeFleet(before: Fleet, after: Fleet | null): string | undefined {
-  if (after === null) return "it was deleted, and fleets never are"
+  if (after === null)
+    return before.deletionRequestedAt === null ? "it left, and nobody had asked for its end" : undefined
+  if (before.deletionRequestedAt !== null && after.deletionRequestedAt === null) return "its deletion was taken back"
+  if (after.deletionRequestedAt !== null && after.desired > 0)
+    return "it is to leave, and yet something is desired of it"
   if (after.generation < before.generation) return "its generation fell"
   if (after.desired !== before.desired && after.generation === before.generation) {
     return "what is desired changed without a new generation"

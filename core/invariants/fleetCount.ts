@@ -1,7 +1,7 @@
 /**
  * Rows A9 and A10, checkers 5.5.7: the number of live instances of a fleet. Whoever creates ends with at most as many as are desired,
  * whoever takes away by scaling ends with at least as many, whoever says that it is scaled has exactly as many, and no ordinal is alive
- * twice.
+ * twice. A fleet leaves after the last of its instances, and none is created for one that is not there.
  */
 import type { Envelope } from "../facts/Envelope.ts"
 import { fleets } from "../fleet/Fleet.ts"
@@ -13,16 +13,34 @@ interface State {
   readonly desired: Map<string, number>
   /** By fleet: uid to ordinal of what is live. */
   readonly live: Map<string, Map<string, number | null>>
+  /** By fleet: the uids of all its rows. */
+  readonly rows: Map<string, Set<string>>
 }
 
 export const fleetCount: Invariant<State> = {
   name: "fleet-count",
   states:
     "Scaling up never passes what is desired, scaling down never goes below it, no ordinal lives twice (A9, A10).",
-  initial: () => ({ desired: new Map(), live: new Map() }),
+  initial: () => ({ desired: new Map(), live: new Map(), rows: new Map() }),
   step: (state, envelope) => {
-    for (const { key, after } of rowChanges(envelope, fleets)) if (after !== null) state.desired.set(key, after.desired)
+    for (const { key, after } of rowChanges(envelope, fleets)) {
+      if (after === null) state.desired.delete(key)
+      else state.desired.set(key, after.desired)
+    }
     const { grown, shrunk } = apply(state, envelope)
+    for (const { key, after } of rowChanges(envelope, fleets)) {
+      if (after === null && (state.rows.get(key)?.size ?? 0) > 0) {
+        return new Violation(`fleet ${key} left before its instances`, count(state, key, envelope))
+      }
+    }
+    for (const fleet of grown) {
+      if (!state.desired.has(fleet)) {
+        return new Violation(
+          `an instance was created for fleet ${fleet}, which is not there`,
+          count(state, fleet, envelope)
+        )
+      }
+    }
     for (const fleet of grown) {
       const live = state.live.get(fleet)!
       const desired = state.desired.get(fleet) ?? 0
@@ -59,6 +77,10 @@ function apply(state: State, envelope: Envelope) {
     if (fleet === null) continue
     const live = state.live.get(fleet) ?? new Map<string, number | null>()
     state.live.set(fleet, live)
+    const rows = state.rows.get(fleet) ?? new Set<string>()
+    state.rows.set(fleet, rows)
+    if (after === null) rows.delete(key)
+    else rows.add(key)
     if (after !== null && after.deletionRequestedAt === null) {
       if (!live.has(key)) grown.add(fleet)
       live.set(key, after.ordinal)

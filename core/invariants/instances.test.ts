@@ -91,7 +91,11 @@ describe("acknowledged-writes", () => {
       "database",
       commit("fleets/put", [change(fleets, "p/web", fleetRow(before), after === null ? null : fleetRow(after))])
     ]
-    assert.include(told(acknowledgedWrites, wroteFleet({}, null)), "it was deleted")
+    assert.include(told(acknowledgedWrites, wroteFleet({}, null)), "nobody had asked for its end")
+    const ending = { desired: 0, generation: 2, deletionRequestedAt: 5 }
+    assert.strictEqual(told(acknowledgedWrites, wroteFleet({}, ending), wroteFleet(ending, null)), "holds")
+    assert.include(told(acknowledgedWrites, wroteFleet(ending, { desired: 0, generation: 3 })), "was taken back")
+    assert.include(told(acknowledgedWrites, wroteFleet({}, { ...ending, desired: 1 })), "and yet something is desired")
     assert.include(told(acknowledgedWrites, wroteFleet({ generation: 2 }, {})), "its generation fell")
     assert.include(told(acknowledgedWrites, wroteFleet({}, { desired: 2 })), "without a new generation")
     assert.strictEqual(told(acknowledgedWrites, wroteFleet({}, { desired: 2, generation: 2 })), "holds")
@@ -213,6 +217,20 @@ describe("fleet-count", () => {
       told(fleetCount, wanted(2), wrote(null, zero), wrote(null, one), wanted(1), scaled),
       "said to be scaled and is not"
     )
+  })
+
+  it("finds a fleet that leaves before its instances, and one that is made for a fleet that has left", () => {
+    const leaves: Line = [3, "database", commit("fleet/scale", [change(fleets, "p/web", fleetRow(), null)])]
+    const ending = { ...zero, deletionRequestedAt: 1 }
+    assert.include(
+      told(fleetCount, wanted(1), wrote(null, zero), wanted(0), wrote(zero, ending), leaves),
+      "left before its instances"
+    )
+    assert.strictEqual(
+      told(fleetCount, wanted(1), wrote(null, zero), wanted(0), wrote(zero, ending), wrote(ending, null), leaves),
+      "holds"
+    )
+    assert.include(told(fleetCount, wanted(1), leaves, wrote(null, zero)), "which is not there")
   })
 
   it("finds an ordinal that lives twice", () =>

@@ -64,7 +64,7 @@ function remember({ histories }: WatchState, envelope: Envelope): void {
     add(`instance ${key}`, after === null ? gone : String(after.revision))
   }
   for (const { after, key } of rowChanges(envelope, fleets)) {
-    add(`fleet ${key}`, after === null ? gone : String(after.generation))
+    add(`fleet ${key}`, after === null ? gone : `${after.createdAt}/${after.generation}`)
   }
   for (const { after, key } of rowChanges(envelope, fleetStatuses)) {
     if (after === null) add(`fleet-status ${key}`, gone)

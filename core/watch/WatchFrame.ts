@@ -79,7 +79,7 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
       asked: "fleets",
       kind: "fleet",
       id: "id",
-      shown: ["id", "project", "name", "desired", "spec", "generation"],
+      shown: ["id", "project", "name", "desired", "spec", "generation", "createdAt", "deletionRequestedAt"],
       idle: []
     }
   ],
@@ -109,6 +109,7 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
         "state",
         "reason",
         "revision",
+        "createdAt",
         "deletionRequestedAt",
         "lastHeartbeatAt"
       ],

@@ -55,6 +55,7 @@ import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
 import { watcherJoinsTooSoon } from "./watcherJoinsTooSoon.ts"
+import { fleetLeavesFirst } from "./fleetLeavesFirst.ts"
 import { pagesOfNow } from "./pagesOfNow.ts"
 import { watcherToldTwice } from "./watcherToldTwice.ts"
 import { watchGoesOnFromNow } from "./watchGoesOnFromNow.ts"
@@ -118,6 +119,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   sweepPanics,
   takeOverKeepsTheEpoch,
   watcherJoinsTooSoon,
+  fleetLeavesFirst,
   pagesOfNow,
   watcherToldTwice,
   watchGoesOnFromNow,

@@ -12,9 +12,9 @@ export const fenceByUnlockedRead: Mutant = {
     },
     {
       file: "core/fleet/FleetScaler.ts",
-      find: "        if (fleet === undefined) return\n",
+      find: "        if (fleet === undefined) return done\n",
       replace:
-        "        if (fleet === undefined || (yield* tx.get(leases, { key: grant.lease }))?.epoch !== grant.epoch) return\n"
+        "        if (fleet === undefined || (yield* tx.get(leases, { key: grant.lease }))?.epoch !== grant.epoch) return done\n"
     },
     {
       file: "core/fleet/FleetScaler.ts",

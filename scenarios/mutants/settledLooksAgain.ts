@@ -7,8 +7,8 @@ export const settledLooksAgain: Mutant = {
   edits: [
     {
       file: "core/fleet/Fleet.ts",
-      find: "      updatedAt: clockTimestamp,\n      dueAt: null\n",
-      replace: "      updatedAt: clockTimestamp,\n      dueAt: add(clockTimestamp, 1_000_000)\n"
+      find: "dueAt: read.deletionRequestedAt === null ? null : add(clockTimestamp, reconcileProgressMillis * 1_000)",
+      replace: "dueAt: add(clockTimestamp, reconcileProgressMillis > 0 ? 1_000_000 : 0)"
     }
   ]
 }

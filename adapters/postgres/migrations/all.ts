@@ -1,7 +1,8 @@
 /** Every migration, in order. What has run somewhere is never changed: add another one. */
+import { fleetDeletion } from "./fleetDeletion.ts"
 import { initial } from "./initial.ts"
 import type { Migration } from "./Migration.ts"
 import { placements } from "./placements.ts"
 import { rowChecks } from "./rowChecks.ts"
 
-export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks]
+export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks, fleetDeletion]
