@@ -117,9 +117,9 @@ export const neutralMutants: ReadonlyArray<NeutralMutant> = [
     edits: [
       {
         file: "core/fleet/FleetScaler.ts",
-        find: "  const { transaction } = yield* Storage\n  yield* retryTransient(",
+        find: "  const { transaction } = yield* Storage\n  return yield* retryTransient(",
         replace:
-          "  const { transaction } = yield* Storage\n  yield* Effect.logDebug(`to be scaled: ${id}`); yield* retryTransient("
+          "  const { transaction } = yield* Storage\n  yield* Effect.logDebug(`to be scaled: ${id}`); return yield* retryTransient("
       }
     ]
   },
