@@ -33,7 +33,10 @@ export const modules = [
   "adapters/console/page/main",
   "adapters/console/page/preferences",
   "adapters/console/page/streams",
-  "core/fleet/unstable"
+  "core/api/etag",
+  "core/fleet/unstable",
+  "core/hash/fnv1a32",
+  "core/json/canonicalJson"
 ] as const
 const styles = "adapters/console/page/console.css"
 const icon = "adapters/console/page/icon.svg"

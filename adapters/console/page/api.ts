@@ -26,8 +26,12 @@ export const get = async (path: string): Promise<Asked | undefined> => {
 }
 
 /** Sends the wish, with one idempotency key however often, until its outcome is known or it is given up. */
-export const put = async (path: string, body: unknown): Promise<Exclude<Meaning, { _tag: "Again" }>> => {
-  const headers = { "content-type": "application/json", "idempotency-key": newKey() }
+export const put = async (
+  path: string,
+  body: unknown,
+  condition: Readonly<Record<string, string>>
+): Promise<Exclude<Meaning, { _tag: "Again" }>> => {
+  const headers = { ...condition, "content-type": "application/json", "idempotency-key": newKey() }
   for (let attempts = 1; ; attempts++) {
     const meaning = meaningOf(await send("PUT", path, headers, JSON.stringify(body)), attempts)
     if (meaning._tag !== "Again") return meaning

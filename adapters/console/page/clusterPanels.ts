@@ -58,6 +58,29 @@ export const agentsIn = (body: HTMLElement): ((rows: ReadonlyArray<Aged<Document
     tableRow<Aged<Documents["agent"]>>((aged) => [aged.row.id, String(aged.row.incarnation), heard(aged)])
   )
 
+export interface Unsettled {
+  readonly name: string
+  readonly why: string
+  readonly sinceMillis: number | undefined
+  readonly nowMillis: number
+}
+
+export const unsettledIn = (list: HTMLElement): ((rows: ReadonlyArray<Unsettled>) => void) =>
+  keyed(
+    list,
+    ({ name }) => name,
+    () => {
+      const [what, since] = [element("span", { class: "fleet" }), element("span")]
+      return {
+        element: element("li", {}, what, since),
+        update: ({ name, nowMillis, sinceMillis, why }) => {
+          setText(what, `${name}: ${why}`)
+          setText(since, sinceMillis === undefined ? "" : duration(nowMillis - sinceMillis))
+        }
+      }
+    }
+  )
+
 export interface Moving {
   readonly told: Told<"instance">
   readonly nowMillis: number
@@ -86,7 +109,8 @@ export interface AuditEntry {
   /** Microseconds since 1970. */
   readonly at: number
   readonly principal: string
-  readonly method: string
+  /** "fleets/put". */
+  readonly action: string
   readonly path: string
   readonly status: number
 }
@@ -101,11 +125,11 @@ export const auditIn = (body: HTMLElement): ((rows: ReadonlyArray<AuditRow>) => 
     body,
     ({ entry }) => String(entry.seq),
     tableRow<AuditRow>(
-      ({ entry: { at, method, path, principal, seq, status }, wallMillis }) => [
+      ({ entry: { action, at, path, principal, seq, status }, wallMillis }) => [
         String(seq),
         duration(wallMillis - at / 1_000),
         principal,
-        `${method} ${path}`,
+        `${action} ${path}`,
         String(status)
       ],
       undefined,

@@ -1,12 +1,13 @@
 /** The page: what it shows of the streams, what it asks besides, and what its reader can do. */
+import { ofFleet } from "../../../core/api/etag.ts"
 import { healthOf } from "../connection.ts"
-import { type FleetHistory, record } from "../fleetHistory.ts"
+import { type FleetHistory, record, unstableSinceMillis } from "../fleetHistory.ts"
 import { type FleetRow, fleetRows, instancesFound, onTheirWay } from "../fleetRows.ts"
 import { compareNumbered, leaseRows, memberRows } from "../holdings.ts"
 import { noTables, type Tables } from "../tables.ts"
 import { counted, duration } from "../texts.ts"
 import { get, put } from "./api.ts"
-import { agentsIn, type AuditEntry, auditIn, leasesIn, membersIn, movingIn } from "./clusterPanels.ts"
+import { agentsIn, type AuditEntry, auditIn, leasesIn, membersIn, movingIn, unsettledIn } from "./clusterPanels.ts"
 import { found, element, setAttribute, setText } from "./dom.ts"
 import { cardsIn } from "./fleetCards.ts"
 import { instancesIn, instancesShownMax } from "./instanceTable.ts"
@@ -47,10 +48,11 @@ let asked: Refreshed = { members: new Map(), agents: new Map(), audit: undefined
 let isDrawing = false
 
 const showCards = cardsIn(found("fleet-cards", HTMLElement), {
-  scale: (fleet, desired) => wish(fleet.name, { desired, spec: fleet.spec })
+  scale: (fleet, desired) => wish(fleet.name, { desired, spec: fleet.spec }, { "if-match": ofFleet(fleet) })
 })
 const showInstances = instancesIn(found("instance-rows", HTMLElement))
 const showMoving = movingIn(found("operation-rows", HTMLElement))
+const showUnsettled = unsettledIn(found("operation-fleets", HTMLElement))
 const showMembers = membersIn(found("member-rows", HTMLElement))
 const showLeases = leasesIn(found("lease-rows", HTMLElement))
 const showAgents = agentsIn(found("agent-rows", HTMLElement))
@@ -111,14 +113,19 @@ function draw(): void {
 
   const moving = onTheirWay(tables)
   const unstable = fleets.filter(({ why }) => why !== undefined)
+  showUnsettled(
+    unstable.slice(0, movingMax).map(({ id, name, why = "" }) => ({
+      name,
+      why,
+      sinceMillis: unstableSinceMillis(history.get(id) ?? []),
+      nowMillis
+    }))
+  )
   showMoving(moving.slice(0, movingMax).map((told) => ({ told, nowMillis })))
   note("operations-count", summary(unstable, moving.length))
-  const settled =
-    unstable.length === 0
-      ? "Everything is as it is wanted."
-      : unstable.map(({ name, why }) => `${name}: ${why}`).join("; ")
-  const rest = moving.length > movingMax ? `and ${counted(moving.length - movingMax, "instance")} more; ` : ""
-  note("operations-note", absence(streams.ofProject) ?? `${rest}${settled}`)
+  const rest = moving.length > movingMax ? `and ${counted(moving.length - movingMax, "instance")} more` : ""
+  const settled = unstable.length === 0 && moving.length === 0 ? "Everything is as it is wanted." : rest
+  note("operations-note", absence(streams.ofProject) ?? settled)
 
   const cluster = ofCluster ?? noTables
   const members = memberRows(cluster)
@@ -252,8 +259,14 @@ async function auditTail(): Promise<ReadonlyArray<AuditEntry> | undefined> {
 
 // What the reader does.
 
-async function wish(name: string, fleet: Pick<FleetRow, "desired" | "spec">): ReturnType<typeof put> {
-  const meaning = await put(`/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`, fleet)
+/** `condition`: only what the reader has seen is changed, and what is new is made. */
+async function wish(
+  name: string,
+  fleet: Pick<FleetRow, "desired" | "spec">,
+  condition: Readonly<Record<string, string>>
+): ReturnType<typeof put> {
+  const path = `/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`
+  const meaning = await put(path, fleet, condition)
   if (meaning._tag === "SignIn") askForKey(meaning.why)
   return meaning
 }
@@ -263,7 +276,7 @@ async function create(form: HTMLFormElement): Promise<void> {
   const said = found("create-said", HTMLElement)
   setText(said, `asks for ${values.name}`)
   const spec = { image: values.image, size: values.size } as FleetRow["spec"]
-  const meaning = await wish(values.name, { desired: Number(values.desired), spec })
+  const meaning = await wish(values.name, { desired: Number(values.desired), spec }, { "if-none-match": "*" })
   setAttribute(said, "data-bad", String(meaning._tag !== "Done"))
   setText(said, meaning._tag === "Done" ? `${values.name} is wanted` : meaning.why)
 }
