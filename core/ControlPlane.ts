@@ -26,6 +26,10 @@ import { agents } from "./heartbeat/Heartbeat.ts"
 import { idempotencyKeys } from "./idempotency/IdempotencyKey.ts"
 import * as KeyRetention from "./idempotency/KeyRetention.ts"
 import { instances } from "./instance/Instance.ts"
+import { auditLog, auditPending } from "./audit/Audit.ts"
+import { apiKeys } from "./identity/ApiKey.ts"
+import type { Gate } from "./identity/Gate.ts"
+import { rateLimits } from "./identity/RateLimit.ts"
 import * as Leader from "./Leader.ts"
 import * as Metrics from "./Metrics.ts"
 import type { LeaseProfile } from "./lease/Lease.ts"
@@ -42,7 +46,20 @@ import { leases, type Storage } from "./ports/Storage.ts"
 import * as Watch from "./watch/Watch.ts"
 
 /** Every table that the control plane keeps. */
-export const tables = [leases, members, agents, fleets, fleetStatuses, instances, placements, idempotencyKeys] as const
+export const tables = [
+  leases,
+  members,
+  agents,
+  fleets,
+  fleetStatuses,
+  instances,
+  placements,
+  idempotencyKeys,
+  apiKeys,
+  rateLimits,
+  auditPending,
+  auditLog
+] as const
 
 export interface ControlPlaneConfig {
   /** The name of the node; no two live processes may have the same. */
@@ -65,7 +82,7 @@ export interface ControlPlaneConfig {
   /** True from the moment that the process was asked to stop: it is not ready any more. Default: never. */
   readonly isStopping?: () => boolean
   /** What this process serves beside the API: metrics, documentation. */
-  readonly routes?: Layer.Layer<never, never, HttpRouter.HttpRouter>
+  readonly routes?: Layer.Layer<never, never, HttpRouter.HttpRouter | Gate>
 }
 
 type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem.FileSystem | Path.Path
@@ -73,7 +90,7 @@ type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generato
 /** The node: joins, serves the API, and works on what it owns. */
 export const layer = (
   config: ControlPlaneConfig
-): Layer.Layer<never, never, Storage | Feed | Provider | NodeExit | Serving> =>
+): Layer.Layer<never, never, Storage | Feed | Provider | NodeExit | Gate | Serving> =>
   Layer.merge(work(config), api(config)).pipe(
     Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)])
   )

@@ -1,6 +1,6 @@
 /**
  * The global work, done by whoever holds the leader's lease: counting fleets, giving up who is silent, purging keys,
- * stopping orphans. Work on buckets is not here; it goes on without a leader.
+ * sealing the audit log, stopping orphans. Work on buckets is not here; it goes on without a leader.
  *
  * Each kind of work is a loop of rounds. A round that fails or is late is repeated at its next time; a defect in one ends the
  * node, because nothing else would notice.
@@ -10,11 +10,14 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { labelled } from "./facts/Label.ts"
 import { Traced } from "./facts/Traced.ts"
+import * as Audit from "./audit/Audit.ts"
 import * as FleetStatus from "./fleet/FleetStatus.ts"
 import * as HeartbeatSweep from "./heartbeat/HeartbeatSweep.ts"
 import * as IdempotencyKey from "./idempotency/IdempotencyKey.ts"
+import * as RateLimit from "./identity/RateLimit.ts"
 import * as OrphanSweep from "./instance/OrphanSweep.ts"
 import {
+  auditSealIntervalMillis,
   fleetStatusIntervalMillis,
   heartbeatSweepIntervalMillis,
   idempotencyPurgeIntervalMillis,
@@ -41,6 +44,8 @@ export const work = (grant: Grant) =>
         rounds("fleet status", fleetStatusIntervalMillis, FleetStatus.make(grant)),
         rounds("heartbeat sweep", heartbeatSweepIntervalMillis, HeartbeatSweep.make(grant)),
         rounds("purge", idempotencyPurgeIntervalMillis, IdempotencyKey.purge(once, grant.fences)),
+        rounds("forget limits", idempotencyPurgeIntervalMillis, RateLimit.purge(once, grant.fences)),
+        rounds("seal audit", auditSealIntervalMillis, Audit.sweep(grant)),
         rounds("orphan sweep", orphanSweepIntervalMillis, OrphanSweep.sweep(grant))
       ],
       { concurrency: "unbounded", discard: true }

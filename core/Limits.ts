@@ -127,6 +127,27 @@ export const watchPauseMillisMax = 5_000
 /** How long the store may take to answer a node that is asked whether it is ready. */
 export const healthTimeoutMillis = 1_000
 
+/** Identity: for how long what a key may do is remembered, of how many keys, and how many keys that nobody knows are looked up. */
+export const keyCacheMillis = 5_000
+export const keyCacheMax = 10_000
+export const keyLookupsPerSecond = 50
+export const keyLookupsBurst = 200
+export const projectsPerKeyMax = 100
+/** For how long at most an old key works on beside the one that follows it. */
+export const keyOverlapSecondsMax = 30 * 86_400
+/** Limits of requests unless they are configured; a node takes a share of them for so long, for so many principals and projects. */
+export const ratePrincipal = { perSecond: 500, burst: 1_000 }
+export const rateProject = { perSecond: 2_000, burst: 4_000 }
+export const rateSliceMillis = 1_000
+export const rateScopesMax = 10_000
+/** A limit that nobody has used for so long is forgotten. */
+export const rateKeptMillis = 60_000
+
+/** The audit log: how often what was done is sealed, how much at a time, and how much of it is shown at once. */
+export const auditSealIntervalMillis = 1_000
+export const auditBatchMax = 500
+export const auditPageMax = 1_000
+
 /** Requests. */
 export const fleetDesiredMax = 1_000
 export const nameCharsMax = 63
@@ -166,6 +187,10 @@ assert(
   "a session that went dead is noticed and opened anew before its agent is stale"
 )
 assert(socketSilentIntervalsMax >= 2, "one look that comes too soon, after a pause, loses nobody")
+assert(
+  keyCacheMillis + statementTimeoutMillis < 10_000,
+  "a key that is revoked is refused everywhere within ten seconds"
+)
 assert(httpHeadersTimeoutMillis <= httpRequestTimeoutMillis, "headers are a part of a request")
 assert(
   httpClientKeepAliveMillis < httpServerKeepAliveMillis,

@@ -77,6 +77,12 @@ export const idempotentRequests = each(
   "outcome",
   ["executed", "replayed", "Mismatch", "InProgress", "Unavailable"]
 )
+export const requestsRefused = each(
+  counter("stormglass_requests_refused_total", "Requests that never came to their handler, by why"),
+  "reason",
+  ["Unauthenticated", "Forbidden", "TooManyRequests", "Unavailable"]
+)
+export const auditSealed = counter("stormglass_audit_entries_sealed_total", "Entries that joined the audit log")
 export const keysPurged = counter("stormglass_idempotency_keys_purged_total", "Keys purged after their retention")
 
 export const heartbeats = each(

@@ -30,6 +30,8 @@ export interface ClientsOptions {
   readonly fleets: number
   readonly desiredMin: number
   readonly desiredMax: number
+  /** How they reach the API. Default: with no key. */
+  readonly http?: typeof SimHttpClient.layer
 }
 
 /** What tells one sending of a client from every other: its process, and what that counts. */
@@ -98,7 +100,7 @@ export const build = (world: World, options: ClientsOptions): void => {
   for (let index = 1; index <= Math.max(1, options.clients); index++) {
     const name = `client-${index}`
     const isAsking = index <= options.clients
-    const program = Effect.provide(run(world, name, options, isAsking), SimHttpClient.layer)
+    const program = Effect.provide(run(world, name, options, isAsking), options.http ?? SimHttpClient.layer)
     world.addNode(name, program, { tags: ["client"], mustEnd: true }).start()
   }
 }

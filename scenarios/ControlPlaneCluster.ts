@@ -3,12 +3,16 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Agent from "../core/agent/Agent.ts"
 import * as AgentWork from "../core/agent/AgentWork.ts"
 import { groups, leaseOf } from "../core/bucket/Bucket.ts"
 import * as ControlPlane from "../core/ControlPlane.ts"
 import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
 import * as Convergence from "../core/invariants/Convergence.ts"
+import { withKey } from "../core/client/withKey.ts"
+import { everyProject, type Principal, verbs } from "../core/identity/Access.ts"
+import * as Gate from "../core/identity/Gate.ts"
 import { idempotencyRetentionMillis } from "../core/Limits.ts"
 import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
@@ -44,7 +48,17 @@ export interface ClusterOptions {
   readonly isStatic?: boolean
   /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
   readonly hearsReleases?: boolean
+  /** Who comes needs a key, and has so many turns. Default: nobody is asked who he is. */
+  readonly limits?: Pick<Gate.GateOptions, "principal" | "project">
 }
+
+/** Of whoever looks after the cluster, where keys are needed. */
+export const rootToken = "root"
+const root: Principal = { name: "root", keyId: null, verbs, projects: [everyProject] }
+
+/** A client that may do everything. */
+export const httpClient = ({ limits }: Pick<ClusterOptions, "limits">): typeof SimHttpClient.layer =>
+  limits === undefined ? SimHttpClient.layer : withKey(Redacted.make(rootToken), SimHttpClient.layer)
 
 export interface ControlPlaneCluster {
   readonly database: Database
@@ -95,6 +109,12 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   world.addSelector("leaderOf", leaderOf, leaseNames)
   world.addNode(databaseName, database.program, { tags: ["database", "clock"] }).start()
 
+  const gate =
+    options.limits === undefined
+      ? Gate.open
+      : Gate.keyed({ ...options.limits, own: new Map([[rootToken, root]]) }).pipe(Layer.provide(storage))
+  const http = httpClient(options)
+
   const join = (id: string, host = id) => {
     const { profile = profileDefault, keyRetentionMillis = idempotencyRetentionMillis, watch } = options
     const config: ControlPlane.ControlPlaneConfig = {
@@ -117,6 +137,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
       Layer.provide([
         storage,
         feed,
+        gate,
         SimHttpServer.layer({
           port: apiPort,
           gracefulShutdownMillis: 3_000,
@@ -145,8 +166,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   world.onHeal(() => falls(0))
   for (let index = 0; index < agentCount; index++) {
     const id = `agent-${index + 1}`
-    if (options.runsOnAgents === true) hosts.set(id, addWorkingAgent(world, id, addresses))
-    else addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls })
+    if (options.runsOnAgents === true) hosts.set(id, addWorkingAgent(world, id, addresses, http))
+    else addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls, http })
   }
 
   const convergence = Convergence.start()
@@ -177,12 +198,14 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
 const addressOf = (id: string): string => `http://${id}:${apiPort}`
 
 /** Runs what it is given, on its own host, which outlives its process. */
-function addWorkingAgent(world: World, id: string, addresses: ReadonlyArray<string>): SimProvider {
+function addWorkingAgent(
+  world: World,
+  id: string,
+  addresses: ReadonlyArray<string>,
+  http: typeof SimHttpClient.layer
+): SimProvider {
   const host = new SimProvider(world, id)
-  const program = Effect.provide(
-    AgentWork.run({ id, addresses }),
-    Layer.mergeAll(SimHttpClient.layer, SimNodeExit.layer, host.layer)
-  )
+  const program = Effect.provide(AgentWork.run({ id, addresses }), Layer.mergeAll(http, SimNodeExit.layer, host.layer))
   world
     .addNode(id, program, {
       tags: ["agent", "process", "clock"],
@@ -203,6 +226,7 @@ function addAgent(
     readonly moves: ClusterOptions["moves"]
     /** Told when the agent falls silent, and for how long. */
     readonly falls: (forMicros: number) => void
+    readonly http: typeof SimHttpClient.layer
   }
 ): void {
   const id = `agent-${options.index + 1}`
@@ -225,7 +249,7 @@ function addAgent(
     return Effect.delay(Effect.succeed(uids), millis)
   })
   const program = Agent.run({ id, addresses: options.addresses, running, onUnknown: () => Effect.void })
-  world.addNode(id, Effect.provide(program, SimHttpClient.layer), { tags: ["agent", "process", "clock"] }).start()
+  world.addNode(id, Effect.provide(program, options.http), { tags: ["agent", "process", "clock"] }).start()
 }
 
 /** The index of the agent that sees the resource now. */

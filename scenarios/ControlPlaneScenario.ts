@@ -64,7 +64,7 @@ const recoveryMillis = 180_000
  */
 const isRoutine = (label: string): boolean => routine.some((known) => label.startsWith(known))
 
-const routine = ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge"]
+const routine = ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge", "limits/"]
 
 const answers: ReadonlyArray<Check> = [
   toCheck(Clients.answersAgree),
@@ -90,6 +90,7 @@ export const make = (story: Story): Scenario.Scenario => {
       Clients.build(world, {
         clients: parameters["clients"] ?? 1,
         addresses: cluster.addresses,
+        http: Cluster.httpClient(story.cluster ?? {}),
         ...(story.workload ?? { requestsPerSecond: 0.5, fleets: 2, desiredMin: 0 }),
         untilMicros: safetyMillis * 1_000,
         desiredMax: parameters["desiredMax"] ?? 4

@@ -47,6 +47,10 @@ export const catalogue: ReadonlyArray<Entry> = [
     load: async () => (await import("./duplicatesAcrossNodes.ts")).duplicatesAcrossNodes
   },
   { name: "idempotency/keys-kept-and-purged", load: async () => (await import("./retention.ts")).retention },
+  {
+    name: "identity/tenants-and-their-keys",
+    load: async () => (await import("./tenants.ts")).tenantsScenario
+  },
   { name: "lease/handed-over-at-once", load: async () => (await import("./handedOver.ts")).handedOver },
   {
     name: "lease/leader-cut-from-database",

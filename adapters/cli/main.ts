@@ -30,6 +30,7 @@ import { determinism, isChild, printDigests } from "./determinism.ts"
 import { paint } from "./Output.ts"
 import { cluster } from "./clusterCommands.ts"
 import { choiceOf } from "./openDatabase.ts"
+import { audit, keys } from "./keysCommands.ts"
 import { operateCommands } from "./operateCommands.ts"
 import { proveCommand } from "./proveCommand.ts"
 import { attempt, runCommand } from "./runCommand.ts"
@@ -568,6 +569,8 @@ const stormglass = Command.make("stormglass").pipe(
     strategiesTable,
     migrate,
     ...operateCommands,
+    keys,
+    audit,
     cluster
   ])
 )

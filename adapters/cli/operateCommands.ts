@@ -6,9 +6,8 @@ import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Desired, Name } from "../../core/api/Views.ts"
+import { Desired } from "../../core/api/Views.ts"
 import { profileConservative, profileDefault } from "../../core/lease/Lease.ts"
 import { Spec } from "../../core/ports/Provider.ts"
 import { configText } from "./config/configCommand.ts"
@@ -17,7 +16,8 @@ import type { Relations, Settings } from "./config/Setting.ts"
 import { agentSettings, flagsOf, serveRelations, serveSettings, staticPlaceOf } from "./config/settings.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { attempt } from "./runCommand.ts"
-import { type Kind, kinds, type Remote } from "./remote/remoteCommands.ts"
+import { remoteFlags, remoteOf, requireName } from "./remote/remoteFlags.ts"
+import { type Kind, kinds } from "./remote/remoteCommands.ts"
 import { durationMicros, UsageError } from "./Usage.ts"
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
@@ -30,7 +30,7 @@ const attemptAt = (body: (logLevel: Option.Option<string>) => Promise<void>) =>
 export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...configFlag }, (given) =>
   attemptAt(async (logLevel) => {
     const { origins, values } = readConfig(serveSettings, { ...given, logLevel }, serveRelations)
-    const { address, command, directory, host, id, migrate, port, profile, weight } = values
+    const { address, command, directory, host, id, migrate, open, port, profile, weight } = values
     const { exiting, observed } = await import("./serve/observed.ts")
     const { serveCommand } = await import("./serve/serveCommand.ts")
     await serveCommand(
@@ -45,6 +45,8 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
         staticPlace: staticPlaceOf(values),
         profile: profile === "default" ? profileDefault : profileConservative,
         isMigrating: migrate,
+        directory,
+        limits: open ? undefined : { principal: values.ratePrincipal, project: values.rateProject },
         exit: exiting(values),
         agent: values.agent ? { id, directory: `${directory}/agent`, exit: exiting(values), command } : undefined
       },
@@ -62,10 +64,10 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
 export const agent = Command.make("agent", { ...flagsOf(agentSettings), ...configFlag }, (given) =>
   attemptAt(async (logLevel) => {
     const { values } = readConfig(agentSettings, { ...given, logLevel })
-    const { command, directory, id, server } = values
+    const { command, directory, id, key, server } = values
     const { exiting, observed } = await import("./serve/observed.ts")
     const { agentCommand } = await import("./serve/agentCommand.ts")
-    await agentCommand({ id, addresses: server, directory, exit: exiting(values), command }, (program) =>
+    await agentCommand({ id, addresses: server, directory, exit: exiting(values), command, key }, (program) =>
       observed(values, program)
     )
   })
@@ -78,14 +80,6 @@ export const agent = Command.make("agent", { ...flagsOf(agentSettings), ...confi
     }
   ])
 )
-
-const remoteFlags = {
-  server: Flag.String("server").pipe(
-    Flag.withDescription("Nodes, separated by commas: STORMGLASS_SERVER, or else http://localhost:8081"),
-    Flag.optional
-  ),
-  project: Flag.String("project").pipe(Flag.withDescription("STORMGLASS_PROJECT, or else default"), Flag.optional)
-}
 
 const json = Flag.Boolean("json").pipe(
   Flag.withDescription("One JSON document on standard output"),
@@ -262,36 +256,6 @@ export const config = configOf("config", "serve", serveSettings, serveRelations)
 )
 
 export const operateCommands = [serve, agent, config, get, apply, scale, remove, wait, watch] as const
-
-interface RemoteFlags {
-  readonly server: Option.Option<string>
-  readonly project: Option.Option<string>
-}
-
-function remoteOf({ project, server }: RemoteFlags): Remote {
-  return {
-    addresses: addressesOf(server),
-    project: requireName(
-      "--project",
-      Option.getOrElse(project, () => process.env["STORMGLASS_PROJECT"] ?? "default")
-    )
-  }
-}
-
-function addressesOf(server: Option.Option<string>): ReadonlyArray<string> {
-  const { parse, variable } = agentSettings.server
-  const said = process.env[variable]?.trim() ?? ""
-  const text = Option.getOrElse(server, () => said)
-  if (text === "") return agentSettings.server.default
-  const parsed = parse(text)
-  if (Result.isSuccess(parsed)) return parsed.success
-  throw new UsageError(`${Option.isSome(server) ? "--server" : variable} "${text}": ${parsed.failure}`)
-}
-
-function requireName(flag: string, text: string): string {
-  if (Schema.is(Name)(text)) return text
-  throw new UsageError(`${flag} "${text}": a name is lower case letters, digits and inner hyphens, at most 63`)
-}
 
 function requireDesired(desired: number): number {
   if (Schema.is(Desired)(desired)) return desired

@@ -48,7 +48,14 @@ export const createTable = (table: Table<unknown>): ReadonlyArray<string> => {
     ...createChecks(table),
     ...table.indexes.map(
       (index) => `create index ${name(limited(index.name))} on ${name(table.name)} (${names(index.columns)})`
-    )
+    ),
+    ...(table.isAppendOnly
+      ? [
+          appendOnlyFunction,
+          `create trigger ${appendOnly} before update or delete or truncate on ${name(table.name)}
+   for each statement execute function ${appendOnly}()`
+        ]
+      : [])
   ]
 }
 
@@ -96,6 +103,12 @@ function checksOf(table: Table<unknown>): ReadonlyArray<{ readonly name: string;
     ...table.checks.map(({ condition, name }) => ({ name, sql: toCheck(condition, table) }))
   ]
 }
+
+const appendOnly = "stormglass_append_only"
+
+const appendOnlyFunction = `create or replace function ${appendOnly}() returns trigger language plpgsql as $$ begin
+  raise exception 'table % is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end $$`
 
 function constraint(identifier: string, definition: string): string {
   return `constraint ${name(limited(identifier))} ${definition}`

@@ -5,9 +5,11 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import { states } from "../instance/Instance.ts"
-import { hostCharsMax, listRowsMax, principalCharsMax } from "../Limits.ts"
+import { auditPageMax, hostCharsMax, listRowsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
+import { Access } from "../identity/Access.ts"
+import { Authorized } from "./Authorized.ts"
 import { Readable } from "./Readable.ts"
 import { WellFormed } from "./WellFormed.ts"
 import {
@@ -22,26 +24,27 @@ import {
 } from "./ApiErrors.ts"
 import {
   AgentView,
+  AuditView,
   Beat,
   BeatAnswer,
   Desired,
   Exchange,
   FleetView,
   InstanceView,
+  KeyId,
+  KeyRotation,
+  KeyView,
+  KeyWanted,
   LeaseView,
   MemberView,
   Name,
   PlacementView
 } from "./Views.ts"
 
-/**
- * Of a request that changes something. Both spellings name one key; `x-principal` is set by the gateway that has authenticated
- * the caller.
- */
+/** Of a request that changes something. Both spellings name one key. */
 const mutation = {
   "x-idempotency-key": Schema.optional(Text),
-  "idempotency-key": Schema.optional(Text),
-  "x-principal": Schema.optional(Text.check(Schema.isMaxLength(principalCharsMax)))
+  "idempotency-key": Schema.optional(Text)
 }
 /** Only what is still of the version that the caller has seen is changed; see `core/api/etag.ts`. */
 const conditional = { ...mutation, "if-match": Schema.optional(Text) }
@@ -69,9 +72,6 @@ const pageOf = <S extends Schema.Top>(item: S) =>
 
 const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 
-/** Says that an answer is a replay of a stored one. */
-export const replayHeader = "idempotency-replayed"
-
 export class FleetsGroup extends HttpApiGroup.make("fleets")
   .add(
     HttpApiEndpoint.put("put", "/projects/:project/fleets/:name", {
@@ -81,24 +81,24 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       payload: Schema.Struct({ desired: Desired, spec: Spec }),
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(201))],
       error: refusals
-    }),
+    }).annotate(Access, { verb: "write", of: "project" }),
     HttpApiEndpoint.get("get", "/projects/:project/fleets/:name", {
       params: { project: Name, name: Name },
       success: FleetView,
       error: [NotFound, Unavailable]
-    }),
+    }).annotate(Access, { verb: "read", of: "project" }),
     HttpApiEndpoint.delete("delete", "/projects/:project/fleets/:name", {
       params: { project: Name, name: Name },
       headers: conditional,
       success: FleetView.pipe(HttpApiSchema.status(202)),
       error: refusals
-    }),
+    }).annotate(Access, { verb: "write", of: "project" }),
     HttpApiEndpoint.get("list", "/projects/:project/fleets", {
       params: { project: Name },
       query: paging,
       success: pageOf(FleetView),
       error: [Compacted, Unavailable]
-    })
+    }).annotate(Access, { verb: "read", of: "project" })
   )
   .prefix("/v1") {}
 
@@ -110,7 +110,7 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       payload: Schema.Struct({ name: Name, spec: Spec }),
       success: [InstanceView, InstanceView.pipe(HttpApiSchema.status(202))],
       error: refusals
-    }),
+    }).annotate(Access, { verb: "write", of: "project" }),
     HttpApiEndpoint.get("list", "/projects/:project/instances", {
       params: { project: Name },
       query: {
@@ -121,18 +121,18 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       },
       success: pageOf(InstanceView),
       error: [Compacted, Unavailable]
-    }),
+    }).annotate(Access, { verb: "read", of: "project" }),
     HttpApiEndpoint.get("get", "/instances/:uid", {
       params: { uid: Text },
       success: InstanceView,
       error: [NotFound, Unavailable]
-    }),
+    }).annotate(Access, { verb: "read", of: "instance" }),
     HttpApiEndpoint.delete("delete", "/instances/:uid", {
       params: { uid: Text },
       headers: conditional,
       success: InstanceView.pipe(HttpApiSchema.status(202)),
       error: refusals
-    })
+    }).annotate(Access, { verb: "write", of: "instance" })
   )
   .prefix("/v1") {}
 
@@ -147,33 +147,87 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
       payload: Schema.Struct({ host: HostName, process: HostName }),
       success: Schema.Struct({ incarnation: Schema.Int }),
       error: [Conflict, Unavailable]
-    }),
+    }).annotate(Access, { verb: "agent", of: "cluster" }),
     HttpApiEndpoint.post("beat", "/agents/:agent/heartbeats", {
       params: { agent: Name },
       payload: Beat,
       success: BeatAnswer,
       error: Unavailable
-    }),
+    }).annotate(Access, { verb: "agent", of: "cluster" }),
     HttpApiEndpoint.post("exchange", "/agents/:agent/exchanges", {
       params: { agent: Name },
       payload: Exchange,
       success: Schema.Struct({ placements: Schema.Array(PlacementView) }),
       error: [Conflict, Unavailable]
-    }),
+    }).annotate(Access, { verb: "agent", of: "cluster" }),
     HttpApiEndpoint.delete("forget", "/agents/:agent", {
       params: { agent: Name },
       headers: mutation,
       success: AgentView,
       error: refusals
-    })
+    }).annotate(Access, { verb: "admin", of: "cluster" })
   )
   .prefix("/v1") {}
 
 export class InspectionGroup extends HttpApiGroup.make("inspection")
   .add(
-    HttpApiEndpoint.get("members", "/members", { success: Schema.Array(MemberView), error: Unavailable }),
-    HttpApiEndpoint.get("leases", "/leases", { success: Schema.Array(LeaseView), error: Unavailable }),
-    HttpApiEndpoint.get("agents", "/agents", { success: Schema.Array(AgentView), error: Unavailable })
+    HttpApiEndpoint.get("members", "/members", { success: Schema.Array(MemberView), error: Unavailable }).annotate(
+      Access,
+      { verb: "read", of: "cluster" }
+    ),
+    HttpApiEndpoint.get("leases", "/leases", { success: Schema.Array(LeaseView), error: Unavailable }).annotate(
+      Access,
+      { verb: "read", of: "cluster" }
+    ),
+    HttpApiEndpoint.get("agents", "/agents", { success: Schema.Array(AgentView), error: Unavailable }).annotate(
+      Access,
+      { verb: "read", of: "cluster" }
+    )
+  )
+  .prefix("/v1") {}
+
+export class KeysGroup extends HttpApiGroup.make("keys")
+  .add(
+    HttpApiEndpoint.get("list", "/keys", { success: Schema.Array(KeyView), error: Unavailable }).annotate(Access, {
+      verb: "admin",
+      of: "cluster"
+    }),
+    HttpApiEndpoint.put("put", "/keys/:key", {
+      params: { key: KeyId },
+      headers: mutation,
+      payload: KeyWanted,
+      success: [KeyView, KeyView.pipe(HttpApiSchema.status(201))],
+      error: refusals
+    }).annotate(Access, { verb: "admin", of: "cluster" }),
+    HttpApiEndpoint.post("rotate", "/keys/:key/rotations", {
+      params: { key: KeyId },
+      headers: mutation,
+      payload: KeyRotation,
+      success: KeyView.pipe(HttpApiSchema.status(201)),
+      error: refusals
+    }).annotate(Access, { verb: "admin", of: "cluster" }),
+    HttpApiEndpoint.delete("revoke", "/keys/:key", {
+      params: { key: KeyId },
+      headers: mutation,
+      success: KeyView,
+      error: refusals
+    }).annotate(Access, { verb: "admin", of: "cluster" })
+  )
+  .prefix("/v1") {}
+
+/** Without `after` the last entries, else those that follow; the oldest first. */
+export class AuditGroup extends HttpApiGroup.make("audit")
+  .add(
+    HttpApiEndpoint.get("list", "/audit", {
+      query: {
+        after: Schema.optional(Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))),
+        limit: Schema.optional(
+          Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: auditPageMax }))
+        )
+      },
+      success: Schema.Struct({ entries: Schema.Array(AuditView) }),
+      error: Unavailable
+    }).annotate(Access, { verb: "admin", of: "cluster" })
   )
   .prefix("/v1") {}
 
@@ -182,6 +236,8 @@ export class Api extends HttpApi.make("stormglass")
   .add(InstancesGroup)
   .add(AgentsGroup)
   .add(InspectionGroup)
+  .add(KeysGroup)
+  .add(AuditGroup)
   // All that is wrong with a request is said at once, and what nobody asked for is not passed over.
   .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { errors: "all", onExcessProperty: "error" })
@@ -189,4 +245,5 @@ export class Api extends HttpApi.make("stormglass")
   .annotate(HttpApi.HeadersParseOptions, { errors: "all" })
   // The first is the innermost, and the last hears of every refusal.
   .middleware(WellFormed)
-  .middleware(Readable) {}
+  .middleware(Readable)
+  .middleware(Authorized) {}

@@ -25,6 +25,20 @@ export class BadRequest extends HttpApiError.Problem<BadRequest>()(
   { ...fields("BadRequest"), errors: Schema.optionalKey(Schema.Array(FieldProblem)) }
 ) {}
 
+/** Nobody knows who asks. */
+export class Unauthenticated extends HttpApiError.Problem<Unauthenticated>()(
+  "Unauthenticated",
+  { type: typeOf("unauthenticated"), status: 401, title: "Who asks is not known" },
+  fields("Unauthenticated")
+) {}
+
+/** Who asks is known, and may not. */
+export class Forbidden extends HttpApiError.Problem<Forbidden>()(
+  "Forbidden",
+  { type: typeOf("forbidden"), status: 403, title: "Who asks may not" },
+  fields("Forbidden")
+) {}
+
 export class NotFound extends HttpApiError.Problem<NotFound>()(
   "NotFound",
   { type: typeOf("not-found"), status: 404, title: "There is no such thing" },
@@ -84,6 +98,13 @@ export class KeyReused extends HttpApiError.Problem<KeyReused>()(
   fields("KeyReused")
 ) {}
 
+/** Who asks, or the project that he asks for, has used its share. */
+export class TooManyRequests extends HttpApiError.Problem<TooManyRequests>()(
+  "TooManyRequests",
+  { type: typeOf("too-many-requests"), status: 429, title: "The share of requests is used" },
+  { ...fields("TooManyRequests"), ...retried }
+) {}
+
 /** A defect of the node. What it was stands in its log and in its facts. */
 export class Panicked extends HttpApiError.Problem<Panicked>()(
   "Panicked",
@@ -100,6 +121,8 @@ export class Unavailable extends HttpApiError.Problem<Unavailable>()(
 
 export const kinds = [
   BadRequest,
+  Unauthenticated,
+  Forbidden,
   NotFound,
   MethodNotAllowed,
   Conflict,
@@ -109,6 +132,7 @@ export const kinds = [
   PayloadTooLarge,
   UnsupportedMediaType,
   KeyReused,
+  TooManyRequests,
   Panicked,
   Unavailable
 ] as const

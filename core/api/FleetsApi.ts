@@ -27,7 +27,7 @@ export const put = (
   Effect.gen(function* () {
     const mayCreate = conditions.unmet(undefined)
     const created = mayCreate === undefined ? yield* Fleet.create(transaction, wanted) : undefined
-    if (created !== undefined) return answer(201, FleetView, fleetView(created, undefined))
+    if (created !== undefined) return answer(201, FleetView, fleetView(created, undefined), created.generation)
     const id = Fleet.fleetIdOf(wanted.project, wanted.name)
     const fleet = yield* transaction.get(Fleet.fleets, { id }, { lock: "for update" })
     if (fleet === undefined) {
@@ -43,10 +43,10 @@ export const put = (
     if (canonicalJson(fleet.spec) !== canonicalJson(wanted.spec)) {
       return refused(new Conflict({ detail: `fleet ${id} has another spec, and specs never change` }))
     }
-    if (fleet.desired === wanted.desired) return answer(200, FleetView, fleetView(fleet, undefined))
+    if (fleet.desired === wanted.desired) return answer(200, FleetView, fleetView(fleet, undefined), fleet.generation)
     const [changed] = yield* Fleet.setDesired(transaction, id, wanted.desired)
     assert(changed !== undefined, `fleet ${id} is locked and must be there`)
-    return answer(200, FleetView, fleetView(changed, undefined))
+    return answer(200, FleetView, fleetView(changed, undefined), changed.generation)
   })
 
 /** Asks for the end of the fleet and of its instances; it is there until the last of them is gone. */
@@ -57,7 +57,7 @@ const remove = (transaction: Transaction, id: string, conditions: Conditions): E
     if (unmet !== undefined) return refused(unmet)
     if (fleet === undefined) return refused(new NotFound({ detail: `there is no fleet ${id}` }))
     const [asked = fleet] = yield* Fleet.requestDeletion(transaction, id)
-    return answer(202, FleetView, fleetView(asked, undefined))
+    return answer(202, FleetView, fleetView(asked, undefined), asked.generation)
   })
 
 const tagOf = (body: string): string => etag.ofFleet(JSON.parse(body) as FleetView)
@@ -82,7 +82,7 @@ export const layer = HttpApiBuilder.group(
             holder,
             etag: tagOf
           },
-          (transaction, conditions) => put(transaction, { ...params, ...payload }, conditions)
+          (transaction, { conditions }) => put(transaction, { ...params, ...payload }, conditions)
         ).pipe(Effect.provideService(Storage, storage)),
       delete: ({ params, headers }) =>
         idempotently(
@@ -96,7 +96,7 @@ export const layer = HttpApiBuilder.group(
             holder,
             etag: tagOf
           },
-          (transaction, conditions) => remove(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
+          (transaction, { conditions }) => remove(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
         ).pipe(Effect.provideService(Storage, storage)),
       get: ({ params, request }) =>
         Effect.gen(function* () {

@@ -14,7 +14,9 @@ const answered = (...replies: ReadonlyArray<ReadonlyArray<Instance>>) => {
     return Effect.succeed({ rows, count: rows.length })
   })
   const { body, status } = Effect.runSync(
-    Effect.orDie(requestDeletion(transaction, "a", { isNone: true, unmet: () => undefined }))
+    Effect.orDie(
+      requestDeletion(transaction, "a", { conditions: { isNone: true, unmet: () => undefined }, mayChange: () => true })
+    )
   )
   assert.deepStrictEqual(left, [], "a statement too few")
   return { status, document: JSON.parse(body) as Partial<Instance> }

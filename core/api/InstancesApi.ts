@@ -5,6 +5,7 @@ import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
+import { Asking, mayDo } from "../identity/Access.ts"
 import * as Instance from "../instance/Instance.ts"
 import { makeUid } from "../instance/makeUid.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
@@ -38,7 +39,7 @@ export const create = (
   Effect.gen(function* () {
     const uid = yield* makeUid(wanted.name)
     const [created] = yield* Instance.create(transaction, [{ ...wanted, uid, fleet: null, ordinal: null }])
-    if (created !== undefined) return answer(202, InstanceView, instanceView(created))
+    if (created !== undefined) return answer(202, InstanceView, instanceView(created), created.revision)
     const [present] = yield* transaction.select(Instance.instances, {
       where: (row) => and(eq(row.project, wanted.project), eq(row.liveName, wanted.name))
     })
@@ -52,18 +53,19 @@ export const create = (
         new Conflict({ detail: `instance ${wanted.name} has another spec, at revision ${present.revision}` })
       )
     }
-    return answer(present.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(present))
+    return answer(present.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(present), present.revision)
   })
 
-/** Asks for the end of the instance with this uid, whatever else has its name by now. */
+/** Asks for the end of the instance with this uid, whatever else has its name by now, on behalf of somebody who may change these projects. */
 export const requestDeletion = (
   transaction: Transaction,
   uid: string,
-  conditions: Conditions
+  { conditions, mayChange }: { readonly conditions: Conditions; readonly mayChange: (project: string) => boolean }
 ): Effect.Effect<Answer, StorageError> =>
   Effect.gen(function* () {
     const instance = yield* transaction.get(Instance.instances, { uid })
-    if (instance === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))
+    if (instance === undefined || !mayChange(instance.project))
+      return refused(new NotFound({ detail: `there is no instance ${uid}` }))
     if (instance.fleet !== null) yield* Fleet.markDue(transaction, [instance.fleet], reconcileProgressMillis)
     if (!conditions.isNone) {
       const locked = yield* transaction.get(Instance.instances, { uid }, { lock: "for update" })
@@ -74,7 +76,7 @@ export const requestDeletion = (
     // Somebody else may have asked since the first look: the answer shows the end that was asked for.
     const present = asked ?? (yield* transaction.get(Instance.instances, { uid }))
     if (present === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))
-    return answer(202, InstanceView, instanceView(present))
+    return answer(202, InstanceView, instanceView(present), present.revision)
   })
 
 const tagOf = (body: string): string => etag.ofInstance(JSON.parse(body) as InstanceView)
@@ -115,14 +117,19 @@ export const layer = HttpApiBuilder.group(
               holder,
               etag: tagOf
             },
-            (transaction, conditions) => requestDeletion(transaction, params.uid, conditions)
+            (transaction, { conditions, principal }) =>
+              requestDeletion(transaction, params.uid, {
+                conditions,
+                mayChange: (project) => mayDo(principal, "write", project)
+              })
           )
         ).pipe(Effect.provideService(Storage, storage)),
       get: ({ params, request }) =>
         Effect.gen(function* () {
           const { uid } = params
           const instance = yield* storage.once((tx) => tx.get(Instance.instances, { uid }), { label: "instances/get" })
-          if (instance === undefined) return yield* new NotFound({ detail: `there is no instance ${uid}` })
+          if (instance === undefined || !mayDo(yield* Asking, "read", instance.project))
+            return yield* new NotFound({ detail: `there is no instance ${uid}` })
           const view = instanceView(instance)
           return shown(InstanceView, view, { asked: request.headers["if-none-match"], etag: etag.ofInstance(view) })
         }).pipe(Effect.catchTag("StorageError", unavailable)),

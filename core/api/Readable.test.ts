@@ -1,6 +1,5 @@
 /** What no store can hold or be asked for is refused before it comes there, in one line. */
 import { assert, describe, it } from "@effect/vitest"
-import { principalCharsMax } from "../Limits.ts"
 import { send } from "./Sending.fixture.ts"
 
 const beat = (uids: ReadonlyArray<unknown>) => ({ body: JSON.stringify({ incarnation: 1, uids }) })
@@ -29,11 +28,11 @@ const cases: ReadonlyArray<readonly [what: string, method: string, path: string,
   ],
   ["a body that is none", "POST", "agents/a/heartbeats", { body: "{" }, /^payload: /],
   [
-    "a principal longer than an index can hold",
-    "DELETE",
-    "instances/a",
-    { headers: { "x-principal": "p".repeat(principalCharsMax + 1) } },
-    /^headers\.x-principal: /
+    "a key whose secret was sent instead of its hash",
+    "PUT",
+    "keys/0123456789abcdef",
+    { body: JSON.stringify({ principal: "ops", verbs: ["read"], projects: ["*"], hash: "secret" }) },
+    /^payload\.hash: /
   ]
 ]
 

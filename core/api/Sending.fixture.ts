@@ -10,6 +10,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import { tables } from "../ControlPlane.ts"
+import * as Gate from "../identity/Gate.ts"
 import { httpBodyBytesMax } from "../Limits.ts"
 import { Membership } from "../member/Membership.ts"
 import { Compacted, Feed, FeedError } from "../ports/Feed.ts"
@@ -56,6 +57,7 @@ export const send = async (
   const services = Layer.mergeAll(
     Layer.succeed(Storage, storage),
     Layer.succeed(Feed, { list: refuse, poll: refuse, compact: refuse, hints: Effect.never }),
+    Gate.open,
     Layer.succeed(Membership, { self, beat: Effect.never }),
     HttpPlatform.layer.pipe(Layer.provide(FileSystem.layerNoop({}))),
     Etag.layer,

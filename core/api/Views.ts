@@ -2,7 +2,15 @@
 import * as Schema from "effect/Schema"
 import { type Fleet, type FleetStatus } from "../fleet/Fleet.ts"
 import { type Instance, reasons, states } from "../instance/Instance.ts"
-import { fleetDesiredMax, heartbeatUidsMax, nameCharsMax, placementsPerAgentMax } from "../Limits.ts"
+import {
+  fleetDesiredMax,
+  heartbeatUidsMax,
+  keyOverlapSecondsMax,
+  nameCharsMax,
+  placementsPerAgentMax
+} from "../Limits.ts"
+import { PrincipalName, Scope, Verb } from "../identity/Access.ts"
+import { type ApiKey, hashPattern, idPattern } from "../identity/ApiKey.ts"
 import { Observation, Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 
@@ -144,3 +152,62 @@ export const Exchange = Schema.Struct({
 
 /** `unknown`: instances that nobody wants any more, or that a later incarnation of the agent speaks for; the agent may end them. */
 export const BeatAnswer = Schema.Struct({ unknown: Schema.Array(Schema.String) })
+
+/** The id of an API key: 16 hexadecimal digits, as in "sg_<id>_<secret>". */
+export const KeyId = Schema.String.check(Schema.isPattern(idPattern))
+const KeyHash = Schema.String.check(Schema.isPattern(hashPattern))
+
+/** What a key shall be; `hash` is the SHA-256 of its secret, in hexadecimal: the secret stays with whoever made it. */
+export const KeyWanted = Schema.Struct({
+  principal: PrincipalName,
+  verbs: Schema.Array(Verb).check(Schema.isMinLength(1)),
+  projects: Scope,
+  hash: KeyHash,
+  expiresInSeconds: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10 * 366 * 86_400 })))
+})
+export type KeyWanted = typeof KeyWanted.Type
+
+/** The key that follows, and for how long the old one works on beside it. */
+export const KeyRotation = Schema.Struct({
+  id: KeyId,
+  hash: KeyHash,
+  overlapSeconds: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: keyOverlapSecondsMax }))
+})
+
+export const KeyView = Schema.Struct({
+  id: Schema.String,
+  principal: Schema.String,
+  verbs: Schema.Array(Verb),
+  projects: Schema.Array(Schema.String),
+  createdAt: Schema.Int,
+  expiresAt: Schema.NullOr(Schema.Int),
+  revokedAt: Schema.NullOr(Schema.Int)
+})
+export type KeyView = typeof KeyView.Type
+
+/** Without its hash, which is nobody's business. */
+export const keyView = (key: ApiKey): KeyView => ({
+  id: key.id,
+  principal: key.principal,
+  verbs: key.verbs,
+  projects: key.projects,
+  createdAt: key.createdAt,
+  expiresAt: key.expiresAt,
+  revokedAt: key.revokedAt
+})
+
+export const AuditView = Schema.Struct({
+  seq: Schema.Int,
+  id: Schema.String,
+  at: Schema.Int,
+  principal: Schema.String,
+  keyId: Schema.NullOr(Schema.String),
+  action: Schema.String,
+  project: Schema.String,
+  path: Schema.String,
+  requestId: Schema.String,
+  status: Schema.Int,
+  revision: Schema.NullOr(Schema.Int),
+  previousHash: Schema.String,
+  hash: Schema.String
+})

@@ -12,17 +12,22 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { Gate } from "../identity/Gate.ts"
 import { Watch } from "../watch/Watch.ts"
 import { clusterKinds, type Filter, projectKinds, type WatchKind } from "../watch/WatchFrame.ts"
 import { BadRequest } from "./ApiErrors.ts"
+import { guarded } from "./Authorized.ts"
 import { notFollowed, refusal } from "./problems.ts"
 import { Name } from "./Views.ts"
 
-export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch> = Layer.effectDiscard(
+export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch | Gate> = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* HttpRouter.HttpRouter
     const watch = yield* Watch
+    const gate = yield* Gate
     const answering = (isOfProject: boolean) =>
+      guarded(gate, { verb: "read", of: isOfProject ? "project" : "cluster" }, () => opened(isOfProject))
+    const opened = (isOfProject: boolean) =>
       Effect.gen(function* () {
         const params = yield* HttpRouter.params
         const asked = askedOf(yield* HttpServerRequest.HttpServerRequest, isOfProject ? params["project"] : undefined)

@@ -5,18 +5,21 @@
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
+import * as Audit from "../audit/Audit.ts"
+import { Asking, type Principal } from "../identity/Access.ts"
 import { execute, type Reply } from "../idempotency/execute.ts"
 import { type Answer, fingerprintOf, problem } from "../idempotency/IdempotencyKey.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
-import { replayHeader } from "./Api.ts"
 import { BadRequest, InProgress, KeyReused, PreconditionFailed, Unavailable } from "./ApiErrors.ts"
 import { holds, isKnown, parse } from "./etag.ts"
 import { refusal, sent } from "./problems.ts"
 
+/** Says that an answer is a replay of a stored one. */
+const replayHeader = "idempotency-replayed"
+
 export interface Headers {
   readonly "x-idempotency-key"?: string | undefined
   readonly "idempotency-key"?: string | undefined
-  readonly "x-principal"?: string | undefined
   readonly "if-match"?: string | undefined
   readonly "if-none-match"?: string | undefined
 }
@@ -38,15 +41,16 @@ export interface Mutation {
 /** `effect` runs in one transaction with the record of its answer; see `execute`. */
 export const idempotently = Effect.fnUntraced(function* (
   mutation: Mutation,
-  effect: (transaction: Transaction, conditions: Conditions) => Effect.Effect<Answer, StorageError>
+  effect: (transaction: Transaction, asked: Asked) => Effect.Effect<Answer, StorageError>
 ) {
   const key = keyOf(mutation.headers)
   const wrong = key instanceof BadRequest ? key.detail : problem(key)
   if (wrong !== undefined || typeof key !== "string") {
     return refusal(new BadRequest({ detail: wrong ?? "the idempotency key is not text" }))
   }
-  const scope = `${mutation.project}/${mutation.headers["x-principal"] ?? "anonymous"}/${mutation.route}`
-  const { method, path } = mutation
+  const principal = yield* Asking
+  const scope = `${mutation.project}/${principal.name}/${mutation.route}`
+  const { method, path, project, route } = mutation
   const conditions = conditionsOf(mutation.headers)
   if (conditions instanceof BadRequest) return refusal(conditions)
   // Without conditions as it has always been: keys outlive versions of this program.
@@ -59,18 +63,43 @@ export const idempotently = Effect.fnUntraced(function* (
       key,
       fingerprint: fingerprintOf({ method, path, scope, body }),
       holder: mutation.holder,
-      label: mutation.route
+      label: route
     },
-    (transaction) => effect(transaction, conditions)
+    (tx) =>
+      Effect.tap(effect(tx, { conditions, principal }), ({ revision = null, status }) => {
+        const { keyId, name } = principal
+        return Audit.record(tx, {
+          principal: name,
+          keyId,
+          action: route,
+          project,
+          path,
+          requestId: key,
+          status,
+          revision
+        })
+      })
   )
   return respondTo(reply, mutation.etag)
 })
 
-/** An answer of the API: the document, encoded, with its status. */
-export const answer = <A>(status: number, schema: Schema.Codec<A, unknown>, document: A): Answer => ({
+/** An answer of the API: the document, encoded, with its status; `revision` of what it shows is for the audit. */
+export const answer = <A>(
+  status: number,
+  schema: Schema.Codec<A, unknown>,
+  document: A,
+  revision: number | null = null
+): Answer & { readonly revision: number | null } => ({
   status,
-  body: JSON.stringify(Schema.encodeSync(schema)(document))
+  body: JSON.stringify(Schema.encodeSync(schema)(document)),
+  revision
 })
+
+/** Who asks, and on what condition. */
+export interface Asked {
+  readonly principal: Principal
+  readonly conditions: Conditions
+}
 
 /** On what condition something is changed. */
 export interface Conditions {

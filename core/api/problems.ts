@@ -50,6 +50,7 @@ export const sent = (
 function headersOf(error: ApiError): Readonly<Record<string, string>> {
   if ("retryAfterSeconds" in error) return { "retry-after": String(error.retryAfterSeconds) }
   if (error._tag === "MethodNotAllowed") return { allow: error.allowed.join(", ") }
+  if (error._tag === "Unauthenticated") return { "www-authenticate": "Bearer" }
   // What is left of the body is not read.
   return error._tag === "PayloadTooLarge" ? { connection: "close" } : {}
 }

@@ -53,6 +53,8 @@ export type IdempotencyKey = RowOf<typeof idempotencyKeys>
 export interface Answer {
   readonly status: number
   readonly body: string
+  /** Of what it shows, for the audit; not stored with the key. */
+  readonly revision?: number | null
 }
 
 export interface Identity {

@@ -8,6 +8,7 @@
 import type { Envelope } from "../facts/Envelope.ts"
 import { type Agent, agents } from "../heartbeat/Heartbeat.ts"
 import { type Fleet, fleets } from "../fleet/Fleet.ts"
+import { type ApiKey, apiKeys } from "../identity/ApiKey.ts"
 import { type IdempotencyKey, idempotencyKeys } from "../idempotency/IdempotencyKey.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
@@ -21,6 +22,7 @@ interface KnownInstance {
 
 interface State {
   readonly agents: Map<string, Agent>
+  readonly keys: Map<string, ApiKey>
   readonly fleets: Map<string, Fleet>
   /** With those that are gone, which may still be told of by an answer that was under way. */
   readonly instances: Map<string, KnownInstance>
@@ -35,7 +37,14 @@ const goneMax = 1_000
 export const acknowledgedIsDone: Invariant<State> = {
   name: "acknowledged-is-done",
   states: "What an answer says was done is done in the commit that records the answer (I4).",
-  initial: () => ({ agents: new Map(), fleets: new Map(), instances: new Map(), gone: [], claims: new Map() }),
+  initial: () => ({
+    agents: new Map(),
+    keys: new Map(),
+    fleets: new Map(),
+    instances: new Map(),
+    gone: [],
+    claims: new Map()
+  }),
   step: (state, envelope) => {
     if (envelope.fact._tag !== "Committed") return state
     fold(state, envelope)
@@ -62,6 +71,9 @@ function fold(state: State, envelope: Envelope): void {
   for (const { key, after } of rowChanges(envelope, agents)) {
     if (after !== null) state.agents.set(key, after)
   }
+  for (const { key, after } of rowChanges(envelope, apiKeys)) {
+    if (after !== null) state.keys.set(key, after)
+  }
   for (const { key, after } of rowChanges(envelope, instances)) {
     if (after === null) {
       state.gone.push(key)
@@ -75,9 +87,10 @@ function fold(state: State, envelope: Envelope): void {
 
 function judge(state: State, recorded: IdempotencyKey, claimedBy: number): string | undefined {
   if (![200, 201, 202].includes(recorded.status!)) return undefined
-  const answer = JSON.parse(recorded.body!) as Partial<Fleet & Instance & Agent>
+  const answer = JSON.parse(recorded.body!) as Partial<Fleet & Instance & Agent & ApiKey>
   if (answer.generation !== undefined) return judgeFleet(state.fleets.get(answer.id!), answer)
   if (answer.incarnation !== undefined) return judgeAgent(state.agents.get(answer.id!), answer)
+  if (answer.principal !== undefined) return judgeKey(state.keys.get(answer.id!), answer)
   if (answer.uid === undefined) return "an answer that tells of nothing"
   return judgeInstance(state.instances.get(answer.uid), answer, {
     claimedBy,
@@ -90,6 +103,13 @@ function judgeFleet(row: Fleet | undefined, answer: Partial<Fleet>): string | un
   if (row.generation === answer.generation && row.desired === answer.desired) return undefined
   const told = `generation ${answer.generation} with ${answer.desired}`
   return `fleet ${answer.id} is acknowledged as ${told}, and its row is generation ${row.generation} with ${row.desired}`
+}
+
+/** It may have ended since it was found; what was ended stays so. */
+function judgeKey(row: ApiKey | undefined, answer: Partial<ApiKey>): string | undefined {
+  if (row === undefined) return `key ${answer.id} is acknowledged and not there`
+  if (answer.revokedAt === null || row.revokedAt === answer.revokedAt) return undefined
+  return `key ${answer.id} is acknowledged as revoked, and its row says otherwise`
 }
 
 /** Its row was locked until the answer was recorded. */

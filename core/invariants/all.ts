@@ -1,6 +1,8 @@
 /** Every invariant of the control plane. */
+import { accessScoped } from "./accessScoped.ts"
 import { acknowledgedIsDone } from "./acknowledgedIsDone.ts"
 import { acknowledgedWrites } from "./acknowledgedWrites.ts"
+import { auditChained } from "./auditChained.ts"
 import { bucketPlacement } from "./bucketPlacement.ts"
 import { deletionByUid } from "./deletionByUid.ts"
 import { effectsUnderLease } from "./effectsUnderLease.ts"
@@ -20,6 +22,7 @@ import { memberIncarnations } from "./memberIncarnations.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
 import { placementOwned } from "./placementOwned.ts"
+import { turnsLimited } from "./turnsLimited.ts"
 import { workBounded } from "./workBounded.ts"
 
 export const all: ReadonlyArray<Check> = [
@@ -43,5 +46,8 @@ export const all: ReadonlyArray<Check> = [
   toCheck(heartbeatBrake),
   toCheck(heartbeatByReceiver),
   toCheck(workBounded),
+  toCheck(accessScoped),
+  toCheck(turnsLimited),
+  toCheck(auditChained),
   toCheck(noPanic)
 ]

@@ -51,6 +51,10 @@ export interface Table<out R> {
   readonly unique: ReadonlyArray<Unique>
   readonly indexes: ReadonlyArray<Index>
   readonly checks: ReadonlyArray<Check>
+  /** Whether the change feed of production tells of it: what nobody follows, and what should be read in one place only, is not there. */
+  readonly isFed: boolean
+  /** No row of it is ever changed or removed, whoever asks. */
+  readonly isAppendOnly: boolean
   /** References to the columns of an existing row, and of one that an insert proposes. */
   readonly row: Row<R>
   readonly excluded: Row<R>
@@ -98,6 +102,10 @@ export const make = <const C extends Record<string, Column<unknown>>>(
     readonly unique?: ReadonlyArray<ReadonlyArray<ColumnName<C>>>
     readonly indexes?: ReadonlyArray<ReadonlyArray<ColumnName<C>>>
     readonly checks?: Readonly<Record<string, (row: Row<RowFrom<C>>) => Condition>>
+    /** Default: true. */
+    readonly isFed?: boolean
+    /** Default: false. */
+    readonly isAppendOnly?: boolean
   }
 ): Table<RowFrom<C>> => {
   const columnNames = Object.keys(options.columns)
@@ -118,6 +126,8 @@ export const make = <const C extends Record<string, Column<unknown>>>(
       name: `${name}_${check}`,
       condition: condition(row)
     })),
+    isFed: options.isFed ?? true,
+    isAppendOnly: options.isAppendOnly ?? false,
     row,
     excluded: rowOf<RowFrom<C>>(columnNames, "excluded"),
     codecs: Object.entries(options.columns).flatMap(([column, { codec }]) =>

@@ -69,6 +69,11 @@ export const checkStatement = (
 export const checkCondition = (condition: Condition, table: Table<unknown>): void =>
   checkWhere(condition, { table, columns: "row", parameters: 0 })
 
+const changesRows = (statement: Plain): boolean =>
+  statement._tag === "Update" ||
+  statement._tag === "Delete" ||
+  (statement._tag === "Insert" && statement.onConflict?._tag === "Update")
+
 interface Scope {
   readonly table: Table<unknown>
   /** Which rows an expression may take columns from here. */
@@ -78,6 +83,7 @@ interface Scope {
 
 function check(statement: Plain, scope: Scope): void {
   const { table } = scope
+  if (table.isAppendOnly && changesRows(statement)) throw new StatementDefect(`${table.name} is append-only`)
   switch (statement._tag) {
     case "Select":
       checkWhere(statement.where, scope)

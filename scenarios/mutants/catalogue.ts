@@ -2,6 +2,7 @@
  * Every mutant.
  */
 import { acknowledgedAndNotDone } from "./acknowledgedAndNotDone.ts"
+import { auditOfSuccesses } from "./auditOfSuccesses.ts"
 import { bucketDiffersWhereStored } from "./bucketDiffersWhereStored.ts"
 import { cachingOnlyBelow400 } from "./cachingOnlyBelow400.ts"
 import { checkThenInsert } from "./checkThenInsert.ts"
@@ -23,10 +24,13 @@ import { heartbeatByTheSendersClock } from "./heartbeatByTheSendersClock.ts"
 import { heartbeatOfAnyAgent } from "./heartbeatOfAnyAgent.ts"
 import { idempotencyRecordApart } from "./idempotencyRecordApart.ts"
 import { incarnationStays } from "./incarnationStays.ts"
+import { instanceOfAnybody } from "./instanceOfAnybody.ts"
+import { keyKnownForEver } from "./keyKnownForEver.ts"
 import { leaderGateOnShardWork } from "./leaderGateOnShardWork.ts"
 import { leaderNeverTold } from "./leaderNeverTold.ts"
 import { leaseMeasuredFromTheAnswer } from "./leaseMeasuredFromTheAnswer.ts"
 import { limitInCharacters } from "./limitInCharacters.ts"
+import { limitOfEachNode } from "./limitOfEachNode.ts"
 import { lockWithoutTimeout } from "./lockWithoutTimeout.ts"
 import { lostCommitIsRetried } from "./lostCommitIsRetried.ts"
 import { noBrake } from "./noBrake.ts"
@@ -66,6 +70,7 @@ import type { Mutant } from "./Mutant.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   acknowledgedAndNotDone,
+  auditOfSuccesses,
   bucketDiffersWhereStored,
   cachingOnlyBelow400,
   checkThenInsert,
@@ -87,10 +92,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   heartbeatOfAnyAgent,
   idempotencyRecordApart,
   incarnationStays,
+  instanceOfAnybody,
+  keyKnownForEver,
   leaderGateOnShardWork,
   leaderNeverTold,
   leaseMeasuredFromTheAnswer,
   limitInCharacters,
+  limitOfEachNode,
   lockWithoutTimeout,
   lostCommitIsRetried,
   noBrake,

@@ -162,7 +162,7 @@ const started = Effect.fnUntraced(function* ({ connection }: EmbeddedPostgres, {
       spawn(
         process.execPath,
         [...profiled, launcher, "serve", "--id", "n1", "--port", String(port), "--migrate", "--directory", directory],
-        { env: { ...process.env, DATABASE_URL: url }, stdio: ["ignore", "ignore", "inherit"] }
+        { env: { ...process.env, DATABASE_URL: url, STORMGLASS_OPEN: "true" }, stdio: ["ignore", "ignore", "inherit"] }
       )
     ),
     (node) =>

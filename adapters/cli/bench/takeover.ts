@@ -19,7 +19,8 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import type { FleetView } from "../../../core/api/Views.ts"
 import { make } from "../../../core/client/Client.ts"
-import * as HttpCalling from "../../node/HttpCalling.ts"
+import { calling } from "../remote/calling.ts"
+import { type Key, readKey } from "../serve/keyStore.ts"
 import { askNodes, untilTaken } from "../cluster/askNodes.ts"
 import { addressesOf } from "../cluster/clusterCommand.ts"
 import { type Member, readState, requireCluster, requireMember, requireRunning } from "../cluster/ClusterState.ts"
@@ -70,11 +71,15 @@ async function takeoverCommand({ clients, port, profile, signals, times }: Optio
   if (clients < 0) throw new UsageError(`--clients: ${clients} is no number of clients`)
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-takeover-"))
   const cluster = (verb: string, ...args: ReadonlyArray<string>): string =>
-    execFileSync(process.execPath, [launcher, "cluster", verb, ...args, "--directory", directory], { encoding: "utf8" })
+    execFileSync(process.execPath, [launcher, "cluster", verb, ...args, "--directory", directory], {
+      encoding: "utf8",
+      // More than clients and lookers ask together.
+      env: { ...process.env, STORMGLASS_RATE_PRINCIPAL: "100000/100000", STORMGLASS_RATE_PROJECT: "100000/100000" }
+    })
   try {
     cluster("up", "--nodes", "3", "--agents", "1", "--port", String(port), "--profile", profile)
     const addresses = addressesOf(requireCluster(directory))
-    const load = new Load(addresses, clients)
+    const load = new Load(addresses, readKey(directory), clients)
     const rows: Array<ReadonlyArray<string>> = []
     for (const signal of signals) {
       const millis: Array<number> = []
@@ -102,10 +107,10 @@ async function takeoverCommand({ clients, port, profile, signals, times }: Optio
 /** Once all nodes are ready and somebody leads: when a survivor tells of another leader, and when the lease was acquired, in ms after the signal. */
 async function takenAfter(directory: string, signal: (typeof signals)[number]) {
   const addresses = addressesOf(requireCluster(directory))
-  const leader = await settledLeader(addresses)
+  const leader = await settledLeader(addresses, readKey(directory))
   const member = requireMember(requireCluster(directory), nameOfHolder(leader.holder), "node")
   const survivors = addresses.filter((address) => address !== member.address)
-  const taken = untilTaken(survivors, { epoch: leader.epoch, withinMillis: 60_000 })
+  const taken = untilTaken(survivors, { key: readKey(directory), epoch: leader.epoch, withinMillis: 60_000 })
   const { pid } = requireRunning(member)
   const fromMillis = performance.now()
   const sentAtMillis = Date.now()
@@ -117,10 +122,10 @@ async function takenAfter(directory: string, signal: (typeof signals)[number]) {
   return { told, acquired: lease.acquiredAtMicros / 1_000 - sentAtMillis }
 }
 
-async function settledLeader(addresses: ReadonlyArray<string>) {
+async function settledLeader(addresses: ReadonlyArray<string>, key: Key | undefined) {
   for (;;) {
     const ready = await Promise.all(addresses.map(isReady))
-    const leader = leaderAmong(await askNodes(addresses))
+    const leader = leaderAmong(await askNodes(addresses, key))
     if (leader !== undefined && ready.every(Boolean)) return leader
     await sleep(100)
   }
@@ -145,6 +150,7 @@ const spec = { image: "load", size: "small" } as const
 /** Clients that change fleets, from its making until its end. */
 class Load {
   readonly #addresses: ReadonlyArray<string>
+  readonly #key: Key | undefined
   readonly #acknowledged: Array<number>
   readonly #running: Promise<unknown>
   /** Rejects with what a client was refused. */
@@ -152,15 +158,16 @@ class Load {
   #unanswered = 0
   #isEnding = false
 
-  constructor(addresses: ReadonlyArray<string>, clients: number) {
+  constructor(addresses: ReadonlyArray<string>, key: Key | undefined, clients: number) {
     this.#addresses = addresses
+    this.#key = key
     this.#acknowledged = Array.from({ length: clients }, () => 0)
     this.#running = Effect.runPromise(
       Effect.gen({ self: this }, function* () {
         const nodes = yield* Effect.forEach(addresses, make)
         const each = this.#acknowledged.map((_, client) => this.#changing(client, nodes))
         yield* Effect.all(each, { concurrency: "unbounded", discard: true })
-      }).pipe(Effect.provide(HttpCalling.layer))
+      }).pipe(Effect.provide(calling(key)))
     )
     this.failed = this.#running.then(() => new Promise<never>(() => {}))
     this.failed.catch(() => undefined)
@@ -205,7 +212,7 @@ class Load {
 
   /** Once it is as it is wanted. */
   async #stable(client: number): Promise<FleetView> {
-    const remote = { addresses: this.#addresses, project }
+    const remote = { addresses: this.#addresses, project, key: this.#key }
     let stable: FleetView | undefined
     await followFleet(remote, `fleet-${client}`, {
       forMillis: stableWithinMillis,

@@ -1,14 +1,15 @@
 /** What the nodes of a cluster say of themselves, and who leads. */
 import * as Effect from "effect/Effect"
 import { failover, make } from "../../../core/client/Client.ts"
-import * as HttpCalling from "../../node/HttpCalling.ts"
+import { calling } from "../remote/calling.ts"
+import type { Key } from "../serve/keyStore.ts"
 import { type Told, leaderAmong } from "./ClusterStatus.ts"
 
 const answerTimeoutMillis = 2_000
 const lookMillis = 10
 
 /** Of the first node that answers; nothing when none does. */
-export const askNodes = (addresses: ReadonlyArray<string>): Promise<Told> =>
+export const askNodes = (addresses: ReadonlyArray<string>, key: Key | undefined): Promise<Told> =>
   Effect.runPromise(
     Effect.gen(function* () {
       const { ask } = yield* failover({ addresses, timeoutMillis: answerTimeoutMillis })
@@ -17,7 +18,7 @@ export const askNodes = (addresses: ReadonlyArray<string>): Promise<Told> =>
       return { members, leases }
     }).pipe(
       Effect.catch(() => Effect.succeed({ members: null, leases: null })),
-      Effect.provide(HttpCalling.layer)
+      Effect.provide(calling(key))
     )
   )
 
@@ -35,7 +36,7 @@ export interface Taken {
  */
 export const untilTaken = (
   addresses: ReadonlyArray<string>,
-  options: { readonly epoch: number; readonly withinMillis: number }
+  options: { readonly key: Key | undefined; readonly epoch: number; readonly withinMillis: number }
 ): Promise<Taken | undefined> =>
   Effect.runPromise(
     Effect.gen(function* () {
@@ -52,7 +53,7 @@ export const untilTaken = (
     }).pipe(
       Effect.timeoutOption(`${options.withinMillis} millis`),
       Effect.map((taken) => (taken._tag === "Some" ? taken.value : undefined)),
-      Effect.provide(HttpCalling.layer)
+      Effect.provide(calling(options.key))
     )
   )
 

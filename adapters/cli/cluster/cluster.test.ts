@@ -7,6 +7,7 @@ import { skipped } from "../../postgres/Database.fixture.ts"
 import { startTimeOf } from "../../node/processTable.ts"
 import { commandLine } from "../CommandLine.fixture.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
+import { readKey } from "../serve/keyStore.ts"
 import { apply, followFleet, type Remote } from "../remote/remoteCommands.ts"
 import { addressesOf, down, killLeader, status } from "./clusterCommand.ts"
 import { readState, requireCluster } from "./ClusterState.ts"
@@ -43,7 +44,7 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     assert.equal(code, 0, err)
     const addresses = addressesOf(requireCluster(directory))
     assert.include(out, `export STORMGLASS_SERVER=${addresses.join(",")}`)
-    const remote = { addresses, project: "default" }
+    const remote = { addresses, project: "default", key: readKey(directory) }
     const untilStable = (of: Remote, desired: number) =>
       followFleet(of, "web", {
         forMillis: 60_000,

@@ -4,6 +4,7 @@ import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isStopped } from "../../node/processTable.ts"
 import { orNearest } from "../../../sim/nemesis/nearest.ts"
+import { type Key, readKey } from "../serve/keyStore.ts"
 import { UsageError } from "../Usage.ts"
 import { askNodes, untilTaken } from "./askNodes.ts"
 import { type Row, leaderAmong, nameOfHolder, statusRows } from "./ClusterStatus.ts"
@@ -45,18 +46,22 @@ export const status = async (directory: string): Promise<ReadonlyArray<Row>> => 
       readiness: address === null ? null : await readiness(address)
     }
   })
-  return statusRows(await Promise.all(processes), await askNodes(addressesOf(state)))
+  return statusRows(await Promise.all(processes), await askNodes(addressesOf(state), readKey(directory)))
 }
 
 /** What happened, in one line. */
 export const killLeader = async (directory: string): Promise<string> => {
   const state = requireCluster(directory)
-  const { holder, epoch } = await requireLeader(state)
+  const { holder, epoch } = await requireLeader(state, readKey(directory))
   const leader = requireMember(state, nameOfHolder(holder), "node")
   const { pid } = requireRunning(leader)
   const fromMillis = performance.now()
   process.kill(pid, "SIGKILL")
-  const taken = await untilTaken(addressesOf(state), { epoch, withinMillis: takeoverWithinMillis })
+  const taken = await untilTaken(addressesOf(state), {
+    key: readKey(directory),
+    epoch,
+    withinMillis: takeoverWithinMillis
+  })
   const seconds = ((performance.now() - fromMillis) / 1_000).toFixed(2)
   if (taken === undefined) throw new UsageError(`killed ${leader.name}; nobody leads after ${seconds} s`)
   return `killed ${leader.name}, which led with epoch ${epoch}; ${taken.holder} leads with epoch ${taken.epoch} after ${seconds} s`
@@ -128,8 +133,8 @@ export const logsOf = (directory: string, names: ReadonlyArray<string>): Readonl
 export const addressesOf = ({ members }: ClusterState): ReadonlyArray<string> =>
   members.flatMap(({ address }) => (address === null ? [] : [address]))
 
-async function requireLeader(state: ClusterState) {
-  const told = await askNodes(addressesOf(state))
+async function requireLeader(state: ClusterState, key: Key | undefined) {
+  const told = await askNodes(addressesOf(state), key)
   if (told.leases === null) throw new UsageError("no node answers; see `stormglass cluster status`")
   const leader = leaderAmong(told)
   if (leader === undefined) throw new UsageError("nobody leads just now; see `stormglass cluster status`")

@@ -5,6 +5,7 @@ import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { unavailable } from "../../postgres/EmbeddedPostgres.ts"
 import { chooseByEnvironment } from "../openDatabase.ts"
+import { keyFile } from "../serve/keyStore.ts"
 import { UsageError } from "../Usage.ts"
 import { table } from "../remote/table.ts"
 import { type ClusterState, readState } from "./ClusterState.ts"
@@ -36,8 +37,9 @@ export const clusterUp = async (options: Up): Promise<void> => {
   }
   await requireVacant(directory)
   await requireFree(planned)
-  if (isForeground) return await superviseCluster({ directory, planned, say, onUp: (state) => print(upText(state)) })
-  print(upText(await detached(options)))
+  if (isForeground)
+    return await superviseCluster({ directory, planned, say, onUp: (state) => print(upText(state, directory)) })
+  print(upText(await detached(options), directory))
 }
 
 /** The state of the cluster when it is up. */
@@ -64,7 +66,7 @@ async function detached(options: Up): Promise<ClusterState> {
   throw new UsageError(lastLine(log))
 }
 
-function upText({ members }: ClusterState): string {
+function upText({ members }: ClusterState, directory: string): string {
   const rows = members.map(({ address, kind, name, running }) => [
     name,
     kind,
@@ -72,5 +74,6 @@ function upText({ members }: ClusterState): string {
     address ?? ""
   ])
   const servers = members.flatMap(({ address }) => address ?? [])
-  return `${table(["name", "kind", "pid", "address"], rows)}\n\nexport STORMGLASS_SERVER=${servers.join(",")}`
+  const shown = `export STORMGLASS_SERVER=${servers.join(",")}\nexport STORMGLASS_KEY=$(cat '${keyFile(directory)}')`
+  return `${table(["name", "kind", "pid", "address"], rows)}\n\n${shown}`
 }

@@ -16,6 +16,12 @@ import * as EmbeddedPostgres from "../../postgres/EmbeddedPostgres.ts"
 import { migrate } from "../../postgres/migrate.ts"
 import { startTimeOf } from "../../node/processTable.ts"
 import { httpStopDeadlineMillis } from "../../../core/Limits.ts"
+import * as ApiKey from "../../../core/identity/ApiKey.ts"
+import * as ControlPlane from "../../../core/ControlPlane.ts"
+import type { Storage, StorageError } from "../../../core/ports/Storage.ts"
+import type { Table } from "../../../core/ports/Table.ts"
+import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
+import { endToken, keyFile, makeToken, storeToken, writeKey } from "../serve/keyStore.ts"
 import { untilStopped } from "../serve/untilStopped.ts"
 import { chooseByEnvironment, requireServerUrl } from "../openDatabase.ts"
 import { UsageError } from "../Usage.ts"
@@ -66,14 +72,39 @@ const supervising = ({ directory, onUp, planned, say }: Supervised): Effect.Effe
     yield* migrate({ connection: { url: Redacted.make(url) } }).pipe(
       Effect.catch((refused) => Effect.die(new UsageError(refused.message)))
     )
+    const agentKey = yield* keys(directory, url)
     const cluster = yield* Effect.acquireRelease(
-      Effect.sync(() => new Cluster({ directory, planned, url, record, say })),
+      Effect.sync(() => new Cluster({ directory, planned, url, agentKey, record, say })),
       (cluster) => Effect.promise(() => cluster.stop())
     )
     yield* Effect.promise(() => cluster.start())
     onUp(record.state)
     return yield* Effect.never
   })
+
+/** Makes a key for whoever looks after the cluster, kept in its directory, and answers that of its agents; both end with it. */
+const keys = (directory: string, url: string): Effect.Effect<string, never, Scope.Scope> => {
+  const [admin, agents] = [makeToken(), makeToken()]
+  const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
+  const inDatabase = <A>(work: Effect.Effect<A, StorageError, Storage>) =>
+    work.pipe(
+      Effect.provide(PostgresStorage.layer({ connection: { url: Redacted.make(url) }, tables, connectionsMax: 1 })),
+      Effect.scoped
+    )
+  const made = Effect.gen(function* () {
+    yield* inDatabase(Effect.andThen(storeToken(admin, "admin"), storeToken(agents, "agents", ["agent"]))).pipe(
+      Effect.catch((failed) => Effect.die(new UsageError(failed.message)))
+    )
+    yield* Effect.sync(() => writeKey(directory, admin))
+    return ApiKey.format(agents)
+  })
+  // The database may be gone by then, and the keys with it.
+  const ended = inDatabase(Effect.andThen(endToken(admin), endToken(agents))).pipe(
+    Effect.ignore({ log: "Debug", message: "the keys of the cluster were not revoked" }),
+    Effect.andThen(Effect.sync(() => fs.rmSync(keyFile(directory), { force: true })))
+  )
+  return Effect.acquireRelease(made, () => ended)
+}
 
 /** The URL of an empty or migrated database, reached from this machine. */
 const database = (say: (line: string) => void): Effect.Effect<string, never, Scope.Scope> => {
@@ -158,6 +189,8 @@ class StateFile {
 
 interface Given {
   readonly directory: string
+  /** Shown by its agents. */
+  readonly agentKey: string
   readonly planned: ReadonlyArray<Planned>
   readonly url: string
   readonly record: StateFile
@@ -219,8 +252,9 @@ class Cluster {
   }
 
   #keep(planned: Planned, url: string | undefined): void {
-    const { DATABASE_URL: _, ...inherited } = process.env
-    const env = url === undefined ? inherited : { ...inherited, DATABASE_URL: url }
+    const { DATABASE_URL: _url, STORMGLASS_KEY: _key, ...inherited } = process.env
+    const env =
+      url === undefined ? { ...inherited, STORMGLASS_KEY: this.#given.agentKey } : { ...inherited, DATABASE_URL: url }
     const kept: Kept = { planned, process: undefined, over: Promise.resolve() }
     kept.over = this.#keeping(kept, env)
     this.#kept.push(kept)

@@ -2,6 +2,7 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { type Limit, problem } from "../../../core/identity/RateLimit.ts"
 import { Name } from "../../../core/api/Views.ts"
 import { orNearest } from "../../../sim/nemesis/nearest.ts"
 import { wordsOf } from "../../node/InstanceCommand.ts"
@@ -49,6 +50,23 @@ export const words: Parse<ReadonlyArray<string>> = (text) => {
   const found = wordsOf(text)
   return typeof found === "string" ? Result.fail(found) : Result.succeed(found)
 }
+
+/** "500/1000": so many requests a second, so many at once. */
+export const rate: Parse<Limit> = (text) => {
+  const [, perSecond, burst] = /^(\d+)\/(\d+)$/.exec(text) ?? []
+  if (perSecond === undefined) return Result.fail("not requests a second and at once, such as 500/1000")
+  const limit = { perSecond: Number(perSecond), burst: Number(burst) }
+  const wrong = problem(limit)
+  return wrong === undefined ? Result.succeed(limit) : Result.fail(wrong)
+}
+
+export const showRate = ({ burst, perSecond }: Limit): string => `${perSecond}/${burst}`
+
+/** An API key, or another token. */
+export const key: Parse<Redacted.Redacted> = (text) =>
+  /^[\x21-\x7e]{16,8192}$/.test(text)
+    ? Result.succeed(Redacted.make(text))
+    : Result.fail("not a key such as sg_0123456789abcdef_…")
 
 /** Of a Postgres server; it may hold a password. */
 export const serverUrl: Parse<Redacted.Redacted> = (text) =>

@@ -3,7 +3,8 @@ import * as Flag from "effect/cli/Flag"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as StaticPlace from "../../../core/bucket/StaticPlace.ts"
-import { bucketGroupCount } from "../../../core/Limits.ts"
+import type { Limit } from "../../../core/identity/RateLimit.ts"
+import { bucketGroupCount, ratePrincipal, rateProject } from "../../../core/Limits.ts"
 import * as parse from "./parse.ts"
 import type { Setting, Settings, Values } from "./Setting.ts"
 
@@ -148,6 +149,30 @@ export const serveSettings = {
     parse: parse.integer({ min: 1, max: bucketGroupCount }),
     default: undefined
   }),
+  open: setting<boolean>({
+    flag: "open",
+    variable: "STORMGLASS_OPEN",
+    what: "Asks nobody for a key: for networks that nobody else reaches",
+    parse: parse.truth,
+    default: false,
+    isSwitch: true
+  }),
+  ratePrincipal: setting<Limit>({
+    flag: "rate-principal",
+    variable: "STORMGLASS_RATE_PRINCIPAL",
+    what: "Requests of each principal, on all nodes: so many a second, so many at once",
+    parse: parse.rate,
+    default: ratePrincipal,
+    show: parse.showRate
+  }),
+  rateProject: setting<Limit>({
+    flag: "rate-project",
+    variable: "STORMGLASS_RATE_PROJECT",
+    what: "Requests for each project, on all nodes: so many a second, so many at once",
+    parse: parse.rate,
+    default: rateProject,
+    show: parse.showRate
+  }),
   migrate: setting<boolean>({
     flag: "migrate",
     variable: "STORMGLASS_MIGRATE",
@@ -194,6 +219,14 @@ export const agentSettings = {
     parse: parse.addresses,
     default: [addressDefault],
     show: (addresses) => addresses.join(",")
+  }),
+  key: setting<Redacted.Redacted | undefined>({
+    flag: undefined,
+    variable: "STORMGLASS_KEY",
+    what: "The API key that it shows; one with the verb `agent`",
+    parse: parse.key,
+    default: undefined,
+    isSecret: true
   }),
   directory,
   command,

@@ -11,14 +11,16 @@ import { FleetView } from "../../../core/api/Views.ts"
 import { watch } from "../../../core/client/watch.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
 import type { Frame } from "../../../core/watch/WatchFrame.ts"
-import * as HttpCalling from "../../node/HttpCalling.ts"
+import type { Key } from "../serve/keyStore.ts"
 import { UsageError } from "../Usage.ts"
+import { calling } from "./calling.ts"
 import { ageOf, table } from "./table.ts"
 
 export interface Remote {
   /** "http://localhost:8081", …; at least one. */
   readonly addresses: ReadonlyArray<string>
   readonly project: string
+  readonly key: Key | undefined
 }
 
 export const kinds = ["fleets", "instances", "members", "leases", "agents"] as const
@@ -27,7 +29,7 @@ export type Kind = (typeof kinds)[number]
 const answerTimeoutMillis = 5_000
 
 /** Throws `UsageError` with what the control plane says, when it refuses or does not answer. */
-const asking = <A>(
+export const asking = <A>(
   remote: Remote,
   request: (client: Client) => Effect.Effect<A, { readonly _tag: string; readonly message?: string }>
 ): Promise<A> =>
@@ -39,7 +41,7 @@ const asking = <A>(
         Effect.retry({ while: isPassing, schedule: Schedule.spaced("500 millis"), times: 20 })
       )
       return yield* Effect.result(asked)
-    }).pipe(Effect.provide(HttpCalling.layer))
+    }).pipe(Effect.provide(calling(remote.key)))
   ).then((result) => {
     if (result._tag === "Success") return result.success
     throw new UsageError(refusalOf(remote, result.failure))
@@ -215,7 +217,7 @@ export const followFleet = async (remote: Remote, name: string, following: Follo
   }).pipe(
     Effect.flip,
     (following) => (forMillis === Infinity ? Effect.asSome(following) : Effect.timeoutOption(following, forMillis)),
-    Effect.provide(HttpCalling.layer),
+    Effect.provide(calling(remote.key)),
     Effect.runPromise
   )
   if (ended._tag === "None") return false

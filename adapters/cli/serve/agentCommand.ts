@@ -7,6 +7,8 @@ import fs from "node:fs"
 import path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import { withKey } from "../../../core/client/withKey.ts"
 import type { NodeExit } from "../../../core/ports/NodeExit.ts"
 import * as AgentWork from "../../../core/agent/AgentWork.ts"
 import * as ChildProcesses from "../../node/ChildProcesses.ts"
@@ -22,6 +24,8 @@ export interface AgentSettings {
   /** How the process ends itself. */
   readonly exit: Layer.Layer<NodeExit>
   readonly command: ReadonlyArray<string>
+  /** Undefined where nobody is asked for one. */
+  readonly key: Redacted.Redacted | undefined
 }
 
 /** `around` says what becomes of its log. */
@@ -36,13 +40,13 @@ export const agentCommand = (
 /** Runs for ever; ends this process when another has registered as this agent. */
 export const agentProgram = (settings: AgentSettings): Effect.Effect<never> =>
   Effect.gen(function* () {
-    const { addresses, command, directory, id } = settings
+    const { addresses, command, directory, id, key } = settings
     const host = yield* Effect.sync(() => hostOf(directory))
     yield* Effect.logInfo(`agent ${id} runs instances as \`${command.join(" ")}\`, kept in ${directory}`)
     return yield* AgentWork.run({ id, addresses, host }).pipe(
       Effect.provide(
         Layer.mergeAll(
-          HttpCalling.layer,
+          withKey(key, HttpCalling.layer),
           settings.exit,
           ChildProcesses.layer({ directory: path.join(directory, "instances"), command })
         )

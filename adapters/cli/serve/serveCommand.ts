@@ -10,10 +10,15 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { guarded } from "../../../core/api/Authorized.ts"
 import { Api } from "../../../core/api/Api.ts"
 import type { StaticPlace } from "../../../core/bucket/StaticPlace.ts"
 import * as ControlPlane from "../../../core/ControlPlane.ts"
+import * as Gate from "../../../core/identity/Gate.ts"
+import { everyProject } from "../../../core/identity/Access.ts"
+import * as ApiKey from "../../../core/identity/ApiKey.ts"
 import type { LeaseProfile } from "../../../core/lease/Lease.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
 import { Feed } from "../../../core/ports/Feed.ts"
@@ -31,6 +36,7 @@ import { reasonOf } from "../../../reports/saveFailure.ts"
 import { openerOf } from "../openDatabase.ts"
 import { UsageError } from "../Usage.ts"
 import { type AgentSettings, agentProgram } from "./agentCommand.ts"
+import { firstKey, makeToken, warnUnadministered } from "./keyStore.ts"
 import { untilStopped } from "./untilStopped.ts"
 
 export interface ServeSettings {
@@ -50,8 +56,12 @@ export interface ServeSettings {
   readonly staticPlace: StaticPlace | undefined
   /** Brings the schema of a server up to date first; that of the embedded database always is. */
   readonly isMigrating: boolean
+  /** Of what this process keeps. */
+  readonly directory: string
+  /** How many requests each may make, with a key. Undefined: nobody is asked for one. */
+  readonly limits: Pick<Gate.GateOptions, "principal" | "project"> | undefined
   /** Runs instances, too; undefined: those of agents elsewhere. */
-  readonly agent: Omit<AgentSettings, "addresses"> | undefined
+  readonly agent: Omit<AgentSettings, "addresses" | "key"> | undefined
 }
 
 /** `around` says what becomes of its log and its traces. */
@@ -93,6 +103,20 @@ export const serveCommand = async (
       ).pipe(Layer.provide(FeedClient.layer({ connection: opened })))
     )
   )
+  // The agent of this process is let in by a token that nobody else has seen.
+  const own = ApiKey.format(makeToken())
+  const gate = Layer.unwrap(
+    Effect.gen(function* () {
+      const { directory, limits } = settings
+      if (limits === undefined) {
+        yield* Effect.logWarning("nobody is asked for a key (--open): whoever reaches this port may do everything")
+        return Gate.open
+      }
+      yield* Effect.orDie(choice._tag === "Embedded" ? firstKey(directory) : warnUnadministered)
+      const agent = { name: id, keyId: null, verbs: ["agent"], projects: [everyProject] } as const
+      return Gate.keyed({ ...limits, own: new Map([[own, agent]]) })
+    })
+  )
   const node = Layer.unwrap(
     Effect.map(Feed, ({ hints }) =>
       ControlPlane.layer({
@@ -108,14 +132,14 @@ export const serveCommand = async (
     )
   ).pipe(
     Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }) }), settings.exit]),
-    Layer.provide(AgentProvider.layer),
+    Layer.provide([AgentProvider.layer, gate]),
     Layer.provide(storage)
   )
   const serving = Effect.gen(function* () {
     yield* Layer.build(node)
     yield* Effect.logInfo(`${id} serves ${address}, its API is described at ${address}/docs`)
     if (settings.agent === undefined) return yield* Effect.never
-    return yield* agentProgram({ ...settings.agent, addresses: [address] })
+    return yield* agentProgram({ ...settings.agent, addresses: [address], key: Redacted.make(own) })
   }).pipe(
     Effect.catchTag("ServeError", ({ cause }) =>
       Effect.die(new UsageError(`--port ${port}: cannot be listened on: ${reasonOf(cause)}`))
@@ -129,10 +153,26 @@ export const serveCommand = async (
   })
 }
 
+/** For whoever may read everything, as the names of fleets are in them. */
+const metrics = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const router = yield* HttpRouter.HttpRouter
+    const gate = yield* Gate.Gate
+    const text = Effect.map(PrometheusMetrics.format(), (body) =>
+      HttpServerResponse.text(body, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+    )
+    yield* router.add(
+      "GET",
+      "/metrics",
+      guarded(gate, { verb: "read", of: "cluster" }, () => text)
+    )
+  })
+)
+
 const routes = Layer.mergeAll(
   ConsoleRoutes.layer,
   HttpApiScalar.layer(Api),
-  PrometheusMetrics.layerHttp(),
+  metrics,
   HttpRouter.add(
     "GET",
     "/openapi.json",

@@ -1,8 +1,9 @@
 /** Every migration, in order. What has run somewhere is never changed: add another one. */
 import { fleetDeletion } from "./fleetDeletion.ts"
 import { initial } from "./initial.ts"
+import { identity } from "./identity.ts"
 import type { Migration } from "./Migration.ts"
 import { placements } from "./placements.ts"
 import { rowChecks } from "./rowChecks.ts"
 
-export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks, fleetDeletion]
+export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks, fleetDeletion, identity]

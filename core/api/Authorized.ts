@@ -1,0 +1,55 @@
+/** Middleware of every endpoint: nobody comes to a handler but through the gate (`core/identity/Gate.ts`). */
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Context from "effect/Context"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { Access, Asking, type Need, type Principal } from "../identity/Access.ts"
+import { Gate } from "../identity/Gate.ts"
+import { Forbidden, TooManyRequests, Unauthenticated, Unavailable } from "./ApiErrors.ts"
+import { refusal } from "./problems.ts"
+
+export class Authorized extends HttpApiMiddleware.Service<Authorized, { provides: Asking }>()(
+  "stormglass/core/api/Authorized",
+  { error: [Unauthenticated, Forbidden, TooManyRequests, Unavailable], security: { bearer: HttpApiSecurity.bearer } }
+) {}
+
+export const layer: Layer.Layer<Authorized, never, Gate> = Layer.effect(
+  Authorized,
+  Effect.map(Gate, ({ admit }) => ({
+    bearer: (handled, { credential, endpoint }) =>
+      Effect.gen(function* () {
+        const params = yield* HttpRouter.params
+        const need = Context.get(endpoint.annotations, Access)
+        const admitted = yield* Effect.result(admit(Redacted.value(credential), need, projectOf(need, params)))
+        if (admitted._tag === "Failure") return refusal(admitted.failure)
+        return yield* Effect.provideService(handled, Asking, admitted.success)
+      })
+  }))
+)
+
+/** The same for a route that is no endpoint of the API. */
+export const guarded = <E, R>(
+  { admit }: Gate["Service"],
+  need: Need,
+  handled: (principal: Principal) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  E,
+  R | HttpRouter.RouteContext | HttpServerRequest.HttpServerRequest
+> =>
+  Effect.gen(function* () {
+    const { headers } = yield* HttpServerRequest.HttpServerRequest
+    const params = yield* HttpRouter.params
+    const admitted = yield* Effect.result(admit(tokenOf(headers["authorization"]), need, projectOf(need, params)))
+    return admitted._tag === "Failure" ? refusal(admitted.failure) : yield* handled(admitted.success)
+  })
+
+const tokenOf = (header: string | undefined): string => /^bearer +(\S+) *$/i.exec(header ?? "")?.[1] ?? ""
+
+const projectOf = ({ of }: Need, params: Readonly<Record<string, string | undefined>>): string | undefined =>
+  of === "project" ? params["project"] : undefined

@@ -1,0 +1,55 @@
+/** Who may do what: verbs on projects, deny by default. Pure. */
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+import { Text } from "../ports/Text.ts"
+import { nameCharsMax, principalCharsMax, projectsPerKeyMax } from "../Limits.ts"
+
+/** `admin` is for keys and the audit, `agent` for what agents say; none of the four includes another. */
+export const verbs = ["read", "write", "agent", "admin"] as const
+export const Verb = Schema.Literals(verbs)
+export type Verb = typeof Verb.Type
+
+/** Every project there is, and what belongs to none: members, leases, agents, keys. */
+export const everyProject = "*"
+
+/** Projects by name, or "*" for all. */
+export const Scope = Schema.Array(
+  Schema.String.check(Schema.isPattern(/^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$/), Schema.isMaxLength(nameCharsMax))
+).check(Schema.isMinLength(1), Schema.isMaxLength(projectsPerKeyMax))
+
+/** No "/", which separates the parts of the scope of an idempotency key. */
+export const PrincipalName = Text.check(Schema.isPattern(/^[^/\s]+$/), Schema.isMaxLength(principalCharsMax))
+
+/** Somebody who has shown who he is. */
+export interface Principal {
+  readonly name: string
+  /** The API key that he came with; null for other credentials. */
+  readonly keyId: string | null
+  readonly verbs: ReadonlyArray<Verb>
+  readonly projects: ReadonlyArray<string>
+}
+
+/** What a request needs; of an instance, the project is known when its row is. */
+export interface Need {
+  readonly verb: Verb
+  readonly of: "cluster" | "project" | "instance"
+}
+
+/** The annotation of an endpoint. One that has none is for those who administer everything. */
+export const Access: Context.Reference<Need> = Context.Reference<Need>("stormglass/core/identity/Access", {
+  defaultValue: () => ({ verb: "admin", of: "cluster" })
+})
+
+/** `project` undefined: what belongs to no project. */
+export const mayDo = ({ projects, verbs }: Principal, verb: Verb, project: string | undefined): boolean =>
+  verbs.includes(verb) && (projects.includes(everyProject) || (project !== undefined && projects.includes(project)))
+
+/** Whether the request may go on to its handler; for an instance this is but the first look. */
+export const mayAsk = (principal: Principal, need: Need, project: string | undefined): boolean =>
+  need.of === "instance" ? principal.verbs.includes(need.verb) : mayDo(principal, need.verb, project)
+
+/** Of a control plane that asks nobody who he is. */
+export const anyone: Principal = { name: "anonymous", keyId: null, verbs, projects: [everyProject] }
+
+/** The principal of the request that is being handled. */
+export class Asking extends Context.Service<Asking, Principal>()("stormglass/core/identity/Asking") {}
