@@ -154,6 +154,9 @@ export const nameCharsMax = 63
 export const hostCharsMax = 255
 /** It is part of an indexed key, with a project, a route and the idempotency key. */
 export const principalCharsMax = 255
+/** How long an answer is held back for a fleet to become as it is wanted. */
+export const waitSecondsDefault = 30
+export const waitSecondsMax = 300
 /** Of one page of a list; and how many changes may be undone to show it as it was when the list began. */
 export const listRowsMax = 1_000
 export const listChangesMax = 10_000

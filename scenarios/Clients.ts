@@ -214,7 +214,7 @@ const drawRead = (uids: ReadonlyArray<string>, options: ClientsOptions): Effect.
 const readFleet = (name: string): Read => ({
   what: "fleet",
   of: `${project}/${name}`,
-  send: (client) => client.fleets.get({ params: { project, name } })
+  send: (client) => client.fleets.get({ params: { project, name }, query: {} })
 })
 
 const readInstance = (uid: string): Read => ({
@@ -255,7 +255,7 @@ export const putFleet = (key: string, name: string, desired: number): Request =>
     body: canonicalJson(["put", name, payload]),
     other: () => putFleet(key, name, desired + 1),
     send: (client, sentKey) =>
-      client.fleets.put({ params: { project, name }, headers: { "idempotency-key": sentKey }, payload })
+      client.fleets.put({ params: { project, name }, query: {}, headers: { "idempotency-key": sentKey }, payload })
   }
 }
 
@@ -267,13 +267,15 @@ const create = (key: string, name: string, uids: Array<string>): Request => {
     body: canonicalJson(["create", payload]),
     other: () => create(key, `other-${name}`, uids),
     send: (client, sentKey) =>
-      client.instances.create({ params: { project }, headers: { "idempotency-key": sentKey }, payload }).pipe(
-        Effect.tap(({ uid }) =>
-          Effect.sync(() => {
-            if (!uids.includes(uid)) uids.push(uid)
-          })
+      client.instances
+        .create({ params: { project }, query: {}, headers: { "idempotency-key": sentKey }, payload })
+        .pipe(
+          Effect.tap(({ uid }) =>
+            Effect.sync(() => {
+              if (!uids.includes(uid)) uids.push(uid)
+            })
+          )
         )
-      )
   }
 }
 
@@ -282,7 +284,8 @@ const remove = (key: string, uid: string): Request => ({
   key,
   body: canonicalJson(["delete", uid]),
   other: undefined,
-  send: (client, sentKey) => client.instances.delete({ params: { uid }, headers: { "idempotency-key": sentKey } })
+  send: (client, sentKey) =>
+    client.instances.delete({ params: { uid }, query: {}, headers: { "idempotency-key": sentKey } })
 })
 
 const patience = Effect.map(

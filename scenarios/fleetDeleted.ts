@@ -57,8 +57,8 @@ const owning = (world: World, name: string, addresses: ReadonlyArray<string>) =>
       const client = clients[draw.integer("node", 0, clients.length - 1)]!
       const headers = { "idempotency-key": `${name}-${nth}` }
       const asked = draw.happens("delete", 0.4)
-        ? client.fleets.delete({ params, headers })
-        : client.fleets.put({ params, headers, payload: { desired: draw.integer("desired", 0, 4), spec } })
+        ? client.fleets.delete({ params, query: {}, headers })
+        : client.fleets.put({ params, query: {}, headers, payload: { desired: draw.integer("desired", 0, 4), spec } })
       const answer = yield* asked.pipe(Effect.timeout(3_000), Effect.result)
       if (answer._tag === "Failure") {
         const { _tag } = answer.failure

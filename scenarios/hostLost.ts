@@ -29,7 +29,7 @@ its place; an operator who knows says so, and all of it runs elsewhere.`,
       for (let nth = 0; ; nth++) {
         const client = clients[nth % clients.length] as Clients.Client
         const said = yield* client.agents
-          .forget({ params: { agent: gone }, headers: { "idempotency-key": "host-is-gone" } })
+          .forget({ params: { agent: gone }, query: {}, headers: { "idempotency-key": "host-is-gone" } })
           .pipe(
             Effect.timeoutOption("3 seconds"),
             Effect.catch(() => Effect.succeedNone)

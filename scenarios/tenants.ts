@@ -143,7 +143,9 @@ const live = (tenant: Tenant, world: World, addresses: ReadonlyArray<string>, sh
             desired: yield* Random.nextIntBetween(0, 2),
             spec: { image: "web", size: "small" }
           } as const
-          const fleet = yield* asking(client.fleets.put({ params: { project, name: "web" }, headers, payload }))
+          const fleet = yield* asking(
+            client.fleets.put({ params: { project, name: "web" }, query: {}, headers, payload })
+          )
           return yield* told("put a fleet", fleet === undefined ? [] : [fleet])
         }
         case 1:
@@ -161,7 +163,7 @@ const live = (tenant: Tenant, world: World, addresses: ReadonlyArray<string>, sh
           return yield* told(`got ${uid}`, instance === undefined ? [] : [instance])
         }
         default: {
-          const instance = yield* asking(client.instances.delete({ params: { uid }, headers }))
+          const instance = yield* asking(client.instances.delete({ params: { uid }, query: {}, headers }))
           return yield* told(`asked for the end of ${uid}`, instance === undefined ? [] : [instance])
         }
       }

@@ -66,9 +66,11 @@ export const layer = HttpApiBuilder.group(
           yield* Metrics.increment(Metrics.heartbeats.unknown, unknown.length)
           return { unknown }
         }).pipe(Effect.catchTag("StorageError", unavailable)),
-      forget: ({ headers, params }) =>
+      forget: ({ headers, params, query }) =>
         Effect.andThen(
-          Facts.emit({ _tag: "AgentForgetAsked", agent: params.agent } satisfies AgentForgetAsked),
+          query.dryRun === "true"
+            ? Effect.void
+            : Facts.emit({ _tag: "AgentForgetAsked", agent: params.agent } satisfies AgentForgetAsked),
           idempotently(
             {
               headers,
@@ -77,7 +79,8 @@ export const layer = HttpApiBuilder.group(
               method: "DELETE",
               path: `/v1/agents/${params.agent}`,
               body: null,
-              holder
+              holder,
+              isDryRun: query.dryRun === "true"
             },
             (tx) => forget(tx, params.agent)
           )

@@ -10,6 +10,7 @@ import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Access } from "../identity/Access.ts"
 import { Authorized } from "./Authorized.ts"
+import { waiting } from "./untilStable.ts"
 import { Readable } from "./Readable.ts"
 import { WellFormed } from "./WellFormed.ts"
 import {
@@ -48,6 +49,8 @@ const mutation = {
 }
 /** Only what is still of the version that the caller has seen is changed; see `core/api/etag.ts`. */
 const conditional = { ...mutation, "if-match": Schema.optional(Text) }
+/** `dryRun=true`: everything is checked and decided, and nothing is kept, not even the idempotency key, which may be left out. */
+const trying = { dryRun: Schema.optional(Schema.Literals(["true", "false"])) }
 const refusals = [BadRequest, NotFound, Conflict, InProgress, PreconditionFailed, KeyReused, Unavailable] as const
 
 /**
@@ -78,18 +81,22 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       params: { project: Name, name: Name },
       /** `if-none-match: *` creates the fleet and changes none. */
       headers: { ...conditional, "if-none-match": Schema.optional(Text) },
+      /** With `wait=stable` 202 says that the time was over first. */
+      query: { ...trying, ...waiting },
       payload: Schema.Struct({ desired: Desired, spec: Spec }),
-      success: [FleetView, FleetView.pipe(HttpApiSchema.status(201))],
+      success: [FleetView, FleetView.pipe(HttpApiSchema.status(201)), FleetView.pipe(HttpApiSchema.status(202))],
       error: refusals
     }).annotate(Access, { verb: "write", of: "project" }),
     HttpApiEndpoint.get("get", "/projects/:project/fleets/:name", {
       params: { project: Name, name: Name },
-      success: FleetView,
+      query: waiting,
+      success: [FleetView, FleetView.pipe(HttpApiSchema.status(202))],
       error: [NotFound, Unavailable]
     }).annotate(Access, { verb: "read", of: "project" }),
     HttpApiEndpoint.delete("delete", "/projects/:project/fleets/:name", {
       params: { project: Name, name: Name },
       headers: conditional,
+      query: trying,
       success: FleetView.pipe(HttpApiSchema.status(202)),
       error: refusals
     }).annotate(Access, { verb: "write", of: "project" }),
@@ -107,6 +114,7 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
     HttpApiEndpoint.post("create", "/projects/:project/instances", {
       params: { project: Name },
       headers: mutation,
+      query: trying,
       payload: Schema.Struct({ name: Name, spec: Spec }),
       success: [InstanceView, InstanceView.pipe(HttpApiSchema.status(202))],
       error: refusals
@@ -130,6 +138,7 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
     HttpApiEndpoint.delete("delete", "/instances/:uid", {
       params: { uid: Text },
       headers: conditional,
+      query: trying,
       success: InstanceView.pipe(HttpApiSchema.status(202)),
       error: refusals
     }).annotate(Access, { verb: "write", of: "instance" })
@@ -163,6 +172,7 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
     HttpApiEndpoint.delete("forget", "/agents/:agent", {
       params: { agent: Name },
       headers: mutation,
+      query: trying,
       success: AgentView,
       error: refusals
     }).annotate(Access, { verb: "admin", of: "cluster" })

@@ -10,12 +10,15 @@ import { holderOf } from "../member/Member.ts"
 import { Feed } from "../ports/Feed.ts"
 import { SerializationFailure, Storage, StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
-import { Conflict, NotFound } from "./ApiErrors.ts"
+import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
 import * as etag from "./etag.ts"
 import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
-import { refused, unavailable } from "./problems.ts"
+import { notFollowed, refused, sent, unavailable } from "./problems.ts"
+import { untilStable } from "./untilStable.ts"
+import { unstable } from "../fleet/unstable.ts"
+import { Watch } from "../watch/Watch.ts"
 import { FleetView, fleetView } from "./Views.ts"
 
 /** Creates the fleet or sets what is desired; the same again changes nothing, not even the generation. */
@@ -60,6 +63,16 @@ const remove = (transaction: Transaction, id: string, conditions: Conditions): E
     return answer(202, FleetView, fleetView(asked, undefined), asked.generation)
   })
 
+interface Named {
+  readonly project: string
+  readonly name: string
+}
+
+const missing = ({ name, project }: Named) =>
+  new NotFound({ detail: `there is no fleet ${Fleet.fleetIdOf(project, name)}` })
+
+const respond = (view: FleetView, status: number) => sent(answer(status, FleetView, view), { etag: etag.ofFleet(view) })
+
 const tagOf = (body: string): string => etag.ofFleet(JSON.parse(body) as FleetView)
 
 export const layer = HttpApiBuilder.group(
@@ -69,8 +82,27 @@ export const layer = HttpApiBuilder.group(
     const storage = yield* Storage
     const feed = yield* Feed
     const holder = holderOf((yield* Membership).self)
+    const watch = yield* Watch
+    const read = Effect.fnUntraced(function* ({ name, project }: Named) {
+      const id = Fleet.fleetIdOf(project, name)
+      const fleet = yield* storage.once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })
+      if (fleet === undefined) return undefined
+      return fleetView(
+        fleet,
+        yield* storage.once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" })
+      )
+    })
+    const stable = (named: Named, waitSeconds: number | undefined) =>
+      Effect.map(
+        untilStable(
+          watch,
+          { project: named.project, id: Fleet.fleetIdOf(named.project, named.name) },
+          { read: read(named), waitSeconds }
+        ),
+        (view) => ({ view, isStable: view !== undefined && unstable(view) === undefined })
+      )
     return handlers.handleAll({
-      put: ({ params, headers, payload }) =>
+      put: ({ params, headers, payload, query }) =>
         idempotently(
           {
             headers,
@@ -80,11 +112,24 @@ export const layer = HttpApiBuilder.group(
             path: `/v1/projects/${params.project}/fleets/${params.name}`,
             body: payload,
             holder,
+            isDryRun: query.dryRun === "true",
             etag: tagOf
           },
           (transaction, { conditions }) => put(transaction, { ...params, ...payload }, conditions)
-        ).pipe(Effect.provideService(Storage, storage)),
-      delete: ({ params, headers }) =>
+        ).pipe(
+          Effect.flatMap((told) =>
+            query.wait === undefined || query.dryRun === "true" || told.status >= 400
+              ? Effect.succeed(told)
+              : Effect.map(stable(params, query.waitSeconds), ({ isStable, view }) =>
+                  view === undefined ? told : respond(view, isStable ? told.status : 202)
+                )
+          ),
+          Effect.catchTag("StorageError", unavailable),
+          Effect.catchTag("FeedError", notFollowed),
+          Effect.catchTag("Compacted", ({ detail }) => new Unavailable({ detail, retryAfterSeconds: 1 })),
+          Effect.provideService(Storage, storage)
+        ),
+      delete: ({ params, headers, query }) =>
         idempotently(
           {
             headers,
@@ -94,19 +139,27 @@ export const layer = HttpApiBuilder.group(
             path: `/v1/projects/${params.project}/fleets/${params.name}`,
             body: null,
             holder,
+            isDryRun: query.dryRun === "true",
             etag: tagOf
           },
           (transaction, { conditions }) => remove(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
         ).pipe(Effect.provideService(Storage, storage)),
-      get: ({ params, request }) =>
+      get: ({ params, query, request }) =>
         Effect.gen(function* () {
-          const id = Fleet.fleetIdOf(params.project, params.name)
-          const fleet = yield* storage.once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })
-          if (fleet === undefined) return yield* new NotFound({ detail: `there is no fleet ${id}` })
-          const status = yield* storage.once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" })
-          const view = fleetView(fleet, status)
-          return shown(FleetView, view, { asked: request.headers["if-none-match"], etag: etag.ofFleet(view) })
-        }).pipe(Effect.catchTag("StorageError", unavailable)),
+          const asked = request.headers["if-none-match"]
+          if (query.wait === undefined) {
+            const view = yield* read(params)
+            if (view === undefined) return yield* missing(params)
+            return shown(FleetView, view, { asked, etag: etag.ofFleet(view) })
+          }
+          const { isStable, view } = yield* stable(params, query.waitSeconds)
+          if (view === undefined) return yield* missing(params)
+          return isStable ? shown(FleetView, view, { asked, etag: etag.ofFleet(view) }) : respond(view, 202)
+        }).pipe(
+          Effect.catchTag("StorageError", unavailable),
+          Effect.catchTag("FeedError", notFollowed),
+          Effect.catchTag("Compacted", ({ detail }) => new Unavailable({ detail, retryAfterSeconds: 1 }))
+        ),
       list: ({ params, query }) =>
         Effect.gen(function* () {
           const { items, next, revision } = yield* paging.page(

@@ -89,7 +89,7 @@ export const layer = HttpApiBuilder.group(
     const feed = yield* Feed
     const holder = holderOf((yield* Membership).self)
     return handlers.handleAll({
-      create: ({ params, headers, payload }) =>
+      create: ({ params, headers, payload, query }) =>
         idempotently(
           {
             headers,
@@ -99,13 +99,16 @@ export const layer = HttpApiBuilder.group(
             path: `/v1/projects/${params.project}/instances`,
             body: payload,
             holder,
+            isDryRun: query.dryRun === "true",
             etag: tagOf
           },
           (transaction) => create(transaction, { ...params, ...payload })
         ).pipe(Effect.provideService(Storage, storage)),
-      delete: ({ params, headers }) =>
+      delete: ({ params, headers, query }) =>
         Effect.andThen(
-          Facts.emit({ _tag: "DeletionAsked", uid: params.uid } satisfies DeletionAsked),
+          query.dryRun === "true"
+            ? Effect.void
+            : Facts.emit({ _tag: "DeletionAsked", uid: params.uid } satisfies DeletionAsked),
           idempotently(
             {
               headers,
@@ -115,6 +118,7 @@ export const layer = HttpApiBuilder.group(
               path: `/v1/instances/${params.uid}`,
               body: null,
               holder,
+              isDryRun: query.dryRun === "true",
               etag: tagOf
             },
             (transaction, { conditions, principal }) =>

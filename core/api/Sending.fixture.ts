@@ -18,6 +18,7 @@ import { makeTransaction, type Statement, Storage } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
 import { checkStatement } from "../storage/checkStatement.ts"
 import { makeStorage } from "../storage/makeStorage.ts"
+import { Watch } from "../watch/Watch.ts"
 import * as Routes from "./Routes.ts"
 import * as ServedRoutes from "./ServedRoutes.ts"
 
@@ -58,6 +59,7 @@ export const send = async (
     Layer.succeed(Storage, storage),
     Layer.succeed(Feed, { list: refuse, poll: refuse, compact: refuse, hints: Effect.never }),
     Gate.open,
+    Layer.succeed(Watch, { open: refuse, stop: Effect.void }),
     Layer.succeed(Membership, { self, beat: Effect.never }),
     HttpPlatform.layer.pipe(Layer.provide(FileSystem.layerNoop({}))),
     Etag.layer,

@@ -2,6 +2,7 @@
  * From a request that changes something to its answer: takes its idempotency key, runs it at most once, and puts what
  * was stored on the wire as it is.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
@@ -9,13 +10,16 @@ import * as Audit from "../audit/Audit.ts"
 import { Asking, type Principal } from "../identity/Access.ts"
 import { execute, type Reply } from "../idempotency/execute.ts"
 import { type Answer, fingerprintOf, problem } from "../idempotency/IdempotencyKey.ts"
-import type { StorageError, Transaction } from "../ports/Storage.ts"
+import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
+import { retryTransient } from "../storage/retryTransient.ts"
 import { BadRequest, InProgress, KeyReused, PreconditionFailed, Unavailable } from "./ApiErrors.ts"
 import { holds, isKnown, parse } from "./etag.ts"
-import { refusal, sent } from "./problems.ts"
+import { refusal, sent, unavailable } from "./problems.ts"
 
 /** Says that an answer is a replay of a stored one. */
 const replayHeader = "idempotency-replayed"
+/** Says that nothing was kept of what an answer tells. */
+const dryRunHeader = "stormglass-dry-run"
 
 export interface Headers {
   readonly "x-idempotency-key"?: string | undefined
@@ -34,6 +38,7 @@ export interface Mutation {
   readonly body: unknown
   /** The process that executes. */
   readonly holder: string
+  readonly isDryRun?: boolean
   /** The tag of the document that is answered. */
   readonly etag?: (body: string) => string
 }
@@ -43,6 +48,7 @@ export const idempotently = Effect.fnUntraced(function* (
   mutation: Mutation,
   effect: (transaction: Transaction, asked: Asked) => Effect.Effect<Answer, StorageError>
 ) {
+  if (mutation.isDryRun === true) return yield* tried(mutation, effect)
   const key = keyOf(mutation.headers)
   const wrong = key instanceof BadRequest ? key.detail : problem(key)
   if (wrong !== undefined || typeof key !== "string") {
@@ -82,6 +88,28 @@ export const idempotently = Effect.fnUntraced(function* (
   )
   return respondTo(reply, mutation.etag)
 })
+
+/** Says what the answer would be, by a transaction that is rolled back. */
+const tried = Effect.fnUntraced(function* (
+  mutation: Mutation,
+  effect: (transaction: Transaction, asked: Asked) => Effect.Effect<Answer, StorageError>
+) {
+  const { transaction } = yield* Storage
+  const conditions = conditionsOf(mutation.headers)
+  if (conditions instanceof BadRequest) return refusal(conditions)
+  const principal = yield* Asking
+  const rolledBack = transaction(
+    (tx) => Effect.flatMap(effect(tx, { principal, conditions }), (answer) => Effect.fail(new Tried({ answer }))),
+    { label: `${mutation.route}/dry-run` }
+  )
+  return yield* retryTransient(rolledBack).pipe(
+    Effect.catchTag("Tried", ({ answer }) => Effect.succeed(sent(answer, { [dryRunHeader]: "true" }))),
+    Effect.catchTag("StorageError", (error) => Effect.succeed(refusal(unavailable(error))))
+  )
+})
+
+/** Rolls back what was tried; never leaves this file. */
+class Tried extends Data.TaggedError("Tried")<{ readonly answer: Answer }> {}
 
 /** An answer of the API: the document, encoded, with its status; `revision` of what it shows is for the audit. */
 export const answer = <A>(

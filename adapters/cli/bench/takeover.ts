@@ -194,6 +194,7 @@ class Load {
         for (let ask = client; ; ask++) {
           const answer = yield* Effect.result(
             nodes[ask % nodes.length]!.fleets.put({
+              query: {},
               params: { project, name: `fleet-${client}` },
               headers: { "idempotency-key": key },
               payload: { desired: desiredOf(change), spec }

@@ -152,7 +152,7 @@ export interface Wanted {
 export const apply = (remote: Remote, { desired, name, spec }: Wanted): Promise<FleetView> => {
   const headers = once()
   return asking(remote, (client) =>
-    client.fleets.put({ params: { project: remote.project, name }, headers, payload: { desired, spec } })
+    client.fleets.put({ params: { project: remote.project, name }, query: {}, headers, payload: { desired, spec } })
   )
 }
 
@@ -163,17 +163,17 @@ export const scale = async (remote: Remote, name: string, desired: number): Prom
 
 export const remove = (remote: Remote, uid: string): Promise<unknown> => {
   const headers = once()
-  return asking(remote, (client) => client.instances.delete({ params: { uid }, headers }))
+  return asking(remote, (client) => client.instances.delete({ params: { uid }, query: {}, headers }))
 }
 
 /** Its host is gone for good. */
 export const forgetAgent = (remote: Remote, agent: string): Promise<unknown> => {
   const headers = once()
-  return asking(remote, (client) => client.agents.forget({ params: { agent }, headers }))
+  return asking(remote, (client) => client.agents.forget({ params: { agent }, query: {}, headers }))
 }
 
 export const fleetOf = (remote: Remote, name: string): Promise<FleetView> =>
-  asking(remote, (client) => client.fleets.get({ params: { project: remote.project, name } }))
+  asking(remote, (client) => client.fleets.get({ params: { project: remote.project, name }, query: {} }))
 
 export interface Following {
   readonly forMillis: number

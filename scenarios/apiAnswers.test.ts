@@ -1,0 +1,142 @@
+/** What a client is told by a whole cluster, request by request. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import { commitOf } from "../core/invariants/rowChanges.ts"
+import * as Schedule from "../sim/kernel/Schedule.ts"
+import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
+import { World } from "../sim/run/World.ts"
+import * as Cluster from "./ControlPlaneCluster.ts"
+
+interface Told {
+  readonly status: number
+  readonly document: Readonly<Record<string, unknown>>
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+interface Sending {
+  readonly body?: object
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+type Send = (method: "GET" | "PUT" | "POST" | "DELETE", path: string, sending?: Sending) => Effect.Effect<Told>
+
+/** Runs the story in a cluster of one node; returns the labels of what was committed. */
+const play = (story: (send: Send) => Effect.Effect<void>): ReadonlyArray<string> => {
+  const world = new World({ seed: "1", strategy: Schedule.random })
+  const { addresses } = Cluster.build(world, { nodes: 1, agents: 1 })
+  const labels: Array<string> = []
+  world.subscribe((envelope) => {
+    const commit = commitOf(envelope)
+    if (commit !== undefined) labels.push(commit.label)
+  })
+  const failed: Array<unknown> = []
+  let isOver = false
+  const program = Effect.gen(function* () {
+    yield* Effect.sleep(20_000)
+    const client = yield* HttpClient.HttpClient
+    let nth = 0
+    const send: Send = (method, path, { body, headers } = {}) =>
+      Effect.gen(function* () {
+        const request = HttpClientRequest.make(method)(`${addresses[0]}/v1/projects/shop/${path}`, {
+          headers: { "idempotency-key": `k-${++nth}`, ...headers }
+        })
+        const response = yield* client.execute(
+          body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body)
+        )
+        const text = yield* response.text
+        const document = (text === "" ? {} : JSON.parse(text)) as Told["document"]
+        return { status: response.status, document, headers: response.headers }
+      }).pipe(Effect.orDie)
+    yield* story(send).pipe(Effect.catchDefect((defect) => Effect.sync(() => failed.push(defect))))
+    isOver = true
+  })
+  world.addNode("caller", Effect.provide(program, SimHttpClient.layer), { mustEnd: true }).start()
+  world.run("120s")
+  if (failed.length > 0) throw failed[0]
+  assert.isTrue(isOver, "the story did not come to its end")
+  return labels
+}
+
+const spec = { image: "web:1", size: "small" }
+const path = "fleets/web"
+
+describe("a dry run", () => {
+  it("says what would be answered, and keeps nothing, not even the key", () => {
+    const labels = play(
+      Effect.fnUntraced(function* (send) {
+        const headers = { "idempotency-key": "once" }
+        const tried = yield* send("PUT", `${path}?dryRun=true`, { body: { desired: 3, spec }, headers })
+        assert.deepInclude(tried, { status: 201 })
+        assert.deepInclude(tried.document, { desired: 3, generation: 1 })
+        assert.strictEqual(tried.headers["stormglass-dry-run"], "true")
+        assert.strictEqual((yield* send("GET", path)).status, 404)
+        const done = yield* send("PUT", path, { body: { desired: 1, spec }, headers })
+        assert.strictEqual(done.status, 201, "the key was not used")
+        const other = yield* send("PUT", `${path}?dryRun=true`, { body: { desired: 1, spec: { ...spec, image: "b" } } })
+        assert.deepInclude(other.document, { status: 409, _tag: "Conflict" })
+        assert.strictEqual((yield* send("DELETE", `${path}?dryRun=true`)).status, 202)
+        assert.deepInclude((yield* send("GET", path)).document, { desired: 1, deletionRequestedAt: null })
+      })
+    )
+    assert.deepStrictEqual(
+      labels.filter((label) => label.endsWith("dry-run")),
+      []
+    )
+  })
+})
+
+describe("an answer that is waited for", () => {
+  it("comes when the fleet is as it is wanted, and says 202 when the time is over first", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        const made = yield* send("PUT", `${path}?wait=stable&waitSeconds=60`, { body: { desired: 3, spec } })
+        assert.strictEqual(made.status, 201)
+        assert.deepInclude(made.document["status"] as object, {
+          observedGeneration: 1,
+          running: 3,
+          live: 3,
+          deleting: 0
+        })
+        const early = yield* send("PUT", `${path}?wait=stable&waitSeconds=1`, { body: { desired: 9, spec } })
+        assert.deepInclude(early, { status: 202 })
+        assert.strictEqual(early.document["desired"], 9)
+        const late = yield* send("GET", `${path}?wait=stable&waitSeconds=60`)
+        assert.deepInclude(late.document["status"] as object, { observedGeneration: 2, running: 9 })
+        assert.strictEqual((yield* send("GET", "fleets/none?wait=stable")).status, 404)
+      })
+    )
+  })
+})
+
+describe("the version of a document", () => {
+  it("is told, asked for, and a condition of changes", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        const made = yield* send("PUT", path, { body: { desired: 1, spec }, headers: { "if-none-match": "*" } })
+        const first = made.headers["etag"]!
+        assert.strictEqual(made.status, 201)
+        const again = yield* send("PUT", path, { body: { desired: 1, spec }, headers: { "if-none-match": "*" } })
+        assert.deepInclude(again.document, { status: 412, _tag: "PreconditionFailed" })
+        yield* send("GET", `${path}?wait=stable`)
+        const read = yield* send("GET", path)
+        const known = yield* send("GET", path, { headers: { "if-none-match": read.headers["etag"]! } })
+        assert.deepInclude(known, { status: 304, document: {} })
+        assert.strictEqual((yield* send("GET", path, { headers: { "if-none-match": first } })).status, 200)
+        const changed = yield* send("PUT", path, { body: { desired: 2, spec }, headers: { "if-match": first } })
+        assert.strictEqual(changed.status, 200, "it was only counted since")
+        const stale = yield* send("PUT", path, { body: { desired: 3, spec }, headers: { "if-match": first } })
+        assert.strictEqual(stale.status, 412)
+        const headers = { "if-match": changed.headers["etag"]! }
+        assert.strictEqual((yield* send("DELETE", path, { headers })).status, 202)
+        assert.strictEqual((yield* send("PUT", path, { body: { desired: 3, spec } })).status, 409)
+        for (let nth = 0; nth < 30 && (yield* send("GET", path)).status !== 404; nth++) yield* Effect.sleep(1_000)
+        assert.strictEqual((yield* send("DELETE", path)).status, 404)
+        const anew = yield* send("PUT", path, { body: { desired: 1, spec } })
+        assert.deepInclude(anew.document, { generation: 1, status: null })
+        assert.strictEqual((yield* send("DELETE", path, { headers: { "if-match": first } })).status, 412)
+      })
+    )
+  })
+})
