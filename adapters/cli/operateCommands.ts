@@ -13,7 +13,7 @@ import { Spec } from "../../core/ports/Provider.ts"
 import { configText } from "./config/configCommand.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
 import type { Relations, Settings } from "./config/Setting.ts"
-import { agentSettings, flagsOf, serveRelations, serveSettings, staticPlaceOf } from "./config/settings.ts"
+import { jwtOf, agentSettings, flagsOf, serveRelations, serveSettings, staticPlaceOf } from "./config/settings.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { attempt } from "./runCommand.ts"
 import { remoteFlags, remoteOf, requireName } from "./remote/remoteFlags.ts"
@@ -46,6 +46,7 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
         profile: profile === "default" ? profileDefault : profileConservative,
         isMigrating: migrate,
         directory,
+        jwt: jwtOf(values),
         limits: open ? undefined : { principal: values.ratePrincipal, project: values.rateProject },
         exit: exiting(values),
         agent: values.agent ? { id, directory: `${directory}/agent`, exit: exiting(values), command } : undefined

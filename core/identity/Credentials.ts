@@ -28,7 +28,7 @@ export class Busy {
 }
 
 /** Judges a token that is no API key; undefined when it is not of its kind either. */
-export type Verifier = (token: string) => Effect.Effect<Principal | undefined, Unknown>
+export type Verifier = (token: string) => Effect.Effect<Principal | undefined, Unknown | Busy>
 
 interface Remembered {
   readonly key: ApiKey.ApiKey | undefined

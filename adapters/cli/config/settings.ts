@@ -5,6 +5,7 @@ import type * as Redacted from "effect/Redacted"
 import * as StaticPlace from "../../../core/bucket/StaticPlace.ts"
 import type { Limit } from "../../../core/identity/RateLimit.ts"
 import { bucketGroupCount, ratePrincipal, rateProject } from "../../../core/Limits.ts"
+import type { JwtOptions } from "../../node/JwtVerifier.ts"
 import * as parse from "./parse.ts"
 import type { Setting, Settings, Values } from "./Setting.ts"
 
@@ -173,6 +174,27 @@ export const serveSettings = {
     default: rateProject,
     show: parse.showRate
   }),
+  jwtKeys: setting<string | undefined>({
+    flag: "jwt-keys",
+    variable: "STORMGLASS_JWT_KEYS",
+    what: "Where an identity provider publishes its keys: tokens signed by them let in, too",
+    parse: parse.address,
+    default: undefined
+  }),
+  jwtIssuer: setting<string | undefined>({
+    flag: "jwt-issuer",
+    variable: "STORMGLASS_JWT_ISSUER",
+    what: "The issuer that such tokens must name",
+    parse: parse.anyText,
+    default: undefined
+  }),
+  jwtAudience: setting<string | undefined>({
+    flag: "jwt-audience",
+    variable: "STORMGLASS_JWT_AUDIENCE",
+    what: "The audience that such tokens must name",
+    parse: parse.anyText,
+    default: undefined
+  }),
   migrate: setting<boolean>({
     flag: "migrate",
     variable: "STORMGLASS_MIGRATE",
@@ -198,6 +220,11 @@ export const serveRelations = (values: Values<typeof serveSettings>): ReadonlyAr
   if ((staticCount === undefined) !== (staticIndex === undefined)) {
     return ["--static-index and --static-count (NODE_INDEX, TOTAL_NODES): give both, or neither"]
   }
+  const { jwtAudience, jwtIssuer, jwtKeys } = values
+  const given = [jwtAudience, jwtIssuer, jwtKeys].filter((value) => value !== undefined).length
+  if (given !== 0 && given !== 3) {
+    return ["--jwt-keys, --jwt-issuer and --jwt-audience (STORMGLASS_JWT_…): give all three, or none"]
+  }
   const place = staticPlaceOf(values)
   const wrong = place === undefined ? undefined : StaticPlace.problem(place)
   return wrong === undefined ? [] : [`--static-index (NODE_INDEX): ${wrong}`]
@@ -208,6 +235,11 @@ export const staticPlaceOf = ({
   staticIndex
 }: Values<typeof serveSettings>): StaticPlace.StaticPlace | undefined =>
   staticCount === undefined || staticIndex === undefined ? undefined : { index: staticIndex, count: staticCount }
+
+export const jwtOf = ({ jwtAudience, jwtIssuer, jwtKeys }: Values<typeof serveSettings>): JwtOptions | undefined =>
+  jwtAudience === undefined || jwtIssuer === undefined || jwtKeys === undefined
+    ? undefined
+    : { audience: jwtAudience, issuer: jwtIssuer, keysUrl: jwtKeys }
 
 export const agentSettings = {
   // Two that were given no name would be taken for one that has moved.

@@ -26,6 +26,7 @@ import type { NodeExit } from "../../../core/ports/NodeExit.ts"
 import type { Table } from "../../../core/ports/Table.ts"
 import * as ConsoleRoutes from "../../console/ConsoleRoutes.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
+import * as JwtVerifier from "../../node/JwtVerifier.ts"
 import { announce, type Choice } from "../../pglite/chooseDatabase.ts"
 import { migrate, requireReady } from "../../postgres/migrate.ts"
 import * as PostgresFeed from "../../postgres/Feed.ts"
@@ -58,6 +59,8 @@ export interface ServeSettings {
   readonly isMigrating: boolean
   /** Of what this process keeps. */
   readonly directory: string
+  /** The identity provider whose tokens let in, too. */
+  readonly jwt: JwtVerifier.JwtOptions | undefined
   /** How many requests each may make, with a key. Undefined: nobody is asked for one. */
   readonly limits: Pick<Gate.GateOptions, "principal" | "project"> | undefined
   /** Runs instances, too; undefined: those of agents elsewhere. */
@@ -107,14 +110,15 @@ export const serveCommand = async (
   const own = ApiKey.format(makeToken())
   const gate = Layer.unwrap(
     Effect.gen(function* () {
-      const { directory, limits } = settings
+      const { directory, jwt, limits } = settings
       if (limits === undefined) {
         yield* Effect.logWarning("nobody is asked for a key (--open): whoever reaches this port may do everything")
         return Gate.open
       }
       yield* Effect.orDie(choice._tag === "Embedded" ? firstKey(directory) : warnUnadministered)
       const agent = { name: id, keyId: null, verbs: ["agent"], projects: [everyProject] } as const
-      return Gate.keyed({ ...limits, own: new Map([[own, agent]]) })
+      const others = jwt === undefined ? undefined : JwtVerifier.make(jwt)
+      return Gate.keyed({ ...limits, others, own: new Map([[own, agent]]) })
     })
   )
   const node = Layer.unwrap(
