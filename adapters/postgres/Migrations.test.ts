@@ -266,6 +266,23 @@ describe.skipIf(skipped())("a database", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("keeps the audit log as it was written, also from those who own it", () =>
+    Effect.gen(function* () {
+      const connection = yield* fresh
+      yield* migrate({ connection })
+      yield* run(
+        connection,
+        `insert into audit_log (seq, id, at, principal, action, project, path, "requestId", status, "previousHash", hash)
+         values (1, 'a', now(), 'p', 'fleets/put', 'shop', '/', 'k', 200, '', '')`
+      )
+      for (const statement of ["update audit_log set principal = 'q'", "delete from audit_log", "truncate audit_log"]) {
+        const exit = yield* Effect.exit(run(connection, statement))
+        assert.isTrue(Exit.isFailure(exit), statement)
+      }
+      assert.deepStrictEqual(yield* run(connection, "select principal from audit_log"), [{ principal: "p" }])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is brought there once, however many begin together", () =>
     Effect.gen(function* () {
       const connection = yield* fresh

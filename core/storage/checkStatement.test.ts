@@ -194,6 +194,21 @@ describe("a statement", () => {
     assert.strictEqual(told(remove(isA), []), 1)
   })
 
+  it("changes and removes nothing of a table that is append-only, and adds to it", () => {
+    const log = make("log", { columns: { id: text }, primaryKey: ["id"], isAppendOnly: true })
+    const check = (statement: Statement) => checkStatement(statement, () => log as Table<unknown>)
+    const rows = [{ id: value("a") }]
+    const onConflict = { _tag: "Update", target: ["id"], set: { id: value("b") }, where: always } as const
+    check({ _tag: "Insert", table: "log", rows, onConflict: undefined })
+    for (const statement of [
+      { _tag: "Insert", table: "log", rows, onConflict },
+      { _tag: "Update", table: "log", set: { id: value("b") }, where: always },
+      { _tag: "Delete", table: "log", where: always }
+    ] as const) {
+      assert.throws(() => check(statement), /log is append-only/)
+    }
+  })
+
   it("is refused with a fence that is none, alone or around another", () => {
     const [lease, epoch] = [[{ lease: 5 as never, epoch: 1 }], [{ lease: "leader", epoch: "1" as never }]]
     for (const [bad, text] of [
