@@ -42,11 +42,12 @@ type Placed = Row<{ readonly bucketGroup: number; readonly dueAt: number | null 
 
 /** All rows of the groups, a page at a time. */
 export const everything = (
-  bucketGroups: ReadonlyArray<number>
-): Effect.Effect<ReadonlyArray<BucketWork>, StorageError, Storage> =>
+  bucketGroups: ReadonlyArray<number>,
+  give: (page: ReadonlyArray<BucketWork>) => Effect.Effect<void>
+): Effect.Effect<void, StorageError, Storage> =>
   Effect.gen(function* () {
     const { once } = yield* Storage
-    const fleets = yield* pages((after) =>
+    yield* pages(give, (after) =>
       once(
         (tx) =>
           tx.select(Fleet.fleets, {
@@ -57,7 +58,7 @@ export const everything = (
         { label: "reconcile/all/fleets" }
       ).pipe(Effect.map((rows) => rows.map(fleetWork)))
     )
-    const instances = yield* pages((after) =>
+    yield* pages(give, (after) =>
       once(
         (tx) =>
           tx.select(Instance.instances, {
@@ -68,17 +69,18 @@ export const everything = (
         { label: "reconcile/all/instances" }
       ).pipe(Effect.map((rows) => rows.map(instanceWork)))
     )
-    return [...fleets, ...instances]
   })
 
 const pages = Effect.fnUntraced(function* (
-  page: (after: string) => Effect.Effect<ReadonlyArray<BucketWork>, StorageError>
+  give: (page: ReadonlyArray<BucketWork>) => Effect.Effect<void>,
+  pageAfter: (after: string) => Effect.Effect<ReadonlyArray<BucketWork>, StorageError>
 ) {
-  const found: Array<BucketWork> = []
+  let after = ""
   for (;;) {
-    const next = yield* page(found.at(-1)?.id ?? "")
-    found.push(...next)
-    if (next.length < listRowsMax) return found
+    const page = yield* pageAfter(after)
+    yield* give(page)
+    if (page.length < listRowsMax) return
+    after = page.at(-1)!.id
   }
 })
 

@@ -57,8 +57,9 @@ export const idempotencyRetentionMillis = 24 * 3_600_000
 /** How long a claim protects a request that is being executed. */
 export const idempotencyClaimMillis = 5_000
 export const idempotencyPurgeIntervalMillis = 60_000
+export const idempotencyPurgeBatchMax = 1_000
 
-/** Reconciling: the defaults of client-go, per key and for the node. */
+/** Reconciling: how a key is retried, and the rate of retries of a node, all keys together: the defaults of client-go. */
 export const reconcileBackoffMillisMin = 5
 export const reconcileBackoffMillisMax = 1_000_000
 export const reconcileBurst = 100
@@ -68,8 +69,11 @@ export const reconcileTimeoutMillis = 10_000
 /** How often the store is asked what is due in the owned buckets; the longest that a lost hint can cost. */
 export const reconcilePollMillis = 1_000
 export const reconcileBatchMax = 200
-/** How often a settled resource is looked at again, as nothing tells us of what happens outside. */
+/** How often it is looked whether a full batch has had its turn, so that the next is asked for. */
+export const reconcileDrainMillis = 50
+/** How often a settled resource is looked at again, as nothing tells us of what happens outside; later when a node has more than this rate allows. */
 export const reconcileResyncMillis = 60_000
+export const reconcileResyncRatePerSecond = 200
 /** How soon to look again at an outside resource that is on its way. */
 export const reconcileProgressMillis = 1_000
 /** A resource that is starting for so long has failed to. */

@@ -97,7 +97,7 @@ describe("a condition", () => {
     [
       "on the distance of two times, a number",
       gt(subtract(clockTimestamp, now), row.tries),
-      `((extract(epoch from clock_timestamp()) * 1000000)::bigint - ` +
+      `((extract(epoch from statement_timestamp()) * 1000000)::bigint - ` +
         `(extract(epoch from now()) * 1000000)::bigint) > "jobs"."tries"`
     ],
     [

@@ -17,6 +17,9 @@
  *   statement that had to wait for its gate sees rows as they were before, and those it changes as they are.
  * - Q6 Where fences are taken they are told to the session as well, until the end of the transaction (`fencesSetting`): the
  *   change feed writes them down beside what changed.
+ * - Q7 A statement that only reads compares with the clock as it was when the statement began (`statement_timestamp()`): to the server that
+ *   is one value, for which an index can be searched. `clock_timestamp()` is another for each row, so that every row would be read.
+ *   Where rows are locked or written the clock is read at each, after whatever was waited for.
  *
  * Absent on purpose: json in comparisons, and joins.
  */
@@ -145,6 +148,8 @@ type Write = (slot: Slot, given: unknown) => string
 interface Scope {
   readonly table: Table<unknown>
   readonly write: Write
+  /** Where only rows are read (Q7). */
+  readonly isReading?: boolean
 }
 
 function guarded(statement: Plain, table: Table<unknown>, gate: ReadonlyArray<Fence>, write: Write): string {
@@ -157,7 +162,8 @@ function guarded(statement: Plain, table: Table<unknown>, gate: ReadonlyArray<Fe
 }
 
 function plain(statement: Plain, table: Table<unknown>, write: Write): string {
-  const scope: Scope = { table, write }
+  const isReading = isRead(statement) && !("lock" in statement && statement.lock !== undefined)
+  const scope: Scope = { table, write, isReading }
   const target = name(table.name)
   switch (statement._tag) {
     case "Select":
@@ -374,7 +380,7 @@ function expressionOf(expression: Expression<unknown>, scope: Scope): Translated
     case "Now":
       return { kind: "timestamp", text: "now()" }
     case "ClockTimestamp":
-      return { kind: "timestamp", text: "clock_timestamp()" }
+      return { kind: "timestamp", text: scope.isReading === true ? "statement_timestamp()" : "clock_timestamp()" }
     case "Arithmetic":
       return arithmetic(expression.operator, expression.left, expression.right, scope)
   }

@@ -37,7 +37,7 @@ export const fleets = make("fleets", {
   },
   primaryKey: ["id"],
   unique: [["project", "name"]],
-  indexes: [["bucketGroup", "dueAt"], ["updatedAt"], ["project", "id"]],
+  indexes: [["dueAt"], ["updatedAt"], ["project", "id"]],
   checks: {
     isPlaced,
     desiredIsBounded: (row) => and(ge(row.desired, 0), le(row.desired, fleetDesiredMax)),

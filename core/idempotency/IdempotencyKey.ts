@@ -12,11 +12,23 @@
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
-import { idempotencyClaimMillis, idempotencyKeyCharsMax } from "../Limits.ts"
+import { idempotencyClaimMillis, idempotencyKeyCharsMax, idempotencyPurgeBatchMax } from "../Limits.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Metrics from "../Metrics.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
-import { add, and, clockTimestamp, eq, isNotNull, isNull, le, or } from "../ports/Condition.ts"
+import {
+  add,
+  and,
+  clockTimestamp,
+  type Condition,
+  eq,
+  isIn,
+  isNotNull,
+  isNull,
+  le,
+  or,
+  type Row
+} from "../ports/Condition.ts"
 import type { Storage, StorageError, Transaction, TransactionOptions } from "../ports/Storage.ts"
 import { type RowOf, integer, literals, make, nullable, text, timestamp } from "../ports/Table.ts"
 
@@ -179,16 +191,38 @@ export const finish = (
     (rows) => rows[0]
   )
 
-/** Removes keys past their time; one that is being executed stays. Returns how many. */
+/**
+ * Removes keys past their time; one that is being executed stays. Returns how many. So many at once that a statement ends in time,
+ * however long nobody has led.
+ */
 export const purge = (once: Once, fences: NonNullable<TransactionOptions["fences"]>) =>
-  once(
-    (transaction) =>
-      transaction.delete(idempotencyKeys, {
-        where: (row) => and(le(row.expiresAt, clockTimestamp), le(row.claimExpiresAt, clockTimestamp))
-      }),
-    { label: "idempotency/purge", fences }
-  ).pipe(
-    Effect.map((rows) => rows.length),
+  Effect.gen(function* () {
+    const options = { label: "idempotency/purge", fences }
+    let count = 0
+    for (;;) {
+      const over = yield* once(
+        (tx) => tx.select(idempotencyKeys, { where: isOver, orderBy: ["expiresAt"], limit: idempotencyPurgeBatchMax }),
+        options
+      )
+      if (over.length > 0) {
+        const scopes = [...new Set(over.map(({ scope }) => scope))]
+        const keys = over.map(({ key }) => key)
+        // What was claimed anew since then is not over any more.
+        const removed = yield* once(
+          (tx) =>
+            tx.delete(idempotencyKeys, {
+              where: (row) => and(isIn(row.scope, scopes), isIn(row.key, keys), isOver(row))
+            }),
+          options
+        )
+        count += removed.length
+      }
+      if (over.length < idempotencyPurgeBatchMax) return count
+    }
+  }).pipe(
     Effect.tap((count) => Mark.hit(purges, count > 0)),
     Effect.tap((count) => Metrics.increment(Metrics.keysPurged, count))
   )
+
+const isOver = (row: Row<IdempotencyKey>): Condition =>
+  and(le(row.expiresAt, clockTimestamp), le(row.claimExpiresAt, clockTimestamp))

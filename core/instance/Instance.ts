@@ -82,7 +82,7 @@ export const instances = make("instances", {
   },
   primaryKey: ["uid"],
   unique: [["project", "liveName"]],
-  indexes: [["bucketGroup", "dueAt"], ["fleet"], ["state", "lastHeartbeatAt"], ["updatedAt"], ["project", "uid"]],
+  indexes: [["dueAt"], ["fleet"], ["state", "lastHeartbeatAt"], ["updatedAt"], ["project", "uid"]],
   checks: {
     isPlaced,
     liveOrAskedToGo: (row) =>

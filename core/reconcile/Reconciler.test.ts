@@ -5,6 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { Facts } from "../facts/Facts.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import type { Outcome } from "./WorkQueue.ts"
+import { listRowsMax, reconcileBatchMax, reconcileResyncMillis } from "../Limits.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
 import * as Reconciler from "./Reconciler.ts"
 
@@ -26,7 +27,7 @@ describe("Reconciler", () => {
         const loops = Effect.gen(function* () {
           const reconciler = yield* Reconciler.make({
             due: () => Effect.succeed(work),
-            everything: () => Effect.succeed(work),
+            everything: (_, give) => give(work),
             backoffMillisMax: 1_000,
             reconcile: () => Effect.die(new TypeError("no such field"))
           })
@@ -46,7 +47,7 @@ describe("Reconciler", () => {
         const work = ["slow", "eager"].map((key) => ({ key, bucketGroup: 1 }))
         const reconciler = yield* Reconciler.make({
           due: () => Effect.succeed(work),
-          everything: () => Effect.succeed(work),
+          everything: (_, give) => give(work),
           backoffMillisMax: 1_000,
           reconcile: ({ key }, grantOfWork: Grant | undefined) => {
             looks.push(`${key} under ${grantOfWork?.lease ?? "nothing"}`)
@@ -62,5 +63,63 @@ describe("Reconciler", () => {
         yield* Fiber.await(givingUp)
         assert.deepStrictEqual(looks, ["slow under buckets/1", "eager under buckets/1"])
       }).pipe(Effect.scoped, Effect.provideService(NodeExit, { exit: (reason) => Effect.die(reason) }))
+  )
+
+  const looking = (options: {
+    readonly due: ReadonlyArray<string>
+    readonly everything: ReadonlyArray<ReadonlyArray<string>>
+    readonly reconcile: (key: string) => Effect.Effect<Outcome>
+  }) =>
+    Effect.gen(function* () {
+      const looks: Array<string> = []
+      const left = new Set(options.due)
+      const workOf = (keys: ReadonlyArray<string>) => keys.map((key) => ({ key, bucketGroup: 1 }))
+      const reconciler = yield* Reconciler.make({
+        due: () => Effect.sync(() => workOf([...left].slice(0, reconcileBatchMax))),
+        everything: (_, give) => Effect.forEach(options.everything, (page) => give(workOf(page)), { discard: true }),
+        backoffMillisMax: 1_000_000,
+        reconcile: ({ key }) =>
+          Effect.suspend(() => {
+            looks.push(key)
+            left.delete(key)
+            return options.reconcile(key)
+          })
+      })
+      yield* Effect.forkChild(reconciler.serve(1, grant))
+      return looks
+    })
+  const keys = (count: number, prefix = "key") => Array.from({ length: count }, (_, nth) => `${prefix}-${nth}`)
+  const done = () => Effect.succeed<Outcome>({ _tag: "Done" })
+  const ended = Effect.provideService(NodeExit, { exit: (reason) => Effect.die(reason) })
+
+  it.effect("asks for the next batch when one has had its turn: 2,000 due keys in a second, not 200", () =>
+    Effect.gen(function* () {
+      const looks = yield* looking({ due: keys(2_000), everything: [], reconcile: done })
+      for (let step = 0; step < 20; step++) yield* TestClock.adjust("50 millis")
+      assert.strictEqual(new Set(looks).size, 2_000)
+    }).pipe(Effect.scoped, ended)
+  )
+
+  it.effect("retries no more than the burst and then ten a second, of all keys together", () =>
+    Effect.gen(function* () {
+      const failing = (): Effect.Effect<Outcome> => Effect.succeed({ _tag: "Failed", afterMillis: 0 })
+      const looks = yield* looking({ due: keys(150), everything: [], reconcile: failing })
+      for (let step = 0; step < 100; step++) yield* TestClock.adjust("100 millis")
+      assert.isAtLeast(looks.length, 150 + 100)
+      assert.isAtMost(looks.length, 150 + 100 + 10 * 10)
+    }).pipe(Effect.scoped, ended)
+  )
+
+  it.effect("what is due waits for a page of all there is, not for all of it", () =>
+    Effect.gen(function* () {
+      const pages = [keys(listRowsMax, "a"), keys(listRowsMax, "b"), keys(1, "c")]
+      const looks = yield* looking({ due: [], everything: pages, reconcile: done })
+      yield* TestClock.adjust(reconcileResyncMillis * 0.9)
+      for (let step = 0; step < 12; step++) yield* TestClock.adjust(1_000)
+      assert.strictEqual(looks.filter((key) => key.startsWith("a")).length, listRowsMax)
+      assert.isFalse(looks.some((key) => key.startsWith("c")))
+      for (let step = 0; step < 12; step++) yield* TestClock.adjust(1_000)
+      assert.strictEqual(looks.at(-1), "c-0")
+    }).pipe(Effect.scoped, ended)
   )
 })

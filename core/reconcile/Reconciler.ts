@@ -4,7 +4,8 @@
  *
  * - R1 Level-triggered: a key says where to look, never what happened. A poll alone is enough.
  * - R2 A key is worked on by one fiber at a time; a defect or a stuck call in one key does not stop the others.
- * - R3 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
+ * - R3 Every look has its turn as soon as a worker is free; the rate of the node is one for retries, all keys together (client-go's).
+ * - R4 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -19,10 +20,14 @@ import * as Facts from "../facts/Facts.ts"
 import { labelled } from "../facts/Label.ts"
 import { Traced } from "../facts/Traced.ts"
 import {
+  listRowsMax,
+  reconcileBatchMax,
   reconcileBurst,
+  reconcileDrainMillis,
   reconcilePollMillis,
   reconcileRatePerSecond,
   reconcileResyncMillis,
+  reconcileResyncRatePerSecond,
   reconcileTimeoutMillis,
   reconcileWorkers,
   statementTimeoutMillis
@@ -44,8 +49,11 @@ export interface Work {
 export interface ReconcilerOptions<W extends Work, R> {
   /** What is due in these groups, in the store. */
   readonly due: (bucketGroups: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<W>, StorageError, R>
-  /** Everything there is in these groups, due or not, as nothing tells us of what happens outside. */
-  readonly everything: (bucketGroups: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<W>, StorageError, R>
+  /** Gives everything there is in these groups, due or not, page by page, as nothing tells us of what happens outside. */
+  readonly everything: (
+    bucketGroups: ReadonlyArray<number>,
+    give: (page: ReadonlyArray<W>) => Effect.Effect<void>
+  ) => Effect.Effect<void, StorageError, R>
   /** Looks, and does what is to be done. Its errors are outcomes; only defects escape. */
   readonly reconcile: (work: W, grant: Grant) => Effect.Effect<WorkQueue.Outcome, never, R>
   readonly backoffMillisMax: number
@@ -65,41 +73,71 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
   const working = yield* FiberMap.make<string>()
   const isServing = Latch.makeUnsafe(false)
   const somethingChanged = Latch.makeUnsafe(false)
+  /** For retries. */
   let tokens: TokenBucket.TokenBucket = TokenBucket.make({
     burst: reconcileBurst,
     perSecond: reconcileRatePerSecond,
     nowMicros: yield* monotonicMicros
   })
 
-  const ask = (which: ReconcilerOptions<W, R>["due"], timeoutMillis: number) =>
-    Effect.gen(function* () {
-      yield* isServing.await
-      const found = yield* which([...grants.keys()]).pipe(Effect.timeoutOption(`${timeoutMillis} millis`))
-      const nowMicros = yield* monotonicMicros
-      for (const work of found._tag === "Some" ? found.value : []) {
+  const note = (found: ReadonlyArray<W>) =>
+    Effect.map(monotonicMicros, (nowMicros) => {
+      for (const work of found) {
         if (!grants.has(work.bucketGroup)) continue
         known.set(work.key, work)
         WorkQueue.add(queue, work.key, nowMicros)
         somethingChanged.openUnsafe()
       }
-    }).pipe(Effect.catchTag("StorageError", (error) => Effect.logDebug(error.message)))
+    })
 
-  const poll = Effect.andThen(
-    ask(options.due, 2 * statementTimeoutMillis),
-    Effect.sleep(`${reconcilePollMillis} millis`)
+  /** Whether there may be more than was asked for at once. */
+  const askWhatIsDue = Effect.gen(function* () {
+    yield* isServing.await
+    const found = yield* options
+      .due([...grants.keys()])
+      .pipe(Effect.timeoutOption(`${2 * statementTimeoutMillis} millis`))
+    const due = found._tag === "Some" ? found.value : []
+    yield* note(due)
+    return due.length >= reconcileBatchMax
+  }).pipe(Effect.catchTag("StorageError", (error) => Effect.as(Effect.logDebug(error.message), false)))
+
+  /** Until what was found has its turn, and not for longer than between two polls. */
+  const drained = Effect.gen(function* () {
+    for (let waited = 0; waited < reconcilePollMillis; waited += reconcileDrainMillis) {
+      yield* Effect.sleep(`${reconcileDrainMillis} millis`)
+      const nextMicros = WorkQueue.nextMicros(queue)
+      if (nextMicros === undefined || nextMicros > (yield* monotonicMicros)) return
+    }
+  })
+
+  const poll = Effect.flatMap(askWhatIsDue, (isMore) =>
+    isMore ? drained : Effect.sleep(`${reconcilePollMillis} millis`)
   ).pipe(Effect.forever)
+
+  /** Page by page, so that what is due meanwhile waits for one page and not for all there is. */
+  const lookAtEverything = Effect.andThen(
+    isServing.await,
+    Effect.suspend(() =>
+      options.everything([...grants.keys()], (page) =>
+        Effect.andThen(
+          note(page),
+          page.length < listRowsMax ? Effect.void : Effect.sleep((page.length / reconcileResyncRatePerSecond) * 1_000)
+        )
+      )
+    )
+  ).pipe(Effect.catchTag("StorageError", (error) => Effect.logDebug(error.message)))
 
   // Spread, so that nodes that started together do not look at everything together.
   const resync = Effect.flatMap(Random.next, (fraction) =>
     Effect.sleep(reconcileResyncMillis * (0.9 + 0.2 * fraction))
-  ).pipe(Effect.andThen(ask(options.everything, reconcileResyncMillis)), Effect.forever)
+  ).pipe(Effect.andThen(lookAtEverything), Effect.forever)
 
   const lookAt = Effect.fnUntraced(function* (work: W, grant: Grant) {
     const sinceMicros = yield* monotonicMicros
     const exit = yield* Effect.exit(
       options.reconcile(work, grant).pipe(Effect.timeoutOption(`${reconcileTimeoutMillis} millis`))
     )
-    const outcome: WorkQueue.Outcome =
+    let outcome: WorkQueue.Outcome =
       exit._tag === "Success" && exit.value._tag === "Some" ? exit.value.value : { _tag: "Failed", afterMillis: 0 }
     if (exit._tag === "Failure") {
       const errors = errorsOf(exit.cause)
@@ -116,6 +154,11 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     const nowMicros = yield* monotonicMicros
     yield* Metrics.increment(Metrics.reconciles[measured(exit)])
     yield* Metric.update(Metrics.reconcileSeconds, (nowMicros - sinceMicros) / 1_000_000)
+    if (outcome._tag === "Failed") {
+      const reserved = TokenBucket.reserve(TokenBucket.refill(tokens, nowMicros))
+      tokens = reserved.bucket
+      outcome = { _tag: "Failed", afterMillis: Math.max(outcome.afterMillis, reserved.waitMicros / 1_000) }
+    }
     WorkQueue.settle(queue, work.key, outcome, { nowMicros, fraction: yield* Random.next })
     if (!queue.entries.has(work.key)) known.delete(work.key)
     somethingChanged.openUnsafe()
@@ -124,12 +167,9 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
   const dispatch = Effect.gen(function* () {
     const nowMicros = yield* monotonicMicros
     somethingChanged.closeUnsafe()
-    tokens = TokenBucket.refill(tokens, nowMicros)
     while ((yield* FiberMap.size(working)) < reconcileWorkers) {
-      const left = TokenBucket.take(tokens)
-      const key = left === undefined ? undefined : WorkQueue.take(queue, nowMicros)
-      if (left === undefined || key === undefined) break
-      tokens = left
+      const key = WorkQueue.take(queue, nowMicros)
+      if (key === undefined) break
       yield* Metric.update(Metrics.queueWaitSeconds, WorkQueue.waitedMicros(queue, key, nowMicros) / 1_000_000)
       const work = known.get(key)!
       const grant = grants.get(work.bucketGroup)!
@@ -142,7 +182,7 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     yield* Metric.update(Metrics.queueDepth, WorkQueue.depth(queue))
     const isFull = busy >= reconcileWorkers
     if (nextMicros === undefined || isFull) return yield* somethingChanged.await
-    const waitMicros = Math.max(nextMicros - nowMicros, TokenBucket.waitMicros(tokens), 1_000)
+    const waitMicros = Math.max(nextMicros - nowMicros, 1_000)
     yield* Effect.timeoutOption(somethingChanged.await, Math.ceil(waitMicros / 1_000))
   }).pipe(Effect.forever)
 

@@ -5,31 +5,42 @@ import * as TokenBucket from "./TokenBucket.ts"
 describe("TokenBucket", () => {
   it("lets a burst through, then the rate (burst 2, 10 a second)", () => {
     let bucket: TokenBucket.TokenBucket = TokenBucket.make({ burst: 2, perSecond: 10, nowMicros: 0 })
-    bucket = TokenBucket.take(bucket)!
-    bucket = TokenBucket.take(bucket)!
-    assert.isUndefined(TokenBucket.take(bucket))
-    assert.strictEqual(TokenBucket.waitMicros(bucket), 100_000)
-    assert.isUndefined(TokenBucket.take(TokenBucket.refill(bucket, 99_000)))
-    assert.isDefined(TokenBucket.take(TokenBucket.refill(bucket, 100_000)))
+    const waits = Array.from({ length: 4 }, () => {
+      const reserved = TokenBucket.reserve(bucket)
+      bucket = reserved.bucket
+      return reserved.waitMicros
+    })
+    assert.deepStrictEqual(waits, [0, 0, 100_000, 200_000])
+    assert.strictEqual(TokenBucket.reserve(TokenBucket.refill(bucket, 300_000)).waitMicros, 0)
   })
 
-  it("never gives more than the burst and the rate allow, however it is asked", () =>
+  it("never lets go on more than the burst and the rate allow, however it is asked", () =>
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -1_000, max: 500_000 }), { maxLength: 100 }), (steps) => {
         let bucket: TokenBucket.TokenBucket = TokenBucket.make({ burst: 5, perSecond: 10, nowMicros: 0 })
         let nowMicros = 0
         let latestMicros = 0
-        let taken = 0
+        const goOn: Array<number> = []
         for (const step of steps) {
           nowMicros += step
           latestMicros = Math.max(latestMicros, nowMicros)
-          bucket = TokenBucket.refill(bucket, nowMicros)
-          const next = TokenBucket.take(bucket)
-          if (next === undefined) continue
-          bucket = next
-          taken++
+          const reserved = TokenBucket.reserve(TokenBucket.refill(bucket, nowMicros))
+          bucket = reserved.bucket
+          goOn.push(latestMicros + reserved.waitMicros)
         }
-        assert.isAtMost(taken, 5 + (latestMicros / 1_000_000) * 10 + 1e-6)
+        for (const [nth, micros] of goOn.toSorted((left, right) => left - right).entries()) {
+          assert.isAtMost(nth + 1, 5 + (micros / 1_000_000) * 10 + 1e-6)
+        }
+      })
+    ))
+
+  it("gives a token only where there is one", () =>
+    fc.assert(
+      fc.property(fc.integer({ min: -20, max: 50 }), (tenths) => {
+        const bucket = { burst: 5, perSecond: 10, tokens: tenths / 10, atMicros: 0 }
+        const taken = TokenBucket.take(bucket)
+        assert.deepStrictEqual(taken, tenths < 10 ? undefined : TokenBucket.reserve(bucket).bucket)
+        assert.strictEqual(TokenBucket.reserve(bucket).waitMicros === 0, taken !== undefined)
       })
     ))
 
@@ -44,18 +55,4 @@ describe("TokenBucket", () => {
     assert.strictEqual(TokenBucket.refill(bucket, 1e15), bucket)
     assert.strictEqual(TokenBucket.refill(bucket, 1e15 - 1), bucket)
   })
-
-  it("says to the microsecond when the next may start, which is at once while there is a token", () =>
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: 50 }), (tenths) => {
-        const bucket = { burst: 5, perSecond: 10, tokens: tenths / 10, atMicros: 0 }
-        const wait = TokenBucket.waitMicros(bucket)
-        assert.isAtLeast(wait, 0)
-        assert.strictEqual(wait === 0, TokenBucket.take(bucket) !== undefined)
-        if (wait === 0) return
-        // What flows in is a fraction, and may lack its last bit.
-        assert.isDefined(TokenBucket.take(TokenBucket.refill(bucket, wait + 1)))
-        assert.isUndefined(TokenBucket.take(TokenBucket.refill(bucket, wait - 1)))
-      })
-    ))
 })

@@ -1,4 +1,4 @@
-/** A token bucket as data: how much work may start now, and when the next may. Time is an argument. */
+/** A token bucket as data: how many may go on at once, and when the next may. Time is an argument. */
 export interface TokenBucket {
   readonly burst: number
   readonly perSecond: number
@@ -24,6 +24,11 @@ export const refill = (bucket: TokenBucket, nowMicros: number): TokenBucket => {
 export const take = (bucket: TokenBucket): TokenBucket | undefined =>
   bucket.tokens >= 1 ? { ...bucket, tokens: bucket.tokens - 1 } : undefined
 
-/** How long until there is a token again. */
-export const waitMicros = (bucket: TokenBucket): number =>
-  bucket.tokens >= 1 ? 0 : Math.ceil(((1 - bucket.tokens) / bucket.perSecond) * 1_000_000)
+/** Takes one token, also one that is still to flow in, and says how long until then; `refill` first. */
+export const reserve = (bucket: TokenBucket): { readonly bucket: TokenBucket; readonly waitMicros: number } => {
+  const tokens = bucket.tokens - 1
+  return {
+    bucket: { ...bucket, tokens },
+    waitMicros: tokens >= 0 ? 0 : Math.ceil((-tokens / bucket.perSecond) * 1_000_000)
+  }
+}

@@ -133,6 +133,40 @@ describe("WorkQueue", () => {
     assert.isUndefined(WorkQueue.nextMicros(queue))
   })
 
+  it("hands out the earliest of those that wait, of equals the one first added, whatever was dropped and put back meanwhile", () => {
+    const key = fc.integer({ min: 0, max: 20 }).map(String)
+    const afterMillis = fc.integer({ min: 0, max: 5 })
+    const command = fc.record({ verb: fc.constantFrom("add", "take", "again", "drop"), key, afterMillis })
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
+        const queue = make()
+        /** In the order of first adding; undefined: worked on. */
+        const model = new Map<string, number | undefined>()
+        commands.forEach(({ afterMillis, key, verb }, nth) => {
+          const nowMicros = Math.floor(nth / 4) * 1_000
+          if (verb === "add") {
+            WorkQueue.add(queue, key, nowMicros)
+            if (!model.has(key)) model.set(key, nowMicros)
+          } else if (verb === "drop") {
+            WorkQueue.drop(queue, key)
+            model.delete(key)
+          } else if (verb === "again") {
+            if (!model.has(key) || model.get(key) !== undefined) return
+            WorkQueue.settle(queue, key, { _tag: "Again", afterMillis }, settledAt(nowMicros))
+            model.set(key, nowMicros + afterMillis * 1_000)
+          } else {
+            const [first] = [...model]
+              .filter(([, at]) => at !== undefined && at <= nowMicros)
+              .toSorted(([, left], [, right]) => left! - right!)
+            assert.strictEqual(WorkQueue.take(queue, nowMicros), first?.[0])
+            if (first !== undefined) model.set(first[0], undefined)
+          }
+          assert.strictEqual(WorkQueue.depth(queue), [...model.values()].filter((at) => at !== undefined).length)
+        })
+      })
+    )
+  })
+
   it("counts those that wait, not those that are worked on", () => {
     const queue = make()
     assert.strictEqual(WorkQueue.depth(queue), 0)
@@ -194,6 +228,6 @@ describe("WorkQueue", () => {
     WorkQueue.take(queue, 5_000)
     WorkQueue.add(queue, "a", 5_001)
     WorkQueue.settle(queue, "a", { _tag: "Done" }, settledAt(6_000))
-    assert.deepStrictEqual(queue.entries.get("a"), { state: "waiting", notBeforeMicros: 6_000, failures: 0 })
+    assert.deepStrictEqual(queue.entries.get("a"), { state: "waiting", order: 0, notBeforeMicros: 6_000, failures: 0 })
   })
 })

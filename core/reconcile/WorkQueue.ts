@@ -13,12 +13,23 @@ import { backoffMillis } from "./Backoff.ts"
 export interface WorkQueue {
   readonly backoffMillisMax: number
   readonly entries: Map<string, Entry>
+  /** Those that wait, as a binary heap; an element whose entry is not its key's any more is passed over where it surfaces. */
+  readonly waits: Array<Wait>
+  /** How many keys wait. */
+  depth: number
+  /** How many keys there ever were. */
+  added: number
 }
 
-type Entry = { failures: number } & (
+type Entry = { readonly order: number; failures: number } & (
   | { state: "waiting"; notBeforeMicros: number }
   | { state: "working"; isDirty: boolean; dueMicros: number }
 )
+
+interface Wait {
+  readonly key: string
+  readonly entry: Entry & { readonly state: "waiting" }
+}
 
 export type Outcome =
   /** Matched: nothing to do until somebody adds the key again. */
@@ -30,21 +41,26 @@ export type Outcome =
 
 export const make = (options: { readonly backoffMillisMax: number }): WorkQueue => ({
   backoffMillisMax: options.backoffMillisMax,
-  entries: new Map()
+  entries: new Map(),
+  waits: [],
+  depth: 0,
+  added: 0
 })
 
 export const add = (queue: WorkQueue, key: string, nowMicros: number): void => {
   const entry = queue.entries.get(key)
-  if (entry === undefined) queue.entries.set(key, { state: "waiting", notBeforeMicros: nowMicros, failures: 0 })
+  if (entry === undefined) wait(queue, key, { notBeforeMicros: nowMicros, order: queue.added++, failures: 0 })
   else if (entry.state === "working") entry.isDirty = true
 }
 
-/** The next key whose time has come, in the order of those times; it is being worked on from here. */
+/** The next key whose time has come, in the order of those times, then of their first adding; it is being worked on from here. */
 export const take = (queue: WorkQueue, nowMicros: number): string | undefined => {
   const next = earliest(queue)
-  if (next === undefined || next.notBeforeMicros > nowMicros) return undefined
-  const { failures } = queue.entries.get(next.key)!
-  queue.entries.set(next.key, { state: "working", isDirty: false, failures, dueMicros: next.notBeforeMicros })
+  if (next === undefined || next.entry.notBeforeMicros > nowMicros) return undefined
+  const { failures, notBeforeMicros, order } = next.entry
+  removeFirst(queue.waits)
+  queue.depth--
+  queue.entries.set(next.key, { state: "working", isDirty: false, failures, order, dueMicros: notBeforeMicros })
   return next.key
 }
 
@@ -55,14 +71,10 @@ export const waitedMicros = (queue: WorkQueue, key: string, nowMicros: number): 
 }
 
 /** How many keys wait. */
-export const depth = (queue: WorkQueue): number => {
-  let waiting = 0
-  for (const { state } of queue.entries.values()) if (state === "waiting") waiting++
-  return waiting
-}
+export const depth = (queue: WorkQueue): number => queue.depth
 
 /** When `take` has something to give; nothing when no key waits. */
-export const nextMicros = (queue: WorkQueue): number | undefined => earliest(queue)?.notBeforeMicros
+export const nextMicros = (queue: WorkQueue): number | undefined => earliest(queue)?.entry.notBeforeMicros
 
 /** The work on `key` has ended; `fraction` is a fresh draw from 0 to 1 for its backoff. */
 export const settle = (
@@ -75,20 +87,20 @@ export const settle = (
   // The key was dropped while it was worked on.
   if (entry === undefined) return
   assert(entry.state === "working", `${key} is settled but nobody works on it`)
-  const wait = (afterMillis: number, failures: number) =>
-    queue.entries.set(key, { state: "waiting", notBeforeMicros: at.nowMicros + afterMillis * 1_000, failures })
+  const again = (afterMillis: number, failures: number) =>
+    wait(queue, key, { notBeforeMicros: at.nowMicros + afterMillis * 1_000, order: entry.order, failures })
   switch (outcome._tag) {
     case "Done":
-      if (entry.isDirty) wait(0, 0)
+      if (entry.isDirty) again(0, 0)
       else queue.entries.delete(key)
       break
     case "Again":
-      wait(outcome.afterMillis, 0)
+      again(outcome.afterMillis, 0)
       break
     case "Failed": {
       const failures = entry.failures + 1
       const millis = backoffMillis(failures, { fraction: at.fraction, millisMax: queue.backoffMillisMax })
-      wait(Math.max(outcome.afterMillis, millis), failures)
+      again(Math.max(outcome.afterMillis, millis), failures)
       break
     }
   }
@@ -96,16 +108,50 @@ export const settle = (
 
 /** Forgets a key, because it is another node's now. */
 export const drop = (queue: WorkQueue, key: string): void => {
+  if (queue.entries.get(key)?.state === "waiting") queue.depth--
   queue.entries.delete(key)
 }
 
-function earliest(queue: WorkQueue): { readonly key: string; readonly notBeforeMicros: number } | undefined {
-  let best: { key: string; notBeforeMicros: number } | undefined
-  for (const [key, entry] of queue.entries) {
-    if (entry.state !== "waiting") continue
-    if (best === undefined || entry.notBeforeMicros < best.notBeforeMicros) {
-      best = { key, notBeforeMicros: entry.notBeforeMicros }
-    }
+function wait(queue: WorkQueue, key: string, of: Omit<Wait["entry"], "state">): void {
+  const entry = { state: "waiting", ...of } as const
+  queue.entries.set(key, entry)
+  queue.depth++
+  insert(queue.waits, { key, entry })
+}
+
+/** The first that still waits. */
+function earliest({ entries, waits }: WorkQueue): Wait | undefined {
+  while (waits.length > 0 && entries.get(waits[0]!.key) !== waits[0]!.entry) removeFirst(waits)
+  return waits[0]
+}
+
+function isBefore(left: Wait, right: Wait): boolean {
+  const micros = left.entry.notBeforeMicros - right.entry.notBeforeMicros
+  return micros < 0 || (micros === 0 && left.entry.order < right.entry.order)
+}
+
+function insert(heap: Array<Wait>, wait: Wait): void {
+  let at = heap.length
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    if (!isBefore(wait, heap[parent]!)) break
+    heap[at] = heap[parent]!
+    at = parent
   }
-  return best
+  heap[at] = wait
+}
+
+function removeFirst(heap: Array<Wait>): void {
+  const last = heap.pop()!
+  if (heap.length === 0) return
+  let at = 0
+  for (;;) {
+    let child = 2 * at + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
+    if (!isBefore(heap[child]!, last)) break
+    heap[at] = heap[child]!
+    at = child
+  }
+  heap[at] = last
 }

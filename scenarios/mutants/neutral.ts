@@ -26,8 +26,8 @@ export const neutralMutants: ReadonlyArray<NeutralMutant> = [
     edits: [
       {
         file: "core/reconcile/Reconciler.ts",
-        find: "    somethingChanged.closeUnsafe()\n    tokens =",
-        replace: "    yield* monotonicMicros; somethingChanged.closeUnsafe()\n    tokens ="
+        find: "    somethingChanged.closeUnsafe()\n    while (",
+        replace: "    yield* monotonicMicros; somethingChanged.closeUnsafe()\n    while ("
       }
     ]
   },

@@ -7,8 +7,8 @@ export const purgeOfWhatStillExecutes: Mutant = {
   edits: [
     {
       file: "core/idempotency/IdempotencyKey.ts",
-      find: "        where: (row) => and(le(row.expiresAt, clockTimestamp), le(row.claimExpiresAt, clockTimestamp))",
-      replace: '        where: (row) => or(eq(row.state, "executing"), le(row.expiresAt, clockTimestamp))'
+      find: "  and(le(row.expiresAt, clockTimestamp), le(row.claimExpiresAt, clockTimestamp))\n",
+      replace: '  or(eq(row.state, "executing"), le(row.expiresAt, clockTimestamp))\n'
     }
   ]
 }

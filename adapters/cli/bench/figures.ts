@@ -28,7 +28,17 @@ export interface Figure {
   readonly target?: number
   /** The least that we promise of what is done in a second. */
   readonly targetPerSecond?: number
-  readonly unit: "messages" | "seeds" | "days" | "updates" | "requests" | "changes" | "logs" | "transactions"
+  readonly unit:
+    | "messages"
+    | "seeds"
+    | "days"
+    | "updates"
+    | "requests"
+    | "changes"
+    | "logs"
+    | "transactions"
+    | "keys"
+    | "moves"
   /** With the flags of V8 that the launcher sets, as it is about the command. */
   readonly isLaunched?: true
   /** Loads what it needs, which is not measured, and returns the work, which is. */
@@ -221,6 +231,20 @@ export const figures: ReadonlyArray<Figure> = [
     group: onPostgres,
     unit: "changes",
     load: async () => (await import("./feedWork.ts")).prepareLatency()
+  },
+  {
+    name: "no-op keys, in memory",
+    group: "reconcile",
+    unit: "keys",
+    targetPerSecond: 20_000,
+    load: async () => (await import("./reconcileWork.ts")).prepareNoOps()
+  },
+  {
+    name: "moves, on Postgres",
+    group: "reconcile",
+    unit: "moves",
+    targetPerSecond: 2_000,
+    load: async () => (await import("./reconcileWork.ts")).prepareMoves()
   },
   ...(rows().length > 0 ? histories : []),
   serialStore("isolation", false),

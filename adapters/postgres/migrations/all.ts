@@ -1,4 +1,5 @@
 /** Every migration, in order. What has run somewhere is never changed: add another one. */
+import { dueIndexes } from "./dueIndexes.ts"
 import { fleetDeletion } from "./fleetDeletion.ts"
 import { initial } from "./initial.ts"
 import { identity } from "./identity.ts"
@@ -6,4 +7,4 @@ import type { Migration } from "./Migration.ts"
 import { placements } from "./placements.ts"
 import { rowChecks } from "./rowChecks.ts"
 
-export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks, fleetDeletion, identity]
+export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks, fleetDeletion, identity, dueIndexes]
