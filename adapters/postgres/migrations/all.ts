@@ -7,4 +7,11 @@ import type { Migration } from "./Migration.ts"
 import { placements } from "./placements.ts"
 import { rowChecks } from "./rowChecks.ts"
 
-export const migrations: ReadonlyArray<Migration> = [initial, placements, rowChecks, fleetDeletion, identity, dueIndexes]
+export const migrations: ReadonlyArray<Migration> = [
+  initial,
+  placements,
+  rowChecks,
+  fleetDeletion,
+  identity,
+  dueIndexes
+]
