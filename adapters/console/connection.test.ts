@@ -39,6 +39,13 @@ describe("a stream", () => {
     assert.strictEqual(healthOf([after(1_000, lost, lost, { _tag: "Heard" })], 1_000).level, "live")
   })
 
+  it("is called silent when a bookmark is missing, and lost when it was silent for too long, before it is tried in vain", () => {
+    const live = after(1_000, { _tag: "Heard" })
+    assert.deepInclude(healthOf([live], 9_001), { level: "waiting", text: "silent" })
+    const tried = next(next(live, lost, 17_000, 0.5), { _tag: "Wanted" }, 17_000, 0.5)
+    assert.deepInclude(healthOf([tried], 17_000), { level: "lost", ageMillis: 16_000 })
+  })
+
   it("is silent when it told nothing for too long, also while it is opened", () => {
     const live = after(1_000, { _tag: "Heard" })
     assert.deepStrictEqual(

@@ -8,6 +8,8 @@
 
 /** The control plane sends a bookmark every 5 s; see `core/Limits.ts`. */
 export const silentMillis = 15_000
+/** A bookmark is missing. */
+export const lateMillis = 8_000
 export const pauseMillisMin = 500
 export const pauseMillisMax = 10_000
 
@@ -102,17 +104,20 @@ const order = ["lost", "waiting", "resting", "live", "refused"] as const
 function health(connection: Connection, nowMillis: number): Health {
   const { failures, heardMillis, phase } = connection
   const ageMillis = heardMillis === undefined ? undefined : Math.max(0, nowMillis - heardMillis)
+  const isOld = ageMillis !== undefined && ageMillis > silentMillis
   switch (phase._tag) {
     case "Live":
-      return { level: "live", text: "live", ageMillis }
+      return (ageMillis ?? 0) > lateMillis
+        ? { level: "waiting", text: "silent", ageMillis }
+        : { level: "live", text: "live", ageMillis }
     case "Opening":
       // The first try after a loss is at once, and mostly all that there is to see of it.
-      return failures > 1
+      return failures > 1 || isOld
         ? { level: "lost", text: "stream lost, asking again", ageMillis }
         : { level: "waiting", text: "connecting", ageMillis }
     case "Waiting": {
       const seconds = Math.max(0, Math.ceil((phase.untilMillis - nowMillis) / 1_000))
-      return failures > 1
+      return failures > 1 || isOld
         ? { level: "lost", text: `stream lost (${phase.why}), next try in ${seconds} s`, ageMillis }
         : { level: "waiting", text: "connecting", ageMillis }
     }

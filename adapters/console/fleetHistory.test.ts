@@ -8,6 +8,7 @@ const row = (desired: number, running: number, id = "p/web") => ({
   status: { observedGeneration: 1, live: desired, running, error: 0, deleting: 0 },
   why: desired === running ? undefined : "so many to start"
 })
+const moment = (nowMillis: number) => ({ nowMillis, untilMillis: nowMillis })
 const size = { width: 100, height: 50 }
 
 describe("the history of a fleet", () => {
@@ -46,8 +47,13 @@ describe("the history of a fleet", () => {
     ] as const)
       history = record(history, [row(desired, running)], at)
     const drawn = { desired: "M0 25H50V0H100V0H100", running: "M0 25H50V25H100V0H100", max: 10, spanMillis: 30_000 }
-    assert.deepInclude(chartOf(history.get("p/web")!, 30_000, size), drawn)
-    assert.deepInclude(chartOf([], 0, size), { desired: "", running: "", area: "", max: 1 })
+    assert.deepInclude(chartOf(history.get("p/web")!, moment(30_000), size), drawn)
+    assert.match(
+      chartOf(history.get("p/web")!, { nowMillis: 60_000, untilMillis: 45_000 }, size).running,
+      /H75$/,
+      "no more than was heard"
+    )
+    assert.deepInclude(chartOf([], moment(0), size), { desired: "", running: "", area: "", max: 1 })
   })
 
   it("stays bounded and inside its frame, whatever happens", () => {
@@ -61,7 +67,7 @@ describe("the history of a fleet", () => {
         const samples = history.get("p/web")!
         assert.isAtMost(samples.length, samplesMax)
         assert.deepInclude(samples.at(-1), { desired: moments.at(-1)![1], running: moments.at(-1)![2] })
-        const { area, desired, running } = chartOf(samples, at, size)
+        const { area, desired, running } = chartOf(samples, moment(at), size)
         const numbers = `${area} ${desired} ${running}`.match(/[\d.-]+/g)!.map(Number)
         assert.isTrue(numbers.every((each) => each >= 0 && each <= 100))
       }),

@@ -49,6 +49,12 @@ export const unstableSinceMillis = (samples: ReadonlyArray<Sample>): number | un
   return samples[samples.findLastIndex(({ isStable }) => isStable) + 1]!.atMillis
 }
 
+export interface Moment {
+  readonly nowMillis: number
+  /** Up to when the last sample is known to hold: before now, when the stream is lost. */
+  readonly untilMillis: number
+}
+
 export interface Chart {
   /** As `d` of an SVG path: steps, as numbers hold until they change. */
   readonly desired: string
@@ -63,7 +69,7 @@ export interface Chart {
 
 export const chartOf = (
   samples: ReadonlyArray<Sample>,
-  nowMillis: number,
+  { nowMillis, untilMillis }: Moment,
   { height, width }: { readonly width: number; readonly height: number }
 ): Chart => {
   const max = Math.max(1, ...samples.map(({ desired, running }) => Math.max(desired, running)))
@@ -76,7 +82,7 @@ export const chartOf = (
     const steps = samples.map((sample, index) =>
       index === 0 ? `M${x(sample.atMillis)} ${y(countOf(sample))}` : `H${x(sample.atMillis)}V${y(countOf(sample))}`
     )
-    return samples.length === 0 ? "" : `${steps.join("")}H${rounded(width)}`
+    return samples.length === 0 ? "" : `${steps.join("")}H${x(untilMillis)}`
   }
   const running = line((sample) => sample.running)
   const area = running === "" ? "" : `${running}V${rounded(height)}H${x(samples[0]!.atMillis)}Z`

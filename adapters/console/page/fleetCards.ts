@@ -1,5 +1,5 @@
 /** A fleet as a card: what is wanted and what runs, now and over the last minutes, why they differ, and how many are wanted from now on. */
-import { type Sample, chartOf, unstableSinceMillis } from "../fleetHistory.ts"
+import { type Moment, type Sample, chartOf, unstableSinceMillis } from "../fleetHistory.ts"
 import type { FleetRow } from "../fleetRows.ts"
 import { counted, duration, listed } from "../texts.ts"
 import type { Meaning } from "../wishes.ts"
@@ -8,7 +8,7 @@ import { drawing, element, keyed, type Row, setAttribute, setText } from "./dom.
 export interface Card {
   readonly fleet: FleetRow
   readonly samples: ReadonlyArray<Sample>
-  readonly nowMillis: number
+  readonly moment: Moment
 }
 
 export interface Scaling {
@@ -124,19 +124,19 @@ function cardOf({ fleet: first }: Card, { scale }: Scaling): Row<Card> {
   )
   return {
     element: card,
-    update: ({ fleet: next, nowMillis, samples }) => {
+    update: ({ fleet: next, moment, samples }) => {
       fleet = next
       const { desired, generation, spec, status } = fleet
       setAttribute(card, "data-stable", String(fleet.why === undefined))
       setAttribute(card, "data-failed", String((status?.error ?? 0) > 0))
       const since = unstableSinceMillis(samples)
-      const lasts = since === undefined ? "" : `, for ${duration(nowMillis - since)}`
+      const lasts = since === undefined ? "" : `, for ${duration(moment.untilMillis - since)}`
       setText(why, fleet.why === undefined ? "stable" : `${fleet.why}${lasts}`)
       setText(running, String(status?.running ?? 0))
       setText(wanted, `of ${desired} running`)
       setText(doing, listed(fleet.doing) || "no instances")
       setText(about, `${spec.image}, ${spec.size}, generation ${generation}`)
-      const { area: under, desired: goal, max, running: line, spanMillis } = chartOf(samples, nowMillis, plot)
+      const { area: under, desired: goal, max, running: line, spanMillis } = chartOf(samples, moment, plot)
       setAttribute(area, "d", under)
       setAttribute(desiredLine, "d", goal)
       setAttribute(runningLine, "d", line)

@@ -85,6 +85,8 @@ function changed(): void {
 function draw(): void {
   const [nowMillis, wallMillis] = [performance.now(), Date.now()]
   const ofProject = streams.ofProject.watched.shown
+  const { heardMillis = nowMillis, phase } = streams.ofProject.connection
+  const moment = { nowMillis, untilMillis: phase._tag === "Live" ? nowMillis : heardMillis }
   const ofCluster = streams.ofCluster.watched.shown
   drawHealth(nowMillis)
 
@@ -101,7 +103,7 @@ function draw(): void {
   // Of what is sought the fleets of the instances that were found, too.
   const of = new Set(instances.map(({ document }) => document.fleet))
   const shown = wanted === "" ? fleets : fleets.filter((fleet) => named.includes(fleet) || of.has(fleet.id))
-  showCards(shown.slice(0, cardsMax).map((fleet) => ({ fleet, samples: history.get(fleet.id) ?? [], nowMillis })))
+  showCards(shown.slice(0, cardsMax).map((fleet) => ({ fleet, samples: history.get(fleet.id) ?? [], moment })))
   note("fleets-count", ofProject === undefined ? "" : String(fleets.length))
   note("fleets-note", absence(streams.ofProject) ?? more(shown.length, cardsMax, "No fleet", "fleets"))
   showInstances(instances.slice(0, instancesShownMax).map((told) => ({ told, nowMillis })))
@@ -158,8 +160,8 @@ function draw(): void {
 }
 
 function summary(unstable: ReadonlyArray<FleetRow>, moving: number): string {
-  if (unstable.length === 0 && moving === 0) return ""
-  return `${counted(unstable.length, "fleet")}, ${counted(moving, "instance")}`
+  const fleets = unstable.length === 0 ? [] : [counted(unstable.length, "fleet")]
+  return [...fleets, ...(moving === 0 ? [] : [counted(moving, "instance")])].join(", ")
 }
 
 /** Why there is nothing to show; undefined where there is. */
