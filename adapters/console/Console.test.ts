@@ -10,6 +10,9 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { type Browser, launch, type Page } from "puppeteer-core"
 import { afterAll, assert, beforeAll, describe, it, vi } from "vitest"
+import { firstKeyCommand } from "../cli/serve/firstKeyCommand.ts"
+import { readKey } from "../cli/serve/keyStore.ts"
+import { chooseDatabase } from "../pglite/chooseDatabase.ts"
 import { startGuarded } from "../cli/cluster/GuardedProcess.ts"
 import { ChildProcesses } from "../node/ChildProcesses.ts"
 import { database, skipped } from "../postgres/Database.fixture.ts"
@@ -47,7 +50,7 @@ interface Stop {
   readonly isSeen: boolean
 }
 
-const waiting = { timeout: 60_000, interval: 50 }
+const waiting = { timeout: 50_000, interval: 50 }
 
 describe.skipIf(chromium === undefined)("the console in a browser", () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-console-"))
@@ -57,6 +60,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   let browser: Browser
   let page: Page
   let address: string
+  let key: string
   /** What was begun last ends first. */
   const closing: Array<() => unknown> = [
     () => gateway.close(),
@@ -74,7 +78,11 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   const requested = new Set<string>()
 
   const scale = async (desired: number): Promise<void> => {
-    const headers = { "content-type": "application/json", "idempotency-key": `test-${desired}-${performance.now()}` }
+    const headers = {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      "idempotency-key": `test-${desired}-${performance.now()}`
+    }
     const body = JSON.stringify({ desired, spec: { image: "web:1", size: "small" } })
     const answer = await fetch(`http://127.0.0.1:${port}/v1/projects/default/fleets/web`, {
       method: "PUT",
@@ -93,14 +101,13 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     port = await freePort()
     const main = [process.execPath, "--conditions=stormglass-source", path.join(root, "adapters/cli/main.ts")]
     const serve = [...main, "serve", "--migrate", "--agent", "--port", String(port), "--directory", directory]
+    const url = await databaseUrl(scope)
     const log = path.join(directory, "log")
     const compiled = path.join(root, "node_modules/.cache/stormglass")
-    // The gateway asks for the key; the node, for none.
     const env = {
       ...process.env,
-      STORMGLASS_OPEN: "true",
       NODE_COMPILE_CACHE: compiled,
-      DATABASE_URL: await databaseUrl(scope)
+      DATABASE_URL: url
     }
     const node = await startGuarded(serve, { log, env })
     closing.unshift(async () => {
@@ -119,14 +126,9 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     browser = await launch({ executablePath: chromium!, headless: true, args })
     closing.unshift(() => browser.close())
     await vi.waitFor(isReady, waiting)
+    key = await keyOf(url, directory)
     page = await browser.newPage()
-    // Until the log of audits is kept, nobody has it.
-    page.on(
-      "console",
-      (message) =>
-        (message.location().url ?? "").includes("/v1/audit") ||
-        complaints.push(`${message.text()} ${message.location().url ?? ""}`)
-    )
+    page.on("console", (message) => complaints.push(`${message.text()} ${message.location().url ?? ""}`))
     page.on("pageerror", (error) => complaints.push(String(error)))
     page.on("request", (request) => requested.add(new URL(request.url()).origin))
     await page.setViewport({ width: 1280, height: 800 })
@@ -135,6 +137,20 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
 
   afterAll(async () => {
     for (const close of closing) await close()
+  })
+
+  it("asks for a key, says what is wrong with one that is not known, and is live with one that is", async () => {
+    await untilText("#health-text", /^signed out/)
+    await untilFocused("#key")
+    await page.keyboard.type("sg_0123456789abcdef_no")
+    await page.keyboard.press("Enter")
+    await vi.waitFor(async () => assert.isTrue(await page.$eval("#key", (it) => it.matches(":focus"))), waiting)
+    assert.isNotEmpty(await textOf("#sign-in-why"))
+    await page.keyboard.type(key)
+    await page.keyboard.press("Enter")
+    await untilText("#health-text", /^live, \d s old$/)
+    // That nobody is let in without one is said on the browser's console, too.
+    assert.isTrue(complaints.splice(0).every((each) => each.includes(" 401 ")))
   })
 
   it("shows a fleet that is made, who leads as of which epoch, and what runs", async () => {
@@ -286,25 +302,22 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await untilText(".card .figures", /^2of 2 running$/)
   })
 
-  it("asks for a key when it needs one, keeps it in this tab alone, and forgets it at signing out", async () => {
-    gateway.key = "sg_k1_secret"
-    await page.keyboard.press("r")
-    await untilText("#sign-in-why", /a key is needed/)
-    await untilFocused("#key")
-    await page.keyboard.type("sg_k1_secret")
-    await page.keyboard.press("Enter")
-    await untilText("#health-text", /^live/)
-    await untilText(".card .figures", /^2of 2 running$/)
+  it("shows what was done, by whom, and how it was answered", async () => {
+    await untilText("#audit-rows", /admin.*fleets\/put/)
+    assert.isFalse(await page.$eval("#audit", (it) => (it as unknown as { hidden: boolean }).hidden))
+  })
+
+  it("keeps the key in this tab alone, and forgets it at signing out", async () => {
     const kept = (): Promise<readonly [string, string]> =>
       page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage) + document.cookie]") as Promise<
         readonly [string, string]
       >
     const [session, others] = await kept()
-    assert.include(session, "sg_k1_secret")
-    assert.notInclude(others, "sg_k1_secret")
+    assert.include(session, key)
+    assert.notInclude(others, key)
     await page.click("#sign")
     await untilText("#health-text", /signed out/)
-    assert.notInclude(await page.content(), "sg_k1_secret")
+    assert.notInclude(await page.content(), key)
     assert.deepStrictEqual((await kept())[0], "{}")
     assert.lengthOf(await page.$$(".card"), 0, "and shows nothing any more")
   })
@@ -315,6 +328,13 @@ async function databaseUrl(scope: Scope.Scope): Promise<string | undefined> {
   if (skipped()) return undefined
   const { database: name, host, password, port, username } = await Effect.runPromise(Scope.provide(database, scope))
   return `postgres://${username}:${Redacted.value(password) as string}@${host}:${port}/${name}`
+}
+
+/** For everything. */
+async function keyOf(url: string | undefined, directory: string): Promise<string> {
+  if (url === undefined) return Redacted.value(readKey(directory)!) as string
+  const choice = chooseDatabase({ DATABASE_URL: url }, directory)
+  return await firstKeyCommand({ choice, origin: "DATABASE_URL", isAgain: false, say: () => undefined })
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-/** What may stand between a reader and a node: a way that can be cut, a key that is asked for, a token that is not known any more. */
+/** What may stand between a reader and a node: a way that can be cut, and a token that is not known any more. */
 import { once } from "node:events"
 import http from "node:http"
 import type { AddressInfo, Socket } from "node:net"
@@ -8,8 +8,6 @@ export class Gateway {
   readonly #server: http.Server
   readonly #open = new Set<Socket>()
   #isCut = false
-  /** Undefined: none is asked for. */
-  key: string | undefined
   /** The next stream that comes with a token is told that it is too old. */
   forgets = false
   /** Of the streams that were asked for: their paths and tokens. */
@@ -52,19 +50,13 @@ export class Gateway {
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { headers, method, url: path = "/" } = request
-    const refuse = (status: number, detail: string): void => {
-      response.writeHead(status, { "content-type": "application/problem+json" }).end(JSON.stringify({ status, detail }))
-    }
-    const isApi = path.startsWith("/v1/")
-    if (isApi && this.key !== undefined && headers.authorization !== `Bearer ${this.key}`) {
-      return refuse(401, "a key is needed")
-    }
     if (/\/watch(\?|$)/.test(path)) {
       const token = headers["last-event-id"] as string | undefined
       this.streams.push({ path, token })
       if (this.forgets && token !== undefined) {
         this.forgets = false
-        return refuse(410, "the token is too old")
+        response.writeHead(410, { "content-type": "application/problem+json" }).end('{"detail":"too old"}')
+        return
       }
     }
     const asked = http.request({ host: "127.0.0.1", port: this.#node(), method, path, headers }, (answer) => {

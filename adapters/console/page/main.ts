@@ -46,6 +46,7 @@ let history: FleetHistory = new Map()
 let recorded: Tables | undefined
 let asked: Refreshed = { members: new Map(), agents: new Map(), audit: undefined }
 let isDrawing = false
+let wasSignedOut = false
 
 const showCards = cardsIn(found("fleet-cards", HTMLElement), {
   scale: (fleet, desired) => wish(fleet.name, { desired, spec: fleet.spec }, { "if-match": ofFleet(fleet) })
@@ -89,6 +90,7 @@ function draw(): void {
   const moment = { nowMillis, untilMillis: phase._tag === "Live" ? nowMillis : heardMillis }
   const ofCluster = streams.ofCluster.watched.shown
   drawHealth(nowMillis)
+  noticeSignedOut()
 
   const tables = ofProject ?? noTables
   const fleets = fleetRows(tables)
@@ -295,12 +297,12 @@ function begin(): void {
   history = new Map()
   asked = { members: new Map(), agents: new Map(), audit: undefined }
   isAuditKept = true
+  wasSignedOut = false
   for (const stream of both()) stream.open()
   changed()
 }
 
-let wasSignedOut = false
-
+/** Asked once for each time that it becomes so: who has said "not now" is left alone. */
 function noticeSignedOut(): void {
   const phase = both()
     .map(({ connection }) => connection.phase)
@@ -388,7 +390,6 @@ found("sign-in-cancel", HTMLButtonElement).addEventListener("click", () => at.si
 at.sign.addEventListener("click", () => {
   if (Preferences.readKey() === undefined) return askForKey("")
   Preferences.keepKey(undefined)
-  wasSignedOut = false
   begin()
 })
 at.find.addEventListener("input", changed)
@@ -428,7 +429,6 @@ listen(shortcuts, () => at.singleKeys.checked)
 begin()
 setInterval(() => {
   for (const stream of both()) stream.tick()
-  noticeSignedOut()
   changed()
 }, 1_000)
 setInterval(() => void refresh(), refreshMillis)
