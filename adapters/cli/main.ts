@@ -457,20 +457,32 @@ const migrate = Command.make(
       Flag.withDescription("Alter nothing: only say whether this program can run on the schema"),
       Flag.withDefault(false)
     ),
+    restored: Flag.Boolean("restored").pipe(
+      Flag.withDescription("It was restored from a backup: nothing that it gave out since is given out again"),
+      Flag.withDefault(false)
+    ),
     ...flagsOf(databaseSettings),
     ...configFlag
   },
-  ({ check, runtimeRole, ...given }) =>
+  ({ check, restored, runtimeRole, ...given }) =>
     attempt(async () => {
       const { origins, values } = readConfig(databaseSettings, given)
       const choice = choiceOf(values)
       if (choice._tag === "Server" && origins.directory.kind === "flag") {
         throw new UsageError("--directory: DATABASE_URL names a server; unset it to use the embedded database")
       }
+      if (check && restored) throw new UsageError("--check and --restored: give one; the first alters nothing")
       const say = (line: string): void => console.log(line)
       const origin = origins.databaseUrl.name
       say(
-        await migrateCommand({ isCheck: check, runtimeRole: Option.getOrUndefined(runtimeRole), choice, origin, say })
+        await migrateCommand({
+          isCheck: check,
+          isRestored: restored,
+          runtimeRole: Option.getOrUndefined(runtimeRole),
+          choice,
+          origin,
+          say
+        })
       )
     })
 ).pipe(
@@ -482,7 +494,8 @@ const migrate = Command.make(
       command: "stormglass migrate --runtime-role app",
       description: "before the first start, and before each upgrade"
     },
-    { command: "stormglass migrate --check", description: "whether that is due" }
+    { command: "stormglass migrate --check", description: "whether that is due" },
+    { command: "stormglass migrate --restored", description: "after a restore, before the first start" }
   ])
 )
 

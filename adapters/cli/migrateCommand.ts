@@ -6,12 +6,15 @@ import * as Effect from "effect/Effect"
 import fs from "node:fs"
 import path from "node:path"
 import { type Choice, announce } from "../pglite/chooseDatabase.ts"
+import { raisedBy } from "../postgres/afterRestore.ts"
 import { openerOf } from "./openDatabase.ts"
 import { UsageError } from "./Usage.ts"
 
 export interface MigrateOptions {
   readonly runtimeRole: string | undefined
   readonly isCheck: boolean
+  /** It was restored from a backup. */
+  readonly isRestored: boolean
   readonly choice: Choice
   /** Who names the server: a variable, or a file. */
   readonly origin: string
@@ -19,9 +22,11 @@ export interface MigrateOptions {
   readonly say: (line: string) => void
 }
 
+const restoredLine = `restored: what was given out before is not given again (epochs, incarnations, generations and revisions are ${raisedBy} higher), and who watched lists again`
+
 /** What happened, in one line. Throws `UsageError` with what is wrong with the database. */
 export const migrateCommand = async (options: MigrateOptions): Promise<string> => {
-  const { choice, isCheck, origin, runtimeRole, say } = options
+  const { choice, isCheck, isRestored, origin, runtimeRole, say } = options
   if (choice._tag === "Embedded" && runtimeRole !== undefined) {
     throw new UsageError(
       "--runtime-role: the embedded database is its process' own, and has no roles for others; set DATABASE_URL to use a server"
@@ -38,8 +43,15 @@ export const migrateCommand = async (options: MigrateOptions): Promise<string> =
     Effect.flatMap(open, (connection) =>
       isCheck
         ? Effect.as(requireReady({ connection }), "the schema is what this program needs")
-        : Effect.map(migrate({ connection, ...(runtimeRole === undefined ? {} : { runtimeRole }) }), ({ from, to }) =>
-            from === to ? `the schema is version ${to}: nothing to do` : `the schema went from version ${from} to ${to}`
+        : Effect.map(
+            migrate({ connection, isRestored, ...(runtimeRole === undefined ? {} : { runtimeRole }) }),
+            ({ from, to }) => {
+              const how =
+                from === to
+                  ? `the schema is version ${to}: nothing to do`
+                  : `the schema went from version ${from} to ${to}`
+              return isRestored ? `${how}; ${restoredLine}` : how
+            }
           )
     )
   )

@@ -156,7 +156,7 @@ describe("the Kubernetes manifests", () => {
         assert.isTrue(container.securityContext.readOnlyRootFilesystem)
         for (const { name, value } of container.env) {
           assert.isTrue(variables.has(name), name)
-          if (name === "DATABASE_URL") assert.isUndefined(value)
+          if (name === "DATABASE_URL" || name === "STORMGLASS_KEY") assert.isUndefined(value)
         }
       }
     }

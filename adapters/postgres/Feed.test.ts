@@ -208,7 +208,7 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
         yield* say("drop table stormglass_changes_floor")
         // A number that is none: Postgres 14 and 15 read any text as an `xid8`, the words of a date as 0.
         yield* say(
-          "create view stormglass_changes_floor as select ('no number ' || clock_timestamp())::bigint::text::xid8 as xid"
+          "create view stormglass_changes_floor as select ('no number ' || clock_timestamp())::bigint::text::xid8 as xid, null::text as restored"
         )
         const exit = yield* Effect.exit(feed.list(tables))
         assert.isTrue(Exit.hasDies(exit), String(exit))

@@ -225,7 +225,8 @@ const head = `select
     pg_current_snapshot()::text as snapshot,
     case when not pg_is_in_recovery() then
       (select system_identifier::text from pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
-      (select oid::text from pg_database where datname = current_database())
+      (select oid::text from pg_database where datname = current_database()) ||
+      coalesce('/' || (select restored from ${floorTable}), '')
     end as history,
     (select xid::text from ${floorTable}) as floor,
     (select c.xid::text from ${changesTable} c order by c.xid desc limit 1) as newest`

@@ -16,7 +16,7 @@ export interface Snapshot {
 }
 
 export interface FeedCursor {
-  /** The server's system identifier and its timeline, and which of its databases it is. */
+  /** The server's system identifier and its timeline, which of its databases it is, and what that was last restored as. */
   readonly history: string
   /** All of these were given. */
   readonly seen: Snapshot

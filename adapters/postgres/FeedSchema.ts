@@ -25,8 +25,11 @@ const labelledMax = 256
 /** Nothing was forgotten: below every transaction. */
 export const firstFloor = `insert into ${floorTable} (xid) values ('2') on conflict do nothing`
 
-/** The table, the floor and the function; owned by who owns the tables. */
-export const createFeed: ReadonlyArray<string> = [
+/** Names what the database was restored as, the last time; null where it never was. A part of the history that cursors are of. */
+export const addRestored = `alter table ${floorTable} add column if not exists restored text`
+
+/** The table, the floor and the function, as migrations began. */
+export const beginFeed: ReadonlyArray<string> = [
   `create table if not exists ${changesTable} (
   position bigint generated always as identity primary key,
   xid xid8 not null,
@@ -65,6 +68,9 @@ begin
   $format$, current_schema());
 end $do$`
 ]
+
+/** The table, the floor and the function; owned by who owns the tables. */
+export const createFeed: ReadonlyArray<string> = [...beginFeed, addRestored]
 
 /** The triggers of one table. */
 export const recordChangesOf = (table: Pick<Table<unknown>, "name">): ReadonlyArray<string> => [

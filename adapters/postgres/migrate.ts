@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
+import { afterRestore } from "./afterRestore.ts"
 import { codeOf, describe } from "./Errors.ts"
 import {
   type Description,
@@ -58,6 +59,8 @@ export interface MigrateOptions {
   readonly connection: ConnectionSettings
   /** The role that programs run as: it gets the right to read and write rows, and no other. */
   readonly runtimeRole?: string
+  /** The database was restored from a backup, and nobody has worked on it since (`afterRestore.ts`). Default false. */
+  readonly isRestored?: boolean
   readonly migrations?: ReadonlyArray<Migration>
   /** How long the server may take to let us in and to say what it is. Default 15 s. The driver may take 5 s more to give up. */
   readonly answerTimeoutMillis?: number
@@ -70,7 +73,13 @@ export interface Migrated {
 }
 
 export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, DatabaseRefused> => {
-  const { answerTimeoutMillis = hastyMillis, connection, migrations = allMigrations, runtimeRole } = options
+  const {
+    answerTimeoutMillis = hastyMillis,
+    connection,
+    isRestored = false,
+    migrations = allMigrations,
+    runtimeRole
+  } = options
   const known = migrations.length
   return Effect.gen(function* () {
     const first = Effect.gen(function* () {
@@ -96,13 +105,14 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
         yield* ask(recordOf(migration, facts.serverVersion, existing, yield* describeTables(ask, existing)))
       }
     }
+    if (isRestored) for (const statement of afterRestore) yield* ask(statement)
     if (runtimeRole !== undefined) yield* grant(ask, runtimeRole)
     yield* ask("commit")
     return { from, to: Math.max(from, known) }
   }).pipe(Effect.scoped)
 }
 
-export type ReadyOptions = Omit<MigrateOptions, "runtimeRole">
+export type ReadyOptions = Omit<MigrateOptions, "runtimeRole" | "isRestored">
 
 /** Succeeds when this program may run on the database; alters nothing. */
 export const requireReady = (options: ReadyOptions): Effect.Effect<void, DatabaseRefused> => {

@@ -36,19 +36,31 @@ const drill = Effect.gen(function* () {
   )
   install(directory)
   const url = yield* databaseUrl
-  const stormglass = command(directory, url)
-  say(stormglass("migrate").trim())
+  const owner = command(directory, { DATABASE_URL: url })
+  say(owner("migrate").trim())
+  const key = tokenIn(owner("keys", "first"))
   const nodes = [0, 1, 2].map((nth) => ({ id: `n${nth + 1}`, address: `http://127.0.0.1:${portFirst + nth}` }))
   const server = nodes.map(({ address }) => address).join(",")
+  const stormglass = command(directory, { STORMGLASS_KEY: key, STORMGLASS_SERVER: server })
   const processes = yield* Effect.acquireRelease(
-    Effect.sync(() => start({ directory, url, nodes, server })),
+    Effect.sync((): Array<ChildProcess> => []),
     (processes) => Effect.sync(() => processes.forEach((child) => child.kill("SIGKILL")))
   )
+  const begin = starter(directory, processes)
   yield* Effect.promise(async () => {
+    for (const { address, id } of nodes) {
+      const where = ["--host", "127.0.0.1", "--port", new URL(address).port, "--address", address]
+      begin(id, { DATABASE_URL: url }, ["serve", "--id", id, ...where])
+    }
     await untilReady(nodes)
-    walkThrough((...args) => stormglass(...args, "--server", server))
-    await replace((...args) => stormglass(...args, "--server", server))
-    shrink((...args) => stormglass(...args, "--server", server))
+    const agentKey = tokenIn(stormglass("keys", "create", "--principal", "agents", "--verbs", "agent"))
+    for (const id of ["a1", "a2"]) {
+      const secrets = { STORMGLASS_KEY: agentKey, STORMGLASS_SERVER: server }
+      begin(id, secrets, ["agent", "--id", id, "--command", instanceCommand])
+    }
+    walkThrough(stormglass)
+    await replace(stormglass)
+    shrink(stormglass)
     await stop(processes)
   })
   say("done: all as README says, from the package alone")
@@ -76,43 +88,35 @@ const databaseUrl = Effect.suspend(() => {
   })
 })
 
-function command(directory: string, url: string) {
+function command(directory: string, variables: NodeJS.ProcessEnv): Stormglass {
   const file = path.join(directory, "node_modules", ".bin", "stormglass")
-  return (...args: ReadonlyArray<string>): string =>
-    execFileSync(process.execPath, [file, ...args], {
-      cwd: directory,
-      encoding: "utf8",
-      env: { PATH: process.env["PATH"], DATABASE_URL: url }
-    })
+  const env = { PATH: process.env["PATH"], ...variables }
+  return (...args) => execFileSync(process.execPath, [file, ...args], { cwd: directory, encoding: "utf8", env })
 }
 
-interface Starting {
-  readonly directory: string
-  readonly url: string
-  readonly nodes: ReadonlyArray<{ readonly id: string; readonly address: string }>
-  readonly server: string
+/** The token of a key, in what was printed when it was made. */
+function tokenIn(printed: string): string {
+  const [token] = /sg_\S+/.exec(printed) ?? []
+  if (token === undefined) throw new Error("no key was printed")
+  return token
 }
 
-function start({ directory, nodes, server, url }: Starting): ReadonlyArray<ChildProcess> {
-  const begin = (name: string, env: NodeJS.ProcessEnv, args: ReadonlyArray<string>): ChildProcess => {
+function starter(directory: string, processes: Array<ChildProcess>) {
+  const file = path.join(directory, "node_modules", ".bin", "stormglass")
+  return (name: string, variables: NodeJS.ProcessEnv, args: ReadonlyArray<string>): void => {
     const log = fs.openSync(path.join(directory, `${name}.log`), "a")
-    const file = path.join(directory, "node_modules", ".bin", "stormglass")
-    return spawn(process.execPath, [file, ...args, "--directory", path.join(directory, name)], {
-      cwd: directory,
-      env: { PATH: process.env["PATH"], ...env },
-      stdio: ["ignore", log, log]
-    })
+    const own = [...args, "--directory", path.join(directory, name)]
+    const env = { PATH: process.env["PATH"], ...variables }
+    processes.push(spawn(process.execPath, [file, ...own], { cwd: directory, env, stdio: ["ignore", log, log] }))
   }
-  return [
-    ...nodes.map(({ address, id }) => {
-      const where = ["--host", "127.0.0.1", "--port", new URL(address).port, "--address", address]
-      return begin(id, { DATABASE_URL: url }, ["serve", "--id", id, ...where])
-    }),
-    ...["a1", "a2"].map((id) => begin(id, {}, ["agent", "--id", id, "--server", server, "--command", instanceCommand]))
-  ]
 }
 
-async function untilReady(nodes: Starting["nodes"]): Promise<void> {
+interface Node {
+  readonly id: string
+  readonly address: string
+}
+
+async function untilReady(nodes: ReadonlyArray<Node>): Promise<void> {
   const untilMillis = performance.now() + readyWithinMillis
   for (const { address, id } of nodes) {
     while (!(await isReady(address))) {

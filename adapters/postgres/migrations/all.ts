@@ -5,6 +5,7 @@ import { initial } from "./initial.ts"
 import { identity } from "./identity.ts"
 import type { Migration } from "./Migration.ts"
 import { placements } from "./placements.ts"
+import { restored } from "./restored.ts"
 import { rowChecks } from "./rowChecks.ts"
 
 export const migrations: ReadonlyArray<Migration> = [
@@ -13,5 +14,6 @@ export const migrations: ReadonlyArray<Migration> = [
   rowChecks,
   fleetDeletion,
   identity,
-  dueIndexes
+  dueIndexes,
+  restored
 ]

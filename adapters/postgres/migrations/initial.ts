@@ -4,7 +4,7 @@
  * Text, not derived from `core`: what has run somewhere is not changed any more. A column more in `core` is another migration;
  * `Migrations.test.ts` fails until it is there.
  */
-import { changesTable, createFeed, floorTable, recordChangesOf } from "../FeedSchema.ts"
+import { beginFeed, changesTable, floorTable, recordChangesOf } from "../FeedSchema.ts"
 import type { Migration } from "./Migration.ts"
 
 const tables = ["leases", "members", "agents", "fleets", "fleet_statuses", "instances", "idempotency_keys"]
@@ -180,7 +180,7 @@ end $$`,
   constraint "idempotency_keys_finishedHasAnswer" check ((("idempotency_keys"."state" = 'executing' and "idempotency_keys"."status" is null and "idempotency_keys"."body" is null) or ("idempotency_keys"."state" = 'finished' and not ("idempotency_keys"."status" is null) and not ("idempotency_keys"."body" is null))))
 )`,
     `create index "idempotency_keys_idx_expiresAt" on "idempotency_keys" ("expiresAt")`,
-    ...createFeed,
+    ...beginFeed,
     ...tables.flatMap((name) => recordChangesOf({ name }))
   ]
 }
