@@ -31,6 +31,10 @@ export interface Connection {
   readonly password: Redacted.Redacted
 }
 
+/** As `DATABASE_URL` has it. */
+export const urlOf = ({ database, host, password, port, username }: Connection): string =>
+  `postgres://${username}:${encodeURIComponent(Redacted.value(password))}@${host}:${port}/${database}`
+
 export interface EmbeddedPostgresOptions {
   /** Settings of `postgresql.conf`, over the defaults here: `{ wal_level: "logical" }`. */
   readonly settings?: Readonly<Record<string, string>>

