@@ -25,6 +25,7 @@ import { fleets, fleetStatuses } from "./fleet/Fleet.ts"
 import { agents } from "./heartbeat/Heartbeat.ts"
 import { idempotencyKeys } from "./idempotency/IdempotencyKey.ts"
 import * as KeyRetention from "./idempotency/KeyRetention.ts"
+import * as RecentKeys from "./idempotency/RecentKeys.ts"
 import { instances } from "./instance/Instance.ts"
 import { auditLog, auditPending } from "./audit/Audit.ts"
 import { apiKeys } from "./identity/ApiKey.ts"
@@ -113,7 +114,10 @@ const streamsEndFirst = Layer.effectDiscard(Effect.flatMap(Watch.Watch, ({ stop 
 function keyRetention({ keyRetentionMillis = idempotencyRetentionMillis }: ControlPlaneConfig): Layer.Layer<never> {
   const problem = KeyRetention.problem(keyRetentionMillis)
   assert(problem === undefined, `idempotency: ${problem}`)
-  return Layer.succeed(KeyRetention.KeyRetention, keyRetentionMillis)
+  return Layer.merge(
+    Layer.succeed(KeyRetention.KeyRetention, keyRetentionMillis),
+    Layer.sync(RecentKeys.RecentKeys, () => RecentKeys.make())
+  )
 }
 
 function membership(config: ControlPlaneConfig): Layer.Layer<Membership.Membership, never, Storage | NodeExit> {

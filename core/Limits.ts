@@ -58,6 +58,8 @@ export const idempotencyRetentionMillis = 24 * 3_600_000
 export const idempotencyClaimMillis = 5_000
 export const idempotencyPurgeIntervalMillis = 60_000
 export const idempotencyPurgeBatchMax = 1_000
+/** How many keys a node remembers having seen, to look for their answers first. */
+export const recentKeysMax = 65_536
 
 /** Reconciling: how a key is retried, and the rate of retries of a node, all keys together: the defaults of client-go. */
 export const reconcileBackoffMillisMin = 5

@@ -10,6 +10,7 @@ import {
   idempotencyKeys,
   judge,
   look,
+  lookFinished,
   problem,
   purge
 } from "./IdempotencyKey.ts"
@@ -151,6 +152,15 @@ describe("the rows of idempotency keys", () => {
       fc.property(stored, (rows) => {
         const database = new StillDatabase(idempotencyKeys).given(idempotencyKeys, rows)
         assert.deepStrictEqual(database.ask(look(database.once, { scope: "s", key: "k" })), rows.find(isIt))
+      })
+    ))
+
+  it("the row of a key is found first when it has its answer, and only until it expires", () =>
+    fc.assert(
+      fc.property(stored, (rows) => {
+        const database = new StillDatabase(idempotencyKeys).given(idempotencyKeys, rows)
+        const isKnown = (each: IdempotencyKey) => isIt(each) && each.state === "finished" && each.expiresAt > nowMicros
+        assert.deepStrictEqual(database.ask(lookFinished(database.once, { scope: "s", key: "k" })), rows.find(isKnown))
       })
     ))
 

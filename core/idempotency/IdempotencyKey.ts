@@ -22,6 +22,7 @@ import {
   clockTimestamp,
   type Condition,
   eq,
+  gt,
   isIn,
   isNotNull,
   isNull,
@@ -170,6 +171,23 @@ export const claim = (
 
 export const look = (once: Once, { scope, key }: Identity): Effect.Effect<IdempotencyKey | undefined, StorageError> =>
   once((transaction) => transaction.get(idempotencyKeys, { scope, key }), { label: "idempotency/look" })
+
+/** The row of a key that has its answer and has not expired: by D3 it is what it will be. Writes nothing, and waits for nobody. */
+export const lookFinished = (
+  once: Once,
+  { scope, key }: Identity
+): Effect.Effect<IdempotencyKey | undefined, StorageError> =>
+  Effect.map(
+    once(
+      (transaction) =>
+        transaction.select(idempotencyKeys, {
+          where: (row) =>
+            and(eq(row.scope, scope), eq(row.key, key), eq(row.state, "finished"), gt(row.expiresAt, clockTimestamp))
+        }),
+      { label: "idempotency/look" }
+    ),
+    (rows) => rows[0]
+  )
 
 /** Stores the answer, if the claim is still ours; returns nothing when it was taken over. */
 export const finish = (

@@ -3,7 +3,7 @@
  *
  * Claim, then effect and answer in one transaction. Whatever the client sees after the claim is stored; what it sees without
  * one (409, 422) is not. A crash, and any failure without a known answer, leaves the claim to expire; the
- * next request with the key takes it over and starts from the claim.
+ * next request with the key takes it over and starts from the claim. A key that this node has seen is first looked for among the finished.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -18,6 +18,7 @@ import { retryTransient } from "../storage/retryTransient.ts"
 import type { Acknowledged } from "./IdempotencyFacts.ts"
 import * as IdempotencyKey from "./IdempotencyKey.ts"
 import { KeyRetention } from "./KeyRetention.ts"
+import { RecentKeys } from "./RecentKeys.ts"
 
 const replays = Mark.sometimes("stored response replayed")
 const takesOver = Mark.sometimes("abandoned claim of an idempotency key taken over")
@@ -52,11 +53,9 @@ export const execute = Effect.fnUntraced(function* (
 ) {
   const { once, transaction } = yield* Storage
   const keptMillis = yield* KeyRetention
+  const recent = yield* RecentKeys
 
-  /** When there is no claim, or it is not known what became of it, the row tells. */
-  const settled = Effect.gen(function* () {
-    const row = yield* retryTransient(IdempotencyKey.look(once, request))
-    if (row === undefined) return retryLater("InProgress")
+  const told = Effect.fnUntraced(function* (row: IdempotencyKey.IdempotencyKey) {
     const judgement = IdempotencyKey.judge(row, request.fingerprint)
     switch (judgement._tag) {
       case "Mismatch":
@@ -67,6 +66,12 @@ export const execute = Effect.fnUntraced(function* (
       case "Replay":
         return yield* acknowledge(request, judgement.answer, true)
     }
+  })
+
+  /** When there is no claim, or it is not known what became of it, the row tells. */
+  const settled = Effect.gen(function* () {
+    const row = yield* retryTransient(IdempotencyKey.look(once, request))
+    return row === undefined ? retryLater("InProgress") : yield* told(row)
   })
 
   const perform = Effect.fnUntraced(function* (claimed: IdempotencyKey.IdempotencyKey) {
@@ -88,6 +93,10 @@ export const execute = Effect.fnUntraced(function* (
   })
 
   const attempt = Effect.gen(function* () {
+    // To try to claim what is finished locks its row, which is a write.
+    const finished = recent.has(request) ? yield* IdempotencyKey.lookFinished(once, request) : undefined
+    if (finished !== undefined) return yield* told(finished)
+    recent.note(request)
     const claimed = yield* IdempotencyKey.claim(once, { ...request, keptMillis })
     return claimed === undefined ? yield* settled : yield* perform(claimed)
   })
