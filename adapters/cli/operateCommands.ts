@@ -13,7 +13,16 @@ import { Spec } from "../../core/ports/Provider.ts"
 import { configText } from "./config/configCommand.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
 import type { Relations, Settings } from "./config/Setting.ts"
-import { jwtOf, agentSettings, flagsOf, serveRelations, serveSettings, staticPlaceOf } from "./config/settings.ts"
+import {
+  agentRelations,
+  agentSettings,
+  flagsOf,
+  jwtOf,
+  serveRelations,
+  serveSettings,
+  staticPlaceOf,
+  tlsOf
+} from "./config/settings.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { attempt } from "./runCommand.ts"
 import { remoteFlags, remoteOf, requireName } from "./remote/remoteFlags.ts"
@@ -47,6 +56,7 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
         isMigrating: migrate,
         directory,
         jwt: jwtOf(values),
+        tls: tlsOf(values),
         limits: open ? undefined : { principal: values.ratePrincipal, project: values.rateProject },
         exit: exiting(values),
         agent: values.agent ? { id, directory: `${directory}/agent`, exit: exiting(values), command } : undefined
@@ -64,11 +74,12 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
 
 export const agent = Command.make("agent", { ...flagsOf(agentSettings), ...configFlag }, (given) =>
   attemptAt(async (logLevel) => {
-    const { values } = readConfig(agentSettings, { ...given, logLevel })
-    const { command, directory, id, key, server } = values
+    const { values } = readConfig(agentSettings, { ...given, logLevel }, agentRelations)
+    const { command, directory, id, key, server, tlsCa, tlsCert, tlsKey } = values
+    const tls = { authority: tlsCa, certificate: tlsCert, key: tlsKey }
     const { exiting, observed } = await import("./serve/observed.ts")
     const { agentCommand } = await import("./serve/agentCommand.ts")
-    await agentCommand({ id, addresses: server, directory, exit: exiting(values), command, key }, (program) =>
+    await agentCommand({ id, addresses: server, directory, exit: exiting(values), command, key, tls }, (program) =>
       observed(values, program)
     )
   })

@@ -7,6 +7,7 @@
  * handler that cannot be interrupted. The scope waits for it; whoever must be gone by then ends the process.
  */
 import * as Http from "node:http"
+import * as Https from "node:https"
 import type { Socket as NetSocket } from "node:net"
 import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -42,8 +43,20 @@ export interface Options {
   readonly requestTimeoutMillis?: number
   /** How long sessions and requests under way may take when the server shuts down. */
   readonly stopDeadlineMillis?: number
+  /** Default: plain HTTP. */
+  readonly tls?: TlsOptions | undefined
   /** Replaces single limits of `core/Limits.ts` for those who upgrade. */
   readonly socketLimits?: Partial<LiveSocket.Limits>
+}
+
+/** All in PEM. */
+export interface TlsOptions {
+  readonly certificate: string
+  readonly key: string
+  /** Signs the certificates of clients that are asked for; see `ClientCertificates.ts`. */
+  readonly clientAuthority?: string
+  /** Sees each request before it is handled. */
+  readonly vouch?: (request: Http.IncomingMessage) => void
 }
 
 /** Fails when the port cannot be had. */
@@ -55,14 +68,28 @@ export const layer = (
 const make = Effect.fnUntraced(function* (options: Options) {
   const limits = { ...LiveSocket.defaultLimits, ...options.socketLimits }
   const headersTimeout = options.headersTimeoutMillis ?? httpHeadersTimeoutMillis
-  const server = Http.createServer({
+  const settings: Http.ServerOptions = {
     headersTimeout,
     requestTimeout: options.requestTimeoutMillis ?? httpRequestTimeoutMillis,
     keepAliveTimeout: httpServerKeepAliveMillis,
     // Half of the shortest limit: how late Node notices that one has passed.
     connectionsCheckingInterval: Math.ceil(headersTimeout / 2),
     noDelay: true
-  })
+  }
+  const { tls } = options
+  // Who shows no certificate, or one that nobody of ours has signed, is let in by other credentials or not at all.
+  const clients = tls?.clientAuthority === undefined ? {} : { ca: tls.clientAuthority, requestCert: true }
+  const server =
+    tls === undefined
+      ? Http.createServer(settings)
+      : Https.createServer({
+          ...settings,
+          ...clients,
+          rejectUnauthorized: false,
+          minVersion: "TLSv1.2",
+          cert: tls.certificate,
+          key: tls.key
+        })
   const scope = yield* Effect.scope
   const address = yield* listen(server, options)
   const closing = { isStopping: false }
@@ -98,11 +125,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
       const onRequest = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
         underWay.add(response)
+        tls?.vouch?.(request)
         if (closing.isStopping) response.shouldKeepAlive = false
         response.once("close", () => underWay.delete(response))
         handleRequest(request, response)
       }
       const onUpgrade = (request: Http.IncomingMessage, socket: Duplex, head: Buffer): void => {
+        tls?.vouch?.(request)
         const response = responseOn(request, socket)
         const early = new EarlyBytes(socket, head)
         if (request.headers.upgrade?.toLowerCase() === "websocket") {

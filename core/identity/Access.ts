@@ -17,8 +17,11 @@ export const Scope = Schema.Array(
   Schema.String.check(Schema.isPattern(/^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$/), Schema.isMaxLength(nameCharsMax))
 ).check(Schema.isMinLength(1), Schema.isMaxLength(projectsPerKeyMax))
 
-/** No "/", which separates the parts of the scope of an idempotency key; "jwt:" is for those who come with tokens of others. */
-export const PrincipalName = Text.check(Schema.isPattern(/^(?!jwt:)[^/\s]+$/), Schema.isMaxLength(principalCharsMax))
+/** No "/", which separates the parts of the scope of an idempotency key; "jwt:" and "cert:" are for those who come with other credentials. */
+export const PrincipalName = Text.check(
+  Schema.isPattern(/^(?!jwt:|cert:)[^/\s]+$/),
+  Schema.isMaxLength(principalCharsMax)
+)
 
 /** Somebody who has shown who he is. */
 export interface Principal {

@@ -1,10 +1,12 @@
 /** From the text of a setting to what it means. Each refusal says what would be right. */
+import fs from "node:fs"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Limit, problem } from "../../../core/identity/RateLimit.ts"
 import { Name } from "../../../core/api/Views.ts"
 import { orNearest } from "../../../sim/nemesis/nearest.ts"
+import { reasonOf } from "../../../reports/saveFailure.ts"
 import { wordsOf } from "../../node/InstanceCommand.ts"
 import type { Parse } from "./Setting.ts"
 
@@ -41,6 +43,15 @@ export const address: Parse<string> = (text) =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
     ? Result.succeed(text.replace(/\/$/, ""))
     : Result.fail("not an address such as http://localhost:8081")
+
+/** The content of a file. */
+export const file: Parse<string> = (text) => {
+  try {
+    return Result.succeed(fs.readFileSync(text, "utf8"))
+  } catch (error) {
+    return Result.fail(`cannot be read: ${reasonOf(error)}`)
+  }
+}
 
 /** Separated by commas. */
 export const addresses: Parse<ReadonlyArray<string>> = (text) =>

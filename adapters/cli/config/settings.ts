@@ -39,6 +39,16 @@ const command: Setting<ReadonlyArray<string>> = {
   show: (words) => words.join(" ")
 }
 
+/** A file in PEM; what is in it is shown to nobody. */
+const pem = (flag: string, variable: string, what: string): Setting<string | undefined> => ({
+  flag,
+  variable,
+  what,
+  parse: parse.file,
+  default: undefined,
+  show: () => "a file"
+})
+
 /** Which database. */
 export const databaseSettings = {
   databaseUrl: setting<Redacted.Redacted | undefined>({
@@ -174,6 +184,13 @@ export const serveSettings = {
     default: rateProject,
     show: parse.showRate
   }),
+  tlsCert: pem("tls-cert", "STORMGLASS_TLS_CERT", "The certificate of the node, a file in PEM; plain HTTP, if unset"),
+  tlsKey: pem("tls-key", "STORMGLASS_TLS_KEY", "Its key, a file in PEM"),
+  tlsClientCa: pem(
+    "tls-client-ca",
+    "STORMGLASS_TLS_CLIENT_CA",
+    "Who signs the certificates of agents, a file in PEM: they need no key then"
+  ),
   jwtKeys: setting<string | undefined>({
     flag: "jwt-keys",
     variable: "STORMGLASS_JWT_KEYS",
@@ -220,6 +237,15 @@ export const serveRelations = (values: Values<typeof serveSettings>): ReadonlyAr
   if ((staticCount === undefined) !== (staticIndex === undefined)) {
     return ["--static-index and --static-count (NODE_INDEX, TOTAL_NODES): give both, or neither"]
   }
+  const { tlsCert, tlsClientCa, tlsKey } = values
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    return ["--tls-cert and --tls-key (STORMGLASS_TLS_CERT, STORMGLASS_TLS_KEY): give both, or neither"]
+  }
+  if (tlsClientCa !== undefined && tlsCert === undefined) {
+    return [
+      "--tls-client-ca (STORMGLASS_TLS_CLIENT_CA): certificates are shown over TLS alone; give --tls-cert and --tls-key"
+    ]
+  }
   const { jwtAudience, jwtIssuer, jwtKeys } = values
   const given = [jwtAudience, jwtIssuer, jwtKeys].filter((value) => value !== undefined).length
   if (given !== 0 && given !== 3) {
@@ -241,6 +267,15 @@ export const jwtOf = ({ jwtAudience, jwtIssuer, jwtKeys }: Values<typeof serveSe
     ? undefined
     : { audience: jwtAudience, issuer: jwtIssuer, keysUrl: jwtKeys }
 
+export const tlsOf = ({ tlsCert, tlsClientCa, tlsKey }: Values<typeof serveSettings>) =>
+  tlsCert === undefined || tlsKey === undefined
+    ? undefined
+    : {
+        certificate: tlsCert,
+        key: tlsKey,
+        ...(tlsClientCa === undefined ? {} : { clientAuthority: tlsClientCa })
+      }
+
 export const agentSettings = {
   // Two that were given no name would be taken for one that has moved.
   id: setting<string>({ ...id, variable: "AGENT_ID", what: "The name of the agent", isRequired: true }),
@@ -252,6 +287,13 @@ export const agentSettings = {
     default: [addressDefault],
     show: (addresses) => addresses.join(",")
   }),
+  tlsCa: pem(
+    "tls-ca",
+    "STORMGLASS_TLS_CA",
+    "Who signs the certificates of nodes, a file in PEM; the system's, if unset"
+  ),
+  tlsCert: pem("tls-cert", "STORMGLASS_TLS_CERT", "The certificate that it shows, a file in PEM"),
+  tlsKey: pem("tls-key", "STORMGLASS_TLS_KEY", "Its key, a file in PEM"),
   key: setting<Redacted.Redacted | undefined>({
     flag: undefined,
     variable: "STORMGLASS_KEY",
@@ -264,6 +306,11 @@ export const agentSettings = {
   command,
   ...telemetrySettings
 }
+
+export const agentRelations = ({ tlsCert, tlsKey }: Values<typeof agentSettings>): ReadonlyArray<string> =>
+  (tlsCert === undefined) === (tlsKey === undefined)
+    ? []
+    : ["--tls-cert and --tls-key (STORMGLASS_TLS_CERT, STORMGLASS_TLS_KEY): give both, or neither"]
 
 /** As typed flags of a command: all optional texts, so that what is wrong with them is said together with the rest. */
 export const flagsOf = <const S extends Settings>(

@@ -26,6 +26,8 @@ export interface AgentSettings {
   readonly command: ReadonlyArray<string>
   /** Undefined where nobody is asked for one. */
   readonly key: Redacted.Redacted | undefined
+  /** Whom it trusts, and what it shows. */
+  readonly tls: HttpCalling.TlsOptions
 }
 
 /** `around` says what becomes of its log. */
@@ -40,13 +42,13 @@ export const agentCommand = (
 /** Runs for ever; ends this process when another has registered as this agent. */
 export const agentProgram = (settings: AgentSettings): Effect.Effect<never> =>
   Effect.gen(function* () {
-    const { addresses, command, directory, id, key } = settings
+    const { addresses, command, directory, id, key, tls } = settings
     const host = yield* Effect.sync(() => hostOf(directory))
     yield* Effect.logInfo(`agent ${id} runs instances as \`${command.join(" ")}\`, kept in ${directory}`)
     return yield* AgentWork.run({ id, addresses, host }).pipe(
       Effect.provide(
         Layer.mergeAll(
-          withKey(key, HttpCalling.layer),
+          withKey(key, HttpCalling.layerTls(tls)),
           settings.exit,
           ChildProcesses.layer({ directory: path.join(directory, "instances"), command })
         )

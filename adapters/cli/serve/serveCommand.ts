@@ -4,6 +4,7 @@
  * Asked to stop (SIGTERM, SIGINT) it is not ready from that moment on, takes no new connections, finishes what is under way, releases its
  * leases, and ends with 0; what has not ended by the deadline is cut off, with 1.
  */
+import { rootCertificates } from "node:tls"
 import * as Effect from "effect/Effect"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as OpenApi from "effect/http-api/OpenApi"
@@ -19,12 +20,14 @@ import * as ControlPlane from "../../../core/ControlPlane.ts"
 import * as Gate from "../../../core/identity/Gate.ts"
 import { everyProject } from "../../../core/identity/Access.ts"
 import * as ApiKey from "../../../core/identity/ApiKey.ts"
+import type { Verifier } from "../../../core/identity/Credentials.ts"
 import type { LeaseProfile } from "../../../core/lease/Lease.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
 import { Feed } from "../../../core/ports/Feed.ts"
 import type { NodeExit } from "../../../core/ports/NodeExit.ts"
 import type { Table } from "../../../core/ports/Table.ts"
 import * as ConsoleRoutes from "../../console/ConsoleRoutes.ts"
+import * as ClientCertificates from "../../node/ClientCertificates.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
 import * as JwtVerifier from "../../node/JwtVerifier.ts"
 import { announce, type Choice } from "../../pglite/chooseDatabase.ts"
@@ -59,12 +62,14 @@ export interface ServeSettings {
   readonly isMigrating: boolean
   /** Of what this process keeps. */
   readonly directory: string
+  /** Undefined: plain HTTP. */
+  readonly tls: Pick<HttpServing.TlsOptions, "certificate" | "key" | "clientAuthority"> | undefined
   /** The identity provider whose tokens let in, too. */
   readonly jwt: JwtVerifier.JwtOptions | undefined
   /** How many requests each may make, with a key. Undefined: nobody is asked for one. */
   readonly limits: Pick<Gate.GateOptions, "principal" | "project"> | undefined
   /** Runs instances, too; undefined: those of agents elsewhere. */
-  readonly agent: Omit<AgentSettings, "addresses" | "key"> | undefined
+  readonly agent: Omit<AgentSettings, "addresses" | "key" | "tls"> | undefined
 }
 
 /** `around` says what becomes of its log and its traces. */
@@ -74,7 +79,7 @@ export const serveCommand = async (
 ): Promise<void> => {
   const { database: choice, host, id, port, profile, weight } = settings
   const open = await openerOf(choice)
-  const address = settings.address ?? `http://localhost:${port}`
+  const address = settings.address ?? `${settings.tls === undefined ? "http" : "https"}://localhost:${port}`
   const stopping = { isStopping: false }
 
   const connection = Effect.gen(function* () {
@@ -106,6 +111,8 @@ export const serveCommand = async (
       ).pipe(Layer.provide(FeedClient.layer({ connection: opened })))
     )
   )
+  const certificates = ClientCertificates.make()
+  const tls = settings.tls === undefined ? undefined : { ...settings.tls, vouch: certificates.vouch }
   // The agent of this process is let in by a token that nobody else has seen.
   const own = ApiKey.format(makeToken())
   const gate = Layer.unwrap(
@@ -117,7 +124,11 @@ export const serveCommand = async (
       }
       yield* Effect.orDie(choice._tag === "Embedded" ? firstKey(directory) : warnUnadministered)
       const agent = { name: id, keyId: null, verbs: ["agent"], projects: [everyProject] } as const
-      const others = jwt === undefined ? undefined : JwtVerifier.make(jwt)
+      const byToken = jwt === undefined ? undefined : JwtVerifier.make(jwt)
+      const others: Verifier = (token) =>
+        Effect.flatMap(certificates.verifier(token), (known) =>
+          known === undefined && byToken !== undefined ? byToken(token) : Effect.succeed(known)
+        )
       return Gate.keyed({ ...limits, others, own: new Map([[own, agent]]) })
     })
   )
@@ -135,7 +146,7 @@ export const serveCommand = async (
       })
     )
   ).pipe(
-    Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }) }), settings.exit]),
+    Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }), tls }), settings.exit]),
     Layer.provide([AgentProvider.layer, gate]),
     Layer.provide(storage)
   )
@@ -143,7 +154,9 @@ export const serveCommand = async (
     yield* Layer.build(node)
     yield* Effect.logInfo(`${id} serves ${address}, its API is described at ${address}/docs`)
     if (settings.agent === undefined) return yield* Effect.never
-    return yield* agentProgram({ ...settings.agent, addresses: [address], key: Redacted.make(own) })
+    // Its own node is trusted also when nobody else has signed for it.
+    const authority = tls === undefined ? undefined : [tls.certificate, ...rootCertificates].join("\n")
+    return yield* agentProgram({ ...settings.agent, addresses: [address], key: Redacted.make(own), tls: { authority } })
   }).pipe(
     Effect.catchTag("ServeError", ({ cause }) =>
       Effect.die(new UsageError(`--port ${port}: cannot be listened on: ${reasonOf(cause)}`))
