@@ -44,6 +44,7 @@ import type { Feed } from "./ports/Feed.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
 import { leases, type Storage } from "./ports/Storage.ts"
+import { quotas } from "./quota/Quota.ts"
 import * as Watch from "./watch/Watch.ts"
 
 /** Every table that the control plane keeps. */
@@ -55,6 +56,7 @@ export const tables = [
   fleetStatuses,
   instances,
   placements,
+  quotas,
   idempotencyKeys,
   apiKeys,
   rateLimits,

@@ -140,3 +140,26 @@ describe("the version of a document", () => {
     )
   })
 })
+
+describe("a quota", () => {
+  it("refuses what would pass it, with what is used and allowed, and nothing that takes away", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        assert.deepInclude((yield* send("GET", "quota")).document, { fleetsMax: null, instancesMax: null })
+        assert.strictEqual((yield* send("PUT", path, { body: { desired: 4, spec } })).status, 201)
+        const set = yield* send("PUT", "quota", { body: { fleetsMax: 1, instancesMax: 3 } })
+        assert.deepInclude(set.document, { used: { fleets: 1, instances: 4 } })
+        const over = { status: 403, _tag: "QuotaExceeded", used: 4, requested: 1, allowed: 3, resource: "instances" }
+        assert.deepInclude((yield* send("PUT", path, { body: { desired: 5, spec } })).document, over)
+        assert.deepInclude((yield* send("POST", "instances", { body: { name: "box", spec } })).document, over)
+        const another = yield* send("PUT", "fleets/another", { body: { desired: 0, spec } })
+        assert.deepInclude(another.document, { status: 403, resource: "fleets", used: 1, allowed: 1 })
+        assert.strictEqual((yield* send("PUT", path, { body: { desired: 2, spec } })).status, 200)
+        assert.strictEqual((yield* send("POST", "instances", { body: { name: "box", spec } })).status, 202)
+        const same = yield* send("POST", "instances", { body: { name: "box", spec } })
+        assert.isBelow(same.status, 300, "it is there already, and adds nothing")
+        assert.strictEqual((yield* send("PUT", "quota", { body: { fleetsMax: -1, instancesMax: 3 } })).status, 400)
+      })
+    )
+  })
+})

@@ -27,6 +27,7 @@ export const catalogue: ReadonlyArray<Entry> = [
     name: "api/listed-while-it-changes",
     load: async () => (await import("./listedWhileItChanges.ts")).listedWhileItChanges
   },
+  { name: "api/quota-raced-by-clients", load: async () => (await import("./quotaRaced.ts")).quotaRaced },
   { name: "calm", load: async () => (await import("./calm.ts")).calm },
   { name: "clocks/skewed-and-drifting", load: async () => (await import("./clocksAstray.ts")).clocksAstray },
   { name: "everything", load: async () => (await import("./everything.ts")).everything },

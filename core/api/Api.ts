@@ -21,7 +21,8 @@ import {
   KeyReused,
   NotFound,
   Unavailable,
-  PreconditionFailed
+  PreconditionFailed,
+  QuotaExceeded
 } from "./ApiErrors.ts"
 import {
   AgentView,
@@ -39,7 +40,9 @@ import {
   LeaseView,
   MemberView,
   Name,
-  PlacementView
+  PlacementView,
+  QuotaView,
+  QuotaWanted
 } from "./Views.ts"
 
 /** Of a request that changes something. Both spellings name one key. */
@@ -51,7 +54,16 @@ const mutation = {
 const conditional = { ...mutation, "if-match": Schema.optional(Text) }
 /** `dryRun=true`: everything is checked and decided, and nothing is kept, not even the idempotency key, which may be left out. */
 const trying = { dryRun: Schema.optional(Schema.Literals(["true", "false"])) }
-const refusals = [BadRequest, NotFound, Conflict, InProgress, PreconditionFailed, KeyReused, Unavailable] as const
+const refusals = [
+  BadRequest,
+  QuotaExceeded,
+  NotFound,
+  Conflict,
+  InProgress,
+  PreconditionFailed,
+  KeyReused,
+  Unavailable
+] as const
 
 /**
  * Of a list: how many at most, where to go on, and which members of each item to show: "name,state". Whoever names them reads the JSON, as
@@ -196,6 +208,24 @@ export class InspectionGroup extends HttpApiGroup.make("inspection")
   )
   .prefix("/v1") {}
 
+export class QuotasGroup extends HttpApiGroup.make("quotas")
+  .add(
+    HttpApiEndpoint.get("get", "/projects/:project/quota", {
+      params: { project: Name },
+      success: QuotaView,
+      error: Unavailable
+    }).annotate(Access, { verb: "read", of: "project" }),
+    HttpApiEndpoint.put("put", "/projects/:project/quota", {
+      params: { project: Name },
+      headers: mutation,
+      query: trying,
+      payload: QuotaWanted,
+      success: QuotaView,
+      error: refusals
+    }).annotate(Access, { verb: "admin", of: "cluster" })
+  )
+  .prefix("/v1") {}
+
 export class KeysGroup extends HttpApiGroup.make("keys")
   .add(
     HttpApiEndpoint.get("list", "/keys", { success: Schema.Array(KeyView), error: Unavailable }).annotate(Access, {
@@ -244,6 +274,7 @@ export class AuditGroup extends HttpApiGroup.make("audit")
 export class Api extends HttpApi.make("stormglass")
   .add(FleetsGroup)
   .add(InstancesGroup)
+  .add(QuotasGroup)
   .add(AgentsGroup)
   .add(InspectionGroup)
   .add(KeysGroup)

@@ -39,6 +39,19 @@ export class Forbidden extends HttpApiError.Problem<Forbidden>()(
   fields("Forbidden")
 ) {}
 
+/** The project would want more than its quota allows. */
+export class QuotaExceeded extends HttpApiError.Problem<QuotaExceeded>()(
+  "QuotaExceeded",
+  { type: typeOf("quota-exceeded"), status: 403, title: "The quota of the project does not allow it" },
+  {
+    ...fields("QuotaExceeded"),
+    resource: Schema.Literals(["fleets", "instances"]),
+    used: Schema.Int,
+    requested: Schema.Int,
+    allowed: Schema.Int
+  }
+) {}
+
 export class NotFound extends HttpApiError.Problem<NotFound>()(
   "NotFound",
   { type: typeOf("not-found"), status: 404, title: "There is no such thing" },
@@ -121,6 +134,7 @@ export class Unavailable extends HttpApiError.Problem<Unavailable>()(
 
 export const kinds = [
   BadRequest,
+  QuotaExceeded,
   Unauthenticated,
   Forbidden,
   NotFound,

@@ -12,6 +12,7 @@ import { SerializationFailure, Storage, StorageError, type Transaction } from ".
 import { Api } from "./Api.ts"
 import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
 import * as etag from "./etag.ts"
+import { overQuota } from "./QuotasApi.ts"
 import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
@@ -28,6 +29,15 @@ export const put = (
   conditions: Conditions
 ): Effect.Effect<Answer, StorageError> =>
   Effect.gen(function* () {
+    const added = Effect.map(
+      transaction.get(Fleet.fleets, { id: Fleet.fleetIdOf(wanted.project, wanted.name) }),
+      (fleet) => ({
+        fleets: fleet === undefined ? 1 : 0,
+        instances: wanted.desired - (fleet?.desired ?? 0)
+      })
+    )
+    const refusal = yield* overQuota(transaction, wanted.project, added)
+    if (refusal !== undefined) return refusal
     const mayCreate = conditions.unmet(undefined)
     const created = mayCreate === undefined ? yield* Fleet.create(transaction, wanted) : undefined
     if (created !== undefined) return answer(201, FleetView, fleetView(created, undefined), created.generation)

@@ -20,6 +20,7 @@ import { Api } from "./Api.ts"
 import type { DeletionAsked } from "./ApiFacts.ts"
 import { Conflict, NotFound } from "./ApiErrors.ts"
 import * as etag from "./etag.ts"
+import { overQuota } from "./QuotasApi.ts"
 import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
@@ -37,23 +38,27 @@ export const create = (
   wanted: { readonly project: string; readonly name: string; readonly spec: Spec }
 ): Effect.Effect<Answer, StorageError> =>
   Effect.gen(function* () {
+    const isThere = (found: ReadonlyArray<unknown>) => ({ fleets: 0, instances: found.length > 0 ? 0 : 1 })
+    const present = transaction.select(Instance.instances, {
+      where: (row) => and(eq(row.project, wanted.project), eq(row.liveName, wanted.name))
+    })
+    const refusal = yield* overQuota(transaction, wanted.project, Effect.map(present, isThere))
+    if (refusal !== undefined) return refusal
     const uid = yield* makeUid(wanted.name)
     const [created] = yield* Instance.create(transaction, [{ ...wanted, uid, fleet: null, ordinal: null }])
     if (created !== undefined) return answer(202, InstanceView, instanceView(created), created.revision)
-    const [present] = yield* transaction.select(Instance.instances, {
-      where: (row) => and(eq(row.project, wanted.project), eq(row.liveName, wanted.name))
-    })
+    const [found] = yield* present
     // Between the two statements its deletion was asked for: from the beginning, once more.
-    if (present === undefined) {
+    if (found === undefined) {
       return yield* new StorageError({ label: "instances/create", reason: new SerializationFailure() })
     }
     yield* Mark.hit(guarded)
-    if (canonicalJson(present.spec) !== canonicalJson(wanted.spec)) {
+    if (canonicalJson(found.spec) !== canonicalJson(wanted.spec)) {
       return refused(
-        new Conflict({ detail: `instance ${wanted.name} has another spec, at revision ${present.revision}` })
+        new Conflict({ detail: `instance ${wanted.name} has another spec, at revision ${found.revision}` })
       )
     }
-    return answer(present.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(present), present.revision)
+    return answer(found.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(found), found.revision)
   })
 
 /** Asks for the end of the instance with this uid, whatever else has its name by now, on behalf of somebody who may change these projects. */

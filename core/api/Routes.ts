@@ -9,6 +9,7 @@ import * as FleetsApi from "./FleetsApi.ts"
 import * as InspectionApi from "./InspectionApi.ts"
 import * as InstancesApi from "./InstancesApi.ts"
 import * as KeysApi from "./KeysApi.ts"
+import * as QuotasApi from "./QuotasApi.ts"
 import * as Readable from "./Readable.ts"
 import * as WellFormed from "./WellFormed.ts"
 
@@ -18,6 +19,7 @@ export const layer = HttpApiBuilder.layer(Api).pipe(
     InstancesApi.layer,
     AgentsApi.layer,
     InspectionApi.layer,
+    QuotasApi.layer,
     KeysApi.layer,
     AuditApi.layer
   ]),

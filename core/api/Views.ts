@@ -98,6 +98,19 @@ export const instanceView = (instance: Instance): InstanceView => ({
   lastHeartbeatAt: instance.lastHeartbeatAt
 })
 
+/** Null: as many as it likes. */
+const QuotaMax = Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
+
+export const QuotaWanted = Schema.Struct({ fleetsMax: QuotaMax, instancesMax: QuotaMax })
+
+/** What is used is what is wanted: the desired number of each fleet, and each instance by itself. */
+export const QuotaView = Schema.Struct({
+  project: Schema.String,
+  fleetsMax: QuotaMax,
+  instancesMax: QuotaMax,
+  used: Schema.Struct({ fleets: Schema.Int, instances: Schema.Int })
+})
+
 export const MemberView = Schema.Struct({
   id: Schema.String,
   address: Schema.String,

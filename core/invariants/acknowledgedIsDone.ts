@@ -11,6 +11,7 @@ import { type Fleet, fleets } from "../fleet/Fleet.ts"
 import { type ApiKey, apiKeys } from "../identity/ApiKey.ts"
 import { type IdempotencyKey, idempotencyKeys } from "../idempotency/IdempotencyKey.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
+import { type Quota, quotas } from "../quota/Quota.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
 import { rowChanges } from "./rowChanges.ts"
 
@@ -24,6 +25,7 @@ interface State {
   readonly agents: Map<string, Agent>
   readonly keys: Map<string, ApiKey>
   readonly fleets: Map<string, Fleet>
+  readonly quotas: Map<string, Quota>
   /** With those that are gone, which may still be told of by an answer that was under way. */
   readonly instances: Map<string, KnownInstance>
   readonly gone: Array<string>
@@ -39,6 +41,7 @@ export const acknowledgedIsDone: Invariant<State> = {
   states: "What an answer says was done is done in the commit that records the answer (I4).",
   initial: () => ({
     agents: new Map(),
+    quotas: new Map(),
     keys: new Map(),
     fleets: new Map(),
     instances: new Map(),
@@ -68,6 +71,7 @@ function fold(state: State, envelope: Envelope): void {
     if (after === null) state.fleets.delete(key)
     else state.fleets.set(key, after)
   }
+  for (const { key, after } of rowChanges(envelope, quotas)) if (after !== null) state.quotas.set(key, after)
   for (const { key, after } of rowChanges(envelope, agents)) {
     if (after !== null) state.agents.set(key, after)
   }
@@ -87,10 +91,11 @@ function fold(state: State, envelope: Envelope): void {
 
 function judge(state: State, recorded: IdempotencyKey, claimedBy: number): string | undefined {
   if (![200, 201, 202].includes(recorded.status!)) return undefined
-  const answer = JSON.parse(recorded.body!) as Partial<Fleet & Instance & Agent & ApiKey>
+  const answer = JSON.parse(recorded.body!) as Partial<Fleet & Instance & Agent & ApiKey & Quota>
   if (answer.generation !== undefined) return judgeFleet(state.fleets.get(answer.id!), answer)
   if (answer.incarnation !== undefined) return judgeAgent(state.agents.get(answer.id!), answer)
   if (answer.principal !== undefined) return judgeKey(state.keys.get(answer.id!), answer)
+  if (answer.instancesMax !== undefined) return judgeQuota(state.quotas.get(answer.project!), answer)
   if (answer.uid === undefined) return "an answer that tells of nothing"
   return judgeInstance(state.instances.get(answer.uid), answer, {
     claimedBy,
@@ -110,6 +115,11 @@ function judgeKey(row: ApiKey | undefined, answer: Partial<ApiKey>): string | un
   if (row === undefined) return `key ${answer.id} is acknowledged and not there`
   if (answer.revokedAt === null || row.revokedAt === answer.revokedAt) return undefined
   return `key ${answer.id} is acknowledged as revoked, and its row says otherwise`
+}
+
+function judgeQuota(row: Quota | undefined, answer: Partial<Quota>): string | undefined {
+  if (row?.fleetsMax === answer.fleetsMax && row?.instancesMax === answer.instancesMax) return undefined
+  return `the quota of ${answer.project} is acknowledged as another than its row`
 }
 
 /** Its row was locked until the answer was recorded. */

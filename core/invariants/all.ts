@@ -23,6 +23,7 @@ import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
 import { placementOwned } from "./placementOwned.ts"
 import { turnsLimited } from "./turnsLimited.ts"
+import { quotaKept } from "./quotaKept.ts"
 import { workBounded } from "./workBounded.ts"
 
 export const all: ReadonlyArray<Check> = [
@@ -49,5 +50,6 @@ export const all: ReadonlyArray<Check> = [
   toCheck(accessScoped),
   toCheck(turnsLimited),
   toCheck(auditChained),
+  toCheck(quotaKept),
   toCheck(noPanic)
 ]

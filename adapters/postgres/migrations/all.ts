@@ -5,6 +5,7 @@ import { initial } from "./initial.ts"
 import { identity } from "./identity.ts"
 import type { Migration } from "./Migration.ts"
 import { placements } from "./placements.ts"
+import { quotas } from "./quotas.ts"
 import { restored } from "./restored.ts"
 import { rowChecks } from "./rowChecks.ts"
 
@@ -15,5 +16,6 @@ export const migrations: ReadonlyArray<Migration> = [
   fleetDeletion,
   identity,
   dueIndexes,
-  restored
+  restored,
+  quotas
 ]
