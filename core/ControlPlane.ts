@@ -16,6 +16,7 @@ import { assert } from "./assert.ts"
 import * as HealthRoutes from "./api/HealthRoutes.ts"
 import * as Routes from "./api/Routes.ts"
 import * as ServedRoutes from "./api/ServedRoutes.ts"
+import * as SessionRoutes from "./api/SessionRoutes.ts"
 import * as WatchRoutes from "./api/WatchRoutes.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as StaticPlace from "./bucket/StaticPlace.ts"
@@ -45,6 +46,8 @@ import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
 import { leases, type Storage } from "./ports/Storage.ts"
 import { quotas } from "./quota/Quota.ts"
+import * as Admission from "./session/Admission.ts"
+import * as AgentSessions from "./session/AgentSessions.ts"
 import * as Watch from "./watch/Watch.ts"
 
 /** Every table that the control plane keeps. */
@@ -82,6 +85,8 @@ export interface ControlPlaneConfig {
   readonly leaseHints?: LeaseKeeper.LeaseKeeperOptions["hints"]
   /** Limits of those who watch. Default: those of `core/Limits.ts`. */
   readonly watch?: Watch.WatchOptions
+  /** How many sessions and streams may begin, and be. Default: those of `core/Limits.ts`. */
+  readonly admission?: Admission.AdmissionLimits
   /** True from the moment that the process was asked to stop: it is not ready any more. Default: never. */
   readonly isStopping?: () => boolean
   /** What this process serves beside the API: metrics, documentation. */
@@ -98,15 +103,24 @@ export const layer = (
     Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)])
   )
 
-const api = ({ isStopping = () => false, routes = Layer.empty, watch }: ControlPlaneConfig) =>
+const api = ({ admission, isStopping = () => false, routes = Layer.empty, watch }: ControlPlaneConfig) =>
   streamsEndFirst.pipe(
     Layer.provide(
       HttpRouter.serve(
-        ServedRoutes.layer(Layer.mergeAll(Routes.layer, HealthRoutes.layer({ isStopping }), WatchRoutes.layer, routes)),
+        ServedRoutes.layer(
+          Layer.mergeAll(
+            Routes.layer,
+            HealthRoutes.layer({ isStopping }),
+            WatchRoutes.layer,
+            SessionRoutes.layer,
+            routes
+          )
+        ),
         { disableLogger: true, disableListenLog: true }
       )
     ),
-    Layer.provide([Watch.layer(watch), Layer.succeed(Label, "api")])
+    Layer.provide(AgentSessions.layer),
+    Layer.provide([Watch.layer(watch), Admission.layer(admission), Layer.succeed(Label, "api")])
   )
 
 /** A server that stops waits for the requests under way, and a stream has no end of its own. */

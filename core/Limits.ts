@@ -99,6 +99,25 @@ export const socketBufferBytesMax = 262_144
 /** How long the answer to a close frame is waited for. */
 export const socketCloseTimeoutMillis = 5_000
 
+/** How many handshakes a node takes a second, at once after a quiet while, and how many sessions and streams it holds. */
+export const handshakesPerSecond = 200
+export const handshakesBurst = 50
+export const sessionsMax = 20_000
+/** The longest that somebody is asked to stay away. */
+export const handshakeRetrySecondsMax = 60
+/** Who dials again waits at most this for the first time, twice as much each time after, and so on up to the longest. */
+export const redialMillisMin = 500
+export const redialMillisMax = 10_000
+/** Sessions of agents: one frame, how long the first may take, how long the other end may take nothing, and how often all is told anew. */
+export const sessionFrameBytesMax = 1_048_576
+export const sessionHelloTimeoutMillis = 5_000
+export const sessionWriteTimeoutMillis = 5_000
+export const sessionResyncMillis = 3_000
+/** How often the key of a session is looked at again, and for how long it is trusted when nobody can say. */
+export const sessionKeyCheckMillis = 2_500
+export const sessionKeyTrustMillis = 4_000
+export const sessionKeyAgainMillis = 500
+
 /** HTTP: the phases of a request, connections, and how a server stops. */
 export const httpHeadersTimeoutMillis = 10_000
 export const httpRequestTimeoutMillis = 30_000
@@ -199,6 +218,15 @@ assert(socketSilentIntervalsMax >= 2, "one look that comes too soon, after a pau
 assert(
   keyCacheMillis + statementTimeoutMillis < 10_000,
   "a key that is revoked is refused everywhere within ten seconds"
+)
+assert(
+  sessionKeyCheckMillis < sessionKeyTrustMillis &&
+    (keyCacheMillis + sessionKeyTrustMillis) * (1 + clockDriftRatioMax) < 10_000,
+  "a session outlives its key by less than ten seconds"
+)
+assert(
+  agentHeardMillis + sessionResyncMillis + 2 * heartbeatTimeoutMillis < agentLiveMillis,
+  "an agent whose session has gone silent, and that finds another, is still given work"
 )
 assert(httpHeadersTimeoutMillis <= httpRequestTimeoutMillis, "headers are a part of a request")
 assert(

@@ -82,6 +82,11 @@ export const requestsRefused = each(
   "reason",
   ["Unauthenticated", "Forbidden", "TooManyRequests", "Unavailable"]
 )
+export const handshakes = each(
+  counter("stormglass_handshakes_total", "Handshakes of sessions and streams: let in, or asked to come later"),
+  "outcome",
+  ["admitted", "refused"]
+)
 export const auditSealed = counter("stormglass_audit_entries_sealed_total", "Entries that joined the audit log")
 export const keysPurged = counter("stormglass_idempotency_keys_purged_total", "Keys purged after their retention")
 

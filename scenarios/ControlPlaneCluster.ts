@@ -2,6 +2,7 @@
  * The world of most scenarios: nodes of the control plane, their database, the provider and its agents.
  */
 import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Agent from "../core/agent/Agent.ts"
@@ -10,18 +11,21 @@ import { groups, leaseOf } from "../core/bucket/Bucket.ts"
 import * as ControlPlane from "../core/ControlPlane.ts"
 import type { Envelope, RowChange } from "../core/facts/Envelope.ts"
 import * as Convergence from "../core/invariants/Convergence.ts"
-import { withKey } from "../core/client/withKey.ts"
+import { dialWithKey, withKey } from "../core/client/withKey.ts"
 import { everyProject, type Principal, verbs } from "../core/identity/Access.ts"
 import * as Gate from "../core/identity/Gate.ts"
 import { idempotencyRetentionMillis } from "../core/Limits.ts"
 import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
 import type { Joined } from "../core/member/MemberFacts.ts"
+import type * as Dial from "../core/ports/Dial.ts"
 import { Feed } from "../core/ports/Feed.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
 import type { Table } from "../core/ports/Table.ts"
 import * as AgentProvider from "../core/placement/AgentProvider.ts"
+import type { SimNode } from "../sim/kernel/SimNode.ts"
 import * as Chance from "../sim/kernel/Chance.ts"
+import * as SimDial from "../sim/network/SimDial.ts"
 import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import * as SimHttpServer from "../sim/network/SimHttpServer.ts"
 import * as SimNodeExit from "../sim/node/SimNodeExit.ts"
@@ -59,6 +63,10 @@ const root: Principal = { name: "root", keyId: null, verbs, projects: [everyProj
 /** A client that may do everything. */
 export const httpClient = ({ limits }: Pick<ClusterOptions, "limits">): typeof SimHttpClient.layer =>
   limits === undefined ? SimHttpClient.layer : withKey(Redacted.make(rootToken), SimHttpClient.layer)
+
+/** The same for who opens sessions. */
+export const dial = ({ limits }: Pick<ClusterOptions, "limits">): ReturnType<typeof SimDial.layer> =>
+  dialWithKey(limits === undefined ? undefined : Redacted.make(rootToken), SimDial.layer())
 
 export interface ControlPlaneCluster {
   readonly database: Database
@@ -166,7 +174,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   world.onHeal(() => falls(0))
   for (let index = 0; index < agentCount; index++) {
     const id = `agent-${index + 1}`
-    if (options.runsOnAgents === true) hosts.set(id, addWorkingAgent(world, id, addresses, http))
+    if (options.runsOnAgents === true)
+      hosts.set(id, addWorkingAgent(world, id, addresses, Layer.merge(http, dial(options))))
     else addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls, http })
   }
 
@@ -202,10 +211,13 @@ function addWorkingAgent(
   world: World,
   id: string,
   addresses: ReadonlyArray<string>,
-  http: typeof SimHttpClient.layer
+  network: Layer.Layer<HttpClient.HttpClient | Dial.Dial, never, SimNode>
 ): SimProvider {
   const host = new SimProvider(world, id)
-  const program = Effect.provide(AgentWork.run({ id, addresses }), Layer.mergeAll(http, SimNodeExit.layer, host.layer))
+  const program = Effect.provide(
+    AgentWork.run({ id, addresses }),
+    Layer.mergeAll(network, SimNodeExit.layer, host.layer)
+  )
   world
     .addNode(id, program, {
       tags: ["agent", "process", "clock"],

@@ -19,7 +19,7 @@ const changes = (events: ReadonlyArray<WatchEvent>, isComplete: boolean, token?:
 
 /** As the stream tells them, at 1, 2, 3, … ms. */
 const told = (frames: ReadonlyArray<Frame>, from: Watched = nothing): Watched =>
-  read("", frames.map(encode).join("")).events.reduce(
+  read("", frames.map((frame) => encode(frame)).join("")).events.reduce(
     (watched, event, index) => step(watched, event, index + 1) ?? assert.fail("garbled"),
     from
   )

@@ -8,8 +8,17 @@ import * as Dial from "../../core/ports/Dial.ts"
 import * as LiveSocket from "../../core/socket/LiveSocket.ts"
 import { optionsOf, WsTransport } from "./WsTransport.ts"
 
+/** Of whoever is dialled by `wss:`. All in PEM. */
+export interface TlsOptions {
+  /** Signs the certificates of servers; those that the system trusts, if undefined. */
+  readonly authority?: string | undefined
+  /** Shown to servers that ask. */
+  readonly certificate?: string | undefined
+  readonly key?: string | undefined
+}
+
 /** `limits` replaces single limits of `core/Limits.ts`. */
-export const layer = (limits: Partial<LiveSocket.Limits> = {}): Layer.Layer<Dial.Dial> => {
+export const layer = (limits: Partial<LiveSocket.Limits> = {}, tls: TlsOptions = {}): Layer.Layer<Dial.Dial> => {
   const all = { ...LiveSocket.defaultLimits, ...limits }
   return Layer.succeed(
     Dial.Dial,
@@ -18,7 +27,7 @@ export const layer = (limits: Partial<LiveSocket.Limits> = {}): Layer.Layer<Dial
         LiveSocket.dial({
           address,
           limits: all,
-          connect: connect(address, headers, all),
+          connect: connect(address, headers, all, tls),
           reasonOf: ({ failure }) => failure
         })
     })
@@ -28,25 +37,34 @@ export const layer = (limits: Partial<LiveSocket.Limits> = {}): Layer.Layer<Dial
 const connect = (
   address: string,
   headers: Dial.Options["headers"],
-  limits: LiveSocket.Limits
+  limits: LiveSocket.Limits,
+  tls: TlsOptions
 ): Effect.Effect<WsTransport, Dial.Reason> =>
   Effect.suspend(() => {
     const url = Dial.parseAddress(address)
     if (!(url instanceof URL)) return Effect.fail(url)
     return Effect.try({
-      try: () => open(url, headers, limits),
+      try: () => open(url, headers, limits, tls),
       // Headers that are none.
       catch: (cause) => new Dial.Malformed({ detail: cause instanceof Error ? cause.message : String(cause) })
     })
   })
 
-function open(url: URL, headers: Dial.Options["headers"], limits: LiveSocket.Limits): WsTransport {
+function open(
+  url: URL,
+  headers: Dial.Options["headers"],
+  limits: LiveSocket.Limits,
+  { authority, certificate, key }: TlsOptions
+): WsTransport {
   const options: NodeWS.ClientOptions = {
     ...optionsOf(limits.frameBytesMax),
     headers,
+    ...(authority === undefined ? {} : { ca: authority }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
     finishRequest: (request) => {
-      request.on("response", ({ statusCode }) => {
-        transport.failure = Dial.refusalOf(statusCode ?? 0)
+      request.on("response", ({ headers, statusCode }) => {
+        transport.failure = Dial.refusalOf(statusCode ?? 0, headers["retry-after"])
       })
       request.end()
     }

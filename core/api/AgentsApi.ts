@@ -1,26 +1,19 @@
 /** The endpoints of agents. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as AgentCalls from "../agent/AgentCalls.ts"
 import * as Facts from "../facts/Facts.ts"
-import * as Mark from "../facts/Mark.ts"
-import * as Heartbeat from "../heartbeat/Heartbeat.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { holderOf } from "../member/Member.ts"
 import { Membership } from "../member/Membership.ts"
-import * as Metrics from "../Metrics.ts"
 import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import * as Placement from "../placement/Placement.ts"
-import { retryTransient } from "../storage/retryTransient.ts"
 import { Conflict, NotFound } from "./ApiErrors.ts"
 import type { AgentForgetAsked } from "./ApiFacts.ts"
 import { answer, idempotently } from "./idempotently.ts"
 import { refused, unavailable } from "./problems.ts"
 import { AgentView } from "./Views.ts"
-
-const returns = Mark.sometimes("instance given up for its silence is heard again")
-const unheard = Mark.sometimes("heartbeat for an instance that is unknown, or of an older incarnation")
-const moves = Mark.sometimes("heartbeat for an instance that another agent speaks for")
 
 /** Lets go of everything that ran on the host of an agent, which is gone for good. */
 const forget = (transaction: Transaction, id: string): Effect.Effect<Answer, StorageError> =>
@@ -33,11 +26,10 @@ export const layer = HttpApiBuilder.group(
   "agents",
   Effect.fn(function* (handlers) {
     const storage = yield* Storage
-    const { once, transaction } = storage
     const holder = holderOf((yield* Membership).self)
     return handlers.handleAll({
       register: ({ params, payload }) =>
-        Heartbeat.register(once, { id: params.agent, ...payload }).pipe(
+        AgentCalls.register(storage, { id: params.agent, ...payload }).pipe(
           Effect.flatMap((agent) =>
             agent === undefined
               ? Effect.fail(new Conflict({ detail: `agent ${params.agent} is on another host than ${payload.host}` }))
@@ -46,26 +38,9 @@ export const layer = HttpApiBuilder.group(
           Effect.catchTag("StorageError", unavailable)
         ),
       beat: ({ params, payload }) =>
-        Effect.gen(function* () {
-          if (payload.uids.length === 0) return { unknown: [] }
-          const heard = yield* Heartbeat.record(once, { agent: params.agent, ...payload })
-          const returned = heard.filter(Heartbeat.hasReturned).map(({ uid }) => uid)
-          if (returned.length > 0) {
-            yield* Mark.hit(returns)
-            yield* Heartbeat.markReturned(once, returned)
-          }
-          const known = new Set(heard.map(({ uid }) => uid))
-          yield* Metrics.increment(Metrics.heartbeats.heard, heard.length)
-          const missing = payload.uids.filter((uid) => !known.has(uid))
-          if (missing.length === 0) return { unknown: [] }
-          for (const { uid } of yield* Heartbeat.elsewhere(once, params.agent, missing)) known.add(uid)
-          const unknown = missing.filter((uid) => !known.has(uid))
-          yield* Mark.hit(moves, unknown.length < missing.length)
-          yield* Mark.hit(unheard, unknown.length > 0)
-          yield* Metrics.increment(Metrics.heartbeats.elsewhere, missing.length - unknown.length)
-          yield* Metrics.increment(Metrics.heartbeats.unknown, unknown.length)
-          return { unknown }
-        }).pipe(Effect.catchTag("StorageError", unavailable)),
+        AgentCalls.beat(storage, { agent: params.agent, ...payload }).pipe(
+          Effect.catchTag("StorageError", unavailable)
+        ),
       forget: ({ headers, params, query }) =>
         Effect.andThen(
           query.dryRun === "true"
@@ -86,26 +61,18 @@ export const layer = HttpApiBuilder.group(
           )
         ).pipe(Effect.provideService(Storage, storage)),
       exchange: ({ params, payload }) =>
-        Effect.gen(function* () {
-          const { agent } = params
-          const placements = yield* retryTransient(
-            transaction((tx) => Placement.exchange(tx, { agent, ...payload }), { label: "agent/exchange" })
-          )
-          if (placements === undefined) {
-            return yield* new Conflict({
-              detail: `another process has registered as agent ${agent} since incarnation ${payload.incarnation}`
-            })
-          }
-          return {
-            placements: placements.map(({ attempt, observed, spec, uid, wanted }) => ({
-              uid,
-              attempt,
-              spec,
-              wanted,
-              observed
-            }))
-          }
-        }).pipe(Effect.catchTag("StorageError", unavailable))
+        AgentCalls.exchange(storage, { agent: params.agent, ...payload }).pipe(
+          Effect.flatMap((placements) =>
+            placements === undefined
+              ? Effect.fail(
+                  new Conflict({
+                    detail: `another process has registered as agent ${params.agent} since incarnation ${payload.incarnation}`
+                  })
+                )
+              : Effect.succeed({ placements })
+          ),
+          Effect.catchTag("StorageError", unavailable)
+        )
     })
   })
 )

@@ -5,7 +5,7 @@ import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import { states } from "../instance/Instance.ts"
-import { auditPageMax, hostCharsMax, listRowsMax } from "../Limits.ts"
+import { auditPageMax, listRowsMax } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Access } from "../identity/Access.ts"
@@ -42,7 +42,8 @@ import {
   Name,
   PlacementView,
   QuotaView,
-  QuotaWanted
+  QuotaWanted,
+  HostName
 } from "./Views.ts"
 
 /** Of a request that changes something. Both spellings name one key. */
@@ -84,8 +85,6 @@ const pageOf = <S extends Schema.Top>(item: S) =>
     next: Schema.NullOr(Schema.String),
     revision: Schema.NullOr(Schema.String)
   })
-
-const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 
 export class FleetsGroup extends HttpApiGroup.make("fleets")
   .add(

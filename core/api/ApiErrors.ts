@@ -104,6 +104,13 @@ export class UnsupportedMediaType extends HttpApiError.Problem<UnsupportedMediaT
   fields("UnsupportedMediaType")
 ) {}
 
+/** What is asked for is a WebSocket, and nothing else. */
+export class UpgradeRequired extends HttpApiError.Problem<UpgradeRequired>()(
+  "UpgradeRequired",
+  { type: typeOf("upgrade-required"), status: 426, title: "This is a WebSocket" },
+  fields("UpgradeRequired")
+) {}
+
 /** The idempotency key was used for another request. */
 export class KeyReused extends HttpApiError.Problem<KeyReused>()(
   "KeyReused",
@@ -146,6 +153,7 @@ export const kinds = [
   PayloadTooLarge,
   UnsupportedMediaType,
   KeyReused,
+  UpgradeRequired,
   TooManyRequests,
   Panicked,
   Unavailable

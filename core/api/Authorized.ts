@@ -36,7 +36,7 @@ export const layer: Layer.Layer<Authorized, never, Gate> = Layer.effect(
 
 /** The same for a route that is no endpoint of the API. */
 export const guarded = <E, R>(
-  { admit }: Gate["Service"],
+  { admit }: Pick<Gate["Service"], "admit">,
   need: Need,
   handled: (principal: Principal) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<
@@ -51,7 +51,7 @@ export const guarded = <E, R>(
     return admitted._tag === "Failure" ? refusal(admitted.failure) : yield* handled(admitted.success)
   })
 
-const tokenOf = (header: string | undefined): string => /^bearer +(\S+) *$/i.exec(header ?? "")?.[1] ?? ""
+export const tokenOf = (header: string | undefined): string => /^bearer +(\S+) *$/i.exec(header ?? "")?.[1] ?? ""
 
 /** What is no name is no project: the endpoint says so to whoever may ask for all. */
 const projectOf = ({ of }: Need, params: Readonly<Record<string, string | undefined>>): string | undefined =>

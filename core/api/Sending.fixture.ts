@@ -59,7 +59,7 @@ export const send = async (
     Layer.succeed(Storage, storage),
     Layer.succeed(Feed, { list: refuse, poll: refuse, compact: refuse, hints: Effect.never }),
     Gate.open,
-    Layer.succeed(Watch, { open: refuse, stop: Effect.void }),
+    Layer.succeed(Watch, { open: refuse, listen: () => Effect.void, stop: Effect.void }),
     Layer.succeed(Membership, { self, beat: Effect.never }),
     HttpPlatform.layer.pipe(Layer.provide(FileSystem.layerNoop({}))),
     Etag.layer,

@@ -5,6 +5,7 @@ import { type Instance, reasons, states } from "../instance/Instance.ts"
 import {
   fleetDesiredMax,
   heartbeatUidsMax,
+  hostCharsMax,
   keyOverlapSecondsMax,
   nameCharsMax,
   placementsPerAgentMax
@@ -19,6 +20,8 @@ export const Name = Schema.String.check(
   Schema.isPattern(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/),
   Schema.isMaxLength(nameCharsMax)
 )
+
+export const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 
 export const Desired = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: fleetDesiredMax }))
 

@@ -51,6 +51,7 @@ function headersOf(error: ApiError): Readonly<Record<string, string>> {
   if ("retryAfterSeconds" in error) return { "retry-after": String(error.retryAfterSeconds) }
   if (error._tag === "MethodNotAllowed") return { allow: error.allowed.join(", ") }
   if (error._tag === "Unauthenticated") return { "www-authenticate": "Bearer" }
+  if (error._tag === "UpgradeRequired") return { upgrade: "websocket" }
   // What is left of the body is not read.
   return error._tag === "PayloadTooLarge" ? { connection: "close" } : {}
 }

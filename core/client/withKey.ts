@@ -1,9 +1,10 @@
-/** A client that shows a key with every request. */
+/** Clients that show a key with every request, and with every handshake. */
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
+import { Dial } from "../ports/Dial.ts"
 
 /** `key` undefined: with none. */
 export const withKey = <E, R>(
@@ -16,3 +17,17 @@ export const withKey = <E, R>(
         HttpClient.HttpClient,
         Effect.map(HttpClient.HttpClient, HttpClient.mapRequest(HttpClientRequest.bearerToken(key)))
       ).pipe(Layer.provide(client))
+
+export const dialWithKey = <E, R>(
+  key: Redacted.Redacted | undefined,
+  dial: Layer.Layer<Dial, E, R>
+): Layer.Layer<Dial, E, R> =>
+  key === undefined
+    ? dial
+    : Layer.effect(
+        Dial,
+        Effect.map(Dial, ({ dial }) => ({
+          dial: (address, { headers }) =>
+            dial(address, { headers: { ...headers, authorization: `Bearer ${Redacted.value(key)}` } })
+        }))
+      ).pipe(Layer.provide(dial))

@@ -98,6 +98,26 @@ export const register = (
     return present?.process === process ? present : undefined
   })
 
+/**
+ * The next incarnation of an agent whose process opens another session: what it said over the one before, and comes late, does not count.
+ * Undefined when another process has registered since.
+ */
+export const resume = (
+  once: Once,
+  { id, process }: Omit<Registration, "host">
+): Effect.Effect<Agent | undefined, StorageError> =>
+  Effect.map(
+    once(
+      (transaction) =>
+        transaction.update(agents, {
+          where: (row) => and(eq(row.id, id), eq(row.process, process)),
+          set: (row) => ({ incarnation: add(row.incarnation, 1), heardAt: clockTimestamp })
+        }),
+      { label: "agent/resume" }
+    ),
+    ([agent]) => agent
+  )
+
 export interface Beat {
   readonly agent: string
   readonly incarnation: number

@@ -30,11 +30,16 @@ export class Gate extends Context.Service<
   {
     /** `token` is empty when there is none; `project` undefined when the request is for none. */
     readonly admit: (token: string, need: Need, project: string | undefined) => Effect.Effect<Principal, Refusal>
+    /** Whether who was admitted still may; takes nobody's turn. */
+    readonly holds: (token: string, need: Need, project: string | undefined) => Effect.Effect<void, Refusal>
   }
 >()("stormglass/core/identity/Gate") {}
 
 /** Asks nobody who he is: for networks that nobody else reaches. */
-export const open: Layer.Layer<Gate> = Layer.succeed(Gate, { admit: () => Effect.succeed(anyone) })
+export const open: Layer.Layer<Gate> = Layer.succeed(Gate, {
+  admit: () => Effect.succeed(anyone),
+  holds: () => Effect.void
+})
 
 export interface GateOptions {
   readonly principal: RateLimit.Limit
@@ -58,12 +63,14 @@ export const keyed = (options: GateOptions): Layer.Layer<Gate, never, Storage> =
       const ofPrincipals = yield* limiter(once, "principal", options.principal)
       const ofProjects = yield* limiter(once, "project", options.project)
 
-      const admit = Effect.fnUntraced(function* (token: string, need: Need, project: string | undefined) {
+      const known = Effect.fnUntraced(function* (token: string, need: Need, project: string | undefined) {
         const principal = yield* credentials(token)
-        if (!mayAsk(principal, need, project)) {
-          const where = project === undefined ? "" : ` in project ${project}`
-          return yield* new Forbidden({ detail: `${principal.name} may not ${need.verb}${where} here` })
-        }
+        if (mayAsk(principal, need, project)) return principal
+        const where = project === undefined ? "" : ` in project ${project}`
+        return yield* new Forbidden({ detail: `${principal.name} may not ${need.verb}${where} here` })
+      })
+      const admit = Effect.fnUntraced(function* (token: string, need: Need, project: string | undefined) {
+        const principal = yield* known(token, need, project)
         const { keyId, name } = principal
         const { verb } = need
         const authorized: Authorized = { _tag: "Authorized", principal: name, keyId, verb, project: project ?? null }
@@ -76,21 +83,23 @@ export const keyed = (options: GateOptions): Layer.Layer<Gate, never, Storage> =
       })
       return {
         admit: (token, need, project) =>
-          admit(token, need, project).pipe(
-            Effect.catchTags({
-              Unknown: ({ message }) => Effect.andThen(Mark.hit(unknown), new Unauthenticated({ detail: message })),
-              Busy: () =>
-                new TooManyRequests({
-                  detail: "whose key this is cannot be looked up just now",
-                  retryAfterSeconds: 1
-                }),
-              StorageError: unavailable
-            }),
+          told(admit(token, need, project)).pipe(
             Effect.tapError(({ _tag }) => Metrics.increment(Metrics.requestsRefused[_tag]))
-          )
+          ),
+        holds: (token, need, project) => Effect.asVoid(told(known(token, need, project)))
       }
     })
   )
+
+type Failure = Forbidden | TooManyRequests | Credentials.Unknown | Credentials.Busy | StorageError
+
+/** As whoever asks is told it. */
+const told = <A>(asked: Effect.Effect<A, Failure>): Effect.Effect<A, Refusal> =>
+  Effect.catchTags(asked, {
+    Unknown: ({ message }) => Effect.andThen(Mark.hit(unknown), new Unauthenticated({ detail: message })),
+    Busy: () => new TooManyRequests({ detail: "whose key this is cannot be looked up just now", retryAfterSeconds: 1 }),
+    StorageError: unavailable
+  })
 
 interface Share {
   readonly turn: Semaphore.Semaphore

@@ -28,8 +28,11 @@ export class Unauthorised extends Schema.TaggedError<Unauthorised>()("Unauthoris
   }
 }
 
-/** The server answered the upgrade with another status than 101. */
-export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", { status: Schema.Int }) {
+/** The server answered the upgrade with another status than 101; and for how long it asked to be left alone. */
+export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", {
+  status: Schema.Int,
+  retryAfterSeconds: Schema.optionalKey(Schema.Int)
+}) {
   override get message() {
     return `no upgrade: status ${this.status}`
   }
@@ -88,9 +91,12 @@ export class Dial extends Context.Service<
 export const dial = (address: string, options: Options): Effect.Effect<Socket.Socket, never, Dial> =>
   Effect.flatMap(Dial, (service) => service.dial(address, options))
 
-/** What a refusal of the upgrade by this status means. */
-export const refusalOf = (status: number): Reason =>
-  status === 401 || status === 403 ? new Unauthorised({ status }) : new Rejected({ status })
+/** What a refusal of the upgrade by this status, and with this Retry-After, means; of one that is no number of seconds nothing is kept. */
+export const refusalOf = (status: number, retryAfter?: unknown): Reason => {
+  if (status === 401 || status === 403) return new Unauthorised({ status })
+  const isSeconds = typeof retryAfter === "string" && /^\d{1,6}$/.test(retryAfter)
+  return new Rejected({ status, ...(isSeconds ? { retryAfterSeconds: Number(retryAfter) } : {}) })
+}
 
 /** The URL of an address, or what is wrong with it. */
 export const parseAddress = (address: string): URL | Malformed => {

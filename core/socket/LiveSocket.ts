@@ -187,7 +187,7 @@ const listen = (transport: Transport, limits: Limits): Effect.Effect<void> =>
 const encoder = new TextEncoder()
 
 /** The length of a text is bounded by its units from both sides; what is near the limit is encoded to know. */
-function bytesOf(chunk: Uint8Array | string, limit: number): number {
+export function bytesOf(chunk: Uint8Array | string, limit: number): number {
   const { length } = chunk
   if (typeof chunk !== "string" || length > limit || length * 3 <= limit) return length
   return encoder.encode(chunk).length

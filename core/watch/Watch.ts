@@ -31,15 +31,27 @@ import * as Mark from "../facts/Mark.ts"
 import { labelled } from "../facts/Label.ts"
 import { persistently } from "../feed/follow.ts"
 import { feedPollMillis, watchBookmarkMillis, watchBufferMax, watchersMax, watchListingMax } from "../Limits.ts"
-import { type Batch, type Cursor, Feed, FeedError } from "../ports/Feed.ts"
+import { type Batch, type Change, type Cursor, Feed, FeedError } from "../ports/Feed.ts"
 import { Unavailable } from "../ports/Storage.ts"
-import { type Filter, type Frame, type Sourced, encode, eventOf, eventOfRow, sees, tablesOf } from "./WatchFrame.ts"
+import {
+  type Encoding,
+  encode,
+  eventOf,
+  eventOfRow,
+  type Filter,
+  type Frame,
+  sees,
+  type Sourced,
+  tablesOf
+} from "./WatchFrame.ts"
 
 const cut = Mark.sometimes("watcher cut off because it takes too slowly")
 const met = Mark.sometimes(
   "what a joining watcher has already been told comes again from the follower, and is passed over"
 )
 const expired = Mark.sometimes("token of a watcher is older than the changes that are kept")
+
+export type OnChanges = (changes: ReadonlyArray<Change> | undefined) => void
 
 export interface WatchOptions {
   /** How many commits may wait for one watcher. Default `watchBufferMax`. */
@@ -50,10 +62,16 @@ export class Watch extends Context.Service<
   Watch,
   {
     /**
-     * What has changed since the token, or all that is there and what changes from then on; as text of server-sent events. Fails while
+     * What has changed since the token, or all that is there and what changes from then on; as text of server-sent events, or as messages. Fails while
      * nothing was told; a stream that ends, or is cut off, may be opened anew with its last token, here or on another node.
      */
-    readonly open: (filter: Filter, after: Cursor | undefined) => Effect.Effect<Stream.Stream<string>, FeedError>
+    readonly open: (
+      filter: Filter,
+      after: Cursor | undefined,
+      encoding?: Encoding
+    ) => Effect.Effect<Stream.Stream<string>, FeedError>
+    /** Calls back with all that changes while the scope is open; without, when what came in between is not known. */
+    readonly listen: (onChanges: OnChanges) => Effect.Effect<void, never, Scope.Scope>
     /** Ends every stream in order, and opens none any more. */
     readonly stop: Effect.Effect<void>
   }
@@ -71,7 +89,11 @@ export const layer = (options: WatchOptions = {}): Layer.Layer<Watch, never, Fee
         isStopped: false,
         hub: undefined
       }
-      const open = Effect.fnUntraced(function* (filter: Filter, after: Cursor | undefined) {
+      const open = Effect.fnUntraced(function* (
+        filter: Filter,
+        after: Cursor | undefined,
+        encoding: Encoding = "event-stream"
+      ) {
         if (watching.isStopped) return yield* unavailable("this node stops")
         if (watching.count >= watchersMax) return yield* unavailable(`${watchersMax} watch here already`)
         const begun = yield* after === undefined ? listed(feed, filter) : resumed(feed, filter, after)
@@ -86,12 +108,12 @@ export const layer = (options: WatchOptions = {}): Layer.Layer<Watch, never, Fee
                 const hub = yield* RcRef.get(hubs)
                 watching.hub = hub
                 const isStopped = () => watching.isStopped
-                const watcher = new Watcher(feed, hub, { ...begun, filter, bufferMax, isStopped })
+                const watcher = new Watcher(feed, hub, { ...begun, filter, encoding, bufferMax, isStopped })
                 yield* Effect.addFinalizer(() => Effect.sync(() => hub.watchers.delete(watcher)))
                 return Stream.fromPull(Effect.succeed(watcher.next))
               })
             )
-            return Stream.concat(Stream.fromIterable(begun.frames.map(encode)), rest)
+            return Stream.concat(Stream.fromIterable(begun.frames.map((frame) => encode(frame, encoding))), rest)
           })
         )
       })
@@ -99,7 +121,12 @@ export const layer = (options: WatchOptions = {}): Layer.Layer<Watch, never, Fee
         watching.isStopped = true
         watching.hub?.end()
       })
-      return { open, stop }
+      const listen = Effect.fnUntraced(function* (onChanges: OnChanges) {
+        const hub = yield* RcRef.get(hubs)
+        hub.listeners.add(onChanges)
+        yield* Effect.addFinalizer(() => Effect.sync(() => hub.listeners.delete(onChanges)))
+      })
+      return { open, listen, stop }
     })
   )
 
@@ -156,6 +183,7 @@ interface Given extends Pick<Batch, "cursor" | "isComplete"> {
 /** The follower, and who waits for what it is given. */
 class Hub {
   readonly watchers = new Set<Watcher>()
+  readonly listeners = new Set<OnChanges>()
   /** Polls begun, and the newest that was answered. */
   begun = 0
   answered = 0
@@ -183,6 +211,7 @@ class Hub {
     const { cursor, isComplete } = batch
     this.answered = nth
     this.cursor = isComplete ? cursor : undefined
+    if (batch.changes.length > 0) for (const tell of this.listeners) tell(batch.changes)
     const changes = eventsOf(batch)
     let cutOff = 0
     if (changes.length > 0) {
@@ -196,9 +225,10 @@ class Hub {
     return cutOff
   }
 
-  /** Every stream ends behind what waits for it. */
+  /** Every stream ends behind what waits for it, and whoever listens is told that he has missed something. */
   end(): void {
     for (const watcher of this.watchers) watcher.end()
+    for (const tell of this.listeners) tell(undefined)
   }
 }
 
@@ -232,6 +262,7 @@ const hubOn = (feed: Feed["Service"]): Effect.Effect<Hub, never, Scope.Scope> =>
 
 interface Joining extends Omit<Begun, "frames"> {
   readonly filter: Filter
+  readonly encoding: Encoding
   readonly bufferMax: number
   readonly isStopped: () => boolean
 }
@@ -260,11 +291,11 @@ class Watcher {
   #toldAt = 0
 
   constructor(feed: Feed["Service"], hub: Hub, joining: Joining) {
-    const { filter, isComplete, token } = joining
+    const { encoding, filter, isComplete, token } = joining
     this.#feed = feed
     this.#hub = hub
     this.#joining = joining
-    this.#seen = filter.kinds.join(" ").concat("/", filter.project ?? "")
+    this.#seen = [encoding, filter.kinds.join(" "), filter.project ?? ""].join("/")
     this.#token = token
     this.#phase = isComplete ? "joining" : "behind"
   }
@@ -352,7 +383,7 @@ class Watcher {
     this.#told.clear()
     this.#token = cursor
     this.#phase = "following"
-    const text = this.#textOf(fresh, { cursor, isComplete: true }) ?? encode({ _tag: "Bookmark", token: cursor })
+    const text = this.#textOf(fresh, { cursor, isComplete: true }) ?? this.#encode({ _tag: "Bookmark", token: cursor })
     return Effect.as(Mark.hit(met, fresh.length < changes.length), text)
   }
 
@@ -388,11 +419,15 @@ class Watcher {
     const { answered, cursor } = this.#hub
     if (this.#isEnded || cursor === undefined || answered <= this.#toldAt) return undefined
     this.#token = cursor
-    return encode({ _tag: "Bookmark", token: cursor })
+    return this.#encode({ _tag: "Bookmark", token: cursor })
   }
 
   #textOf(changes: ReadonlyArray<Sourced>, at: Pick<Batch, "cursor" | "isComplete">): string | undefined {
     const frame = frameOf(this.#joining.filter, changes, at)
-    return frame.changes.events.length === 0 ? undefined : encode(frame)
+    return frame.changes.events.length === 0 ? undefined : this.#encode(frame)
+  }
+
+  #encode(frame: Frame): string {
+    return encode(frame, this.#joining.encoding)
   }
 }

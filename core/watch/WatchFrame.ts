@@ -183,19 +183,20 @@ function shownOf({ id, kind, shown }: Source, row: Row) {
 const standing = ({ idle, shown }: Source, row: Row): string =>
   canonicalJson(shown.filter((column) => !idle.includes(column)).map((column) => row[column]))
 
-/** As server-sent events. */
-export function encode(frame: Frame): string {
-  switch (frame._tag) {
-    case "Reset":
-      return "event: reset\ndata: {}\n\n"
-    case "Bookmark":
-      return `id: ${frame.token}\nevent: bookmark\ndata: {}\n\n`
-    case "Changes":
-      return `${frame.token === undefined ? "" : `id: ${frame.token}\n`}event: changes\ndata: ${JSON.stringify(frame.changes)}\n\n`
-  }
+/** Server-sent events, or messages of a WebSocket: `{ event, id?, data }`. */
+export type Encoding = "event-stream" | "messages"
+
+export function encode(frame: Frame, encoding: Encoding = "event-stream"): string {
+  const event = frame._tag.toLowerCase()
+  const token = frame._tag === "Reset" ? undefined : frame.token
+  const data = frame._tag === "Changes" ? JSON.stringify(frame.changes) : "{}"
+  if (encoding === "event-stream")
+    return `${token === undefined ? "" : `id: ${token}\n`}event: ${event}\ndata: ${data}\n\n`
+  return `{"event":"${event}"${token === undefined ? "" : `,"id":${JSON.stringify(token)}`},"data":${data}}`
 }
 
-const decodeChanges = Schema.decodeUnknownOption(Schema.fromJsonString(Changes))
+const decodeChanges = Schema.decodeUnknownOption(Changes)
+const decodeText = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 
 /** Undefined where it is no frame. `id` is that of the event, or of the last before it. */
 export function decode(told: {
@@ -203,14 +204,18 @@ export function decode(told: {
   readonly id: string | undefined
   readonly data: string
 }): Frame | undefined {
-  const token = told.id
-  switch (told.event) {
+  const data = decodeText(told.data)
+  return data._tag === "None" ? undefined : frameOf(told.event, told.id, data.value)
+}
+
+function frameOf(event: string, token: string | undefined, data: unknown): Frame | undefined {
+  switch (event) {
     case "reset":
       return { _tag: "Reset" }
     case "bookmark":
       return token === undefined ? undefined : { _tag: "Bookmark", token }
     case "changes": {
-      const changes = decodeChanges(told.data)
+      const changes = decodeChanges(data)
       return changes._tag === "None" ? undefined : { _tag: "Changes", changes: changes.value, token }
     }
     default:

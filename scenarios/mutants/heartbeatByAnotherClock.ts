@@ -6,10 +6,10 @@ export const heartbeatByAnotherClock: Mutant = {
   incident: "table A, A12: stale by the clock of whoever took the heartbeat",
   edits: [
     {
-      file: "core/api/AgentsApi.ts",
-      find: "const heard = yield* Heartbeat.record(once, { agent: params.agent, ...payload })",
+      file: "core/agent/AgentCalls.ts",
+      find: "const heard = yield* Heartbeat.record(once, said)",
       replace:
-        "const heard = yield* Effect.flatMap(Effect.clockWith((clock) => clock.currentTimeMillis), (sentAt) => Heartbeat.record(once, { agent: params.agent, ...payload, sentAt } as never))"
+        "const heard = yield* Effect.flatMap(Effect.clockWith((clock) => clock.currentTimeMillis), (sentAt) => Heartbeat.record(once, { ...said, sentAt } as never))"
     },
     {
       file: "core/heartbeat/Heartbeat.ts",

@@ -180,7 +180,7 @@ export class SimWebSocket implements Transport {
         this.#inbox.push(frame)
         return this.#take()
       case "Response":
-        return this.#answered(frame.status)
+        return this.#answered(frame.status, frame.headers["retry-after"])
       case "Chunk":
       case "EndOfBody":
         // The rest of a refusal.
@@ -207,13 +207,13 @@ export class SimWebSocket implements Transport {
     end.onDrain = () => this.#release()
   }
 
-  #answered(status: number): void {
+  #answered(status: number, retryAfter: unknown): void {
     if (this.readyState !== connecting) return this.terminate()
     if (status === 101) {
       this.readyState = open
       return this.#emit("open", {})
     }
-    this.failure = Dial.refusalOf(status)
+    this.failure = Dial.refusalOf(status, retryAfter)
     this.#end?.close()
     this.#fail(new Error(`Unexpected server response: ${status}`))
   }

@@ -8,11 +8,12 @@ import path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
-import { withKey } from "../../../core/client/withKey.ts"
+import { dialWithKey, withKey } from "../../../core/client/withKey.ts"
 import type { NodeExit } from "../../../core/ports/NodeExit.ts"
 import * as AgentWork from "../../../core/agent/AgentWork.ts"
 import * as ChildProcesses from "../../node/ChildProcesses.ts"
 import * as HttpCalling from "../../node/HttpCalling.ts"
+import * as WebSocketDial from "../../websocket/WebSocketDial.ts"
 import { UsageError } from "../Usage.ts"
 import { untilStopped } from "./untilStopped.ts"
 
@@ -49,6 +50,7 @@ export const agentProgram = (settings: AgentSettings): Effect.Effect<never> =>
       Effect.provide(
         Layer.mergeAll(
           withKey(key, HttpCalling.layerTls(tls)),
+          dialWithKey(key, WebSocketDial.layer({}, tls)),
           settings.exit,
           ChildProcesses.layer({ directory: path.join(directory, "instances"), command })
         )
