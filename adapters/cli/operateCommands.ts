@@ -152,17 +152,23 @@ export const scale = Command.make(
 export const remove = Command.make(
   "delete",
   {
-    kind: Argument.Literals("kind", ["instance", "agent"]),
-    name: Argument.String("name").pipe(Argument.withDescription("The uid of an instance, or the name of an agent")),
+    kind: Argument.Literals("kind", ["fleet", "instance", "agent"]),
+    name: Argument.String("name").pipe(
+      Argument.withDescription("The name of a fleet, the uid of an instance, or the name of an agent")
+    ),
     ...remoteFlags
   },
   (options) =>
     attempt(async () => {
-      const { forgetAgent, remove } = await import("./remote/remoteCommands.ts")
+      const { forgetAgent, remove, removeFleet } = await import("./remote/remoteCommands.ts")
       const { kind, name } = options
       if (kind === "instance") {
         await remove(remoteOf(options), name)
         return print(`${name}: its end was asked for`)
+      }
+      if (kind === "fleet") {
+        await removeFleet(remoteOf(options), requireName("fleet", name))
+        return print(`${name}: its end was asked for; it leaves after the last of its instances`)
       }
       await forgetAgent(remoteOf(options), requireName("agent", name))
       print(`${name}: what ran there is taken for gone, and will run elsewhere`)

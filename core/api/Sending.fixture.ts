@@ -19,8 +19,10 @@ import type { Table } from "../ports/Table.ts"
 import { checkStatement } from "../storage/checkStatement.ts"
 import { makeStorage } from "../storage/makeStorage.ts"
 import { Watch } from "../watch/Watch.ts"
+import * as HealthRoutes from "./HealthRoutes.ts"
 import * as Routes from "./Routes.ts"
 import * as ServedRoutes from "./ServedRoutes.ts"
+import * as WatchRoutes from "./WatchRoutes.ts"
 
 /** A store without a row, which dies of what every store dies of. */
 const emptyStore = () => {
@@ -48,14 +50,8 @@ const emptyStore = () => {
 const refuse = () => Effect.fail(new FeedError({ reason: new Compacted() }))
 const self = { id: "n1", address: "", incarnation: 1, weight: 1, joinedAt: 0, seenAt: 0, leavingAt: null }
 
-/** `path` without "/v1/". */
-export const send = async (
-  method: string,
-  path: string,
-  options: { readonly body?: string | Uint8Array<ArrayBuffer>; readonly headers?: object } = {}
-) => {
-  const { asked, storage } = emptyStore()
-  const services = Layer.mergeAll(
+const servicesOf = (storage: Storage["Service"]) =>
+  Layer.mergeAll(
     Layer.succeed(Storage, storage),
     Layer.succeed(Feed, { list: refuse, poll: refuse, compact: refuse, hints: Effect.never }),
     Gate.open,
@@ -66,6 +62,15 @@ export const send = async (
     Path.layer,
     FileSystem.layerNoop({})
   )
+
+/** `path` without "/v1/". */
+export const send = async (
+  method: string,
+  path: string,
+  options: { readonly body?: string | Uint8Array<ArrayBuffer>; readonly headers?: object } = {}
+) => {
+  const { asked, storage } = emptyStore()
+  const services = servicesOf(storage)
   const { dispose, handler } = HttpRouter.toWebHandler(
     ServedRoutes.layer(Routes.layer).pipe(Layer.provideMerge(services)),
     {
@@ -79,4 +84,17 @@ export const send = async (
   const text = await response.text()
   await dispose()
   return { status: response.status, headers: response.headers, text, asked: asked.length }
+}
+
+/** Every route of a node's API: "GET /v1/instances/{uid}". */
+export const served = (): Effect.Effect<ReadonlyArray<string>> => {
+  const app = Layer.mergeAll(Routes.layer, WatchRoutes.layer, HealthRoutes.layer({ isStopping: () => false }))
+  return Effect.map(ServedRoutes.ServedRoutes, (found) =>
+    [...found].flatMap(([path, methods]) =>
+      [...methods].map((method) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`)
+    )
+  ).pipe(
+    Effect.provide(ServedRoutes.layer(app).pipe(Layer.provide([HttpRouter.layer, servicesOf(emptyStore().storage)]))),
+    Effect.scoped
+  )
 }

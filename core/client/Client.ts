@@ -26,8 +26,21 @@ export class NoAnswer {
 }
 
 /** The refusals of a server that works; another one would refuse as well. */
-const isFinal = (error: { readonly _tag: string }): boolean =>
-  ["BadRequest", "NotFound", "Conflict", "KeyReused"].includes(error._tag)
+const isFinal = (error: { readonly _tag: string }): boolean => final.has(error._tag)
+
+const final: ReadonlySet<string> = new Set([
+  "BadRequest",
+  "Unauthenticated",
+  "Forbidden",
+  "QuotaExceeded",
+  "NotFound",
+  "Conflict",
+  "Compacted",
+  "PreconditionFailed",
+  "PayloadTooLarge",
+  "UnsupportedMediaType",
+  "KeyReused"
+])
 
 /** `addresses` must not be empty; each is given `timeoutMillis` to answer. */
 export const failover = Effect.fnUntraced(function* (options: {

@@ -181,8 +181,9 @@ export const requests = (document: Document, { likely }: Words): fc.Arbitrary<Dr
       })
   }
 
+  // A stream has no end that could be waited for.
   const all = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => one(path, method, operation))
+    path.endsWith("/watch") ? [] : Object.entries(methods).map(([method, operation]) => one(path, method, operation))
   )
   return fc.oneof(...all)
 }

@@ -166,6 +166,13 @@ export const remove = (remote: Remote, uid: string): Promise<unknown> => {
   return asking(remote, (client) => client.instances.delete({ params: { uid }, query: {}, headers }))
 }
 
+export const removeFleet = (remote: Remote, name: string): Promise<unknown> => {
+  const headers = once()
+  return asking(remote, (client) =>
+    client.fleets.delete({ params: { project: remote.project, name }, query: {}, headers })
+  )
+}
+
 /** Its host is gone for good. */
 export const forgetAgent = (remote: Remote, agent: string): Promise<unknown> => {
   const headers = once()

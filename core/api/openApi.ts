@@ -1,0 +1,74 @@
+/** What is served, as an OpenAPI 3.1 document, with what is no endpoint of `Api`: the watch streams and the state of a node. */
+import * as OpenApi from "effect/http-api/OpenApi"
+import { clusterKinds, projectKinds } from "../watch/WatchFrame.ts"
+import { Api } from "./Api.ts"
+
+const text = (description: string) => ({
+  description,
+  content: { "text/event-stream": { schema: { type: "string" } } }
+})
+const problem = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: { type: "object" } } }
+})
+
+const watching = (operationId: string, summary: string, kinds: ReadonlyArray<string>, isOfProject: boolean) => ({
+  get: {
+    tags: ["watch"],
+    operationId,
+    summary,
+    description:
+      "Server-sent events. `reset`: whatever was known is void. `changes`: events, whole transactions where `isComplete`. `bookmark`: everything up to here was told. The id of each is the token to go on from, on any node.",
+    parameters: [
+      ...(isOfProject ? [{ name: "project", in: "path", required: true, schema: { type: "string" } }] : []),
+      {
+        name: "kinds",
+        in: "query",
+        required: false,
+        schema: { type: "string" },
+        description: `any of ${kinds.join(", ")}, separated by commas`,
+        example: kinds.join(",")
+      },
+      { name: "after", in: "query", required: false, schema: { type: "string" }, description: "a token to go on from" },
+      { name: "last-event-id", in: "header", required: false, schema: { type: "string" }, description: "as `after`" }
+    ],
+    security: [{ bearer: [] }],
+    responses: {
+      200: text("The stream"),
+      400: problem("The request is not what is taken here"),
+      410: problem("What happened since the token is not kept any more: list again"),
+      503: problem("Not just now")
+    }
+  }
+})
+
+const health = (operationId: string, summary: string) => ({
+  get: {
+    tags: ["health"],
+    operationId,
+    summary,
+    parameters: [],
+    security: [],
+    responses: { 200: { description: "So it is" }, 503: { description: "Not so, and why" } }
+  }
+})
+
+/** Made once. */
+export const document = {
+  ...OpenApi.fromApi(Api),
+  info: {
+    title: "Stormglass",
+    version: "1",
+    description:
+      "Every refusal is `application/problem+json` (RFC 9457). Whatever changes something takes an idempotency key. Fleets and instances have an ETag: `If-None-Match` on a read is answered with 304, `If-Match` on a change with 412."
+  }
+}
+Object.assign(document.paths, {
+  "/v1/projects/{project}/watch": watching("watch.project", "What changes in a project", projectKinds, true),
+  "/v1/watch": watching("watch.cluster", "What changes in the control plane", clusterKinds, false),
+  "/live": health("health.live", "The process answers"),
+  "/started": health("health.started", "The node has joined"),
+  "/ready": health("health.ready", "Requests should come here")
+})
+
+export const documentText = JSON.stringify(document)
