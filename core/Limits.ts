@@ -145,9 +145,6 @@ export const watchBufferMax = 256
 export const watchersMax = 10_000
 /** The most rows of a listing in one frame. */
 export const watchListingMax = 500
-/** How many addresses in a row fail a watcher before it pauses, and for how long. */
-export const watchPauseMillisMin = 100
-export const watchPauseMillisMax = 5_000
 
 /** How long the store may take to answer a node that is asked whether it is ready. */
 export const healthTimeoutMillis = 1_000

@@ -3,11 +3,12 @@
  * a process of its own.
  */
 import * as Effect from "effect/Effect"
-import { watch } from "../core/client/watch.ts"
+import { watch, watchBySocket, type Watching } from "../core/client/watch.ts"
 import { all } from "../core/invariants/all.ts"
 import { toCheck } from "../core/invariants/Invariant.ts"
 import { behind, watchDelivery } from "../core/invariants/watchDelivery.ts"
 import { Feed } from "../core/ports/Feed.ts"
+import * as SimDial from "../sim/network/SimDial.ts"
 import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import type { World } from "../sim/run/World.ts"
 import { project } from "./Clients.ts"
@@ -20,7 +21,8 @@ const dawdleRatio = 0.1
 
 export const watchersResume = make({
   name: "watch/resumed-cut-and-compacted",
-  story: `Watchers follow the fleets and the instances of a project, each by whichever node answers. Nodes are killed, stopped and cut from the
+  story: `Watchers follow the fleets and the instances of a project, each by whichever node answers,
+as events or over a WebSocket. Nodes are killed, stopped and cut from the
 database and from the watchers, hints are lost, some watchers are too slow and are cut off, and changes are forgotten around the places where they
 would go on. Each goes on with its last token elsewhere or is told to list again; all are told everything, in order, and once.`,
   parameters: { agents: [1, 1], clients: [1, 2], watchers: [2, 3] },
@@ -29,7 +31,9 @@ would go on. Each goes on with its last token elsewhere or is told to list again
   cluster: { watch: { bufferMax: 4, windowBytes: 1_500 } },
   invariants: [...all, toCheck(watchDelivery)],
   direct: (world, { addresses }, parameters) => {
-    for (const name of namesOf(parameters)) addWatcher(world, name, addresses)
+    for (const [index, name] of namesOf(parameters).entries()) {
+      addWatcher(world, name, addresses, index % 2 === 1)
+    }
     world
       .addNode("janitor", Effect.provide(forgetting(world), world.databases.feed({ database: databaseName })))
       .start()
@@ -82,10 +86,10 @@ would go on. Each goes on with its last token elsewhere or is told to list again
 const namesOf = (parameters: Readonly<Record<string, number>>): ReadonlyArray<string> =>
   Array.from({ length: parameters["watchers"] ?? 2 }, (_, index) => `watcher-${index + 1}`)
 
-function addWatcher(world: World, name: string, addresses: ReadonlyArray<string>): void {
+function addWatcher(world: World, name: string, addresses: ReadonlyArray<string>, isBySocket: boolean): void {
   let frames = 0
   const first = world.draw.child(name).integer("first", 0, addresses.length - 1)
-  const program = watch({
+  const watching: Watching<never, never> = {
     addresses: [...addresses.slice(first), ...addresses.slice(0, first)],
     path: `/v1/projects/${project}/watch`,
     onFrame: () =>
@@ -94,8 +98,11 @@ function addWatcher(world: World, name: string, addresses: ReadonlyArray<string>
         const dawdles = world.nowMicros < safetyMillis * 1_000 && draw.happens("dawdle", dawdleRatio)
         return dawdles ? Effect.sleep(1_000 + draw.fraction("for") * 9_000) : Effect.void
       })
-  })
-  world.addNode(name, Effect.provide(program, SimHttpClient.layer), { tags: ["watcher", "process"] }).start()
+  }
+  const program = isBySocket
+    ? Effect.provide(watchBySocket(watching), SimDial.layer())
+    : Effect.provide(watch(watching), SimHttpClient.layer)
+  world.addNode(name, program, { tags: ["watcher", "process"] }).start()
 }
 
 /** Forgets all that is older than a moment ago, or all there is, every now and then while there are faults. */

@@ -10,10 +10,13 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { emit } from "../facts/Facts.ts"
-import { watchPauseMillisMax, watchPauseMillisMin, watchSilentMillis } from "../Limits.ts"
+import { watchSilentMillis } from "../Limits.ts"
+import * as Dial from "../ports/Dial.ts"
 import type { Cursor } from "../ports/Feed.ts"
 import type { WatchDelivered, WatchExpired, WatchOpened, WatchReset } from "../watch/WatchFacts.ts"
-import { decode, type Frame, type WatchEvent } from "../watch/WatchFrame.ts"
+import { closeCodes } from "../session/SessionEnd.ts"
+import { decode, decodeMessage, type Frame, type WatchEvent } from "../watch/WatchFrame.ts"
+import { closeCodeOf, pauseMillis, retryAfterSecondsOf } from "./redial.ts"
 
 export interface Watching<E, R> {
   /** "http://n1:8081", …; at least one. */
@@ -39,51 +42,58 @@ export class WatchRefused {
   }
 }
 
-/** Ends only as its handlers do, or when it is refused. */
+/** How a stream ended that was not refused for good. */
+interface Ended {
+  /** The token is not kept any more. */
+  readonly isExpired?: boolean
+  readonly retryAfterSeconds?: number
+}
+
+interface Opening<E> {
+  readonly address: string
+  readonly path: string
+  readonly token: Cursor | undefined
+  readonly onOpen: Effect.Effect<void>
+  readonly onFrame: (frame: Frame) => Effect.Effect<void, Handled<E>>
+}
+
+/** One stream, to its end. Whatever else it fails with is the end of this stream and no more. */
+type Open<R2> = <E>(
+  opening: Opening<E>
+) => Effect.Effect<Ended, WatchRefused | Handled<E> | { readonly _tag: string }, R2>
+
+/** By server-sent events. Ends only as its handlers do, or when it is refused. */
 export const watch = <E, R>(
   watching: Watching<E, R>
-): Effect.Effect<never, E | WatchRefused, R | HttpClient.HttpClient> =>
+): Effect.Effect<never, E | WatchRefused, R | HttpClient.HttpClient> => follow(watching, openEvents)
+
+/** By a WebSocket at the same path, otherwise the same. */
+export const watchBySocket = <E, R>(watching: Watching<E, R>): Effect.Effect<never, E | WatchRefused, R | Dial.Dial> =>
+  follow(watching, openSocket)
+
+const follow = <E, R, R2>(watching: Watching<E, R>, open: Open<R2>): Effect.Effect<never, E | WatchRefused, R | R2> =>
   Effect.gen(function* () {
     const { addresses, onFrame, path } = watching
-    const client = yield* HttpClient.HttpClient
+    const services = yield* Effect.context<R>()
     let token = watching.after
-    let current = 0
     let failures = 0
-    while (true) {
-      const address = addresses[current % addresses.length]!
-      const stream = Effect.gen(function* () {
-        const request = HttpClientRequest.get(`${address}${path}`, {
-          headers: { accept: "text/event-stream", ...(token === undefined ? {} : { "last-event-id": token }) }
-        })
-        const response = yield* client.execute(request).pipe(Effect.timeoutOption(watchSilentMillis))
-        if (Option.isNone(response)) return
-        const { status } = response.value
-        if (status === 410) {
-          yield* emit<WatchExpired>({ _tag: "WatchExpired" })
-          token = undefined
-          failures = 0
-          return
-        }
-        if (status >= 400 && status < 500)
-          return yield* Effect.fail(new WatchRefused(status, yield* response.value.text))
-        if (status !== 200) return
-        yield* emit<WatchOpened>({ _tag: "WatchOpened", address, isResumed: token !== undefined })
-        yield* response.value.stream.pipe(
-          Stream.decodeText,
-          Stream.pipeThroughChannel(Sse.decode()),
-          Stream.timeout(watchSilentMillis),
-          Stream.runForEach((told) =>
-            Effect.gen(function* () {
-              const frame = decode(told)
-              if (frame === undefined) return
-              failures = 0
-              yield* tell(frame)
-              yield* onFrame(frame).pipe(Effect.mapError((error) => new Handled(error)))
-              if (frame._tag === "Reset") token = undefined
-              else if (frame.token !== undefined) token = frame.token
-            })
-          )
-        )
+    for (let nth = 0; ; nth++) {
+      const address = addresses[nth % addresses.length]!
+      const stream = open<E>({
+        address,
+        path,
+        token,
+        onOpen: Effect.suspend(() =>
+          emit<WatchOpened>({ _tag: "WatchOpened", address, isResumed: token !== undefined })
+        ),
+        onFrame: (frame) =>
+          Effect.gen(function* () {
+            failures = 0
+            yield* tell(frame)
+            yield* Effect.provide(onFrame(frame), services).pipe(Effect.mapError((error) => new Handled(error)))
+            if (frame._tag === "Reset") token = undefined
+            else if (frame.token !== undefined) token = frame.token
+          })
       })
       const result = yield* Effect.result(stream)
       if (result._tag === "Failure") {
@@ -91,20 +101,83 @@ export const watch = <E, R>(
         if (failure instanceof WatchRefused) return yield* Effect.fail(failure)
         if (failure instanceof Handled) return yield* Effect.fail(failure.error as E)
       }
-      current++
+      const { isExpired = false, retryAfterSeconds = 0 } = result._tag === "Success" ? result.success : {}
+      if (isExpired) {
+        yield* emit<WatchExpired>({ _tag: "WatchExpired" })
+        token = undefined
+        failures = 0
+        continue
+      }
       failures++
-      if (failures <= 1) continue
-      if (failures % addresses.length === 0) yield* watching.onUnreached ?? Effect.void
-      const longest = Math.min(watchPauseMillisMax, watchPauseMillisMin * 2 ** Math.min(failures, 10))
-      yield* Effect.sleep((0.5 + (yield* Random.next) / 2) * longest)
+      if (failures > 1 && failures % addresses.length === 0) yield* watching.onUnreached ?? Effect.void
+      yield* Effect.sleep(pauseMillis({ failures, retryAfterSeconds, fraction: yield* Random.next }))
     }
   })
 
+const openEvents: Open<HttpClient.HttpClient> = ({ address, onFrame, onOpen, path, token }) =>
+  Effect.gen(function* () {
+    const client = yield* HttpClient.HttpClient
+    const request = HttpClientRequest.get(`${address}${path}`, {
+      headers: { accept: "text/event-stream", ...(token === undefined ? {} : { "last-event-id": token }) }
+    })
+    const response = yield* client.execute(request).pipe(Effect.timeoutOption(watchSilentMillis))
+    if (Option.isNone(response)) return {}
+    const { headers, status } = response.value
+    if (status === 410) return { isExpired: true }
+    if (status === 429 || status >= 500) return { retryAfterSeconds: Number(headers["retry-after"] ?? 0) || 0 }
+    if (status >= 400) return yield* Effect.fail(new WatchRefused(status, yield* response.value.text))
+    if (status !== 200) return {}
+    yield* onOpen
+    yield* response.value.stream.pipe(
+      Stream.decodeText,
+      Stream.pipeThroughChannel(Sse.decode()),
+      Stream.timeout(watchSilentMillis),
+      Stream.runForEach((told) => {
+        const frame = decode(told)
+        return frame === undefined ? Effect.void : onFrame(frame)
+      })
+    )
+    return {}
+  })
+
+const openSocket: Open<Dial.Dial> = ({ address, onFrame, onOpen, path, token }) =>
+  Effect.gen(function* () {
+    const after = token === undefined ? "" : `${path.includes("?") ? "&" : "?"}after=${encodeURIComponent(token)}`
+    const socket = yield* Dial.dial(`${address.replace(/^http/, "ws")}${path}${after}`, { headers: {} })
+    const { pull } = yield* socket.reader
+    yield* onOpen
+    for (;;) {
+      const messages = yield* Effect.timeoutOption(pull, watchSilentMillis)
+      if (Option.isNone(messages)) return {} satisfies Ended as Ended
+      for (const message of messages.value) {
+        const frame = typeof message === "string" ? decodeMessage(message) : undefined
+        if (frame !== undefined) yield* onFrame(frame)
+      }
+    }
+  }).pipe(
+    Effect.scoped,
+    Effect.catchTag("SocketError", (error): Effect.Effect<Ended, WatchRefused> => {
+      const code = closeCodeOf(error)
+      if (code === closeCodes.compacted) return Effect.succeed({ isExpired: true })
+      if (code === closeCodes.keyEnded || code === closeCodes.keyForbids) {
+        return Effect.fail(new WatchRefused(code === closeCodes.keyEnded ? 401 : 403, error.message))
+      }
+      const reason = Dial.dialErrorOf(error)?.reason
+      const isFinal = reason?._tag === "Unauthorised" || (reason?._tag === "Rejected" && isRefusal(reason.status))
+      return isFinal
+        ? Effect.fail(new WatchRefused(reason.status, error.message))
+        : Effect.succeed({ retryAfterSeconds: retryAfterSecondsOf(error) })
+    })
+  )
+
+/** Another server would refuse as well. */
+const isRefusal = (status: number): boolean => status >= 400 && status < 500 && status !== 429
+
 /** What a handler failed with, on its way through the stream. */
-class Handled {
+class Handled<E> {
   readonly _tag = "Handled"
-  readonly error: unknown
-  constructor(error: unknown) {
+  readonly error: E
+  constructor(error: E) {
     this.error = error
   }
 }

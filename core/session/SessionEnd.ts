@@ -4,7 +4,7 @@
  * | Code | Why | Who was told so |
  * |---|---|---|
  * | 1000 | done | – |
- * | 1001 | the node stops | dials another |
+ * | 1001 | the node stops, or a watch has lost its place | dials another, and goes on |
  * | 1002 | what came is no WebSocket frame | is broken |
  * | 1003 | binary, where text is meant | is broken |
  * | 1006 | the connection broke, or fell silent | dials another |
@@ -23,6 +23,7 @@
  * Nothing of a frame that ends its session is stored.
  */
 export const closeCodes = {
+  goOn: 1001,
   notText: 1003,
   unreadable: 1007,
   outOfProtocol: 1008,

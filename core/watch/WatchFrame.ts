@@ -208,6 +208,17 @@ export function decode(told: {
   return data._tag === "None" ? undefined : frameOf(told.event, told.id, data.value)
 }
 
+const Message = Schema.fromJsonString(
+  Schema.Struct({ event: Schema.String, id: Schema.optionalKey(Schema.String), data: Schema.Unknown })
+)
+const decodeMessageText = Schema.decodeUnknownOption(Message)
+
+/** Undefined where it is no frame. */
+export function decodeMessage(text: string): Frame | undefined {
+  const message = decodeMessageText(text)
+  return message._tag === "None" ? undefined : frameOf(message.value.event, message.value.id, message.value.data)
+}
+
 function frameOf(event: string, token: string | undefined, data: unknown): Frame | undefined {
   switch (event) {
     case "reset":
