@@ -22,6 +22,9 @@ import { Watch } from "../watch/Watch.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
 import * as Routes from "./Routes.ts"
 import * as ServedRoutes from "./ServedRoutes.ts"
+import * as Admission from "../session/Admission.ts"
+import * as AgentSessions from "../session/AgentSessions.ts"
+import * as SessionRoutes from "./SessionRoutes.ts"
 import * as WatchRoutes from "./WatchRoutes.ts"
 
 /** A store without a row, which dies of what every store dies of. */
@@ -88,13 +91,23 @@ export const send = async (
 
 /** Every route of a node's API: "GET /v1/instances/{uid}". */
 export const served = (): Effect.Effect<ReadonlyArray<string>> => {
-  const app = Layer.mergeAll(Routes.layer, WatchRoutes.layer, HealthRoutes.layer({ isStopping: () => false }))
+  const app = Layer.mergeAll(
+    Routes.layer,
+    WatchRoutes.layer,
+    SessionRoutes.layer,
+    HealthRoutes.layer({ isStopping: () => false })
+  )
   return Effect.map(ServedRoutes.ServedRoutes, (found) =>
     [...found].flatMap(([path, methods]) =>
       [...methods].map((method) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`)
     )
   ).pipe(
-    Effect.provide(ServedRoutes.layer(app).pipe(Layer.provide([HttpRouter.layer, servicesOf(emptyStore().storage)]))),
+    Effect.provide(
+      ServedRoutes.layer(app).pipe(
+        Layer.provide([AgentSessions.layer, Admission.layer()]),
+        Layer.provide([HttpRouter.layer, servicesOf(emptyStore().storage)])
+      )
+    ),
     Effect.scoped
   )
 }

@@ -1,4 +1,5 @@
-/** What is served, as an OpenAPI 3.1 document, with what is no endpoint of `Api`: the watch streams and the state of a node. */
+/** What is served, as an OpenAPI 3.1 document, with what is no endpoint of `Api`: the watch streams, the sessions of agents and the state
+ * of a node. */
 import * as OpenApi from "effect/http-api/OpenApi"
 import { clusterKinds, projectKinds } from "../watch/WatchFrame.ts"
 import { Api } from "./Api.ts"
@@ -18,7 +19,7 @@ const watching = (operationId: string, summary: string, kinds: ReadonlyArray<str
     operationId,
     summary,
     description:
-      "Server-sent events. `reset`: whatever was known is void. `changes`: events, whole transactions where `isComplete`. `bookmark`: everything up to here was told. The id of each is the token to go on from, on any node.",
+      "Server-sent events. `reset`: whatever was known is void. `changes`: events, whole transactions where `isComplete`. `bookmark`: everything up to here was told. The id of each is the token to go on from, on any node. Asked to upgrade, the same as messages of a WebSocket, `{ event, id, data }`; its close code 4410 is what 410 is here.",
     parameters: [
       ...(isOfProject ? [{ name: "project", in: "path", required: true, schema: { type: "string" } }] : []),
       {
@@ -34,6 +35,7 @@ const watching = (operationId: string, summary: string, kinds: ReadonlyArray<str
     ],
     security: [{ bearer: [] }],
     responses: {
+      101: { description: "The stream, as messages of a WebSocket" },
       200: text("The stream"),
       400: problem("The request is not what is taken here"),
       410: problem("What happened since the token is not kept any more: list again"),
@@ -41,6 +43,24 @@ const watching = (operationId: string, summary: string, kinds: ReadonlyArray<str
     }
   }
 })
+
+const session = {
+  get: {
+    tags: ["agents"],
+    operationId: "agents.session",
+    summary: "The session of an agent, over a WebSocket",
+    description:
+      "Text messages, each a frame: the agent says `Hello`, is told `Welcome`, and then says `Report` and `Beat`, and is told `Work`. A close code says why it ends.",
+    parameters: [{ name: "agent", in: "path", required: true, schema: { type: "string" } }],
+    security: [{ bearer: [] }],
+    responses: {
+      101: { description: "The session" },
+      400: problem("The request is not what is taken here"),
+      426: problem("The request does not ask for an upgrade"),
+      503: problem("Too many come at once: come again when Retry-After says so")
+    }
+  }
+}
 
 const health = (operationId: string, summary: string) => ({
   get: {
@@ -66,6 +86,7 @@ export const document = {
 Object.assign(document.paths, {
   "/v1/projects/{project}/watch": watching("watch.project", "What changes in a project", projectKinds, true),
   "/v1/watch": watching("watch.cluster", "What changes in the control plane", clusterKinds, false),
+  "/v1/agents/{agent}/session": session,
   "/live": health("health.live", "The process answers"),
   "/started": health("health.started", "The node has joined"),
   "/ready": health("health.ready", "Requests should come here")
