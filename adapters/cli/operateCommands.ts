@@ -111,6 +111,29 @@ export const get = Command.make("get", { kind: Argument.Literals("kind", kinds),
   Command.withExamples([{ command: "stormglass get fleets", description: "desired, running, and what is missing" }])
 )
 
+export const describe = Command.make(
+  "describe",
+  {
+    kind: Argument.Literals("kind", ["fleet", "instance"]),
+    name: Argument.String("name").pipe(Argument.withDescription("The name of a fleet, or the uid of an instance")),
+    ...remoteFlags,
+    json
+  },
+  (options) =>
+    attempt(async () => {
+      const { describeFleet, describeInstance } = await import("./remote/describe.ts")
+      const remote = remoteOf(options)
+      const { document, text } =
+        options.kind === "fleet"
+          ? await describeFleet(remote, requireName("fleet", options.name))
+          : await describeInstance(remote, options.name)
+      print(options.json ? JSON.stringify(document, null, 2) : text)
+    })
+).pipe(
+  Command.withDescription("One fleet or instance: what is wanted, why it is not done, and what was asked of it last"),
+  Command.withExamples([{ command: "stormglass describe fleet web", description: "on one screen" }])
+)
+
 export const apply = Command.make(
   "apply",
   {
@@ -273,7 +296,7 @@ export const config = configOf("config", "serve", serveSettings, serveRelations)
   ])
 )
 
-export const operateCommands = [serve, agent, config, get, apply, scale, remove, wait, watch] as const
+export const operateCommands = [serve, agent, config, get, describe, apply, scale, remove, wait, watch] as const
 
 function requireDesired(desired: number): number {
   if (Schema.is(Desired)(desired)) return desired

@@ -1,0 +1,55 @@
+import { assert, describe, it } from "vitest"
+import type { AuditView, FleetView, InstanceView } from "../../../core/api/Views.ts"
+import { fleetText } from "./describe.ts"
+
+const fleet: FleetView = {
+  id: "shop/web",
+  project: "shop",
+  name: "web",
+  desired: 3,
+  spec: { image: "web:1", size: "small" },
+  generation: 2,
+  deletionRequestedAt: null,
+  createdAt: 0,
+  status: { observedGeneration: 2, live: 3, running: 1, error: 1, deleting: 1 }
+} as FleetView
+
+const instance = (uid: string, changes: Partial<InstanceView>): InstanceView =>
+  ({
+    uid,
+    name: uid,
+    fleet: "shop/web",
+    state: "RUNNING",
+    reason: null,
+    deletionRequestedAt: null,
+    ...changes
+  }) as InstanceView
+
+const asked = { at: 0, principal: "ci", action: "fleets/put", status: 200, revision: 2 } as typeof AuditView.Type
+
+describe("a fleet that is described", () => {
+  it("says what is wanted, which instances are not done and why, and who asked for it", () => {
+    const instances = [
+      instance("web-1", {}),
+      instance("web-2", { state: "ERROR", reason: "start-timeout" as never }),
+      instance("web-3", { deletionRequestedAt: 5 })
+    ]
+    const text = fleetText(fleet, instances, [asked])
+    assert.include(text, "fleet shop/web, generation 2: web:1, small")
+    assert.include(text, "wanted 3, running 1, failed 1, on their way out 1")
+    assert.include(text, "1 failed, to be replaced")
+    assert.include(text, "Not done, 2 of its 3 instances")
+    assert.include(text, "web-2  ERROR, start-timeout")
+    assert.include(text, "web-3  RUNNING, its end was asked for")
+    assert.match(text, /ci +fleets\/put +200 +2/)
+  })
+
+  it("shows some of many, and says how many more there are", () => {
+    const many = Array.from({ length: 20 }, (_, nth) => instance(`web-${nth}`, { state: "CREATING" }))
+    assert.include(fleetText(fleet, many, []), "and 12 more: stormglass get instances")
+  })
+
+  it("says why it cannot show who asked", () => {
+    assert.include(fleetText(fleet, [], undefined), "in the audit, for keys with the verb admin")
+  })
+})

@@ -1,0 +1,97 @@
+/** Everything about one fleet or instance on one screen: what is wanted, what is there, why it is not done, and what was asked of it last. */
+import type { AuditView, FleetView, InstanceView } from "../../../core/api/Views.ts"
+import { unstable } from "../../../core/fleet/unstable.ts"
+import { asking, get, type Remote } from "./remoteCommands.ts"
+import { ageOf, table } from "./table.ts"
+
+type Entry = typeof AuditView.Type
+
+export interface Described {
+  readonly document: object
+  readonly text: string
+}
+
+/** How far back the audit is looked through. */
+const lookedThrough = 1_000
+const shownMax = 8
+
+export const describeFleet = async (remote: Remote, name: string): Promise<Described> => {
+  const { project } = remote
+  const fleet = await asking(remote, (client) => client.fleets.get({ params: { project, name }, query: {} }))
+  const { documents } = await get(remote, "instances")
+  const instances = (documents as ReadonlyArray<InstanceView>).filter((each) => each.fleet === fleet.id)
+  const changes = await changesOf(remote, `/v1/projects/${project}/fleets/${name}`)
+  return { document: { fleet, instances, changes: changes ?? null }, text: fleetText(fleet, instances, changes) }
+}
+
+export const describeInstance = async (remote: Remote, uid: string): Promise<Described> => {
+  const instance = await asking(remote, (client) => client.instances.get({ params: { uid } }))
+  const changes = await changesOf(remote, `/v1/instances/${uid}`)
+  return { document: { instance, changes: changes ?? null }, text: instanceText(instance, changes) }
+}
+
+/** Pure. */
+export const fleetText = (
+  fleet: FleetView,
+  instances: ReadonlyArray<InstanceView>,
+  changes: ReadonlyArray<Entry> | undefined
+): string => {
+  const { desired, generation, id, spec, status } = fleet
+  const waiting = instances.filter(isUnderWay)
+  return [
+    `fleet ${id}, generation ${generation}: ${spec.image}, ${spec.size}`,
+    `  wanted ${desired}, running ${status?.running ?? 0}, failed ${status?.error ?? 0}, on their way out ${status?.deleting ?? 0}`,
+    `  ${unstable(fleet) ?? "as it is wanted"}`,
+    ...(waiting.length === 0 ? [] : ["", `Not done, ${waiting.length} of its ${instances.length} instances`]),
+    ...waiting.slice(0, shownMax).map((each) => `  ${each.uid}  ${whyNotDone(each)}`),
+    ...(waiting.length > shownMax ? [`  and ${waiting.length - shownMax} more: stormglass get instances`] : []),
+    "",
+    ...changesText(changes)
+  ].join("\n")
+}
+
+const instanceText = (instance: InstanceView, changes: ReadonlyArray<Entry> | undefined): string =>
+  [
+    `instance ${instance.uid}, revision ${instance.revision}: ${instance.spec.image}, ${instance.spec.size}`,
+    `  of ${instance.fleet ?? "no fleet"}, in project ${instance.project}`,
+    `  ${isUnderWay(instance) ? whyNotDone(instance) : "runs"}, heard ${ageOf(instance.lastHeartbeatAt)}`,
+    "",
+    ...changesText(changes)
+  ].join("\n")
+
+const isUnderWay = ({ deletionRequestedAt, state }: InstanceView): boolean =>
+  state !== "RUNNING" || deletionRequestedAt !== null
+
+const whyNotDone = ({ deletionRequestedAt, reason, state }: InstanceView): string =>
+  [
+    state,
+    ...(reason === null ? [] : [reason]),
+    ...(deletionRequestedAt === null ? [] : ["its end was asked for"])
+  ].join(", ")
+
+function changesText(changes: ReadonlyArray<Entry> | undefined): ReadonlyArray<string> {
+  if (changes === undefined) return ["What was asked of it is in the audit, for keys with the verb admin"]
+  if (changes.length === 0) return [`Nothing was asked of it in the last ${lookedThrough} entries of the audit`]
+  const rows = changes
+    .slice(-shownMax)
+    .map(({ action, at, principal, revision, status }) => [
+      ageOf(at),
+      principal,
+      action,
+      String(status),
+      revision === null ? "" : String(revision)
+    ])
+  return [
+    "Asked of it",
+    ...table(["", "by", "action", "status", "revision"], rows)
+      .split("\n")
+      .map((line) => `  ${line}`)
+  ]
+}
+
+/** Undefined for who may not read the audit. */
+const changesOf = async (remote: Remote, path: string): Promise<ReadonlyArray<Entry> | undefined> =>
+  asking(remote, (client) => client.audit.list({ query: { limit: lookedThrough } })).then(
+    ({ entries }) => entries.filter((entry) => entry.path === path),
+    () => undefined
+  )
