@@ -1,5 +1,6 @@
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
+// covers A12
 export const agentsFlapping = make({
   name: "agents/flapping-and-stale",
   story: `Agents fall silent for longer than they may, come back, and lose single heartbeats. What is given up is replaced once; what returns is

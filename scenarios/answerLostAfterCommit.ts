@@ -1,5 +1,6 @@
 import { make, plan } from "./ControlPlaneScenario.ts"
 
+// covers A2, A5
 export const answerLostAfterCommit = make({
   name: "idempotency/answer-lost-after-commit",
   story: `The effect is there and the answer is not: the connection breaks after COMMIT, or the node's answer never reaches the client. Whoever

@@ -11,6 +11,8 @@ import * as Cluster from "./ControlPlaneCluster.ts"
 
 interface Told {
   readonly status: number
+  /** Byte for byte. */
+  readonly text: string
   readonly document: Readonly<Record<string, unknown>>
   readonly headers: Readonly<Record<string, string | undefined>>
 }
@@ -18,14 +20,16 @@ interface Told {
 interface Sending {
   readonly body?: object
   readonly headers?: Readonly<Record<string, string>>
+  /** Which of the nodes is asked. Default: the first. */
+  readonly node?: number
 }
 
 type Send = (method: "GET" | "PUT" | "POST" | "DELETE", path: string, sending?: Sending) => Effect.Effect<Told>
 
-/** Runs the story in a cluster of one node; returns the labels of what was committed. */
-const play = (story: (send: Send) => Effect.Effect<void>): ReadonlyArray<string> => {
+/** Runs the story in a cluster; returns the labels of what was committed. */
+const play = (story: (send: Send) => Effect.Effect<void>, nodes = 1): ReadonlyArray<string> => {
   const world = new World({ seed: "1", strategy: Schedule.random })
-  const { addresses } = Cluster.build(world, { nodes: 1, agents: 1 })
+  const { addresses } = Cluster.build(world, { nodes, agents: 1 })
   const labels: Array<string> = []
   world.subscribe((envelope) => {
     const commit = commitOf(envelope)
@@ -37,23 +41,24 @@ const play = (story: (send: Send) => Effect.Effect<void>): ReadonlyArray<string>
     yield* Effect.sleep(20_000)
     const client = yield* HttpClient.HttpClient
     let nth = 0
-    const send: Send = (method, path, { body, headers } = {}) =>
+    const send: Send = (method, path, { body, headers = {}, node = 0 } = {}) =>
       Effect.gen(function* () {
-        const request = HttpClientRequest.make(method)(`${addresses[0]}/v1/projects/shop/${path}`, {
-          headers: { "idempotency-key": `k-${++nth}`, ...headers }
+        const own = "x-idempotency-key" in headers ? {} : { "idempotency-key": `k-${++nth}` }
+        const request = HttpClientRequest.make(method)(`${addresses[node]}/v1/projects/shop/${path}`, {
+          headers: { ...own, ...headers }
         })
         const response = yield* client.execute(
           body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body)
         )
         const text = yield* response.text
         const document = (text === "" ? {} : JSON.parse(text)) as Told["document"]
-        return { status: response.status, document, headers: response.headers }
+        return { status: response.status, text, document, headers: response.headers }
       }).pipe(Effect.orDie)
     yield* story(send).pipe(Effect.catchDefect((defect) => Effect.sync(() => failed.push(defect))))
     isOver = true
   })
   world.addNode("caller", Effect.provide(program, SimHttpClient.layer), { mustEnd: true }).start()
-  world.run("120s")
+  for (let second = 0; second < 120 && !isOver; second++) world.run("1s")
   if (failed.length > 0) throw failed[0]
   assert.isTrue(isOver, "the story did not come to its end")
   return labels
@@ -61,6 +66,78 @@ const play = (story: (send: Send) => Effect.Effect<void>): ReadonlyArray<string>
 
 const spec = { image: "web:1", size: "small" }
 const path = "fleets/web"
+
+describe("an idempotency key", () => {
+  // covers A1, A2, A3
+  it("of 64 requests at once, in both spellings, to three nodes, has one effect; all are told the same bytes in the end", () => {
+    const labels = play(
+      Effect.fnUntraced(function* (send) {
+        const racer = (nth: number) =>
+          send("PUT", path, {
+            body: { desired: 3, spec },
+            headers: { [nth % 2 === 0 ? "idempotency-key" : "x-idempotency-key"]: "race" },
+            node: nth % 3
+          })
+        const racers = Array.from({ length: 64 }, (_, nth) => nth)
+        const first = yield* Effect.forEach(racers, racer, { concurrency: "unbounded" })
+        for (const { headers, status } of first) {
+          assert.include([201, 409], status)
+          if (status === 409) assert.match(headers["retry-after"]!, /^[1-9]\d*$/)
+        }
+        const [ran, ...others] = first.filter((told) => told.status === 201)
+        const isReplay = (told: Told) => told.headers["idempotency-replayed"] === "true"
+        assert.lengthOf(
+          first.filter((told) => told.status === 201 && !isReplay(told)),
+          1
+        )
+        const again = yield* Effect.forEach(racers, racer)
+        assert.isTrue(again.every(isReplay))
+        for (const told of [...others, ...again]) assert.deepEqual([told.status, told.text], [201, ran!.text])
+        assert.strictEqual((yield* send("GET", path)).document["generation"], 1)
+      }),
+      3
+    )
+    assert.lengthOf(
+      labels.filter((label) => label === "fleets/put"),
+      1
+    )
+  })
+
+  // covers A1
+  it("is of its route: the same for another is another key; and with another body it is refused", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        const headers = { "idempotency-key": "one" }
+        assert.strictEqual((yield* send("PUT", path, { body: { desired: 0, spec }, headers })).status, 201)
+        const other = yield* send("PUT", path, { body: { desired: 1, spec }, headers })
+        assert.strictEqual(other.status, 422)
+        const elsewhere = yield* send("POST", "instances", { body: { name: "alone", spec }, headers })
+        assert.deepEqual([elsewhere.status, elsewhere.headers["idempotency-replayed"]], [202, undefined])
+      })
+    )
+  })
+
+  // covers A6
+  it("that is another one, for what is there already: the same wish is told what is there, another spec is refused", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        const wish = (image: string) => send("POST", "instances", { body: { name: "alone", spec: { ...spec, image } } })
+        const made = yield* wish("web:1")
+        yield* Effect.sleep("20 seconds")
+        const same = yield* wish("web:1")
+        assert.deepEqual([made.status, same.status], [202, 200])
+        assert.deepInclude(same.document, { uid: made.document["uid"], state: "RUNNING" })
+        const other = yield* wish("web:2")
+        assert.deepInclude(other.document, { status: 409, _tag: "Conflict" })
+        yield* send("PUT", path, { body: { desired: 2, spec } })
+        const fleet = yield* send("PUT", path, { body: { desired: 2, spec } })
+        assert.deepEqual([fleet.status, fleet.document["generation"]], [200, 1])
+        const otherFleet = yield* send("PUT", path, { body: { desired: 2, spec: { ...spec, image: "web:2" } } })
+        assert.strictEqual(otherFleet.status, 409)
+      })
+    )
+  })
+})
 
 describe("a dry run", () => {
   it("says what would be answered, and keeps nothing, not even the key", () => {

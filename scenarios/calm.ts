@@ -3,6 +3,7 @@ import { toCheck } from "../core/invariants/Invariant.ts"
 import { answeredAlways } from "./answeredAlways.ts"
 import * as ControlPlaneScenario from "./ControlPlaneScenario.ts"
 
+// covers A8, A13
 export const calm = ControlPlaneScenario.make({
   name: "calm",
   story: "Nothing fails. What is asked for is there soon, and then nobody writes without a reason.",

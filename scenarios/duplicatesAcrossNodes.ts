@@ -1,5 +1,6 @@
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
+// covers A1, A3
 export const duplicatesAcrossNodes = make({
   name: "idempotency/duplicates-across-nodes",
   story: `Clients send one request with one key to several nodes at once, send it again after it was answered, use its key for another body,

@@ -2,6 +2,7 @@ import { commonKinds } from "../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../sim/nemesis/Swarm.ts"
 import * as ControlPlaneScenario from "./ControlPlaneScenario.ts"
 
+// covers A33
 export const everything = ControlPlaneScenario.make({
   name: "everything",
   story: `Everything at once: each seed redraws the topology, the workload, which kinds of fault exist, how many and how strong.

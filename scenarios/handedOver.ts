@@ -19,6 +19,7 @@ interface State {
   heirs: ReadonlyArray<string>
 }
 
+// covers A21
 const handedOverAtOnce: Invariant<State> = {
   name: "handed-over-at-once",
   states: "A leader's lease that was released is another's within 250 ms, where another is there to take it (A21).",

@@ -9,6 +9,7 @@ import { readYourWrites } from "./readYourWrites.ts"
 
 const safetyMillis = 60_000
 
+// covers A21
 export const leaderKilled: Scenario.Scenario = Scenario.make({
   name: "lease/leader-killed",
   story: `The leader of three nodes dies without a word, again and again, and each time comes back after a while.

@@ -1,5 +1,6 @@
 import { make, plan } from "./ControlPlaneScenario.ts"
 
+// covers A20
 export const leaderPausedInTheMiddle = make({
   name: "lease/leader-paused-in-the-middle-of-a-write",
   story: `The leader stands still (garbage collection, a frozen virtual machine) right when one of its transactions has begun, past the end of

@@ -6,6 +6,7 @@ const cutFromDatabase = (world: World, node: string, forMicros: number): void =>
   world.kernel.schedule(forMicros, world.network.partition([node], [databaseName]), undefined)
 }
 
+// covers A26, A27
 export const membersJoinAndLeave = make({
   name: "member/join-and-leave",
   story: `Nodes join a running cluster, leave it in order, and vanish. Bucket groups move to whoever is there, one owner and one epoch

@@ -57,6 +57,7 @@ describe("the metrics of a cluster", () => {
     }
   })
 
+  // covers A32
   it("every lease is held by one node, and one of them leads", () => {
     assert.strictEqual(total(everywhere, "stormglass_leases_held"), groups.length + 1)
     const leading = cluster.nodes.filter((node) => total(measured(node), "stormglass_leader_epoch") > 0)
@@ -64,6 +65,7 @@ describe("the metrics of a cluster", () => {
     assert.strictEqual(total(everywhere, "stormglass_leases_lost_total"), 0)
   })
 
+  // covers A32
   it("what is wanted, and what runs, are told by the leader alone", () => {
     const leader = measured(cluster.leaderOf(Leader.lease)!)
     for (const state of ["desired", "live", "running"]) {
@@ -73,6 +75,7 @@ describe("the metrics of a cluster", () => {
     }
   })
 
+  // covers A32
   it("requests are counted as they were answered, and reconciles as often as they were timed", () => {
     const requests = (outcome: string) => total(everywhere, "stormglass_idempotent_requests_total", { outcome })
     assert.isAbove(answered.executed, 5)
@@ -104,6 +107,7 @@ describe("the metrics of a cluster", () => {
     assert.isEmpty(now(leader))
   })
 
+  // covers A32
   it("are listed in the documentation, all of them and no others", () => {
     const names = (text: string) => new Set(text.match(/stormglass_[a-z_]+/g))
     const declared = names(readFileSync(new URL("../core/Metrics.ts", import.meta.url), "utf8"))

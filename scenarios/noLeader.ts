@@ -5,6 +5,7 @@ import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
 const centuryMicros = 100 * 365 * 86_400 * 1_000_000
 
+// covers A17
 export const noLeader = make({
   name: "lease/no-leader-at-all",
   story: `Nobody can lead: the leader's lease is held, for a century, by somebody who is not there. Work on buckets does not need a

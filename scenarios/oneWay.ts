@@ -1,5 +1,6 @@
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
+// covers A33
 export const oneWay = make({
   name: "network/one-way",
   story: `What a node sends to the database is lost while answers still arrive, or the other way round: requests whose effect is there and

@@ -5,6 +5,7 @@ import { duplicatesAcrossNodes } from "./duplicatesAcrossNodes.ts"
 import { leaderPausedInTheMiddle } from "./leaderPausedInTheMiddle.ts"
 
 describe("whatever the plan, the topology and the workload", () => {
+  // covers A33
   simProperty(
     "split brain: nobody acts under a lease that is another's, and no stale epoch writes",
     leaderPausedInTheMiddle,

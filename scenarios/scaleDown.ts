@@ -4,6 +4,7 @@ import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import { persist, putFleet } from "./Clients.ts"
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
+// covers A9, A10
 export const scaleDown = make({
   name: "fleet/scaled-10-to-3-to-2-under-leader-changes",
   story: `A fleet of ten is scaled to three and then to two, while owners and leaders are killed and paused so that two of them work

@@ -26,6 +26,7 @@ describe("a static place", () => {
     ))
 
   // The sums are those of Go's hash/fnv New32a.
+  // covers A23
   it("is where Go would find a key: the sum modulo 1024 buckets, 32 to a group, modulo the count", () => {
     const keys: ReadonlyArray<readonly [string, number, number]> = [
       ["a", 0xe40c292c, 9],
@@ -67,6 +68,7 @@ describe("nodes with static places", () => {
     return { world, cluster, ownerOf, violations }
   }
 
+  // covers A24
   it("own what they were told, and nobody owns what was a dead one's until it is back", () => {
     const { cluster, ownerOf, violations, world } = start()
     world.run("30s")
@@ -82,6 +84,7 @@ describe("nodes with static places", () => {
     assert.deepStrictEqual(violations, [])
   })
 
+  // covers A24
   it("one that is told the index of another ends itself, says whose it is, and takes nothing", () => {
     const { cluster, ownerOf, violations, world } = start()
     const said: Array<string> = []

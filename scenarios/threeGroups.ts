@@ -1,5 +1,6 @@
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
 
+// covers A33
 export const threeGroups = make({
   name: "network/three-groups",
   story: `The hosts fall apart into three or four groups, and meet again. Only the group of the database can do any work; nobody else may

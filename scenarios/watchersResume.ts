@@ -19,6 +19,7 @@ const safetyMillis = 40_000
 /** How often a watcher dawdles over a frame while there are faults. */
 const dawdleRatio = 0.1
 
+// covers A28
 export const watchersResume = make({
   name: "watch/resumed-cut-and-compacted",
   story: `Watchers follow the fleets and the instances of a project, each by whichever node answers,

@@ -23,6 +23,7 @@ const stormglass = (url: string, ...args: ReadonlyArray<string>) => {
 const server = "database: the server that DATABASE_URL names\n"
 
 describe("migrate", () => {
+  // covers A29
   it("says what is wrong with DATABASE_URL", () => {
     for (const url of ["db", "http://db/app"]) {
       const { said, status } = stormglass(url)

@@ -110,6 +110,7 @@ const spansOf = (received: ReadonlyArray<Received>) =>
     )
 
 describe("telemetry", () => {
+  // covers A14
   it.live("the id of a look at a key is its trace's, in the collector's traces and logs and in the log", () =>
     Effect.gen(function* () {
       const { endpoint, received } = yield* collector({ isSilent: false })

@@ -40,6 +40,7 @@ type Program = Effect.Effect<void, unknown, Storage | Feed | Scope.Scope>
 
 /** Declares the suite. `run` empties the tables, then runs the program with storage and feed over them. */
 export const feedContract = (implementation: string, run: (program: Program) => Effect.Effect<void, unknown>): void => {
+  // covers A31
   describe(`the change feed of ${implementation}`, () => {
     for (const [law, program] of Object.entries(laws)) it.live(law, () => run(program))
   })

@@ -46,6 +46,7 @@ const askedInRounds = Effect.gen(function* () {
 })
 
 describe.skipIf(skipped())("the plans of what is asked again and again", () => {
+  // covers A25
   it.live(
     "read no big table from one end to the other",
     () =>

@@ -446,6 +446,7 @@ describe.skipIf(skipped())("on a real server", () => {
     })
   })
 
+  // covers A25
   it.live("finds what is due by the index on its time", () =>
     Effect.gen(function* () {
       const { text } = toSql(

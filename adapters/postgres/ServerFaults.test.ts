@@ -209,6 +209,7 @@ describe.skipIf(skipped({ isControlled: true }))("a real server that fails", () 
     })
   )
 
+  // covers A20
   it.live(
     "a lease is taken over in time from a process that is stopped inside a transaction, whose write is refused",
     () =>

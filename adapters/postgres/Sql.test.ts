@@ -162,6 +162,7 @@ describe("a statement", () => {
     }
   })
 
+  // covers A18
   it("takes over by one upsert", () => {
     const statement: Statement = {
       _tag: "Insert",

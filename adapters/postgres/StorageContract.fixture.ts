@@ -92,6 +92,7 @@ export const storageContract = (
   run: (program: Program, patience: Patience) => Effect.Effect<void, unknown>,
   exceptions: Readonly<Record<string, string>> = {}
 ): void => {
+  // covers A31
   describe(`the storage port on ${implementation}`, () => {
     for (const [group, laws] of Object.entries(groups)) {
       describe(group, () => {

@@ -23,6 +23,7 @@ describe("Assignment", () => {
       })
     ))
 
+  // covers A23
   it("loads nobody above the fair share of its weight and the slack", () =>
     fc.assert(
       fc.property(members, (all) => {
@@ -37,6 +38,7 @@ describe("Assignment", () => {
 
   it("assigns nothing when there is nobody", () => assert.strictEqual(assign(groups, []).size, 0))
 
+  // covers A23
   it("moves about 1 / (N + 1) of what is owned when one of equal weight joins N, and as much when it leaves", () => {
     const buckets = Array.from({ length: bucketCount }, (_, bucket) => bucket)
     for (let count = 1; count <= 12; count++) {
@@ -48,6 +50,7 @@ describe("Assignment", () => {
     }
   })
 
+  // covers A23
   it("gives a member of twice the weight about twice as much", () => {
     const buckets = Array.from({ length: bucketCount }, (_, bucket) => bucket)
     const owners = assign(buckets, [

@@ -29,6 +29,7 @@ describe("Bucket", () => {
     for (const count of counts.values()) assert.closeTo(count, mean, mean / 3)
   })
 
+  // covers A26
   it("finds the group of its lease again, and none for other leases", () => {
     for (const group of groups) assert.strictEqual(groupOf(leaseOf(group)), group)
     assert.isUndefined(groupOf("leader"))

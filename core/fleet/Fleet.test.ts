@@ -30,6 +30,7 @@ describe("the rows of fleets", () => {
     assert.deepStrictEqual(database.rows(fleets), [db, web])
   })
 
+  // covers A8
   it("another desired count is the next generation of that fleet alone, and due", () => {
     const database = given()
     const { nowMicros } = database

@@ -27,6 +27,7 @@ describe("FleetPlan", () => {
     [5, 5],
     [2, 8]
   ] as const) {
+    // covers A10
     it(`takes exactly ${removed} away when scaled from 10 to ${desired}, the newest`, () => {
       const { create, remove } = plan(desired, fleetOf(10))
       assert.deepStrictEqual(create, [])
@@ -37,6 +38,7 @@ describe("FleetPlan", () => {
     })
   }
 
+  // covers A10
   it("chooses the failed, then those not yet running, then the newest", () => {
     const fleet = [member(0, "CREATING"), member(1), member(2), member(3, "ERROR"), member(4, "PENDING")]
     assert.deepStrictEqual(plan(4, fleet).remove, ["i3"])
@@ -50,6 +52,7 @@ describe("FleetPlan", () => {
   it("fills the lowest ordinals that are free", () =>
     assert.deepStrictEqual(plan(4, [member(1), member(4)]).create, [0, 2]))
 
+  // covers A9, A10
   it("leaves exactly as many live as are desired, none of them failed and no ordinal twice; and has then nothing to do", () =>
     fc.assert(
       fc.property(fc.nat(25), fleets, (desired, members) => {
@@ -123,6 +126,7 @@ describe("FleetStatus", () => {
     assert.isFalse(isSettled({ ...fleet, generation: 4 }, countOf(fleet, [running, running])))
   })
 
+  // covers A8
   it("is settled in nothing less than everything: the generation, how many are live, how many run, and that none is leaving", () => {
     const counts = { id: "p/web", observedGeneration: 3, live: 2, running: 2, error: 0, deleting: 0 }
     assert.isTrue(isSettled(fleet, counts))

@@ -3,6 +3,7 @@ import * as fc from "fast-check"
 import { fnv1a32 } from "./fnv1a32.ts"
 
 describe("fnv1a32", () => {
+  // covers A23
   it("gives the numbers of Go's hash/fnv New32a", () => {
     assert.strictEqual(fnv1a32(""), 0x811c9dc5)
     assert.strictEqual(fnv1a32("a"), 0xe40c292c)

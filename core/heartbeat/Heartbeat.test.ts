@@ -18,6 +18,7 @@ import {
 } from "./Heartbeat.ts"
 
 describe("Heartbeat", () => {
+  // covers A12
   it("brakes when everybody falls silent (40 of 40), not when one does (1 of 40)", () => {
     assert.isTrue(isBraked({ late: 40, running: 40 }))
     assert.isFalse(isBraked({ late: 1, running: 40 }))
@@ -173,6 +174,7 @@ describe("the rows that heartbeats touch", () => {
       })
     ))
 
+  // covers A12
   it("late and stale are those that run, are wanted, and were not heard for 20 s and 30 s", () =>
     fc.assert(
       fc.property(stored, (rows) => {

@@ -31,6 +31,7 @@ const row: IdempotencyKey = {
 }
 
 describe("IdempotencyKey", () => {
+  // covers A1
   it("refuses a key that is missing, empty, too long or not printable, and says why", () => {
     assert.include(problem(undefined), "required")
     assert.include(problem(""), "empty")
@@ -40,6 +41,7 @@ describe("IdempotencyKey", () => {
     assert.isUndefined(problem("k".repeat(idempotencyKeyCharsMax)))
   })
 
+  // covers A3
   it("judges the payload before the progress: another request with the key is a mismatch, finished or not", () => {
     const finished: IdempotencyKey = { ...row, state: "finished", status: 200, body: "{}" }
     assert.deepStrictEqual(judge(row, "f2"), { _tag: "Mismatch" })
@@ -47,6 +49,7 @@ describe("IdempotencyKey", () => {
     assert.deepStrictEqual(judge(row, "f1"), { _tag: "InProgress" })
   })
 
+  // covers A1, A4
   it("replays what was stored, errors included, byte for byte", () =>
     fc.assert(
       fc.property(fc.integer({ min: 200, max: 599 }), fc.string(), (status, body) =>
@@ -113,6 +116,7 @@ describe("the rows of idempotency keys", () => {
   const isOver = ({ claimExpiresAt, expiresAt }: IdempotencyKey) =>
     claimExpiresAt <= nowMicros && expiresAt <= nowMicros
 
+  // covers A3, A5
   it("a claim takes a key that is new, past its time, or abandoned by the same request, each time in a new epoch", () =>
     fc.assert(
       fc.property(stored, (rows) => {
@@ -147,6 +151,7 @@ describe("the rows of idempotency keys", () => {
       })
     ))
 
+  // covers A1
   it("the key is looked up in its scope", () =>
     fc.assert(
       fc.property(stored, (rows) => {
@@ -164,6 +169,7 @@ describe("the rows of idempotency keys", () => {
       })
     ))
 
+  // covers A2, A5
   it("only the claim that is still ours is finished, once", () =>
     fc.assert(
       fc.property(stored, (rows) => {

@@ -33,6 +33,7 @@ const seen: fc.Arbitrary<InstancePlan.Seen> = fc.record({
 })
 
 describe("Instance", () => {
+  // covers A7
   it("has a way out of every state but DELETED, and to DELETED only through DELETING", () => {
     const reachable = (from: State): ReadonlySet<State> => {
       const found = new Set<State>([from])
@@ -50,6 +51,7 @@ describe("Instance", () => {
 })
 
 describe("InstancePlan", () => {
+  // covers A7
   it("plans only moves that the table allows, whatever the row and whatever was seen", () =>
     fc.assert(
       fc.property(rows, seen, (row, saw) => {
@@ -70,6 +72,7 @@ describe("InstancePlan", () => {
       })
     ))
 
+  // covers A11
   it("lets a row leave only after its resource was told to stop and then seen to be gone", () =>
     fc.assert(
       fc.property(rows, seen, (row, saw) => {
@@ -111,6 +114,7 @@ describe("InstancePlan", () => {
     })
   })
 
+  // covers A12
   it("takes back one that was given up for its silence, is heard again, and runs", () => {
     const row = instanceRow("a", { state: "ERROR", reason: "HeartbeatStale", updatedAt: 10, lastHeartbeatAt: 11 })
     assert.deepStrictEqual(InstancePlan.next(row, { observation: "Running", isStopAsked: false }, 20), {
@@ -226,6 +230,7 @@ describe("InstancePlan", () => {
 })
 
 describe("the moves", () => {
+  // covers A7
   it("are these", () =>
     assert.deepStrictEqual(
       states.map((state) => `${state} > ${moves[state].join(" ")}`.trim()),

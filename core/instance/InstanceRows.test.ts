@@ -131,6 +131,7 @@ describe("the rows of instances", () => {
     })
   })
 
+  // covers A7
   it("never move along what is not in the table, nor leave before they are DELETING: that is a defect", () => {
     const { calls } = new StillDatabase(instances)
     const row = inState("PENDING")
@@ -172,6 +173,7 @@ describe("the rows of instances", () => {
     ["fleetHasOrdinals", { ordinal: -1 }],
     ["fleetHasOrdinals", { fleet: null }]
   ] as const) {
+    // covers A7
     it(`may not be what ${name} excludes: ${JSON.stringify(changes)}`, () => {
       const refusal = new StillDatabase(instances).refusal(instances, [{ ...instanceRow("a"), ...changes }])
       assert.strictEqual(refusal, `instances_${name}`)

@@ -58,6 +58,7 @@ const missing = (atSeconds: number, ...lines: ReadonlyArray<Line>): ReadonlyArra
 }
 
 describe("Convergence", () => {
+  // covers A8
   it("misses nothing when all leases are held, all members agree and all that is wanted runs", () =>
     assert.deepStrictEqual(missing(2, ...settled), []))
 

@@ -12,6 +12,7 @@ import { rowChanges } from "./rowChanges.ts"
 /** By version of the members: group to the member that says it should have it. */
 type State = Map<string, Map<number, string>>
 
+// covers A26
 export const bucketPlacement: Invariant<State> = {
   name: "bucket-placement",
   states: "Rows lie in the bucket of their key; nodes that see the same members agree on the groups (5.6).",

@@ -17,6 +17,7 @@ interface State {
   readonly stopping: Set<string>
 }
 
+// covers A11
 export const deletionByUid: Invariant<State> = {
   name: "deletion-by-uid",
   states: "A deletion acts on the uid that was asked for, in the store and outside (I17).",

@@ -10,6 +10,7 @@ import * as Leader from "../Leader.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
 import { commitOf, rowChanges } from "./rowChanges.ts"
 
+// covers A16, A20
 export const fencedWrites: Invariant<null> = {
   name: "fenced-writes",
   states: "What only an owner may write is committed under the fence of its lease (5.1.3, A16).",

@@ -17,6 +17,7 @@ interface State {
   readonly rows: Map<string, Set<string>>
 }
 
+// covers A9, A10
 export const fleetCount: Invariant<State> = {
   name: "fleet-count",
   states:

@@ -19,6 +19,7 @@ interface State {
   readonly left: Map<string, number>
 }
 
+// covers A12
 export const heartbeatBrake: Invariant<State> = {
   name: "heartbeat-brake",
   states: "Given up only after the whole silence, and never many at once (A12, I15).",

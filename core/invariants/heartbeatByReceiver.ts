@@ -10,6 +10,7 @@ import { rowChanges } from "./rowChanges.ts"
 /** More than the longest transaction. */
 const transactionMicrosMax = 5_000_000
 
+// covers A12
 export const heartbeatByReceiver: Invariant<DatabaseClock.DatabaseClock> = {
   name: "heartbeat-by-receiver",
   states: "The time of a heartbeat is the store's time of its receipt (A12).",

@@ -28,6 +28,7 @@ interface State {
 const transactionMicrosMax = 5_000_000
 
 /** `retentionMillis`: for how long the deployment promises to remember a key. */
+// covers A2, A3, A5
 export const idempotencyOnce = (retentionMillis = idempotencyRetentionMillis): Invariant<State> => ({
   name: "idempotency-once",
   states: "One idempotency key, one effect, one answer; effect and answer are one transaction (I3, 5.3).",

@@ -7,6 +7,7 @@ import { heartbeatMoveMillis } from "../Limits.ts"
 import { type Invariant, Violation } from "./Invariant.ts"
 import { rowChanges } from "./rowChanges.ts"
 
+// covers A7
 export const instanceStates: Invariant<null> = {
   name: "instance-states",
   states: "States move along the table, each by one revision; stale plans and stale reports change nothing (A7, I18).",

@@ -28,6 +28,7 @@ interface State {
   readonly rows: Map<string, { readonly epoch: number; readonly untilMicros: number; readonly durationMicros: number }>
 }
 
+// covers A19
 export const leaseExclusion: Invariant<State> = {
   name: "lease-exclusion",
   states: "At most one holder acts under a lease at a time, and none longer than its row lasts (I1).",

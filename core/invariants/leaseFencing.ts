@@ -8,6 +8,7 @@ import { commitOf, rowChanges } from "./rowChanges.ts"
 
 type State = Map<string, number>
 
+// covers A20
 export const leaseFencing: Invariant<State> = {
   name: "lease-fencing",
   states: "No write is accepted under an epoch lower than the largest seen for its lease (I2).",

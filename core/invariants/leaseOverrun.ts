@@ -17,6 +17,7 @@ interface Process {
 /** By node: one process runs on it at a time. */
 type State = Map<string, Process>
 
+// covers A22
 export const leaseOverrun: Invariant<State> = {
   name: "lease-overrun",
   states: "Work under a lease that was not renewed has ended, or its process has (I1).",

@@ -20,6 +20,7 @@ interface State {
   readonly owners: Map<string, string>
 }
 
+// covers A18
 export const leaseRows: Invariant<State> = {
   name: "lease-rows",
   states:

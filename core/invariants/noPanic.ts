@@ -14,6 +14,7 @@ interface NodeExited {
   readonly errors: ReadonlyArray<string>
 }
 
+// covers A14
 export const noPanic: Invariant<null> = {
   name: "no-panic",
   states: "No reconcile, no request and no process ends in a defect (A14).",

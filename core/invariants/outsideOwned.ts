@@ -32,6 +32,7 @@ interface State {
   readonly endings: Map<string, Array<Ending>>
 }
 
+// covers A11
 export const outsideOwned: Invariant<State> = {
   name: "outside-owned",
   states: "Every outside resource has a row, which was there first and stays until its end was confirmed (I9).",

@@ -11,6 +11,7 @@ import { change, commit, fleetRow, instanceRow, type Line, micros, told } from "
 const own = { lease: leaseOf(placementOf("web-0-a").bucketGroup), epoch: 1 }
 const leader = { lease: "leader", epoch: 1 }
 
+// covers A16
 describe("fenced-writes", () => {
   const pending = instanceRow("web-0-a")
   const creating = instanceRow("web-0-a", { state: "CREATING", revision: 2 })

@@ -32,6 +32,7 @@ export interface WatchState {
   readonly watchers: Map<string, Watcher>
 }
 
+// covers A28
 export const watchDelivery: Invariant<WatchState> = {
   name: "watch-delivery",
   states:

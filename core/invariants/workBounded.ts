@@ -12,6 +12,7 @@ const perWindowMax = 60
 /** By what was done: the times of the latest, oldest first. */
 type State = Map<string, Array<number>>
 
+// covers A14
 export const workBounded: Invariant<State> = {
   name: "work-bounded",
   states: "No key is worked on in a hot loop (I16).",

@@ -19,6 +19,7 @@ describe("Lease", () => {
     assert.deepStrictEqual(Lease.problems(Lease.profileConservative), [])
   })
 
+  // covers A19
   it("refuses a holder that may act as long as its row lasts (T = R)", () => {
     assert.deepStrictEqual(
       Lease.problems({ durationMillis: 4_000, renewDeadlineMillis: 4_000, retryPeriodMillis: 500 }),
@@ -33,6 +34,7 @@ describe("Lease", () => {
     )
   })
 
+  // covers A19
   it("refuses a deadline that leaves no second attempt (R = 1.2 P)", () => {
     assert.deepStrictEqual(
       Lease.problems({ durationMillis: 2_000, renewDeadlineMillis: 1_200, retryPeriodMillis: 1_000 }),
@@ -77,6 +79,7 @@ describe("Lease", () => {
       })
     ))
 
+  // covers A19
   it("acts, then stops, then has overrun, and has overrun before the row can expire under the worst drift", () =>
     fc.assert(
       fc.property(profiles, fc.nat(1e9), fc.nat(120_000_000), (profile, sentAtMicros, elapsedMicros) => {
@@ -147,6 +150,7 @@ describe("the rows of leases", () => {
       })
     ))
 
+  // covers A18
   it("who acquires gets what nobody has, what has come to its end and what is its own, each in a new epoch, and touches nothing else", () =>
     fc.assert(
       fc.property(stored, (rows) => {
@@ -177,6 +181,7 @@ describe("the rows of leases", () => {
       })
     ))
 
+  // covers A18
   it("a release ends the one lease at once, if it is still held in its epoch, and no other", () =>
     fc.assert(
       fc.property(stored, fc.constantFrom(1, 2), (rows, epoch) => {

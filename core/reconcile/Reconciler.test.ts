@@ -18,6 +18,7 @@ const grant: Grant = {
 }
 
 describe("Reconciler", () => {
+  // covers A14
   it.effect(
     "a defect in one key is told in one line, without a stack whose paths would differ from machine to machine",
     () =>
@@ -100,6 +101,7 @@ describe("Reconciler", () => {
     }).pipe(Effect.scoped, ended)
   )
 
+  // covers A14
   it.effect("retries no more than the burst and then ten a second, of all keys together", () =>
     Effect.gen(function* () {
       const failing = (): Effect.Effect<Outcome> => Effect.succeed({ _tag: "Failed", afterMillis: 0 })

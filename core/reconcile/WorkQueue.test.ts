@@ -40,6 +40,7 @@ describe("WorkQueue", () => {
     assert.strictEqual(WorkQueue.take(queue, 5_000), "poisoned")
   })
 
+  // covers A14
   it("doubles the backoff with each failure and forgets it with the first success", () => {
     const queue = WorkQueue.make({ backoffMillisMax: reconcileBackoffMillisMax })
     const waits: Array<number> = []
@@ -57,6 +58,7 @@ describe("WorkQueue", () => {
     assert.strictEqual(WorkQueue.nextMicros(queue), 5_000)
   })
 
+  // covers A14
   it("backs off no longer than the limit, and no less than half of what is due", () =>
     fc.assert(
       fc.property(
@@ -73,6 +75,7 @@ describe("WorkQueue", () => {
       )
     ))
 
+  // covers A14
   it("never works on one key twice at a time and loses no key, whatever happens in whatever order", () => {
     const key = fc.constantFrom("a", "b", "c")
     const command = fc.oneof(
@@ -207,6 +210,7 @@ describe("WorkQueue", () => {
     )
   })
 
+  // covers A14
   it("looks again after as long as it was asked to, or as its failures demand, whichever is longer", () => {
     const queue = make()
     WorkQueue.add(queue, "a", 0)

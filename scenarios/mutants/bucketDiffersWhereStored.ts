@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A34
 export const bucketDiffersWhereStored: Mutant = {
   name: "bucket-differs-where-stored",
   why: "An instance is stored under the bucket of its name and looked for under that of its uid.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A4
 export const cachingOnlyBelow400: Mutant = {
   name: "caching-only-below-400",
   why: "Refusals are not stored with their key: the request runs again and may be answered differently.",

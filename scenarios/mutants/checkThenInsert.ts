@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A3
 export const checkThenInsert: Mutant = {
   name: "check-then-insert",
   why: "A claim that is being executed is simply claimed again, and whoever finishes, finishes.",

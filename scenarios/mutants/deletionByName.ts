@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A11
 export const deletionByName: Mutant = {
   name: "deletion-by-name",
   why: "A deletion asks for whoever has the name, not for the uid it was given.",

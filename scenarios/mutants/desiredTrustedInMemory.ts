@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A15, A34
 export const desiredTrustedInMemory: Mutant = {
   name: "desired-trusted-in-memory",
   why: "The desired count that was read first is trusted for as long as the process lives.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A13
 export const edgeTriggeredReconcile: Mutant = {
   name: "edge-triggered-reconcile",
   why: "A key is looked at when it first shows up, and then only if that look asked for another.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A18
 export const expiryByApplicationClock: Mutant = {
   name: "expiry-by-application-clock",
   why: "Who takes over judges the expiry of a lease by its own wall clock.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A20
 export const fenceWithoutLock: Mutant = {
   name: "fence-without-lock",
   why: "The fence reads the lease's epoch and does not lock it: a take-over commits between the look and the write.",

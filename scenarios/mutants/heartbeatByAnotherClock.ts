@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A12
 export const heartbeatByAnotherClock: Mutant = {
   name: "heartbeat-by-another-clock",
   why: "The time of a heartbeat is that of the process that took it, not that of the store.",

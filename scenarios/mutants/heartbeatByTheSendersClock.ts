@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A12
 export const heartbeatByTheSendersClock: Mutant = {
   name: "heartbeat-by-the-senders-clock",
   why: "The agent says when it beat, and is believed.",

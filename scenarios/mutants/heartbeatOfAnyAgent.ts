@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A12
 export const heartbeatOfAnyAgent: Mutant = {
   name: "heartbeat-of-any-agent",
   why: "Any agent may keep any instance alive: incarnations are compared as if all agents were one.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A2
 export const idempotencyRecordApart: Mutant = {
   name: "idempotency-record-apart",
   why: "The record of the answer is committed in a transaction of its own, before that of the effect.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A17, A34
 export const leaderGateOnShardWork: Mutant = {
   name: "leader-gate-on-shard-work",
   why: "Only the leader works on its buckets: the followers skip theirs.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A22
 export const leaderNeverTold: Mutant = {
   name: "leader-never-told",
   why: "Neither a refused renewal nor the deadline tells the holder that it holds nothing any more.",

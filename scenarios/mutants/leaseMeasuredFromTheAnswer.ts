@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A19
 export const leaseMeasuredFromTheAnswer: Mutant = {
   name: "lease-measured-from-the-answer",
   why: "A holder counts from the answer to its renewal instead of from its sending.",

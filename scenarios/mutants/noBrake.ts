@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A12
 export const noBrake: Mutant = {
   name: "no-brake",
   why: "However many fall silent together, each is replaced.",

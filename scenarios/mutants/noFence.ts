@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A20
 export const noFence: Mutant = {
   name: "no-fence",
   why: "Transactions carry no fence: a deposed owner writes as before.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A11
 export const orphansLeft: Mutant = {
   name: "orphans-left",
   why: "Nobody looks for resources without a row: a provider that says gone is believed for ever.",

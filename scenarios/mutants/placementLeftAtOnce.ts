@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A11
 export const placementLeftAtOnce: Mutant = {
   name: "placement-left-at-once",
   why: "An instance that is to end loses its placement at once, not when its agent has ended it: the row may leave before what it is of.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A18, A34
 export const readThenCreateLock: Mutant = {
   name: "read-then-create-lock",
   why: "The take-over trusts the look before it instead of deciding in its own statement.",

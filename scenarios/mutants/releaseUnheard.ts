@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A21
 export const releaseUnheard: Mutant = {
   name: "release-unheard",
   why: "Whoever wants a lease does not hear that it was released, and waits for its next look.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A11
 export const removedUnconfirmed: Mutant = {
   name: "removed-unconfirmed",
   why: "The row leaves as soon as its resource was asked to stop, and nobody looks whether it did.",

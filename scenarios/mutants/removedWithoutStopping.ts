@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A11
 export const removedWithoutStopping: Mutant = {
   name: "removed-without-stopping",
   why: "The row leaves without anybody asking the resource to stop.",

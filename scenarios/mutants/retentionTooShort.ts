@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A2
 export const retentionTooShort: Mutant = {
   name: "retention-too-short",
   why: "A key is forgotten while its client may still ask again.",

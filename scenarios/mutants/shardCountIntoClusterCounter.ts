@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A16, A34
 export const shardCountIntoClusterCounter: Mutant = {
   name: "shard-count-into-cluster-counter",
   why: "The count of one shard is written into the counter of the whole fleet.",

@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A9, A10
 export const surplusCountsOnlyRunning: Mutant = {
   name: "surplus-counts-only-running",
   why: "Instances on their way are not counted: they are created twice, or live on when too many.",

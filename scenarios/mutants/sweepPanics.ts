@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A14
 export const sweepPanics: Mutant = {
   name: "sweep-panics",
   why: "The leader's sweep throws whenever it has given somebody up; its supervisor starts the process again, and nobody looks.",

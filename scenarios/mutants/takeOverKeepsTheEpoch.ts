@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A18, A20
 export const takeOverKeepsTheEpoch: Mutant = {
   name: "take-over-keeps-the-epoch",
   why: "A change of holder does not raise the epoch: the fence of the old one still fits.",

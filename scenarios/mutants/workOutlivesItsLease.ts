@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A22
 export const workOutlivesItsLease: Mutant = {
   name: "work-outlives-its-lease",
   why: "Work that refuses to end when its lease is lost may go on for as long as it likes.",

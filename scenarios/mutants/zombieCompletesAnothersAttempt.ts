@@ -1,5 +1,6 @@
 import type { Mutant } from "./Mutant.ts"
 
+// covers A5
 export const zombieCompletesAnothersAttempt: Mutant = {
   name: "zombie-completes-anothers-attempt",
   why: "A request that was taken for dead finishes all the same, over the answer of the one that took it over.",

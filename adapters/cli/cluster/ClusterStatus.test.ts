@@ -7,6 +7,7 @@ const inWords = (processes: Parameters<typeof statusRows>[0], told: Told) =>
   statusRows(processes, told).map(({ epoch, groups, name, role, state }) => [name, role, epoch, groups, state])
 
 describe("the status of a cluster", () => {
+  // covers A30
   it("names the leader with its epoch, and counts the groups of each", () => {
     const agent = processOf("a1", { kind: "agent", address: null, readiness: null })
     assert.deepEqual(inWords([processOf("n1"), processOf("n2"), processOf("n3"), agent], told), [

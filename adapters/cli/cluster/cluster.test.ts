@@ -2,6 +2,7 @@
 import { once } from "node:events"
 import fs from "node:fs"
 import net from "node:net"
+import * as Redacted from "effect/Redacted"
 import { afterEach, assert, describe, it } from "vitest"
 import { skipped } from "../../postgres/Database.fixture.ts"
 import { startTimeOf } from "../../node/processTable.ts"
@@ -12,7 +13,7 @@ import { apply, followFleet, type Remote } from "../remote/remoteCommands.ts"
 import { addressesOf, down, killLeader, status } from "./clusterCommand.ts"
 import { readState, requireCluster } from "./ClusterState.ts"
 
-const { at, stormglass } = commandLine()
+const { at, stormglass, stormglassIn } = commandLine()
 
 const closing: Array<() => unknown> = []
 afterEach(async () => {
@@ -34,6 +35,7 @@ async function freePort(): Promise<number> {
 }
 
 describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
+  // covers A21, A28, A29, A30
   it("goes on when its leader is killed, and leaves no process behind", { timeout: 120_000 }, async () => {
     const port = await freePort()
     const directory = at("c")
@@ -54,8 +56,16 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     const before = await status(directory)
     const leader = before.find(({ role }) => role === "leader")
     assert.isDefined(leader)
-    await apply(remote, { name: "web", desired: 2, spec: { image: "web:1", size: "small" } })
-    assert.isTrue(await untilStable(remote, 2))
+    const typed = (...args: ReadonlyArray<string>) => {
+      const variables = { STORMGLASS_SERVER: addresses.join(","), STORMGLASS_KEY: Redacted.value(remote.key!) }
+      const { code, err, out } = stormglassIn({ variables }, ...args)
+      assert.equal(code, 0, `${args.join(" ")}: ${err}`)
+      return out
+    }
+    typed("apply", "web", "--desired", "1", "--image", "web:1")
+    assert.match(typed("scale", "web", "2"), /^web: (2 wanted|\d of 2 run)/)
+    assert.match(typed("wait", "web", "--for", "stable"), /^web: 2 of 2 run, stable$/m)
+    assert.include(typed("get", "fleets"), "web")
     // Who watches by the leader goes on by the other one.
     const follower = addresses.toSorted((a) => (leader!.name === `n${addresses.indexOf(a) + 1}` ? -1 : 1))
     const smaller = untilStable({ ...remote, addresses: follower }, 1)

@@ -22,6 +22,7 @@ const refusal = (body: () => unknown): string => {
 }
 
 describe("the plan of a cluster", () => {
+  // covers A30
   it("gives each process a directory, each node a port, and each agent every node", () => {
     assert.deepEqual(
       planCluster(options).map(({ address, directory, log, name }) => [name, directory, log, address]),
