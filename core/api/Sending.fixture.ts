@@ -16,6 +16,7 @@ import { Membership } from "../member/Membership.ts"
 import { Compacted, Feed, FeedError } from "../ports/Feed.ts"
 import { makeTransaction, type Statement, Storage } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
+import * as Admission from "../session/Admission.ts"
 import { checkStatement } from "../storage/checkStatement.ts"
 import { makeStorage } from "../storage/makeStorage.ts"
 import { Watch } from "../watch/Watch.ts"
@@ -60,6 +61,7 @@ const servicesOf = (storage: Storage["Service"]) =>
     Gate.open,
     Layer.succeed(Watch, { open: refuse, listen: () => Effect.void, stop: Effect.void }),
     Layer.succeed(Membership, { self, beat: Effect.never }),
+    Admission.layer(),
     HttpPlatform.layer.pipe(Layer.provide(FileSystem.layerNoop({}))),
     Etag.layer,
     Path.layer,
