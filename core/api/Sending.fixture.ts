@@ -23,7 +23,6 @@ import { Watch } from "../watch/Watch.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
 import * as Routes from "./Routes.ts"
 import * as ServedRoutes from "./ServedRoutes.ts"
-import * as Admission from "../session/Admission.ts"
 import * as AgentSessions from "../session/AgentSessions.ts"
 import * as SessionRoutes from "./SessionRoutes.ts"
 import * as WatchRoutes from "./WatchRoutes.ts"
@@ -61,7 +60,6 @@ const servicesOf = (storage: Storage["Service"]) =>
     Gate.open,
     Layer.succeed(Watch, { open: refuse, listen: () => Effect.void, stop: Effect.void }),
     Layer.succeed(Membership, { self, beat: Effect.never }),
-    Admission.layer(),
     HttpPlatform.layer.pipe(Layer.provide(FileSystem.layerNoop({}))),
     Etag.layer,
     Path.layer,
