@@ -53,13 +53,6 @@ export const explanations: ReadonlyArray<Explanation> = [
     why: "No whole number of milliseconds, 5 % shorter, is just ten claims."
   },
   {
-    file: "core/reconcile/TokenBucket.ts",
-    text: "bucket.tokens >= 1 ? 0 : Math.ceil(((1 - bucket.tokens) / bucket.perSecond) * 1_000_000)",
-    from: "bucket.tokens >= 1",
-    to: "bucket.tokens > 1",
-    why: "With one token what is missing is nothing, and so is the time until it is there."
-  },
-  {
     file: "core/reconcile/WorkQueue.ts",
     text: 'else if (entry.state === "working") entry.isDirty = true',
     from: 'entry.state === "working"',
