@@ -22,6 +22,7 @@ import type * as Dial from "../core/ports/Dial.ts"
 import { Feed } from "../core/ports/Feed.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
 import type { Table } from "../core/ports/Table.ts"
+import type { AdmissionLimits } from "../core/session/Admission.ts"
 import * as AgentProvider from "../core/placement/AgentProvider.ts"
 import type { SimNode } from "../sim/kernel/SimNode.ts"
 import * as Chance from "../sim/kernel/Chance.ts"
@@ -52,6 +53,8 @@ export interface ClusterOptions {
   readonly isStatic?: boolean
   /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
   readonly hearsReleases?: boolean
+  /** How many handshakes a node takes. Default: as in production. */
+  readonly admission?: AdmissionLimits
   /** Who comes needs a key, and has so many turns. Default: nobody is asked who he is. */
   readonly limits?: Pick<Gate.GateOptions, "principal" | "project">
 }
@@ -133,6 +136,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
       backoffMillisMax,
       keyRetentionMillis,
       ...(watch === undefined ? {} : { watch }),
+      ...(options.admission === undefined ? {} : { admission: options.admission }),
       ...(options.isStatic === true
         ? { staticPlace: { index: Math.max(0, nodes.indexOf(id)), count: options.nodes } }
         : {})

@@ -75,6 +75,10 @@ export const catalogue: ReadonlyArray<Entry> = [
     load: async () => (await import("./providerUnreliable.ts")).providerUnreliable
   },
   {
+    name: "sessions/herd-after-a-restart",
+    load: async () => (await import("./herd.ts")).herd
+  },
+  {
     name: "storage/database-restarted-under-load",
     load: async () => (await import("./databaseRestarted.ts")).databaseRestarted
   },

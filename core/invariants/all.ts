@@ -8,6 +8,7 @@ import { deletionByUid } from "./deletionByUid.ts"
 import { effectsUnderLease } from "./effectsUnderLease.ts"
 import { fencedWrites } from "./fencedWrites.ts"
 import { fleetCount } from "./fleetCount.ts"
+import { handshakesBounded } from "./handshakesBounded.ts"
 import { heartbeatBrake } from "./heartbeatBrake.ts"
 import { heartbeatByReceiver } from "./heartbeatByReceiver.ts"
 import { idempotencyOnce } from "./idempotencyOnce.ts"
@@ -47,6 +48,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(heartbeatBrake),
   toCheck(heartbeatByReceiver),
   toCheck(workBounded),
+  toCheck(handshakesBounded),
   toCheck(accessScoped),
   toCheck(turnsLimited),
   toCheck(auditChained),

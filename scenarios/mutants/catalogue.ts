@@ -33,8 +33,10 @@ import { limitInCharacters } from "./limitInCharacters.ts"
 import { limitOfEachNode } from "./limitOfEachNode.ts"
 import { lockWithoutTimeout } from "./lockWithoutTimeout.ts"
 import { lostCommitIsRetried } from "./lostCommitIsRetried.ts"
+import { noAdmissionLimit } from "./noAdmissionLimit.ts"
 import { noBrake } from "./noBrake.ts"
 import { noFence } from "./noFence.ts"
+import { noJitter } from "./noJitter.ts"
 import { orphansLeft } from "./orphansLeft.ts"
 import { placementLeftAtOnce } from "./placementLeftAtOnce.ts"
 import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
@@ -101,8 +103,10 @@ export const mutants: ReadonlyArray<Mutant> = [
   limitOfEachNode,
   lockWithoutTimeout,
   lostCommitIsRetried,
+  noAdmissionLimit,
   noBrake,
   noFence,
+  noJitter,
   orphansLeft,
   placementLeftAtOnce,
   purgeOfWhatStillExecutes,

@@ -5,25 +5,17 @@
  * Besides rates and latencies, the processor time that each party takes for one request: it depends little on who else shares the machine.
  * Linux only, as that is where it is read. Every request must be accepted; a bench that counts refusals measures something else.
  */
-import { spawn } from "node:child_process"
-import fs from "node:fs"
-import os from "node:os"
-import path from "node:path"
-import { setTimeout as sleep } from "node:timers/promises"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Redacted from "effect/Redacted"
-import { type EmbeddedPostgres, make } from "../../postgres/EmbeddedPostgres.ts"
-import { isReady } from "../cluster/isReady.ts"
+import { make } from "../../postgres/EmbeddedPostgres.ts"
 import { table } from "../remote/table.ts"
 import { attempt, runCommand } from "../runCommand.ts"
 import { UsageError } from "../Usage.ts"
 import { HttpLane } from "./HttpLane.ts"
+import { nodeProcess } from "./nodeProcess.ts"
 import { processorMicros } from "./processorTime.ts"
 import { makeRequestByHand } from "./requestByHand.ts"
-
-const launcher = path.join(import.meta.dirname, "..", "stormglass.js")
 
 const load = Command.make(
   "load",
@@ -88,7 +80,7 @@ async function loadCommand(options: Options): Promise<void> {
 const measure = Effect.fnUntraced(function* (options: Options) {
   const server = yield* make({ fsync: options.fsync })
   const postgres = (yield* server.pid)!
-  const node = yield* started(server, options)
+  const node = yield* nodeProcess(server, options)
   const cpu = (): Parties => {
     const { system, user } = process.cpuUsage()
     return { node: processorMicros(node), postgres: processorMicros(postgres), generator: system + user }
@@ -150,40 +142,5 @@ async function inLanes(
     }
   }
 }
-
-/** The process of a node that serves, ended with the scope. */
-const started = Effect.fnUntraced(function* ({ connection }: EmbeddedPostgres, { port, profile }: Options) {
-  const { database, host, password, username } = connection
-  const url = `postgres://${username}:${Redacted.value(password) as string}@${host}:${connection.port}/${database}`
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-load-"))
-  const profiled = profile === "" ? [] : ["--cpu-prof", `--cpu-prof-dir=${path.resolve(profile)}`]
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      spawn(
-        process.execPath,
-        [...profiled, launcher, "serve", "--id", "n1", "--port", String(port), "--migrate", "--directory", directory],
-        { env: { ...process.env, DATABASE_URL: url, STORMGLASS_OPEN: "true" }, stdio: ["ignore", "ignore", "inherit"] }
-      )
-    ),
-    (node) =>
-      Effect.promise(async () => {
-        const ended = new Promise((resolve) => node.once("exit", resolve))
-        if (node.exitCode === null && node.kill("SIGTERM")) await ended
-        fs.rmSync(directory, { recursive: true, force: true })
-      })
-  )
-  const pid = child.pid
-  if (pid === undefined) throw new Error("the node could not be started")
-  yield* Effect.promise(async () => {
-    for (let tries = 0; tries < readyTries; tries++) {
-      if (await isReady(`http://127.0.0.1:${port}`)) return
-      await sleep(100)
-    }
-    throw new Error("the node did not become ready")
-  })
-  return pid
-})
-
-const readyTries = 300
 
 process.exitCode = (await runCommand(load)) ?? process.exitCode ?? 0
