@@ -247,13 +247,13 @@ const draw = (key: string, uids: Array<string>, options: ClientsOptions): Effect
     return remove(key, uids[index] as string)
   })
 
-export const putFleet = (key: string, name: string, desired: number): Request => {
-  const payload = { desired, spec: { image: name, size: "small" } } as const
+export const putFleet = (key: string, name: string, desired: number, isPaused = false): Request => {
+  const payload = { desired, spec: { image: name, size: "small" }, ...(isPaused ? { paused: true } : {}) } as const
   return {
     kind: "put",
     key,
     body: canonicalJson(["put", name, payload]),
-    other: () => putFleet(key, name, desired + 1),
+    other: () => putFleet(key, name, desired + 1, isPaused),
     send: (client, sentKey) =>
       client.fleets.put({ params: { project, name }, query: {}, headers: { "idempotency-key": sentKey }, payload })
   }

@@ -42,7 +42,8 @@ function take(): Taking<Input, Output> {
     if (what === "get" && name === "fleet") {
       sent.set(sendingOf(envelope, nth), recorder.call(detail as string, node, { _tag: "Read" }, id, atMicros))
     } else if (what === "put") {
-      const value = (detail as { readonly desired: number }).desired
+      const { desired, paused = false } = detail as { readonly desired: number; readonly paused?: boolean }
+      const value = valueOf(desired, paused)
       const wish = `${key}\n${body}`
       const call =
         wishes.get(wish) ?? recorder.call(fleetIdOf(project, name), node, { _tag: "Write", value }, id, atMicros)
@@ -74,10 +75,13 @@ function take(): Taking<Input, Output> {
   }
 }
 
+/** What is wished, as one number: below zero for a fleet that is paused. */
+const valueOf = (desired: number, isPaused: boolean): number => (isPaused ? -1 - desired : desired)
+
 /** Of a refusal that there is no such fleet. */
 function outputOf(answer: string): Output {
-  const { desired, generation } = JSON.parse(answer) as Partial<FleetView>
+  const { desired, generation, pausedAt = null } = JSON.parse(answer) as Partial<FleetView>
   return generation === undefined || desired === undefined
     ? { version: 0, value: null }
-    : { version: generation, value: desired }
+    : { version: generation, value: valueOf(desired, pausedAt !== null) }
 }

@@ -172,6 +172,21 @@ export const scale = Command.make(
   Command.withExamples([{ command: "stormglass scale web 10", description: "ten of them" }])
 )
 
+const pausing = (name: "pause" | "resume", what: string) =>
+  Command.make(name, { fleet: fleetArgument, ...remoteFlags, json }, (options) =>
+    attempt(async () => {
+      const { fleetLine, pause } = await import("./remote/remoteCommands.ts")
+      const fleet = await pause(remoteOf(options), requireName("fleet", options.fleet), name === "pause")
+      print(options.json ? JSON.stringify(fleet, null, 2) : fleetLine(fleet))
+    })
+  ).pipe(
+    Command.withDescription(what),
+    Command.withExamples([{ command: `stormglass ${name} web`, description: "see `stormglass describe fleet web`" }])
+  )
+
+export const pause = pausing("pause", "Leaves a fleet as it is: nothing is created for it and nothing taken away")
+export const resume = pausing("resume", "Ends the pause of a fleet")
+
 export const remove = Command.make(
   "delete",
   {

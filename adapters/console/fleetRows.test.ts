@@ -13,7 +13,8 @@ const fleet = (name: string, desired: number): Documents["fleet"] => ({
   spec: { image: "web:1", size: "small" },
   generation: 1,
   createdAt: 0,
-  deletionRequestedAt: null
+  deletionRequestedAt: null,
+  pausedAt: null
 })
 const instance = (uid: string, changes: Partial<InstanceView> = {}): InstanceView => ({
   uid,

@@ -94,7 +94,7 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       headers: { ...conditional, "if-none-match": Schema.optional(Text) },
       /** With `wait=stable` 202 says that the time was over first. */
       query: { ...trying, ...waiting },
-      payload: Schema.Struct({ desired: Desired, spec: Spec }),
+      payload: Schema.Struct({ desired: Desired, spec: Spec, paused: Schema.optionalKey(Schema.Boolean) }),
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(201)), FleetView.pipe(HttpApiSchema.status(202))],
       error: refusals
     }).annotate(Access, { verb: "write", of: "project" }),

@@ -25,7 +25,12 @@ import { FleetView, fleetView } from "./Views.ts"
 /** Creates the fleet or sets what is desired; the same again changes nothing, not even the generation. */
 export const put = (
   transaction: Transaction,
-  wanted: Pick<Fleet.Fleet, "project" | "name" | "desired" | "spec">,
+  {
+    paused: isPaused = false,
+    ...wanted
+  }: Pick<Fleet.Fleet, "project" | "name" | "desired" | "spec"> & {
+    readonly paused?: boolean
+  },
   conditions: Conditions
 ): Effect.Effect<Answer, StorageError> =>
   Effect.gen(function* () {
@@ -39,7 +44,7 @@ export const put = (
     const refusal = yield* overQuota(transaction, wanted.project, added)
     if (refusal !== undefined) return refusal
     const mayCreate = conditions.unmet(undefined)
-    const created = mayCreate === undefined ? yield* Fleet.create(transaction, wanted) : undefined
+    const created = mayCreate === undefined ? yield* Fleet.create(transaction, { ...wanted, isPaused }) : undefined
     if (created !== undefined) return answer(201, FleetView, fleetView(created, undefined), created.generation)
     const id = Fleet.fleetIdOf(wanted.project, wanted.name)
     const fleet = yield* transaction.get(Fleet.fleets, { id }, { lock: "for update" })
@@ -56,8 +61,9 @@ export const put = (
     if (canonicalJson(fleet.spec) !== canonicalJson(wanted.spec)) {
       return refused(new Conflict({ detail: `fleet ${id} has another spec, and specs never change` }))
     }
-    if (fleet.desired === wanted.desired) return answer(200, FleetView, fleetView(fleet, undefined), fleet.generation)
-    const [changed] = yield* Fleet.setDesired(transaction, id, wanted.desired)
+    if (fleet.desired === wanted.desired && isPaused === (fleet.pausedAt !== null))
+      return answer(200, FleetView, fleetView(fleet, undefined), fleet.generation)
+    const [changed] = yield* Fleet.setDesired(transaction, fleet, { desired: wanted.desired, isPaused })
     assert(changed !== undefined, `fleet ${id} is locked and must be there`)
     return answer(200, FleetView, fleetView(changed, undefined), changed.generation)
   })

@@ -35,6 +35,8 @@ export const FleetView = Schema.Struct({
   createdAt: Schema.Int,
   /** From then on it wants nothing, and leaves when the last of its instances has. */
   deletionRequestedAt: Schema.NullOr(Schema.Int),
+  /** Since when nothing is created or taken away for it; null while it is worked on. */
+  pausedAt: Schema.NullOr(Schema.Int),
   /** Null until the leader has counted for the first time. */
   status: Schema.NullOr(
     Schema.Struct({
@@ -57,6 +59,7 @@ export const fleetView = (fleet: Fleet, status: FleetStatus | undefined): FleetV
   generation: fleet.generation,
   createdAt: fleet.createdAt,
   deletionRequestedAt: fleet.deletionRequestedAt,
+  pausedAt: fleet.pausedAt,
   status:
     // That of an earlier fleet of this name has not been counted since.
     status === undefined || status.updatedAt < fleet.createdAt

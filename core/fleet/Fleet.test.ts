@@ -35,8 +35,20 @@ describe("the rows of fleets", () => {
     const database = given()
     const { nowMicros } = database
     const after = { ...web, desired: 5, generation: 4, updatedAt: nowMicros, dueAt: nowMicros }
-    assert.deepStrictEqual(database.ask(Fleet.setDesired(database.calls, "p/web", 5)), [after])
+    assert.deepStrictEqual(database.ask(Fleet.setDesired(database.calls, web, { desired: 5, isPaused: false })), [
+      after
+    ])
     assert.deepStrictEqual(database.rows(fleets), [db, after])
+  })
+
+  it("a pause is the next generation, from now; one that goes on has its beginning; its end leaves none", () => {
+    const database = given()
+    const { nowMicros } = database
+    const put = (read: typeof web, isPaused: boolean) =>
+      database.ask(Fleet.setDesired(database.calls, read, { desired: web.desired, isPaused }))[0]
+    assert.deepInclude(put(web, true), { generation: 4, pausedAt: nowMicros, dueAt: nowMicros })
+    assert.deepInclude(put({ ...web, pausedAt: 7 }, true), { generation: 5, pausedAt: 7 })
+    assert.deepInclude(put({ ...web, pausedAt: 7 }, false), { generation: 6, pausedAt: null })
   })
 
   it("what was scaled is the generation that was read, and no longer due", () => {

@@ -8,6 +8,7 @@
  * - F3 The spec of a fleet never changes, so that what a fleet is depends on nothing but its last desired count.
  * - F4 A fleet whose deletion was asked for wants nothing any more, and its row leaves when no instance of it is left. Its name is then free;
  *   `createdAt` tells a fleet from an earlier one of that name.
+ * - F5 For a fleet that is paused nothing is created and nothing taken away, from the commit on that pauses it, unless it is deleted.
  */
 import * as Effect from "effect/Effect"
 import { isPlaced, placementOf } from "../bucket/Bucket.ts"
@@ -33,7 +34,9 @@ export const fleets = make("fleets", {
     updatedAt: timestamp,
     /** When its owner must look at it; null while there is nothing to do. */
     dueAt: nullable(timestamp),
-    deletionRequestedAt: nullable(timestamp)
+    deletionRequestedAt: nullable(timestamp),
+    /** Since when nothing is created or taken away for it; null while it is worked on. */
+    pausedAt: nullable(timestamp)
   },
   primaryKey: ["id"],
   unique: [["project", "name"]],
@@ -67,7 +70,10 @@ export const fleetIdOf = (project: string, name: string): string => `${project}/
 /** Creates the fleet; nothing when there is one of that name. */
 export const create = (
   transaction: Transaction,
-  wanted: Pick<Fleet, "project" | "name" | "desired" | "spec">
+  {
+    isPaused = false,
+    ...wanted
+  }: Pick<Fleet, "project" | "name" | "desired" | "spec"> & { readonly isPaused?: boolean }
 ): Effect.Effect<Fleet | undefined, StorageError> => {
   const id = fleetIdOf(wanted.project, wanted.name)
   return Effect.map(
@@ -82,7 +88,8 @@ export const create = (
         createdAt: clockTimestamp,
         updatedAt: clockTimestamp,
         dueAt: clockTimestamp,
-        deletionRequestedAt: null
+        deletionRequestedAt: null,
+        pausedAt: isPaused ? clockTimestamp : null
       },
       { onConflict: { target: ["id"], action: "nothing" } }
     ),
@@ -90,16 +97,17 @@ export const create = (
   )
 }
 
-/** Another desired count is another generation. */
+/** Another desired count is another generation, and so are a pause and its end. The caller holds the lock of what was read. */
 export const setDesired = (
   transaction: Transaction,
-  id: string,
-  desired: number
+  read: Pick<Fleet, "id" | "pausedAt">,
+  { desired, isPaused }: { readonly desired: number; readonly isPaused: boolean }
 ): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
   transaction.update(fleets, {
-    where: (row) => eq(row.id, id),
+    where: (row) => eq(row.id, read.id),
     set: (row) => ({
       desired,
+      pausedAt: isPaused ? (read.pausedAt ?? clockTimestamp) : null,
       generation: add(row.generation, 1),
       updatedAt: clockTimestamp,
       dueAt: clockTimestamp
@@ -138,6 +146,10 @@ export const setScaled = (transaction: Transaction, read: Fleet): Effect.Effect<
       dueAt: read.deletionRequestedAt === null ? null : add(clockTimestamp, reconcileProgressMillis * 1_000)
     })
   })
+
+/** There is nothing to do for it until somebody says so. The caller holds its lock. */
+export const setLooked = (transaction: Transaction, read: Fleet): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.update(fleets, { where: (row) => eq(row.id, read.id), set: () => ({ dueAt: null }) })
 
 /** Says "look". Before instances of the fleet are touched, so that all lock the fleet first. */
 export const markDue = (

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import type { State } from "../instance/Instance.ts"
-import { type Member, plan } from "./FleetPlan.ts"
+import { type Member, plan, planOf } from "./FleetPlan.ts"
 import { countOf, isSame, isSettled, orderBehind } from "./FleetStatus.ts"
 
 const member = (ordinal: number, state: State = "RUNNING", createdAt = ordinal): Member => ({
@@ -48,6 +48,17 @@ describe("FleetPlan", () => {
 
   it("replaces what failed under the same ordinal, when as many are still desired", () =>
     assert.deepStrictEqual(plan(3, [member(0), member(1, "ERROR"), member(2)]), { create: [1], remove: ["i1"] }))
+
+  it("is nothing for a fleet that is paused, whatever is wished and whatever has failed; and as ever for one that is deleted", () =>
+    fc.assert(
+      fc.property(fc.nat(25), fleets, fc.boolean(), (desired, members, isDeleted) => {
+        const live = members.map(({ ordinal, state, createdAt }) => member(ordinal, state, createdAt))
+        const fleet = { desired, pausedAt: 7, deletionRequestedAt: isDeleted ? 8 : null }
+        const expected = isDeleted ? plan(desired, live) : { create: [], remove: [] }
+        assert.deepStrictEqual(planOf(fleet, live), expected)
+        assert.deepStrictEqual(planOf({ ...fleet, pausedAt: null }, live), plan(desired, live))
+      })
+    ))
 
   it("fills the lowest ordinals that are free", () =>
     assert.deepStrictEqual(plan(4, [member(1), member(4)]).create, [0, 2]))

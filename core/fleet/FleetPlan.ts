@@ -15,6 +15,20 @@ export interface FleetPlan {
   readonly remove: ReadonlyArray<string>
 }
 
+export const nothing: FleetPlan = { create: [], remove: [] }
+
+/** What is to be done for it: nothing while it is paused, unless it is being deleted. */
+export const planOf = (
+  fleet: { readonly desired: number; readonly pausedAt: number | null; readonly deletionRequestedAt: number | null },
+  live: ReadonlyArray<Member>
+): FleetPlan => (isHeld(fleet) ? nothing : plan(fleet.desired, live))
+
+/** It is paused, and not on its way out. */
+export const isHeld = (fleet: {
+  readonly pausedAt: number | null
+  readonly deletionRequestedAt: number | null
+}): boolean => fleet.pausedAt !== null && fleet.deletionRequestedAt === null
+
 export const plan = (desired: number, live: ReadonlyArray<Member>): FleetPlan => {
   const victims = live.toSorted(byExpendability)
   const surplus = Math.max(0, live.length - desired)

@@ -19,6 +19,7 @@ import * as FleetPlan from "./FleetPlan.ts"
 
 const replaces = Mark.sometimes("failed instance of a fleet replaced")
 const shrinks = Mark.sometimes("fleet scaled down")
+const holds = Mark.sometimes("fleet that is paused left as it is, with another count than desired")
 const ends = Mark.sometimes("fleet removed after the last of its instances")
 
 export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) {
@@ -31,10 +32,10 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) 
         const live = yield* tx.select(Instance.instances, {
           where: (row) => and(eq(row.fleet, id), isNull(row.deletionRequestedAt))
         })
-        const plan = FleetPlan.plan(fleet.desired, live)
+        const plan = FleetPlan.planOf(fleet, live)
         yield* FaultPoint.here("fleet/scale/planned")
         yield* Mark.hit(replaces, plan.create.length > 0 && plan.remove.length > 0)
-        yield* Mark.hit(shrinks, live.length > fleet.desired)
+        yield* Mark.hit(shrinks, plan.remove.length > 0 && live.length > fleet.desired)
         if (plan.remove.length > 0) yield* Instance.requestDeletion(tx, plan.remove)
         if (plan.create.length > 0) {
           const wanted = yield* Effect.forEach(plan.create, (ordinal) => {
@@ -49,6 +50,11 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) 
             }))
           })
           yield* Instance.create(tx, wanted)
+        }
+        if (FleetPlan.isHeld(fleet)) {
+          yield* Mark.hit(holds, live.length !== fleet.desired)
+          if (fleet.dueAt !== null) yield* Fleet.setLooked(tx, fleet)
+          return done
         }
         const isEnding = fleet.deletionRequestedAt !== null
         const isScaled = fleet.scaledGeneration === fleet.generation && (fleet.dueAt === null || isEnding)

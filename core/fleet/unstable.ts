@@ -6,11 +6,12 @@ export const unstable = ({
   deletionRequestedAt = null,
   desired,
   generation,
+  pausedAt = null,
   status
-}: Pick<FleetView, "desired" | "generation" | "status"> & Partial<Pick<FleetView, "deletionRequestedAt">>):
-  | string
-  | undefined => {
+}: Pick<FleetView, "desired" | "generation" | "status"> &
+  Partial<Pick<FleetView, "deletionRequestedAt" | "pausedAt">>): string | undefined => {
   if (deletionRequestedAt !== null) return "being deleted"
+  if (pausedAt !== null) return "paused"
   if (status === null || status.observedGeneration !== generation) return "not counted since its last change"
   if (status.error > 0) return `${status.error} failed, to be replaced`
   if (status.running < desired) return `${desired - status.running} to start`

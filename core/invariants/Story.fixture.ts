@@ -109,6 +109,7 @@ export const fleetRow = (changes: Partial<Fleet> = {}): Fleet => ({
   spec: { image: "web:1", size: "small" },
   generation: 1,
   scaledGeneration: 0,
+  pausedAt: null,
   createdAt: 0,
   updatedAt: 0,
   dueAt: 0,

@@ -22,6 +22,7 @@ import { leasesLinearizable } from "./leasesLinearizable.ts"
 import { memberIncarnations } from "./memberIncarnations.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
+import { pausedUntouched } from "./pausedUntouched.ts"
 import { placementOwned } from "./placementOwned.ts"
 import { turnsLimited } from "./turnsLimited.ts"
 import { quotaKept } from "./quotaKept.ts"
@@ -43,6 +44,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(outsideOwned),
   toCheck(placementOwned),
   toCheck(fleetCount),
+  toCheck(pausedUntouched),
   toCheck(deletionByUid),
   toCheck(effectsUnderLease),
   toCheck(heartbeatBrake),

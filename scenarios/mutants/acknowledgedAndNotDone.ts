@@ -7,7 +7,7 @@ export const acknowledgedAndNotDone: Mutant = {
   edits: [
     {
       file: "core/api/FleetsApi.ts",
-      find: "const [changed] = yield* Fleet.setDesired(transaction, id, wanted.desired)",
+      find: "const [changed] = yield* Fleet.setDesired(transaction, fleet, { desired: wanted.desired, isPaused })",
       replace: "const [changed] = [{ ...fleet, desired: wanted.desired, generation: fleet.generation + 1 }]"
     }
   ]

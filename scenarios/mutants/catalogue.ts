@@ -57,6 +57,7 @@ import { slowReaderJudges } from "./slowReaderJudges.ts"
 import { slowWatcherLoses } from "./slowWatcherLoses.ts"
 import { stopByName } from "./stopByName.ts"
 import { stoppedSaysDone } from "./stoppedSaysDone.ts"
+import { pausedIsWorkedOn } from "./pausedIsWorkedOn.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
@@ -128,6 +129,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   stopByName,
   stoppedSaysDone,
   surplusCountsOnlyRunning,
+  pausedIsWorkedOn,
   sweepPanics,
   takeOverKeepsTheEpoch,
   watcherJoinsTooSoon,

@@ -147,18 +147,25 @@ export interface Wanted {
   readonly name: string
   readonly desired: number
   readonly spec: FleetView["spec"]
+  readonly paused?: boolean
 }
 
-export const apply = (remote: Remote, { desired, name, spec }: Wanted): Promise<FleetView> => {
+export const apply = (remote: Remote, { name, ...payload }: Wanted): Promise<FleetView> => {
   const headers = once()
   return asking(remote, (client) =>
-    client.fleets.put({ params: { project: remote.project, name }, query: {}, headers, payload: { desired, spec } })
+    client.fleets.put({ params: { project: remote.project, name }, query: {}, headers, payload })
   )
 }
 
 export const scale = async (remote: Remote, name: string, desired: number): Promise<FleetView> => {
-  const { spec } = await fleetOf(remote, name)
-  return await apply(remote, { name, desired, spec })
+  const { pausedAt, spec } = await fleetOf(remote, name)
+  return await apply(remote, { name, desired, spec, paused: pausedAt !== null })
+}
+
+/** For a fleet that is paused nothing is created and nothing taken away. */
+export const pause = async (remote: Remote, name: string, paused: boolean): Promise<FleetView> => {
+  const { desired, spec } = await fleetOf(remote, name)
+  return await apply(remote, { name, desired, spec, paused })
 }
 
 export const remove = (remote: Remote, uid: string): Promise<unknown> => {

@@ -49,7 +49,8 @@ let isDrawing = false
 let wasSignedOut = false
 
 const showCards = cardsIn(found("fleet-cards", HTMLElement), {
-  scale: (fleet, desired) => wish(fleet.name, { desired, spec: fleet.spec }, { "if-match": ofFleet(fleet) })
+  scale: (fleet, desired) =>
+    wish(fleet.name, { desired, spec: fleet.spec, paused: fleet.pausedAt !== null }, { "if-match": ofFleet(fleet) })
 })
 const showInstances = instancesIn(found("instance-rows", HTMLElement))
 const showMoving = movingIn(found("operation-rows", HTMLElement))

@@ -1,6 +1,7 @@
 /** Every migration, in order. What has run somewhere is never changed: add another one. */
 import { dueIndexes } from "./dueIndexes.ts"
 import { fleetDeletion } from "./fleetDeletion.ts"
+import { fleetPause } from "./fleetPause.ts"
 import { initial } from "./initial.ts"
 import { identity } from "./identity.ts"
 import type { Migration } from "./Migration.ts"
@@ -17,5 +18,6 @@ export const migrations: ReadonlyArray<Migration> = [
   identity,
   dueIndexes,
   restored,
-  quotas
+  quotas,
+  fleetPause
 ]
