@@ -184,8 +184,8 @@ const pausing = (name: "pause" | "resume", what: string) =>
     Command.withExamples([{ command: `stormglass ${name} web`, description: "see `stormglass describe fleet web`" }])
   )
 
-export const pause = pausing("pause", "Leaves a fleet as it is: nothing is created for it and nothing taken away")
-export const resume = pausing("resume", "Ends the pause of a fleet")
+const pause = pausing("pause", "Leaves a fleet as it is: nothing is created for it and nothing taken away")
+const resume = pausing("resume", "Ends the pause of a fleet")
 
 export const remove = Command.make(
   "delete",
@@ -311,7 +311,20 @@ export const config = configOf("config", "serve", serveSettings, serveRelations)
   ])
 )
 
-export const operateCommands = [serve, agent, config, get, describe, apply, scale, remove, wait, watch] as const
+export const operateCommands = [
+  serve,
+  agent,
+  config,
+  get,
+  describe,
+  apply,
+  scale,
+  pause,
+  resume,
+  remove,
+  wait,
+  watch
+] as const
 
 function requireDesired(desired: number): number {
   if (Schema.is(Desired)(desired)) return desired

@@ -267,7 +267,7 @@ async function auditTail(): Promise<ReadonlyArray<AuditEntry> | undefined> {
 /** `condition`: only what the reader has seen is changed, and what is new is made. */
 async function wish(
   name: string,
-  fleet: Pick<FleetRow, "desired" | "spec">,
+  fleet: Pick<FleetRow, "desired" | "spec"> & { readonly paused: boolean },
   condition: Readonly<Record<string, string>>
 ): ReturnType<typeof put> {
   const path = `/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`
@@ -281,7 +281,11 @@ async function create(form: HTMLFormElement): Promise<void> {
   const said = found("create-said", HTMLElement)
   setText(said, `asks for ${values.name}`)
   const spec = { image: values.image, size: values.size } as FleetRow["spec"]
-  const meaning = await wish(values.name, { desired: Number(values.desired), spec }, { "if-none-match": "*" })
+  const meaning = await wish(
+    values.name,
+    { desired: Number(values.desired), spec, paused: false },
+    { "if-none-match": "*" }
+  )
   setAttribute(said, "data-bad", String(meaning._tag !== "Done"))
   setText(said, meaning._tag === "Done" ? `${values.name} is wanted` : meaning.why)
 }
