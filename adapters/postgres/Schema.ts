@@ -104,7 +104,8 @@ function checksOf(table: Table<unknown>): ReadonlyArray<{ readonly name: string;
   ]
 }
 
-const appendOnly = "stormglass_append_only"
+/** The trigger that refuses to change or remove a row of an append-only table. */
+export const appendOnly = "stormglass_append_only"
 
 const appendOnlyFunction = `create or replace function ${appendOnly}() returns trigger language plpgsql as $$ begin
   raise exception 'table % is append-only', tg_table_name using errcode = 'insufficient_privilege';

@@ -21,7 +21,8 @@ import { accounts } from "../storage/Dialogue.ts"
 import type { DatabaseOptions } from "../storage/SimDatabase.ts"
 
 const moments = make("moments", { columns: { id: integer, began: timestamp }, primaryKey: ["id"] })
-const tables = [accounts, leases, moments] as unknown as ReadonlyArray<Table<unknown>>
+const entries = make("entries", { columns: { id: integer }, primaryKey: ["id"], isAppendOnly: true })
+const tables = [accounts, leases, moments, entries] as unknown as ReadonlyArray<Table<unknown>>
 
 let pglite: Databases
 beforeAll(async () => {
@@ -189,6 +190,7 @@ describe("the database's node", () => {
         yield* Effect.sleep("2 seconds")
         yield* once((t) => addTo(t, 1, 1), { label: "lost" })
         yield* once((t) => t.insert(accounts, { id: 3, name: "three", value: 0 }), { label: "lost" })
+        yield* once((t) => t.insert(entries, { id: 1 }), { label: "lost" })
         yield* once((t) => t.delete(accounts, { where: (row) => eq(row.id, 2) }), { label: "lost" })
       })
     )
@@ -202,6 +204,7 @@ describe("the database's node", () => {
     story.world.node("database").start()
     story.world.run("1s")
     assert.sameMembers([...story.values], [11, 20])
+    assert.deepStrictEqual(story.database.committed("entries"), [])
     story.node("n2", saying(increment))
     story.world.run("1s")
     assert.sameMembers([...story.values], [12, 20])

@@ -18,6 +18,7 @@ import { type Done, type Host, Multiplexer, type Session, type Turn } from "../.
 import { fieldsOf, textsOf, withoutTableIds } from "../../adapters/pglite/Backend.ts"
 import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
 import * as Frontend from "../../adapters/pglite/Frontend.ts"
+import { appendOnly } from "../../adapters/postgres/Schema.ts"
 import { literal, name as quoted } from "../../adapters/postgres/Sql.ts"
 import type { Committed, RowChange } from "../../core/facts/Envelope.ts"
 import type { Column, Table } from "../../core/ports/Table.ts"
@@ -109,7 +110,10 @@ export class PgliteDatabase implements Database {
         this.options.tables.find(({ name }) => name === change.table)!
       )
     )
-    this.#ask(`/* storage/failover */ ${undone.join("; ")}`)
+    // What a replica never heard of is not removed from it: no trigger may object.
+    const guarded = this.options.tables.filter(({ isAppendOnly }) => isAppendOnly).map(({ name }) => quoted(name))
+    const guards = (verb: string) => guarded.map((table) => `alter table ${table} ${verb} trigger ${appendOnly}`)
+    this.#ask(`/* storage/failover */ ${[...guards("disable"), ...undone, ...guards("enable")].join("; ")}`)
     this.commits()
     this.#tail.length = 0
   }
