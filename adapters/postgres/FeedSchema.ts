@@ -1,6 +1,6 @@
 /**
- * What the change feed keeps in the database, as SQL: a table of changes, a trigger on every table that fills it, and the
- * floor below which changes were forgotten. Pure; every statement may be run again.
+ * What the change feed keeps in the database, as SQL: a table of changes, a trigger that fills it on every table that somebody
+ * follows, and the floor below which changes were forgotten. Pure; every statement may be run again.
  *
  * - T1 A change is written by the transaction that makes it, in a trigger after each row: while its lock is held, so that
  *   positions of one row rise in the order of commits.
@@ -78,4 +78,10 @@ export const recordChangesOf = (table: Pick<Table<unknown>, "name">): ReadonlyAr
    for each row execute function ${record}()`,
   `create or replace trigger ${record}_truncate before truncate on ${name(table.name)}
    for each statement execute function ${record}()`
+]
+
+/** The same triggers gone: of what nobody follows. */
+export const forgetChangesOf = (table: Pick<Table<unknown>, "name">): ReadonlyArray<string> => [
+  `drop trigger if exists ${record} on ${name(table.name)}`,
+  `drop trigger if exists ${record}_truncate on ${name(table.name)}`
 ]

@@ -52,6 +52,7 @@ export const idempotencyKeys = make("idempotency_keys", {
   },
   primaryKey: ["scope", "key"],
   indexes: [["expiresAt"]],
+  isFed: false,
   checks: {
     finishedHasAnswer: (row) =>
       or(

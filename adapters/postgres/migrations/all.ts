@@ -9,6 +9,7 @@ import { placements } from "./placements.ts"
 import { quotas } from "./quotas.ts"
 import { restored } from "./restored.ts"
 import { rowChecks } from "./rowChecks.ts"
+import { unfed } from "./unfed.ts"
 
 export const migrations: ReadonlyArray<Migration> = [
   initial,
@@ -19,5 +20,6 @@ export const migrations: ReadonlyArray<Migration> = [
   dueIndexes,
   restored,
   quotas,
-  fleetPause
+  fleetPause,
+  unfed
 ]
