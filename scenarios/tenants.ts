@@ -8,11 +8,14 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Client from "../core/client/Client.ts"
-import { withKey } from "../core/client/withKey.ts"
+import { watchBySocket } from "../core/client/watch.ts"
+import { dialWithKey, withKey } from "../core/client/withKey.ts"
 import { emit } from "../core/facts/Facts.ts"
 import { type Invariant, toCheck, Violation } from "../core/invariants/Invariant.ts"
 import { all } from "../core/invariants/all.ts"
 import * as ApiKey from "../core/identity/ApiKey.ts"
+import * as Dial from "../core/ports/Dial.ts"
+import * as SimDial from "../sim/network/SimDial.ts"
 import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import type { World } from "../sim/run/World.ts"
 import * as Cluster from "./ControlPlaneCluster.ts"
@@ -64,6 +67,9 @@ const asking = <A, E extends { readonly _tag: string }>(request: Effect.Effect<A
     Effect.timeoutOption("3 seconds"),
     Effect.map((answer) => (answer._tag === "Some" && answer.value._tag === "Some" ? answer.value.value : undefined))
   )
+
+const tell = (tenant: Tenant, what: string, projects: ReadonlyArray<string>) =>
+  emit<TenantTold>({ _tag: "TenantTold", tenant, what, projects })
 
 /** Until it is answered, with one idempotency key. */
 const insisting = <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E>) =>
@@ -119,7 +125,11 @@ const administer = (world: World, addresses: ReadonlyArray<string>, shared: Shar
 const live = (tenant: Tenant, world: World, addresses: ReadonlyArray<string>, shared: Shared) =>
   Effect.gen(function* () {
     const told = (what: string, documents: ReadonlyArray<{ readonly project: string }>) =>
-      emit<TenantTold>({ _tag: "TenantTold", tenant, what, projects: documents.map(({ project }) => project) })
+      tell(
+        tenant,
+        what,
+        documents.map(({ project }) => project)
+      )
     const bare = yield* HttpClient.HttpClient
     let nth = 0
 
@@ -179,10 +189,36 @@ const live = (tenant: Tenant, world: World, addresses: ReadonlyArray<string>, sh
     }
   })
 
+/** Watches over a WebSocket with the present key, for as long as it opens anything; then with the next. */
+const watches = (tenant: Tenant, addresses: ReadonlyArray<string>, shared: Shared) =>
+  Effect.gen(function* () {
+    const bare = yield* Dial.Dial
+    for (;;) {
+      yield* Effect.sleep((yield* Random.next) * 1_000)
+      const given = shared.given[tenant]
+      if (given === 0) continue
+      const project = (yield* Random.next) < 0.8 ? tenant : tenants[yield* Random.nextIntBetween(0, 1)]!
+      const token = Redacted.make(ApiKey.format(tokenOf(tenant, given - 1)))
+      const watching = watchBySocket({
+        addresses,
+        path: `/v1/projects/${project}/watch`,
+        onFrame: (frame) =>
+          frame._tag === "Changes"
+            ? tell(
+                tenant,
+                `watched ${project}`,
+                frame.changes.events.map((event) => event.project ?? "the control plane")
+              )
+            : Effect.void
+      })
+      yield* Effect.flip(Effect.provide(watching, dialWithKey(token, Layer.succeed(Dial.Dial, bare))))
+    }
+  }).pipe(Effect.timeoutOption(untilMicros / 1_000), Effect.asVoid)
+
 export const tenantsScenario = make({
   name: "identity/tenants-and-their-keys",
-  story: `Two tenants use their projects through all nodes, and try each other's; their keys are made, rotated and revoked meanwhile, and run out.
-Nodes are killed, paused and cut off, answers are lost. Nobody sees or changes what is not his, no key opens anything ten seconds after its end,
+  story: `Two tenants use and watch their projects through all nodes, and try each other's; their keys are made, rotated and revoked meanwhile, and run
+out. Nodes are killed, paused and cut off, answers are lost. Nobody sees or changes what is not his, no key opens anything ten seconds after its end,
 nobody has more turns than its share on all nodes together, and the audit is whole.`,
   parameters: { clients: [0, 0], agents: [1, 1] },
   safetyMillis: untilMicros / 1_000,
@@ -197,6 +233,8 @@ nobody has more turns than its share on all nodes together, and the audit is who
     ) => world.addNode(name, Effect.provide(program, http), { tags: ["client"], mustEnd: true }).start()
     add("admin", administer(world, cluster.addresses, shared), Cluster.httpClient({ limits }))
     for (const tenant of tenants) add(tenant, live(tenant, world, cluster.addresses, shared), SimHttpClient.layer)
+    const watcher = Effect.provide(watches("alice", cluster.addresses, shared), SimDial.layer())
+    world.addNode("alice-watches", watcher, { tags: ["client"], mustEnd: true }).start()
   },
   faults: (draw, { throughout }) =>
     plan(

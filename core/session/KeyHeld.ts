@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import * as Facts from "../facts/Facts.ts"
+import * as Mark from "../facts/Mark.ts"
 import type { Need, Principal } from "../identity/Access.ts"
 import type { Gate } from "../identity/Gate.ts"
 import type { Authorized } from "../identity/IdentityFacts.ts"
@@ -28,6 +29,8 @@ export interface KeyHeld {
   readonly watch: Effect.Effect<never, SessionEnd>
 }
 
+const ended = Mark.sometimes("session ended with its key")
+
 export const make = (gate: Gate["Service"], held: Held): Effect.Effect<KeyHeld> =>
   Effect.map(monotonicMicros, (admittedAtMicros) => {
     let knownAtMicros = admittedAtMicros
@@ -44,6 +47,7 @@ export const make = (gate: Gate["Service"], held: Held): Effect.Effect<KeyHeld> 
         return true
       }
       if (refusal?._tag === "Unauthenticated" || refusal?._tag === "Forbidden") {
+        yield* Mark.hit(ended)
         return yield* Effect.fail(
           new SessionEnd(refusal._tag === "Forbidden" ? "keyForbids" : "keyEnded", refusal.detail)
         )

@@ -49,6 +49,7 @@ import { removedWithoutStopping } from "./removedWithoutStopping.ts"
 import { renewalSetsTheEpoch } from "./renewalSetsTheEpoch.ts"
 import { retentionTooShort } from "./retentionTooShort.ts"
 import { sentIsGone } from "./sentIsGone.ts"
+import { sessionOutlivesItsKey } from "./sessionOutlivesItsKey.ts"
 import { settledLooksAgain } from "./settledLooksAgain.ts"
 import { shardCountIntoClusterCounter } from "./shardCountIntoClusterCounter.ts"
 import { silenceIsLife } from "./silenceIsLife.ts"
@@ -120,6 +121,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   renewalSetsTheEpoch,
   retentionTooShort,
   sentIsGone,
+  sessionOutlivesItsKey,
   settledLooksAgain,
   shardCountIntoClusterCounter,
   silenceIsLife,
