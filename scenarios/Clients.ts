@@ -247,8 +247,10 @@ const draw = (key: string, uids: Array<string>, options: ClientsOptions): Effect
     return remove(key, uids[index] as string)
   })
 
-export const putFleet = (key: string, name: string, desired: number, isPaused = false): Request => {
-  const payload = { desired, spec: { image: name, size: "small" }, ...(isPaused ? { paused: true } : {}) } as const
+/** `isPaused` undefined: it is as it was. */
+export const putFleet = (key: string, name: string, desired: number, isPaused?: boolean): Request => {
+  const pause = isPaused === undefined ? {} : { paused: isPaused }
+  const payload = { desired, spec: { image: name, size: "small" }, ...pause } as const
   return {
     kind: "put",
     key,

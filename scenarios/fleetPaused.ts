@@ -55,5 +55,5 @@ const pausing = (world: World, addresses: ReadonlyArray<string>) =>
       yield* Mark.hit(paused, isDone && isPaused)
       yield* Effect.sleep(500 + draw.fraction("pause") * 6_000)
     }
-    while (!(yield* persist(putFleet(`last-${++nth}`, "held", 2), pick))) yield* Effect.sleep(500)
+    while (!(yield* persist(putFleet(`last-${++nth}`, "held", 2, false), pick))) yield* Effect.sleep(500)
   })

@@ -42,6 +42,7 @@ function take(): Taking<Input, Output> {
     if (what === "get" && name === "fleet") {
       sent.set(sendingOf(envelope, nth), recorder.call(detail as string, node, { _tag: "Read" }, id, atMicros))
     } else if (what === "put") {
+      // Fleets of which nobody says whether they are paused are not.
       const { desired, paused = false } = detail as { readonly desired: number; readonly paused?: boolean }
       const value = valueOf(desired, paused)
       const wish = `${key}\n${body}`

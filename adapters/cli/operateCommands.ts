@@ -212,8 +212,11 @@ export const remove = Command.make(
       print(`${name}: what ran there is taken for gone, and will run elsewhere`)
     })
 ).pipe(
-  Command.withDescription("Asks for the end of one instance, or says that the host of an agent is gone for good"),
+  Command.withDescription(
+    "Asks for the end of a fleet or of one instance, or says that the host of an agent is gone for good"
+  ),
   Command.withExamples([
+    { command: "stormglass delete fleet web", description: "and all of its instances" },
     {
       command: "stormglass delete instance web-0-43d263974474bf64",
       description: "its fleet makes another; see `stormglass get instances`"

@@ -94,6 +94,7 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       headers: { ...conditional, "if-none-match": Schema.optional(Text) },
       /** With `wait=stable` 202 says that the time was over first. */
       query: { ...trying, ...waiting },
+      /** Without `paused` a fleet stays as it is, and a new one is not. */
       payload: Schema.Struct({ desired: Desired, spec: Spec, paused: Schema.optionalKey(Schema.Boolean) }),
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(201)), FleetView.pipe(HttpApiSchema.status(202))],
       error: refusals

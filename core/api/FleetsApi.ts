@@ -26,9 +26,10 @@ import { FleetView, fleetView } from "./Views.ts"
 export const put = (
   transaction: Transaction,
   {
-    paused: isPaused = false,
+    paused,
     ...wanted
   }: Pick<Fleet.Fleet, "project" | "name" | "desired" | "spec"> & {
+    /** Undefined: as it is, and not at first. Who does not know of pauses ends none. */
     readonly paused?: boolean
   },
   conditions: Conditions
@@ -44,7 +45,8 @@ export const put = (
     const refusal = yield* overQuota(transaction, wanted.project, added)
     if (refusal !== undefined) return refusal
     const mayCreate = conditions.unmet(undefined)
-    const created = mayCreate === undefined ? yield* Fleet.create(transaction, { ...wanted, isPaused }) : undefined
+    const created =
+      mayCreate === undefined ? yield* Fleet.create(transaction, { ...wanted, isPaused: paused ?? false }) : undefined
     if (created !== undefined) return answer(201, FleetView, fleetView(created, undefined), created.generation)
     const id = Fleet.fleetIdOf(wanted.project, wanted.name)
     const fleet = yield* transaction.get(Fleet.fleets, { id }, { lock: "for update" })
@@ -61,6 +63,7 @@ export const put = (
     if (canonicalJson(fleet.spec) !== canonicalJson(wanted.spec)) {
       return refused(new Conflict({ detail: `fleet ${id} has another spec, and specs never change` }))
     }
+    const isPaused = paused ?? fleet.pausedAt !== null
     if (fleet.desired === wanted.desired && isPaused === (fleet.pausedAt !== null))
       return answer(200, FleetView, fleetView(fleet, undefined), fleet.generation)
     const [changed] = yield* Fleet.setDesired(transaction, fleet, { desired: wanted.desired, isPaused })

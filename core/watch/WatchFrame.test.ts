@@ -1,9 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
+import { AgentView, FleetView, InstanceView, LeaseView, MemberView } from "../api/Views.ts"
 import { fleets, fleetStatuses } from "../fleet/Fleet.ts"
 import { instances } from "../instance/Instance.ts"
 import { change, fleetRow, instanceRow, leaseRow } from "../invariants/Story.fixture.ts"
 import { leases } from "../ports/Storage.ts"
-import { decode, encode, eventOf, type Frame, sees, tablesOf } from "./WatchFrame.ts"
+import {
+  clusterKinds,
+  decode,
+  encode,
+  eventOf,
+  eventOfRow,
+  type Frame,
+  projectKinds,
+  sees,
+  tablesOf
+} from "./WatchFrame.ts"
 
 const told = (...args: Parameters<typeof change>) => eventOf({ ...change(...args), transactionId: 7 })?.event
 
@@ -15,6 +26,24 @@ describe("an event", () => {
     assert.doesNotHaveAnyKeys(added!.document, ["bucket", "dueAt", "agent", "liveName"])
     assert.strictEqual(told(instances as never, "a", first, second)!.document["revision"], 2)
     assert.strictEqual(told(instances as never, "a", second, null)!.type, "deleted")
+  })
+
+  it("shows of each row what the API shows of it", () => {
+    const { status, ...ofFleet } = FleetView.fields
+    const views = {
+      fleet: ofFleet,
+      "fleet-status": { id: FleetView.fields.id, ...status.members[0].fields },
+      instance: InstanceView.fields,
+      member: MemberView.fields,
+      lease: LeaseView.fields,
+      agent: AgentView.fields
+    }
+    for (const { columns, name } of tablesOf({ project: undefined, kinds: [...projectKinds, ...clusterKinds] })) {
+      const row = Object.fromEntries(Object.keys(columns).map((column) => [column, null]))
+      const { event } = eventOfRow(name, { ...row, id: "p/web" })
+      const document = JSON.parse(JSON.stringify(event.document)) as object
+      assert.sameMembers(Object.keys(document), Object.keys(views[event.kind]), event.kind)
+    }
   })
 
   it("is none when only idle counters moved: a heartbeat, a time to look, a renewal", () => {

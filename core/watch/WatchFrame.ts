@@ -79,7 +79,7 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
       asked: "fleets",
       kind: "fleet",
       id: "id",
-      shown: ["id", "project", "name", "desired", "spec", "generation", "createdAt", "deletionRequestedAt"],
+      shown: ["id", "project", "name", "desired", "spec", "generation", "createdAt", "deletionRequestedAt", "pausedAt"],
       idle: []
     }
   ],

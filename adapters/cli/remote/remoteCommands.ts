@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { type Client, failover, type NoAnswer } from "../../../core/client/Client.ts"
+import { ofFleet } from "../../../core/api/etag.ts"
 import { FleetView } from "../../../core/api/Views.ts"
 import { watch } from "../../../core/client/watch.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
@@ -147,7 +148,6 @@ export interface Wanted {
   readonly name: string
   readonly desired: number
   readonly spec: FleetView["spec"]
-  readonly paused?: boolean
 }
 
 export const apply = (remote: Remote, { name, ...payload }: Wanted): Promise<FleetView> => {
@@ -158,14 +158,21 @@ export const apply = (remote: Remote, { name, ...payload }: Wanted): Promise<Fle
 }
 
 export const scale = async (remote: Remote, name: string, desired: number): Promise<FleetView> => {
-  const { pausedAt, spec } = await fleetOf(remote, name)
-  return await apply(remote, { name, desired, spec, paused: pausedAt !== null })
+  const { spec } = await fleetOf(remote, name)
+  return await apply(remote, { name, desired, spec })
 }
 
-/** For a fleet that is paused nothing is created and nothing taken away. */
+/** For a fleet that is paused nothing is created and nothing taken away. Of whoever scales it meanwhile the last count stays. */
 export const pause = async (remote: Remote, name: string, paused: boolean): Promise<FleetView> => {
-  const { desired, spec } = await fleetOf(remote, name)
-  return await apply(remote, { name, desired, spec, paused })
+  const params = { project: remote.project, name }
+  return await asking(remote, (client) =>
+    Effect.gen(function* () {
+      const read = yield* client.fleets.get({ params, query: {} })
+      const headers = { ...once(), "if-match": ofFleet(read) }
+      const payload = { desired: read.desired, spec: read.spec, paused }
+      return yield* client.fleets.put({ params, query: {}, headers, payload })
+    }).pipe(Effect.retry({ while: ({ _tag }) => _tag === "PreconditionFailed", times: 5 }))
+  )
 }
 
 export const remove = (remote: Remote, uid: string): Promise<unknown> => {

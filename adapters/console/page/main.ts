@@ -49,8 +49,7 @@ let isDrawing = false
 let wasSignedOut = false
 
 const showCards = cardsIn(found("fleet-cards", HTMLElement), {
-  scale: (fleet, desired) =>
-    wish(fleet.name, { desired, spec: fleet.spec, paused: fleet.pausedAt !== null }, { "if-match": ofFleet(fleet) })
+  scale: (fleet, desired) => wish(fleet.name, { desired, spec: fleet.spec }, { "if-match": ofFleet(fleet) })
 })
 const showInstances = instancesIn(found("instance-rows", HTMLElement))
 const showMoving = movingIn(found("operation-rows", HTMLElement))
@@ -267,7 +266,7 @@ async function auditTail(): Promise<ReadonlyArray<AuditEntry> | undefined> {
 /** `condition`: only what the reader has seen is changed, and what is new is made. */
 async function wish(
   name: string,
-  fleet: Pick<FleetRow, "desired" | "spec"> & { readonly paused: boolean },
+  fleet: Pick<FleetRow, "desired" | "spec">,
   condition: Readonly<Record<string, string>>
 ): ReturnType<typeof put> {
   const path = `/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`
@@ -281,11 +280,7 @@ async function create(form: HTMLFormElement): Promise<void> {
   const said = found("create-said", HTMLElement)
   setText(said, `asks for ${values.name}`)
   const spec = { image: values.image, size: values.size } as FleetRow["spec"]
-  const meaning = await wish(
-    values.name,
-    { desired: Number(values.desired), spec, paused: false },
-    { "if-none-match": "*" }
-  )
+  const meaning = await wish(values.name, { desired: Number(values.desired), spec }, { "if-none-match": "*" })
   setAttribute(said, "data-bad", String(meaning._tag !== "Done"))
   setText(said, meaning._tag === "Done" ? `${values.name} is wanted` : meaning.why)
 }
