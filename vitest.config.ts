@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
@@ -35,9 +36,9 @@ export default defineConfig({
     setupFiles: ["./scenarios/propertySeed.ts"],
     exclude: ["**/node_modules/**", "dist/**", ".mutation/**"],
     // Processes, not threads: tests trap the host's globals and start workers of their own, and one that loops for ever
-    // can be killed. One per core, as the work is all computing.
+    // can be killed. One more than there are cores: who starts servers and processes waits for them.
     pool: "forks",
-    maxWorkers: "100%",
+    maxWorkers: availableParallelism() + 1,
     // Sweeps and property tests are long by design; what hangs is ended by its own supervisor long before this.
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,

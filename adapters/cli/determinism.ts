@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { RunRequest, RunResult } from "../../sim/run/Verdict.ts"
 import type { Supervisor } from "../../sim/host/Supervisor.ts"
-import { strategyNames } from "../../sim/kernel/Schedule.ts"
+import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { inFreshProcess } from "./inFreshProcess.ts"
 import { paint } from "./Output.ts"
@@ -18,6 +18,7 @@ export interface Gate {
   readonly scenarios: ReadonlyArray<string>
   /** Of each scenario and strategy. */
   readonly seeds: number
+  readonly strategies: ReadonlyArray<StrategyName>
   readonly storage: DatabaseName
   /** As it was given, for the fresh process. */
   readonly patience: string | undefined
@@ -68,8 +69,8 @@ async function runAll(supervisor: Supervisor, requests: ReadonlyArray<RunRequest
   return results
 }
 
-const requestsOf = ({ scenarios, seeds, storage }: Gate): ReadonlyArray<RunRequest> =>
-  strategyNames.flatMap((strategy) => Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy, storage }))
+const requestsOf = ({ scenarios, seeds, storage, strategies }: Gate): ReadonlyArray<RunRequest> =>
+  strategies.flatMap((strategy) => Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy, storage }))
 
 /** In a fresh process this prints the digests, one a line, instead of comparing them. */
 export const printDigests = async (gate: Gate): Promise<void> => {
@@ -85,8 +86,11 @@ export const printDigests = async (gate: Gate): Promise<void> => {
 
 export const isChild = (): boolean => process.env[inChild] !== undefined
 
-async function freshDigests({ scenarios, seeds, storage, patience }: Gate): Promise<ReadonlyArray<string>> {
-  const more = patience === undefined ? [] : ["--patience", patience]
+async function freshDigests({ scenarios, seeds, storage, strategies, patience }: Gate): Promise<ReadonlyArray<string>> {
+  const more = [
+    ...(patience === undefined ? [] : ["--patience", patience]),
+    ...(strategies.length === 1 ? ["--strategy", ...strategies] : [])
+  ]
   const printed = await inFreshProcess(
     ["determinism", ...scenarios, "--seeds", String(seeds), "--storage", storage, ...more],
     [0],

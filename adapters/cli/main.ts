@@ -326,6 +326,10 @@ const gate = Command.make(
   {
     scenarios,
     seeds: Flag.Int("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2)),
+    strategy: Flag.Literals("strategy", strategyNames).pipe(
+      Flag.withDescription("Only this one. Default: each"),
+      Flag.optional
+    ),
     storage,
     patience
   },
@@ -334,6 +338,7 @@ const gate = Command.make(
       const gate = {
         scenarios: Session.requireScenarios(options.scenarios),
         seeds: options.seeds,
+        strategies: Option.match(options.strategy, { onNone: () => strategyNames, onSome: (only) => [only] }),
         storage: options.storage,
         patience: Option.getOrUndefined(options.patience),
         patienceMillis: patienceMillis(Option.getOrUndefined(options.patience))

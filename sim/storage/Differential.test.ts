@@ -18,7 +18,7 @@ import type { ReadTracking } from "./Serializability.ts"
 
 const sessionCount = 4
 const isCampaign = process.env["STORMGLASS_SCHEDULES"] !== undefined
-const schedulesInAll = Number(process.env["STORMGLASS_SCHEDULES"] ?? 2_000)
+const schedulesInAll = Number(process.env["STORMGLASS_SCHEDULES"] ?? 1_000)
 
 const saying = (call: (t: Transaction) => Effect.Effect<unknown, unknown>): Move => ({
   does: "execute",
