@@ -1,12 +1,12 @@
 /** The command an operator runs before an upgrade. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { spawnSync } from "node:child_process"
 import fs from "node:fs"
 import os from "node:os"
 import path from "node:path"
 import { database, skipped } from "../postgres/Database.fixture.ts"
+import { urlOf } from "../postgres/EmbeddedPostgres.ts"
 import { migrations } from "../postgres/migrations/all.ts"
 
 const root = path.join(import.meta.dirname, "..", "..")
@@ -87,8 +87,7 @@ describe("migrate", () => {
 
   it.live.skipIf(skipped())("migrates once, then has nothing to do", () =>
     Effect.gen(function* () {
-      const { database: name, host, password, port, username } = yield* database
-      const url = `postgres://${username}:${Redacted.value(password) as string}@${host}:${port}/${name}`
+      const url = urlOf(yield* database)
       assert.match(stormglass(url, "--check").said, /it has no schema; run `stormglass migrate` as its owner\n$/)
       assert.deepStrictEqual(stormglass(url), {
         status: 0,

@@ -11,7 +11,6 @@ import os from "node:os"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as EmbeddedPostgres from "../../postgres/EmbeddedPostgres.ts"
 import { processOfInstance } from "../../node/processTable.ts"
 import { isReady } from "../cluster/isReady.ts"
@@ -82,10 +81,7 @@ function install(directory: string): void {
 const databaseUrl = Effect.suspend(() => {
   const given = process.env["DATABASE_URL"]?.trim() ?? ""
   if (given !== "") return Effect.succeed(given)
-  return Effect.map(EmbeddedPostgres.make(), ({ connection }) => {
-    const { database, host, password, port, username } = connection
-    return `postgres://${username}:${encodeURIComponent(Redacted.value(password))}@${host}:${port}/${database}`
-  })
+  return Effect.map(EmbeddedPostgres.make(), ({ connection }) => EmbeddedPostgres.urlOf(connection))
 })
 
 function command(directory: string, variables: NodeJS.ProcessEnv): Stormglass {
