@@ -11,20 +11,17 @@ import * as Fiber from "effect/Fiber"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { make as makeClient } from "../../../core/client/Client.ts"
-import { watchBySocket } from "../../../core/client/watch.ts"
-import { Facts } from "../../../core/facts/Facts.ts"
 import { handshakesBurst, handshakesPerSecond } from "../../../core/Limits.ts"
-import type { Frame } from "../../../core/watch/WatchFrame.ts"
 import * as HttpCalling from "../../node/HttpCalling.ts"
 import { make as makePostgres } from "../../postgres/EmbeddedPostgres.ts"
-import * as WebSocketDial from "../../websocket/WebSocketDial.ts"
 import { table } from "../remote/table.ts"
 import { attempt, runCommand } from "../runCommand.ts"
 import { UsageError } from "../Usage.ts"
+import * as HandshakeCounter from "./HandshakeCounter.ts"
+import { LightWatcher } from "./LightWatcher.ts"
 import { nodeProcess } from "./nodeProcess.ts"
 import { processorMicros } from "./processorTime.ts"
 
@@ -34,7 +31,11 @@ const watchLoad = Command.make(
     watchers: Flag.Int("watchers").pipe(Flag.withDescription("How many watch"), Flag.withDefault(1_000)),
     rate: Flag.Int("rate").pipe(Flag.withDescription("Changes a second"), Flag.withDefault(20)),
     seconds: Flag.Int("seconds").pipe(Flag.withDescription("Of each round"), Flag.withDefault(20)),
-    port: Flag.Int("port").pipe(Flag.withDescription("Of the node"), Flag.withDefault(18_778))
+    port: Flag.Int("port").pipe(Flag.withDescription("Of the node"), Flag.withDefault(18_778)),
+    profile: Flag.String("profile").pipe(
+      Flag.withDescription("Directory for the node's processor profile"),
+      Flag.withDefault("")
+    )
   },
   (options) => attempt(() => watchCommand(options))
 ).pipe(Command.withDescription("Measure how fast many watchers are told, and how they come back"))
@@ -44,6 +45,7 @@ interface Options {
   readonly rate: number
   readonly seconds: number
   readonly port: number
+  readonly profile: string
 }
 
 const project = "bench"
@@ -66,43 +68,38 @@ interface Change {
 /** What all watchers have been told. */
 class Told {
   readonly changes = new Map<string, Change>()
-  readonly openedAt: Array<number> = []
+  /** How often a stream was opened. */
+  opened = 0
+  /** Of how many fleets all of them together. */
+  count = 0
   /** Of each watcher. */
   readonly #fleets = new Map<number, Set<string>>()
   readonly problems: Array<string> = []
   /** Since the round began. */
   fromSent: Array<number> = []
-  readonly #unanswered = new Map<string, Array<number>>()
+  readonly #unanswered = new Map<string, number>()
   fromAnswered: Array<number> = []
 
-  onFrame(watcher: number, frame: Frame): void {
-    if (frame._tag !== "Changes") return
+  onFleet(watcher: number, id: string): void {
     const now = performance.now()
-    const known = this.#fleets.get(watcher) ?? new Set()
-    this.#fleets.set(watcher, known)
-    for (const { id, kind } of frame.changes.events) {
-      if (kind !== "fleet") continue
-      if (known.has(id)) this.problems.push(`watcher ${watcher} was told of ${id} twice`)
-      known.add(id)
-      const change = this.changes.get(id)
-      if (change === undefined) continue
-      this.fromSent.push(now - change.sentAt)
-      if (change.answeredAt !== undefined) this.fromAnswered.push(now - change.answeredAt)
-      else this.#unanswered.set(id, [...(this.#unanswered.get(id) ?? []), now])
-    }
+    let known = this.#fleets.get(watcher)
+    if (known === undefined) this.#fleets.set(watcher, (known = new Set()))
+    if (known.has(id)) this.problems.push(`watcher ${watcher} was told of ${id} twice`)
+    known.add(id)
+    this.count++
+    const change = this.changes.get(id)
+    if (change === undefined) return
+    this.fromSent.push(now - change.sentAt)
+    if (change.answeredAt !== undefined) this.fromAnswered.push(now - change.answeredAt)
+    else this.#unanswered.set(id, (this.#unanswered.get(id) ?? 0) + 1)
   }
 
   answered(named: string): void {
     const change = this.changes.get(named)!
     change.answeredAt = performance.now()
     // Told before it was answered: no time at all.
-    for (const _ of this.#unanswered.get(named) ?? []) this.fromAnswered.push(0)
+    for (let nth = this.#unanswered.get(named) ?? 0; nth > 0; nth--) this.fromAnswered.push(0)
     this.#unanswered.delete(named)
-  }
-
-  /** Of how many fleets all of them together. */
-  get count(): number {
-    return [...this.#fleets.values()].reduce((sum, { size }) => sum + size, 0)
   }
 
   startRound(): void {
@@ -112,17 +109,14 @@ class Told {
 }
 
 const measure = Effect.fnUntraced(function* (options: Options) {
-  const { port, watchers } = options
+  const { port, profile, watchers } = options
   const address = `http://127.0.0.1:${port}`
   const server = yield* makePostgres({ fsync: false })
   const told = new Told()
-  const facts = Layer.succeed(Facts, ({ _tag }) => {
-    if (_tag === "WatchOpened") told.openedAt.push(performance.now())
-  })
   const scope = yield* Effect.scope
   const start = Effect.gen(function* () {
     const own = yield* Scope.fork(scope)
-    const pid = yield* Effect.provideService(nodeProcess(server, { port }), Scope.Scope, own)
+    const pid = yield* Effect.provideService(nodeProcess(server, { port, profile }), Scope.Scope, own)
     return { own, pid }
   })
   let node = yield* start
@@ -142,16 +136,34 @@ const measure = Effect.fnUntraced(function* (options: Options) {
   })
   yield* put("f0")
 
-  const all = Array.from({ length: watchers }, (_, watcher) =>
-    watchBySocket({
-      addresses: [address],
-      path: `/v1/projects/${project}/watch?kinds=fleets`,
-      onFrame: (frame) => Effect.sync(() => told.onFrame(watcher, frame))
-    })
+  let looks: Array<HandshakeCounter.Look> = []
+  const counting = yield* Effect.forkScoped(Effect.suspend(() => HandshakeCounter.look(port, looks)))
+  const path = `/v1/projects/${project}/watch?kinds=fleets`
+  const all = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      Array.from(
+        { length: watchers },
+        (_, watcher) =>
+          new LightWatcher(`ws://127.0.0.1:${port}${path}`, {
+            onOpen: () => told.opened++,
+            onFleet: (id) => told.onFleet(watcher, id),
+            onProblem: (problem) => told.problems.push(`watcher ${watcher}: ${problem}`)
+          })
+      )
+    ),
+    (started) =>
+      Effect.sync(() => {
+        for (const each of started) each.end()
+      })
   )
-  const watching = yield* Effect.forkScoped(
-    Effect.all(all, { concurrency: "unbounded", discard: true }).pipe(
-      Effect.provide(Layer.merge(WebSocketDial.layer(), facts))
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.delay(
+        Effect.sync(() => {
+          for (const each of all) each.look()
+        }),
+        "1 second"
+      )
     )
   )
   const until = (what: string, isSo: () => boolean) =>
@@ -162,11 +174,10 @@ const measure = Effect.fnUntraced(function* (options: Options) {
         if (performance.now() - from > patienceMillis) {
           return yield* Effect.die(
             new Error(
-              `${what}: not within ${patienceMillis / 1_000} s; ${told.count} deliveries, ${told.openedAt.length} streams opened`
+              `${what}: not within ${patienceMillis / 1_000} s; ${told.count} deliveries, ${told.opened} streams opened`
             )
           )
         }
-        if (watching.pollUnsafe() !== undefined) return yield* Effect.die(new Error("a watcher was refused"))
         yield* Effect.sleep(20)
       }
       return performance.now() - from
@@ -174,7 +185,9 @@ const measure = Effect.fnUntraced(function* (options: Options) {
   let made = 1
   const everybodyKnows = until("everybody told", () => told.count >= watchers * made)
   const joinedMillis = yield* everybodyKnows
-  const peakAtFirst = peakOf(told.openedAt)
+  const limits = { perSecond: handshakesPerSecond, burst: handshakesBurst, atLeast: watchers }
+  yield* Effect.sleep(500)
+  const peakAtFirst = HandshakeCounter.judge(looks, limits)
 
   const round = Effect.gen(function* () {
     told.startRound()
@@ -205,17 +218,21 @@ const measure = Effect.fnUntraced(function* (options: Options) {
     ]
   })
   const before = yield* round
-  told.openedAt.length = 0
+  told.opened = 0
   const killedAt = performance.now()
+  yield* Fiber.interrupt(counting)
   yield* Effect.sync(() => process.kill(-node.pid, "SIGKILL"))
   yield* Scope.close(node.own, Exit.void)
+  looks = []
+  const countingAgain = yield* Effect.forkScoped(HandshakeCounter.look(port, looks))
   node = yield* start
   const readyMillis = performance.now() - killedAt
-  yield* until("everybody back", () => told.openedAt.length >= watchers)
+  yield* until("everybody back", () => told.opened >= watchers)
   const backMillis = performance.now() - killedAt
-  const peak = peakOf(told.openedAt)
+  yield* Effect.sleep(500)
+  yield* Fiber.interrupt(countingAgain)
+  const peak = HandshakeCounter.judge(looks, limits)
   const after = yield* round
-  yield* Fiber.interrupt(watching)
 
   if (told.problems.length > 0) return yield* Effect.die(new Error(told.problems.slice(0, 5).join("\n")))
   const bound = handshakesPerSecond + handshakesBurst
@@ -225,22 +242,11 @@ const measure = Effect.fnUntraced(function* (options: Options) {
       ["before", ...before],
       ["after", ...after]
     ]),
-    `${watchers} watchers joined within ${(joinedMillis / 1_000).toFixed(1)} s, at most ${peakAtFirst} handshakes in any second as they saw it (a node takes at most ${bound})`,
-    `node killed: ready again after ${(readyMillis / 1_000).toFixed(1)} s, everybody back after ${(backMillis / 1_000).toFixed(1)} s, at most ${peak} handshakes in any second, as they saw it`,
+    `${watchers} watchers joined within ${(joinedMillis / 1_000).toFixed(1)} s, at most ${peakAtFirst} handshakes in any second by the count of the node (limit ${bound})`,
+    `node killed: ready again after ${(readyMillis / 1_000).toFixed(1)} s, everybody back after ${(backMillis / 1_000).toFixed(1)} s, at most ${peak} handshakes in any second`,
     "every watcher was told of every change, once"
   ]
 })
-
-/** The most within any second. */
-function peakOf(moments: ReadonlyArray<number>): number {
-  let from = 0
-  let peak = 0
-  for (const [index, moment] of moments.entries()) {
-    while (moments[from]! <= moment - 1_000) from++
-    peak = Math.max(peak, index - from + 1)
-  }
-  return peak
-}
 
 const quantile = (values: ReadonlyArray<number>, share: number): number => {
   const sorted = values.toSorted((left, right) => left - right)
