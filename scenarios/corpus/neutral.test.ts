@@ -1,6 +1,6 @@
 /**
  * The corpus outlives a refactoring: each small failure is run with an edit beside its bug that changes no behaviour, and must fail as before.
- * One edit for each, in turn; `stormglass mutants --shrink` tries each with all of them.
+ * One edit for each of a sample, in turn; `stormglass mutants --shrink` tries each with all of them.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
@@ -14,19 +14,25 @@ import { fits } from "../mutants/planted.fixture.ts"
 
 const folder = new URL("./", import.meta.url)
 const keptRatioMin = 0.9
+/** So many small failures for each edit. */
+const casesPerEdit = 2
 
-const cases = readdirSync(folder)
-  .filter((name) => name.endsWith(".json"))
-  .map((file, at) => {
-    const saved = FailureFile.parse(readFileSync(new URL(file, folder), "utf8"))
-    const mutant = mutants.find(({ name }) => name === saved.mutant?.name) ?? saved.mutant
-    assert.isDefined(mutant, file)
-    // From its turn on the first that can be planted beside the bug.
-    const inTurn = neutralMutants.map((_, more) => neutralMutants[(at + more) % neutralMutants.length]!)
-    const neutral = inTurn.find((each) => fits(mutant, each))
-    assert.isDefined(neutral, file)
-    return { mutant, neutral, saved }
-  })
+const files = readdirSync(folder).filter((name) => name.endsWith(".json"))
+
+const sampleCount = Math.min(files.length, casesPerEdit * neutralMutants.length)
+/** Spread over the corpus. */
+const sample = Array.from({ length: sampleCount }, (_, nth) => files[Math.floor((nth * files.length) / sampleCount)]!)
+
+const cases = sample.map((file, at) => {
+  const saved = FailureFile.parse(readFileSync(new URL(file, folder), "utf8"))
+  const mutant = mutants.find(({ name }) => name === saved.mutant?.name) ?? saved.mutant
+  assert.isDefined(mutant, file)
+  // From its turn on the first that can be planted beside the bug.
+  const inTurn = neutralMutants.map((_, more) => neutralMutants[(at + more) % neutralMutants.length]!)
+  const neutral = inTurn.find((each) => fits(mutant, each))
+  assert.isDefined(neutral, file)
+  return { mutant, neutral, saved }
+})
 
 /** Undefined where it fails as before; else how it does not. */
 const lost = async ({ mutant, neutral, saved }: (typeof cases)[number]): Promise<string | undefined> => {

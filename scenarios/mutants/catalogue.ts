@@ -41,6 +41,7 @@ import { orphansLeft } from "./orphansLeft.ts"
 import { placementLeftAtOnce } from "./placementLeftAtOnce.ts"
 import { purgeOfWhatStillExecutes } from "./purgeOfWhatStillExecutes.ts"
 import { readsFromMemory } from "./readsFromMemory.ts"
+import { quotaReadWithoutLock } from "./quotaReadWithoutLock.ts"
 import { readThenCreateLock } from "./readThenCreateLock.ts"
 import { releaseUnheard } from "./releaseUnheard.ts"
 import { releaseWithoutOwnerCheck } from "./releaseWithoutOwnerCheck.ts"
@@ -113,6 +114,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   placementLeftAtOnce,
   purgeOfWhatStillExecutes,
   readsFromMemory,
+  quotaReadWithoutLock,
   readThenCreateLock,
   releaseUnheard,
   releaseWithoutOwnerCheck,

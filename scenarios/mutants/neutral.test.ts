@@ -26,7 +26,7 @@ describe("neutral mutants", () => {
     assert.isAtMost(unfit.length, 1)
   })
 
-  it("break nothing: every scenario passes with all of them together", { timeout: 180_000 }, async () => {
+  it("break nothing: every scenario passes with all of them together", { timeout: 300_000 }, async () => {
     const url = new URL("../catalogue.ts", import.meta.url)
     const supervisor = new Supervisor({ catalogue: url, mutant: together, jobs: 2, runMillisMax: 60_000 })
     try {
