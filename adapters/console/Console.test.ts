@@ -77,14 +77,14 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   const complaints: Array<string> = []
   const requested = new Set<string>()
 
-  const scale = async (desired: number): Promise<void> => {
+  const put = async (name: string, desired: number): Promise<void> => {
     const headers = {
       authorization: `Bearer ${key}`,
       "content-type": "application/json",
-      "idempotency-key": `test-${desired}-${performance.now()}`
+      "idempotency-key": `test-${name}`
     }
     const body = JSON.stringify({ desired, spec: { image: "web:1", size: "small" } })
-    const answer = await fetch(`http://127.0.0.1:${port}/v1/projects/default/fleets/web`, {
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/projects/default/fleets/${name}`, {
       method: "PUT",
       headers,
       body
@@ -92,13 +92,32 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     assert.isBelow(answer.status, 300, await answer.text())
   }
   const textOf = (selector: string): Promise<string> => page.$eval(selector, (it) => it.textContent)
+  const fleetsShown = (): Promise<ReadonlyArray<string>> =>
+    page.$$eval(".card h3", (heads) => heads.map((it) => it.textContent))
   const untilText = (selector: string, text: RegExp): Promise<void> =>
     vi.waitFor(async () => assert.match(await textOf(selector), text), waiting)
   const untilFocused = (selector: string): Promise<void> =>
     vi.waitFor(async () => assert.isTrue(await page.$eval(selector, (it) => it.matches(":focus-visible"))), waiting)
 
   beforeAll(async () => {
+    ;[browser] = await Promise.all([launchBrowser(), startNode()])
+    closing.unshift(() => browser.close())
+    page = await browser.newPage()
+    page.on("console", (message) => complaints.push(`${message.text()} ${message.location().url ?? ""}`))
+    page.on("pageerror", (error) => complaints.push(String(error)))
+    page.on("request", (request) => requested.add(new URL(request.url()).origin))
+    await page.setViewport({ width: 1280, height: 800 })
+    await page.goto(address)
+  }, 240_000)
+
+  const launchBrowser = (): Promise<Browser> => {
+    const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    return launch({ executablePath: chromium!, headless: true, args })
+  }
+
+  const startNode = async (): Promise<void> => {
     port = await freePort()
+    address = await gateway.listen()
     const main = [process.execPath, "--conditions=stormglass-source", path.join(root, "adapters/cli/main.ts")]
     const serve = [...main, "serve", "--migrate", "--agent", "--port", String(port), "--directory", directory]
     const url = await databaseUrl(scope)
@@ -121,19 +140,9 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
       )
       assert.isTrue(answers, fs.readFileSync(log, "utf8"))
     }
-    address = await gateway.listen()
-    const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-    browser = await launch({ executablePath: chromium!, headless: true, args })
-    closing.unshift(() => browser.close())
     await vi.waitFor(isReady, waiting)
     key = await keyOf(url, directory)
-    page = await browser.newPage()
-    page.on("console", (message) => complaints.push(`${message.text()} ${message.location().url ?? ""}`))
-    page.on("pageerror", (error) => complaints.push(String(error)))
-    page.on("request", (request) => requested.add(new URL(request.url()).origin))
-    await page.setViewport({ width: 1280, height: 800 })
-    await page.goto(address)
-  }, 240_000)
+  }
 
   afterAll(async () => {
     for (const close of closing) await close()
@@ -156,7 +165,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   it("shows a fleet that is made, who leads as of which epoch, and what runs", async () => {
     await untilText("#health-text", /^live, \d s old$/)
     await untilText("#fleets-note", /No fleet in this project/)
-    await scale(1)
+    await put("web", 1)
     await untilText(".card .figures", /of 1 running$/)
     await untilText("#instance-rows", /^web-0[A-Z]+/)
     await untilText("#member-rows", /^local\/1leads, epoch 1/)
@@ -170,18 +179,45 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await untilFocused(".card input")
     await page.keyboard.type("3")
     await page.keyboard.press("Enter")
-    await untilText(".card .figures", /^3of 3 running$/)
-    await untilText("#operation-fleets", /^(web: .*)?$/)
-    await untilText(".card .why", /^stable$/)
     await untilText(".card .said", /^3 wanted$/)
-    await untilText("#instances-count", /^3$/)
-    await untilText("#operations-note", /^Everything is as it is wanted/)
-    const drawn = await page.$eval(".card path.running", (it) => it.getAttribute("d")!)
-    assert.isAbove(drawn.split("V").length, 1, "it has gone up")
-    assert.match(
-      (await page.$eval(".card svg", (it) => it.getAttribute("aria-label")))!,
-      /3 instances running of 3 desired/
-    )
+    await untilText(".card .figures", /of 3 running$/)
+    assert.match(await textOf("#operation-fleets"), /^(web: .*)?$/)
+  })
+
+  it("makes a fleet by n, and deletes it by d when its name is written, and not before", async () => {
+    const isOpen = (): Promise<boolean> => page.$eval("#delete", (it) => (it as unknown as { open: boolean }).open)
+    const card = ".card[aria-labelledby=fleet-wrong]"
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("n")
+    for (const text of ["wrong", "job:1", "medium", "2"]) {
+      await page.keyboard.type(text)
+      await page.keyboard.press("Tab")
+    }
+    await page.keyboard.press("Enter")
+    await untilText("#create-said", /^wrong is wanted$/)
+    await page.waitForSelector(card)
+    await untilText(`${card} .about:last-of-type`, /^job:1, medium, generation 1$/)
+    await untilText(`${card} .figures`, /of 2 running$/)
+
+    await page.focus(card)
+    await page.keyboard.press("d")
+    await untilFocused("#delete-name")
+    assert.strictEqual(await textOf("#delete-head"), "Delete wrong?")
+    assert.match(await textOf("#delete-why"), /This cannot be undone/)
+    await page.keyboard.type("web")
+    await page.keyboard.press("Enter")
+    await untilText("#delete-said", /^Write wrong/)
+    await page.keyboard.press("Escape")
+    assert.isFalse(await isOpen())
+    await untilFocused(card)
+    assert.notMatch(await textOf(`${card} .why`), /deleted/)
+
+    await page.keyboard.press("d")
+    await page.keyboard.type("wrong")
+    await page.keyboard.press("Enter")
+    await vi.waitFor(async () => assert.isFalse(await isOpen()), waiting)
+    await page.keyboard.press("Escape")
+    assert.match(await textOf(".card .figures"), /of 3 running$/, "the other one stays")
   })
 
   it("lists its keys under ?, which Escape closes, and does not take what is typed for shortcuts", async () => {
@@ -217,7 +253,9 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
       "INPUT find",
       "BUTTON −",
       "BUTTON +",
-      "BUTTON Scale"
+      "BUTTON Scale",
+      "BUTTON Pause",
+      "BUTTON Delete…"
     ]
     const places = order.map((name) => stops.indexOf(name))
     assert.notInclude(places, -1, stops.join(", "))
@@ -266,6 +304,8 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   it("fits a narrow screen", async () => {
     await page.setViewport({ width: 390, height: 844 })
     assert.isAtMost((await page.evaluate("document.documentElement.scrollWidth")) as number, 390)
+    const top = (id: string): Promise<number> => page.$eval(id, (it) => it.getBoundingClientRect().top)
+    assert.isBelow(await top("#operations"), await top("#instances"), "what is under way comes before the long list")
     await page.setViewport({ width: 1280, height: 800 })
   })
 
@@ -277,11 +317,11 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     gateway.cut()
     await untilText("#lost-text", /^Stream lost.* What is shown is \d+ s old\.$/)
     assert.match(await textOf("#health-text"), /^lost, /)
-    await scale(2)
+    await put("while-cut", 0)
     const before = gateway.streams.length
     gateway.mend()
     await page.keyboard.press("r")
-    await untilText(".card .figures", /^2of 2 running$/)
+    await vi.waitFor(async () => assert.include(await fleetsShown(), "while-cut"), waiting)
     assert.isTrue(await page.$eval("#lost", (it) => (it as unknown as { hidden: boolean }).hidden))
     const resumed = gateway.streams.slice(before)
     assert.isNotEmpty(resumed)
@@ -299,7 +339,44 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
       )
     }, waiting)
     await untilText("#health-text", /^live/)
-    await untilText(".card .figures", /^2of 2 running$/)
+    await vi.waitFor(async () => assert.includeMembers([...(await fleetsShown())], ["web", "while-cut"]), waiting)
+    await untilText(".card .figures", /of 3 running$/)
+  })
+
+  it("shows what became of all wishes, now and over time", async () => {
+    await untilText(".card .figures", /^3of 3 running$/)
+    await untilText(".card .why", /^stable$/)
+    await untilText("#instances-count", /^3$/)
+    await untilText("#operations-note", /^Everything is as it is wanted/)
+    assert.deepStrictEqual(await fleetsShown(), ["web", "while-cut"])
+    const drawn = await page.$eval(".card path.running", (it) => it.getAttribute("d")!)
+    assert.isAbove(drawn.split("V").length, 1, "it has gone up")
+    assert.match(
+      (await page.$eval(".card svg", (it) => it.getAttribute("aria-label")))!,
+      /3 instances running of 3 desired/
+    )
+  })
+
+  it("pauses the fleet that has the focus with h, shows that it is left as it is, and resumes it", async () => {
+    await page.evaluate("document.activeElement.blur()")
+    await page.keyboard.press("h")
+    assert.notMatch(await textOf(".card .said"), /pause/, "no fleet has the focus")
+    await page.keyboard.press("j")
+    await page.keyboard.press("h")
+    await untilText(".card .why", /^paused, for \d s$/)
+    await untilText(".card .said", /^paused$/)
+    await untilText("#operation-fleets", /^web: paused/)
+    assert.strictEqual(await textOf(".card .pause"), "Resume")
+    await page.keyboard.press("s")
+    await page.keyboard.type("1")
+    await page.keyboard.press("Enter")
+    await untilText(".card .figures", /^3of 1 running$/)
+    assert.match(await textOf(".card .why"), /^paused/, "scaling ends no pause")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("h")
+    await untilText(".card .said", /^resumed$/)
+    await untilText(".card .why", /^(?!paused)/)
+    assert.strictEqual(await textOf(".card .pause"), "Pause")
   })
 
   it("shows what was done, by whom, and how it was answered", async () => {
@@ -315,11 +392,12 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     const [session, others] = await kept()
     assert.include(session, key)
     assert.notInclude(others, key)
+    assert.isNotEmpty(await page.$$("#member-rows tr"))
     await page.click("#sign")
     await untilText("#health-text", /signed out/)
     assert.notInclude(await page.content(), key)
     assert.deepStrictEqual((await kept())[0], "{}")
-    assert.lengthOf(await page.$$(".card"), 0, "and shows nothing any more")
+    assert.lengthOf(await page.$$(".card, #member-rows tr, #audit-rows tr"), 0, "and shows nothing any more")
   })
 })
 

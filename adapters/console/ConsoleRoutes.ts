@@ -26,6 +26,7 @@ export const modules = [
   "adapters/console/wishes",
   "adapters/console/page/api",
   "adapters/console/page/clusterPanels",
+  "adapters/console/page/deletion",
   "adapters/console/page/dom",
   "adapters/console/page/fleetCards",
   "adapters/console/page/instanceTable",

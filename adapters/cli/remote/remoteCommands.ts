@@ -254,6 +254,8 @@ const once = () => ({ "idempotency-key": crypto.randomUUID() })
 /** One line about a fleet. */
 export const fleetLine = (fleet: FleetView): string => {
   const { desired, name, status } = fleet
-  if (status === null) return `${name}: ${desired} wanted, not counted yet`
-  return `${name}: ${status.running} of ${desired} run, ${unstable(fleet) ?? "stable"}`
+  const state = unstable(fleet) ?? "stable"
+  return status === null
+    ? `${name}: ${desired} wanted, ${state}`
+    : `${name}: ${status.running} of ${desired} run, ${state}`
 }

@@ -25,15 +25,24 @@ export const get = async (path: string): Promise<Asked | undefined> => {
   return { status, document: JSON.parse(answer.text), why: "" }
 }
 
+/** What came of a wish. */
+export type Outcome = Exclude<Meaning, { _tag: "Again" }>
+
+export interface Wish {
+  readonly method: "PUT" | "DELETE"
+  readonly path: string
+  /** Undefined: none. */
+  readonly body?: unknown
+  /** Only what the reader has seen is changed, and what is new is made. */
+  readonly condition: Readonly<Record<string, string>>
+}
+
 /** Sends the wish, with one idempotency key however often, until its outcome is known or it is given up. */
-export const put = async (
-  path: string,
-  body: unknown,
-  condition: Readonly<Record<string, string>>
-): Promise<Exclude<Meaning, { _tag: "Again" }>> => {
-  const headers = { ...condition, "content-type": "application/json", "idempotency-key": newKey() }
+export const ask = async ({ body, condition, method, path }: Wish): Promise<Outcome> => {
+  const type = body === undefined ? {} : { "content-type": "application/json" }
+  const headers = { ...condition, ...type, "idempotency-key": newKey() }
   for (let attempts = 1; ; attempts++) {
-    const meaning = meaningOf(await send("PUT", path, headers, JSON.stringify(body)), attempts)
+    const meaning = meaningOf(await send(method, path, headers, JSON.stringify(body)), attempts)
     if (meaning._tag !== "Again") return meaning
     await new Promise((resolve) => setTimeout(resolve, meaning.afterMillis))
   }

@@ -133,6 +133,6 @@ export const auditIn = (body: HTMLElement): ((rows: ReadonlyArray<AuditRow>) => 
         String(status)
       ],
       undefined,
-      ["", "", "", "long", ""]
+      ["roomy", "", "", "long", ""]
     )
   )

@@ -1,31 +1,38 @@
-/** A fleet as a card: what is wanted and what runs, now and over the last minutes, why they differ, and how many are wanted from now on. */
+/**
+ * A fleet as a card: what is wanted and what runs, now and over the last minutes, why they differ, how many are wanted from now on, and whether
+ * it is left as it is, or goes.
+ */
 import { type Moment, type Sample, chartOf, unstableSinceMillis } from "../fleetHistory.ts"
 import type { FleetRow } from "../fleetRows.ts"
-import { counted, duration, listed } from "../texts.ts"
-import type { Meaning } from "../wishes.ts"
+import { ageOf, counted, duration, listed } from "../texts.ts"
+import type { Outcome } from "./api.ts"
 import { drawing, element, keyed, type Row, setAttribute, setText } from "./dom.ts"
 
 export interface Card {
   readonly fleet: FleetRow
   readonly samples: ReadonlyArray<Sample>
   readonly moment: Moment
+  readonly wallMillis: number
 }
 
-export interface Scaling {
-  /** Sends the wish; what came of it, for people. */
-  readonly scale: (fleet: FleetRow, desired: number) => Promise<Exclude<Meaning, { _tag: "Again" }>>
+/** Each sends the wish; what came of it, for people. */
+export interface Wishes {
+  readonly scale: (fleet: FleetRow, desired: number) => Promise<Outcome>
+  readonly pause: (fleet: FleetRow, isPaused: boolean) => Promise<Outcome>
+  /** Asks the reader first. */
+  readonly remove: (fleet: FleetRow) => void
 }
 
 const plot = { width: 300, height: 64 }
 
-export const cardsIn = (list: HTMLElement, scaling: Scaling): ((cards: ReadonlyArray<Card>) => void) =>
+export const cardsIn = (list: HTMLElement, wishes: Wishes): ((cards: ReadonlyArray<Card>) => void) =>
   keyed(
     list,
     ({ fleet }) => fleet.id,
-    (card) => cardOf(card, scaling)
+    (card) => cardOf(card, wishes)
   )
 
-function cardOf({ fleet: first }: Card, { scale }: Scaling): Row<Card> {
+function cardOf({ fleet: first }: Card, { pause, remove, scale }: Wishes): Row<Card> {
   const { name } = first
   let fleet = first
   const head = `fleet-${name}`
@@ -74,13 +81,14 @@ function cardOf({ fleet: first }: Card, { scale }: Scaling): Row<Card> {
     })
     return button
   }
-  const form = element("form", { class: "scaling" }, step(-1), count, step(1), submit, said)
+  const form = element("form", { class: "scaling" }, step(-1), count, step(1), submit)
   /** Which count the field showed before anybody wrote in it. */
   let offered = first.desired
   const show = (): void => {
     // Not disabled, which would take the focus from whoever has just pressed it.
-    setAttribute(submit, "aria-disabled", String(count.valueAsNumber === fleet.desired))
+    setAttribute(submit, "aria-disabled", String(isLeaving() || count.valueAsNumber === fleet.desired))
   }
+  const isLeaving = (): boolean => fleet.deletionRequestedAt !== null
   count.addEventListener("input", show)
   count.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return
@@ -92,13 +100,27 @@ function cardOf({ fleet: first }: Card, { scale }: Scaling): Row<Card> {
   form.addEventListener("submit", (event) => {
     event.preventDefault()
     const desired = count.valueAsNumber
-    if (desired === fleet.desired) return
-    void ask(desired)
+    if (isLeaving() || desired === fleet.desired) return
+    void ask(`asks for ${desired}`, scale(fleet, desired), `${desired} wanted`)
   })
-  const ask = async (desired: number): Promise<void> => {
-    say(`asks for ${desired}`)
-    const meaning = await scale(fleet, desired)
-    if (meaning._tag === "Done") say(`${desired} wanted`)
+  const pausing = element("button", { type: "button", class: "pause" })
+  pausing.addEventListener("click", () => {
+    if (isLeaving()) return
+    const isPaused = fleet.pausedAt === null
+    void ask(isPaused ? "asks for a pause" : "resumes it", pause(fleet, isPaused), isPaused ? "paused" : "resumed")
+  })
+  const removing = element(
+    "button",
+    { type: "button", class: "remove", "aria-haspopup": "dialog", "aria-label": `Delete ${name}` },
+    "Delete…"
+  )
+  removing.addEventListener("click", () => {
+    if (!isLeaving()) remove(fleet)
+  })
+  const ask = async (asking: string, outcome: Promise<Outcome>, done: string): Promise<void> => {
+    say(asking)
+    const meaning = await outcome
+    if (meaning._tag === "Done") say(done)
     else say(meaning.why, true)
   }
   const say = (text: string, isBad = false): void => {
@@ -120,18 +142,25 @@ function cardOf({ fleet: first }: Card, { scale }: Scaling): Row<Card> {
     ),
     doing,
     form,
-    about
+    said,
+    element("div", { class: "card-foot" }, about, element("div", { class: "row" }, pausing, removing))
   )
   return {
     element: card,
-    update: ({ fleet: next, moment, samples }) => {
+    update: ({ fleet: next, moment, samples, wallMillis }) => {
       fleet = next
-      const { desired, generation, spec, status } = fleet
+      const { desired, generation, pausedAt, spec, status } = fleet
+      const isHeld = pausedAt !== null && !isLeaving()
       setAttribute(card, "data-stable", String(fleet.why === undefined))
       setAttribute(card, "data-failed", String((status?.error ?? 0) > 0))
+      setAttribute(card, "data-paused", String(isHeld))
       const since = unstableSinceMillis(samples)
       const lasts = since === undefined ? "" : `, for ${duration(moment.untilMillis - since)}`
-      setText(why, fleet.why === undefined ? "stable" : `${fleet.why}${lasts}`)
+      if (isHeld) setText(why, `paused, for ${ageOf(pausedAt, wallMillis)}`)
+      else setText(why, fleet.why === undefined ? "stable" : `${fleet.why}${lasts}`)
+      setText(pausing, pausedAt === null ? "Pause" : "Resume")
+      setAttribute(pausing, "aria-label", `${pausedAt === null ? "Pause" : "Resume"} ${name}`)
+      for (const button of [pausing, removing]) setAttribute(button, "aria-disabled", String(isLeaving()))
       setText(running, String(status?.running ?? 0))
       setText(wanted, `of ${desired} running`)
       setText(doing, listed(fleet.doing) || "no instances")

@@ -6,8 +6,9 @@ import { type FleetRow, fleetRows, instancesFound, onTheirWay } from "../fleetRo
 import { compareNumbered, leaseRows, memberRows } from "../holdings.ts"
 import { noTables, type Tables } from "../tables.ts"
 import { counted, duration } from "../texts.ts"
-import { get, put } from "./api.ts"
+import { ask, get, type Outcome, type Wish } from "./api.ts"
 import { agentsIn, type AuditEntry, auditIn, leasesIn, membersIn, movingIn, unsettledIn } from "./clusterPanels.ts"
+import { deletionIn } from "./deletion.ts"
 import { found, element, setAttribute, setText } from "./dom.ts"
 import { cardsIn } from "./fleetCards.ts"
 import { instancesIn, instancesShownMax } from "./instanceTable.ts"
@@ -48,8 +49,14 @@ let asked: Refreshed = { members: new Map(), agents: new Map(), audit: undefined
 let isDrawing = false
 let wasSignedOut = false
 
+/** Only what the reader has seen is changed. */
+const seen = (fleet: FleetRow) => ({ "if-match": ofFleet(fleet) })
 const showCards = cardsIn(found("fleet-cards", HTMLElement), {
-  scale: (fleet, desired) => wish(fleet.name, { desired, spec: fleet.spec }, { "if-match": ofFleet(fleet) })
+  scale: (fleet, desired) => put(fleet.name, { desired, spec: fleet.spec }, seen(fleet)),
+  pause: (fleet, paused) => put(fleet.name, { desired: fleet.desired, spec: fleet.spec, paused }, seen(fleet)),
+  remove: deletionIn(found("delete", HTMLDialogElement), (fleet) =>
+    wish({ method: "DELETE", path: pathOf(fleet.name), condition: seen(fleet) })
+  )
 })
 const showInstances = instancesIn(found("instance-rows", HTMLElement))
 const showMoving = movingIn(found("operation-rows", HTMLElement))
@@ -105,7 +112,9 @@ function draw(): void {
   // Of what is sought the fleets of the instances that were found, too.
   const of = new Set(instances.map(({ document }) => document.fleet))
   const shown = wanted === "" ? fleets : fleets.filter((fleet) => named.includes(fleet) || of.has(fleet.id))
-  showCards(shown.slice(0, cardsMax).map((fleet) => ({ fleet, samples: history.get(fleet.id) ?? [], moment })))
+  showCards(
+    shown.slice(0, cardsMax).map((fleet) => ({ fleet, samples: history.get(fleet.id) ?? [], moment, wallMillis }))
+  )
   note("fleets-count", ofProject === undefined ? "" : String(fleets.length))
   note("fleets-note", absence(streams.ofProject) ?? more(shown.length, cardsMax, "No fleet", "fleets"))
   showInstances(instances.slice(0, instancesShownMax).map((told) => ({ told, nowMillis })))
@@ -118,10 +127,11 @@ function draw(): void {
   const moving = onTheirWay(tables)
   const unstable = fleets.filter(({ why }) => why !== undefined)
   showUnsettled(
-    unstable.slice(0, movingMax).map(({ id, name, why = "" }) => ({
+    unstable.slice(0, movingMax).map(({ id, name, pausedAt, why = "" }) => ({
       name,
       why,
-      sinceMillis: unstableSinceMillis(history.get(id) ?? []),
+      sinceMillis:
+        pausedAt === null ? unstableSinceMillis(history.get(id) ?? []) : nowMillis - (wallMillis - pausedAt / 1_000),
       nowMillis
     }))
   )
@@ -232,13 +242,24 @@ interface Refreshed {
   readonly audit: ReadonlyArray<AuditEntry> | undefined
 }
 
+let isAuditKept = true
+
 async function refresh(): Promise<void> {
   if (document.hidden || streams.ofCluster.connection.phase._tag !== "Live") return
-  const [members, agents, audit] = await Promise.all([get("/v1/members"), get("/v1/agents"), auditTail()])
+  const asking = streams
+  const [members, agents, audit] = await Promise.all([
+    get("/v1/members"),
+    get("/v1/agents"),
+    isAuditKept ? get("/v1/audit?limit=50") : undefined
+  ])
+  // What was asked with a key that was given up is nobody's here any more.
+  if (asking !== streams) return
+  // Until another key is given: it would be refused again.
+  if (audit !== undefined && audit.status >= 400 && audit.status < 500) isAuditKept = false
   asked = {
     members: timesOf(members?.document, "seenAt") ?? asked.members,
     agents: timesOf(agents?.document, "heardAt") ?? asked.agents,
-    audit
+    audit: audit === undefined ? asked.audit : entriesOf(audit.document)
   }
   changed()
 }
@@ -250,27 +271,20 @@ function timesOf(document: unknown, field: string): ReadonlyMap<string, number |
   )
 }
 
-let isAuditKept = true
-
-async function auditTail(): Promise<ReadonlyArray<AuditEntry> | undefined> {
-  if (!isAuditKept) return undefined
-  const answer = await get("/v1/audit?limit=50")
-  if (answer === undefined) return asked.audit
-  // Until another key is given: it would be refused again.
-  if (answer.status >= 400 && answer.status < 500) isAuditKept = false
-  return (answer.document as { readonly entries?: ReadonlyArray<AuditEntry> } | undefined)?.entries
+function entriesOf(document: unknown): ReadonlyArray<AuditEntry> | undefined {
+  return (document as { readonly entries?: ReadonlyArray<AuditEntry> } | undefined)?.entries
 }
 
 // What the reader does.
 
-/** `condition`: only what the reader has seen is changed, and what is new is made. */
-async function wish(
-  name: string,
-  fleet: Pick<FleetRow, "desired" | "spec">,
-  condition: Readonly<Record<string, string>>
-): ReturnType<typeof put> {
-  const path = `/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`
-  const meaning = await put(path, fleet, condition)
+const pathOf = (name: string): string =>
+  `/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`
+
+const put = (name: string, body: unknown, condition: Wish["condition"]): Promise<Outcome> =>
+  wish({ method: "PUT", path: pathOf(name), body, condition })
+
+async function wish(wish: Wish): Promise<Outcome> {
+  const meaning = await ask(wish)
   if (meaning._tag === "SignIn") askForKey(meaning.why)
   return meaning
 }
@@ -280,7 +294,7 @@ async function create(form: HTMLFormElement): Promise<void> {
   const said = found("create-said", HTMLElement)
   setText(said, `asks for ${values.name}`)
   const spec = { image: values.image, size: values.size } as FleetRow["spec"]
-  const meaning = await wish(values.name, { desired: Number(values.desired), spec }, { "if-none-match": "*" })
+  const meaning = await put(values.name, { desired: Number(values.desired), spec }, { "if-none-match": "*" })
   setAttribute(said, "data-bad", String(meaning._tag !== "Done"))
   setText(said, meaning._tag === "Done" ? `${values.name} is wanted` : meaning.why)
 }
@@ -338,6 +352,11 @@ function focusScale(): void {
   field?.select()
 }
 
+/** Of the fleet that has the focus, and of no other: who errs here loses more than a count. */
+function pressHere(button: string): void {
+  document.activeElement?.closest(".card")?.querySelector<HTMLButtonElement>(button)?.click()
+}
+
 const panels = ["fleets", "instances", "operations", "members", "leases", "agents", "audit"] as const
 
 const shortcuts: ReadonlyArray<Shortcut> = [
@@ -346,6 +365,8 @@ const shortcuts: ReadonlyArray<Shortcut> = [
   { key: "j", what: "the next fleet", act: () => moveAmongCards(1) },
   { key: "k", what: "the fleet before", act: () => moveAmongCards(-1) },
   { key: "s", what: "scale this fleet, or the first one: then digits or arrows, and Enter", act: focusScale },
+  { key: "h", what: "hold this fleet: pause it, or resume it", act: () => pressHere(".pause") },
+  { key: "d", what: "delete this fleet, after a question", act: () => pressHere(".remove") },
   {
     key: "n",
     what: "a new fleet",
