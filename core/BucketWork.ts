@@ -7,9 +7,10 @@ import * as Instance from "./instance/Instance.ts"
 import * as InstanceReconciler from "./instance/InstanceReconciler.ts"
 import { listRowsMax, reconcileBatchMax } from "./Limits.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
-import { and, clockTimestamp, type Condition, gt, isIn, le, type Row } from "./ports/Condition.ts"
+import { add, and, clockTimestamp, type Condition, eq, gt, isIn, le, type Row } from "./ports/Condition.ts"
 import type { Provider, ProviderError } from "./ports/Provider.ts"
 import { Storage, type StorageError } from "./ports/Storage.ts"
+import * as Parking from "./reconcile/Parking.ts"
 import type { Reconciled } from "./reconcile/ReconcileFacts.ts"
 import * as Reconciler from "./reconcile/Reconciler.ts"
 import type { Outcome } from "./reconcile/WorkQueue.ts"
@@ -17,6 +18,9 @@ import type { Outcome } from "./reconcile/WorkQueue.ts"
 export interface BucketWork extends Reconciler.Work {
   readonly kind: "fleet" | "instance"
   readonly id: string
+  /** As it was found: what is wanted of a fleet, every change of an instance. */
+  readonly version: number
+  readonly dueAt: number | null
 }
 
 /** Two statements for all the groups of a node, whatever their number; nothing else is polled. */
@@ -85,8 +89,15 @@ const pages = Effect.fnUntraced(function* (
 })
 
 /** One look at one row; whatever fails becomes an outcome that backs off. */
-export const reconcile = (work: BucketWork, grant: Grant): Effect.Effect<Outcome, never, Storage | Provider> =>
-  (work.kind === "fleet" ? FleetScaler.reconcile(work.id, grant) : InstanceReconciler.reconcile(work.id, grant)).pipe(
+export const reconcile = (
+  work: BucketWork,
+  grant: Grant,
+  policy: Parking.Policy
+): Effect.Effect<Outcome, never, Storage | Provider> =>
+  (work.kind === "fleet"
+    ? FleetScaler.reconcile(work.id, grant, policy)
+    : InstanceReconciler.reconcile(work.id, grant, policy)
+  ).pipe(
     Effect.map((outcome: Outcome) => ({ outcome, detail: "" })),
     Effect.catch((error: StorageError | ProviderError) =>
       Effect.succeed({ outcome: outcomeOf(error), detail: error.message })
@@ -97,19 +108,67 @@ export const reconcile = (work: BucketWork, grant: Grant): Effect.Effect<Outcome
     Effect.map(({ outcome }) => outcome)
   )
 
+/** Stores that a look failed, unless the row has changed since. */
+export const failed = (
+  work: BucketWork,
+  grant: Grant,
+  failure: Parking.Failure,
+  policy: Parking.Policy
+): Effect.Effect<Reconciler.Kept<BucketWork>, StorageError, Storage> =>
+  Effect.gen(function* () {
+    const { transaction } = yield* Storage
+    const { dueAt, id, version } = work
+    const kept = yield* transaction(
+      Effect.fnUntraced(function* (tx) {
+        if (work.kind === "fleet") {
+          const read = yield* tx.get(Fleet.fleets, { id }, { lock: "for update" })
+          if (read?.generation !== version || read.dueAt !== dueAt) return undefined
+          const set = Parking.written(Parking.fateOf(read, failure, policy), failure)
+          const [row] = yield* tx.update(Fleet.fleets, { where: (each) => eq(each.id, id), set: () => set })
+          return row === undefined ? undefined : { parkedAt: row.parkedAt, work: fleetWork(row) }
+        }
+        const read = yield* tx.get(Instance.instances, { uid: id }, { lock: "for update" })
+        if (read?.revision !== version || read.dueAt !== dueAt) return undefined
+        const set = Parking.written(Parking.fateOf(read, failure, policy), failure)
+        const [row] = yield* tx.update(Instance.instances, {
+          where: (each) => eq(each.uid, id),
+          set: (each) => (set.dueAt === null ? { ...set, revision: add(each.revision, 1) } : set)
+        })
+        return row === undefined ? undefined : { parkedAt: row.parkedAt, work: instanceWork(row) }
+      }),
+      { label: `reconcile/failed/${work.kind}`, fences: grant.fences }
+    )
+    if (kept === undefined) return { _tag: "Changed" as const }
+    return kept.parkedAt === null ? { _tag: "Postponed" as const, work: kept.work } : { _tag: "Parked" as const }
+  })
+
 /** Starts the loops of the node in the scope. */
-export const make = (options: { readonly backoffMillisMax: number }) =>
-  Reconciler.make({ due, everything, reconcile, ...options })
+export const make = (options: { readonly backoffMillisMax: number; readonly policy: Parking.Policy }) =>
+  Reconciler.make({
+    due,
+    everything,
+    reconcile: (work: BucketWork, grant) => reconcile(work, grant, options.policy),
+    failed: (work: BucketWork, grant, failure) => failed(work, grant, failure, options.policy),
+    backoffMillisMax: options.backoffMillisMax
+  })
 
-function fleetWork({ id, bucketGroup }: Fleet.Fleet): BucketWork {
-  return { kind: "fleet", id, key: `fleet/${id}`, bucketGroup }
+function fleetWork({ bucketGroup, dueAt, generation, id }: Fleet.Fleet): BucketWork {
+  return { kind: "fleet", id, key: `fleet/${id}`, bucketGroup, version: generation, dueAt }
 }
 
-function instanceWork({ uid, bucketGroup }: Instance.Instance): BucketWork {
-  return { kind: "instance", id: uid, key: `instance/${uid}`, bucketGroup }
+function instanceWork({ bucketGroup, dueAt, revision, uid }: Instance.Instance): BucketWork {
+  return { kind: "instance", id: uid, key: `instance/${uid}`, bucketGroup, version: revision, dueAt }
 }
 
+/** What a constraint refuses it will refuse again; all else may pass. */
 function outcomeOf(error: StorageError | ProviderError): Outcome {
-  const afterMillis = error.reason._tag === "Throttled" ? error.reason.retryAfterMillis : 0
-  return { _tag: "Failed", afterMillis }
+  switch (error.reason._tag) {
+    case "Throttled":
+      return { _tag: "Failed", afterMillis: error.reason.retryAfterMillis }
+    case "UniqueViolation":
+    case "CheckViolation":
+      return { _tag: "Failed", afterMillis: 0, cause: error.message }
+    default:
+      return { _tag: "Failed", afterMillis: 0 }
+  }
 }

@@ -45,6 +45,7 @@ import type { Feed } from "./ports/Feed.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
 import { leases, type Storage } from "./ports/Storage.ts"
+import * as Parking from "./reconcile/Parking.ts"
 import { quotas } from "./quota/Quota.ts"
 import * as Admission from "./session/Admission.ts"
 import * as AgentSessions from "./session/AgentSessions.ts"
@@ -79,6 +80,8 @@ export interface ControlPlaneConfig {
   readonly staticPlace?: StaticPlace.StaticPlace
   /** The longest pause after repeated failures of one resource. Default 1000 s. */
   readonly backoffMillisMax?: number
+  /** How often in a row work on a resource may fail before it is parked; at least 1. Default 8. */
+  readonly failuresMax?: number
   /** For how long an idempotency key is remembered, in ms; the same on every node. Default 24 h. */
   readonly keyRetentionMillis?: number
   /** Of commits of anybody, so that a lease that was released is taken at once; see `LeaseKeeper.ts`. Default: none. */
@@ -154,7 +157,9 @@ function work(
   assert(misplaced === undefined, `static place: ${misplaced}`)
   const loops = Effect.gen(function* () {
     const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
-    const buckets = yield* BucketWork.make({ backoffMillisMax: config.backoffMillisMax ?? reconcileBackoffMillisMax })
+    const { backoffMillisMax = reconcileBackoffMillisMax, failuresMax = Parking.policyDefault.failuresMax } = config
+    const restartMillisMax = Math.min(backoffMillisMax, Parking.policyDefault.restartMillisMax)
+    const buckets = yield* BucketWork.make({ backoffMillisMax, policy: { failuresMax, restartMillisMax } })
     yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, Leader.work)))
     yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
   })

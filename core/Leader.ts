@@ -1,6 +1,6 @@
 /**
  * The global work, done by whoever holds the leader's lease: counting fleets, giving up who is silent, purging keys,
- * sealing the audit log, stopping orphans. Work on buckets is not here; it goes on without a leader.
+ * sealing the audit log, counting what is parked, stopping orphans. Work on buckets is not here; it goes on without a leader.
  *
  * Each kind of work is a loop of rounds. A round that fails or is late is repeated at its next time; a defect in one ends the
  * node, because nothing else would notice.
@@ -22,11 +22,13 @@ import {
   heartbeatSweepIntervalMillis,
   idempotencyPurgeIntervalMillis,
   leaderRoundTimeoutMillis,
-  orphanSweepIntervalMillis
+  orphanSweepIntervalMillis,
+  parkedCountIntervalMillis
 } from "./Limits.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
 import * as Metrics from "./Metrics.ts"
 import type { ProviderError } from "./ports/Provider.ts"
+import * as ParkedCount from "./reconcile/ParkedCount.ts"
 import { Storage, type StorageError } from "./ports/Storage.ts"
 
 /** The lease of the leader. */
@@ -46,6 +48,7 @@ export const work = (grant: Grant) =>
         rounds("purge", idempotencyPurgeIntervalMillis, IdempotencyKey.purge(once, grant.fences)),
         rounds("forget limits", idempotencyPurgeIntervalMillis, RateLimit.purge(once, grant.fences)),
         rounds("seal audit", auditSealIntervalMillis, Audit.sweep(grant)),
+        rounds("count parked", parkedCountIntervalMillis, ParkedCount.round),
         rounds("orphan sweep", orphanSweepIntervalMillis, OrphanSweep.sweep(grant))
       ],
       { concurrency: "unbounded", discard: true }

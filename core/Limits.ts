@@ -82,10 +82,19 @@ export const reconcileProgressMillis = 1_000
 export const startTimeoutMillis = 30_000
 export const providerCallTimeoutMillis = 5_000
 
+/** Work that fails: how often in a row before it is parked; the pauses before a start is tried again; and how long what was started must run to have succeeded. */
+export const failuresMax = 8
+export const restartMillisMin = 1_000
+export const restartMillisMax = 60_000
+export const stableMillis = 600_000
+/** What is stored of why something failed. */
+export const causeCharsMax = 500
+
 /** The leader's global work. */
 export const fleetStatusIntervalMillis = 2_000
 export const fleetStatusRecountMillis = 60_000
 export const orphanSweepIntervalMillis = 30_000
+export const parkedCountIntervalMillis = 15_000
 /** Several rounds of the leader's work in turn may not take longer than this each. */
 export const leaderRoundTimeoutMillis = 5_000
 
@@ -206,6 +215,10 @@ assert(
 )
 assert(idempotencyRetentionMillis > 10 * idempotencyClaimMillis, "a key never expires while it is executed")
 assert(reconcileTimeoutMillis > providerCallTimeoutMillis, "a reconcile survives one provider call that times out")
+assert(
+  restartMillisMin < restartMillisMax && restartMillisMax < stableMillis,
+  "what is tried again has its time to run"
+)
 assert(reconcileProgressMillis >= reconcilePollMillis, "looking again is not faster than asking what is due")
 assert(
   (socketSilentIntervalsMax + 1) * socketPingIntervalMillis + socketOpenTimeoutMillis < heartbeatStaleMillis,

@@ -66,10 +66,16 @@ export const reconcileWorkers = Metric.gauge("stormglass_reconcile_active_worker
   description: "Keys that are being looked at"
 })
 
+const parkedGauge = Metric.gauge("stormglass_parked", {
+  description:
+    "Fleets and instances that nobody works on any more, as they failed too often; as the leader last counted"
+})
+export const parked = each(parkedGauge, "kind", ["fleet", "instance"])
+
 const fleetInstances = Metric.gauge("stormglass_fleet_instances", {
   description: "Instances of a fleet as the leader last counted them, by state; `desired` is what is wanted"
 })
-export const instancesOf = (fleet: string, state: "desired" | "live" | "running" | "error" | "deleting") =>
+export const instancesOf = (fleet: string, state: "desired" | "live" | "running" | "error" | "deleting" | "parked") =>
   Metric.withAttributes(fleetInstances, { fleet, state })
 
 export const idempotentRequests = each(
@@ -114,6 +120,7 @@ export const leadsNoMore = Effect.gen(function* () {
   yield* Metric.update(leaderEpoch, 0)
   yield* Metric.remove(staleInstances)
   yield* Metric.remove(brakeEngaged)
+  for (const series of Object.values(parked)) yield* Metric.remove(series)
   const registry = yield* Metric.MetricRegistry
   const own = yield* Metric.CurrentMetricAttributes
   for (const [key, { attributes, id }] of registry) {

@@ -55,6 +55,8 @@ export interface ClusterOptions {
   readonly hearsReleases?: boolean
   /** How many handshakes a node takes. Default: as in production. */
   readonly admission?: AdmissionLimits
+  /** How often in a row work may fail before it is parked. Default: so often that nothing is, as nobody redrives it. */
+  readonly failuresMax?: number
   /** Who comes needs a key, and has so many turns. Default: nobody is asked who he is. */
   readonly limits?: Pick<Gate.GateOptions, "principal" | "project">
 }
@@ -127,13 +129,15 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const http = httpClient(options)
 
   const join = (id: string, host = id) => {
-    const { profile = profileDefault, keyRetentionMillis = idempotencyRetentionMillis, watch } = options
+    const { failuresMax = 1_000, profile = profileDefault, watch } = options
+    const { keyRetentionMillis = idempotencyRetentionMillis } = options
     const config: ControlPlane.ControlPlaneConfig = {
       id,
       address: addressOf(host),
       weight: 1,
       profile,
       backoffMillisMax,
+      failuresMax,
       keyRetentionMillis,
       ...(watch === undefined ? {} : { watch }),
       ...(options.admission === undefined ? {} : { admission: options.admission }),

@@ -36,6 +36,7 @@ export const catalogue: ReadonlyArray<Entry> = [
   { name: "example/two-node-lease", load: async () => (await import("./examples/twoNodeLease.ts")).twoNodeLease },
   { name: "fleet/deleted-and-made-anew", load: async () => (await import("./fleetDeleted.ts")).fleetDeleted },
   { name: "fleet/paused-and-resumed", load: async () => (await import("./fleetPaused.ts")).fleetPaused },
+  { name: "fleet/poisoned-and-redriven", load: async () => (await import("./fleetPoisoned.ts")).fleetPoisoned },
   {
     name: "fleet/scaled-10-to-3-to-2-under-leader-changes",
     load: async () => (await import("./scaleDown.ts")).scaleDown

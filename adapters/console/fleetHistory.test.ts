@@ -5,7 +5,7 @@ import { chartOf, record, samplesMax, unstableSinceMillis, windowMillis, type Fl
 const row = (desired: number, running: number, id = "p/web") => ({
   id,
   desired,
-  status: { observedGeneration: 1, live: desired, running, error: 0, deleting: 0 },
+  status: { observedGeneration: 1, live: desired, running, error: 0, deleting: 0, parked: 0 },
   why: desired === running ? undefined : "so many to start"
 })
 const moment = (nowMillis: number) => ({ nowMillis, untilMillis: nowMillis })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { InstanceView } from "../../core/api/Views.ts"
+import { unfailed } from "../../core/reconcile/Parking.ts"
 import { doingOf, fleetRows, instancesFound, onTheirWay } from "./fleetRows.ts"
 import { compareNumbered, leaseRows, memberRows } from "./holdings.ts"
 import { type Documents, noTables, type Tables } from "./tables.ts"
@@ -14,7 +15,8 @@ const fleet = (name: string, desired: number): Documents["fleet"] => ({
   generation: 1,
   createdAt: 0,
   deletionRequestedAt: null,
-  pausedAt: null
+  pausedAt: null,
+  ...unfailed
 })
 const instance = (uid: string, changes: Partial<InstanceView> = {}): InstanceView => ({
   uid,
@@ -29,6 +31,7 @@ const instance = (uid: string, changes: Partial<InstanceView> = {}): InstanceVie
   createdAt: 0,
   deletionRequestedAt: null,
   lastHeartbeatAt: null,
+  ...unfailed,
   ...changes
 })
 const told = <D>(documents: ReadonlyArray<readonly [string, D, number?]>) =>
@@ -40,7 +43,7 @@ const tables: Tables = {
     ["p/web", fleet("web", 3)],
     ["p/api", fleet("api", 0)]
   ]),
-  "fleet-status": told([["p/web", { observedGeneration: 1, live: 3, running: 1, error: 1, deleting: 1 }]]),
+  "fleet-status": told([["p/web", { observedGeneration: 1, live: 3, running: 1, error: 1, deleting: 1, parked: 0 }]]),
   instance: told([
     ["web-10", instance("web-10", { state: "CREATING" }), 40],
     ["web-9", instance("web-9", { state: "PENDING" }), 50],

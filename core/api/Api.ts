@@ -29,6 +29,7 @@ import {
   AuditView,
   Beat,
   BeatAnswer,
+  DeadLetterView,
   Desired,
   Exchange,
   FleetView,
@@ -112,6 +113,14 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       success: FleetView.pipe(HttpApiSchema.status(202)),
       error: refusals
     }).annotate(Access, { verb: "write", of: "project" }),
+    /** A new try for the fleet and its instances where they are parked. */
+    HttpApiEndpoint.post("redrive", "/projects/:project/fleets/:name/redrive", {
+      params: { project: Name, name: Name },
+      headers: conditional,
+      query: trying,
+      success: [FleetView, FleetView.pipe(HttpApiSchema.status(202))],
+      error: refusals
+    }).annotate(Access, { verb: "write", of: "project" }),
     HttpApiEndpoint.get("list", "/projects/:project/fleets", {
       params: { project: Name },
       query: paging,
@@ -153,7 +162,27 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       query: trying,
       success: InstanceView.pipe(HttpApiSchema.status(202)),
       error: refusals
+    }).annotate(Access, { verb: "write", of: "instance" }),
+    /** A new try for the instance where it is parked. */
+    HttpApiEndpoint.post("redrive", "/instances/:uid/redrive", {
+      params: { uid: Text },
+      headers: conditional,
+      query: trying,
+      success: [InstanceView, InstanceView.pipe(HttpApiSchema.status(202))],
+      error: refusals
     }).annotate(Access, { verb: "write", of: "instance" })
+  )
+  .prefix("/v1") {}
+
+/** What is parked in a project: fleets, then instances, each in the order of their ids. */
+export class DeadLettersGroup extends HttpApiGroup.make("dead-letters")
+  .add(
+    HttpApiEndpoint.get("list", "/projects/:project/dead-letters", {
+      params: { project: Name },
+      query: paging,
+      success: pageOf(DeadLetterView),
+      error: [Compacted, Unavailable]
+    }).annotate(Access, { verb: "read", of: "project" })
   )
   .prefix("/v1") {}
 
@@ -274,6 +303,7 @@ export class AuditGroup extends HttpApiGroup.make("audit")
 export class Api extends HttpApi.make("stormglass")
   .add(FleetsGroup)
   .add(InstancesGroup)
+  .add(DeadLettersGroup)
   .add(QuotasGroup)
   .add(AgentsGroup)
   .add(InspectionGroup)

@@ -11,6 +11,7 @@ import { Feed } from "../ports/Feed.ts"
 import { SerializationFailure, Storage, StorageError, type Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import { Conflict, NotFound, Unavailable } from "./ApiErrors.ts"
+import { redriveFleet } from "./DeadLettersApi.ts"
 import * as etag from "./etag.ts"
 import { overQuota } from "./QuotasApi.ts"
 import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
@@ -162,6 +163,22 @@ export const layer = HttpApiBuilder.group(
             etag: tagOf
           },
           (transaction, { conditions }) => remove(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
+        ).pipe(Effect.provideService(Storage, storage)),
+      redrive: ({ params, headers, query }) =>
+        idempotently(
+          {
+            headers,
+            project: params.project,
+            route: "fleets/redrive",
+            method: "POST",
+            path: `/v1/projects/${params.project}/fleets/${params.name}/redrive`,
+            body: null,
+            holder,
+            isDryRun: query.dryRun === "true",
+            etag: tagOf
+          },
+          (transaction, { conditions }) =>
+            redriveFleet(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
         ).pipe(Effect.provideService(Storage, storage)),
       get: ({ params, query, request }) =>
         Effect.gen(function* () {

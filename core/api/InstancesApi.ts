@@ -19,6 +19,7 @@ import { SerializationFailure, Storage, StorageError, type Transaction } from ".
 import { Api } from "./Api.ts"
 import type { DeletionAsked } from "./ApiFacts.ts"
 import { Conflict, NotFound } from "./ApiErrors.ts"
+import { redriveInstance } from "./DeadLettersApi.ts"
 import * as etag from "./etag.ts"
 import { overQuota } from "./QuotasApi.ts"
 import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
@@ -132,6 +133,25 @@ export const layer = HttpApiBuilder.group(
                 mayChange: (project) => mayDo(principal, "write", project)
               })
           )
+        ).pipe(Effect.provideService(Storage, storage)),
+      redrive: ({ params, headers, query }) =>
+        idempotently(
+          {
+            headers,
+            project: "",
+            route: "instances/redrive",
+            method: "POST",
+            path: `/v1/instances/${params.uid}/redrive`,
+            body: null,
+            holder,
+            isDryRun: query.dryRun === "true",
+            etag: tagOf
+          },
+          (transaction, { conditions, principal }) =>
+            redriveInstance(transaction, params.uid, {
+              conditions,
+              mayChange: (project) => mayDo(principal, "write", project)
+            })
         ).pipe(Effect.provideService(Storage, storage)),
       get: ({ params, request }) =>
         Effect.gen(function* () {

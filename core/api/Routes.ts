@@ -5,6 +5,7 @@ import * as AgentsApi from "./AgentsApi.ts"
 import { Api } from "./Api.ts"
 import * as AuditApi from "./AuditApi.ts"
 import * as Authorized from "./Authorized.ts"
+import * as DeadLettersApi from "./DeadLettersApi.ts"
 import * as FleetsApi from "./FleetsApi.ts"
 import * as InspectionApi from "./InspectionApi.ts"
 import * as InstancesApi from "./InstancesApi.ts"
@@ -17,6 +18,7 @@ export const layer = HttpApiBuilder.layer(Api).pipe(
   Layer.provide([
     FleetsApi.layer,
     InstancesApi.layer,
+    DeadLettersApi.layer,
     AgentsApi.layer,
     InspectionApi.layer,
     QuotasApi.layer,

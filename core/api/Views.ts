@@ -14,6 +14,7 @@ import { PrincipalName, Scope, Verb } from "../identity/Access.ts"
 import { type ApiKey, hashPattern, idPattern } from "../identity/ApiKey.ts"
 import { Observation, Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
+import type { Failing } from "../reconcile/Parking.ts"
 
 /** Lower case letters, digits and inner hyphens, as in host names: it never holds a "/", which separates parts of ids. */
 export const Name = Schema.String.check(
@@ -24,6 +25,20 @@ export const Name = Schema.String.check(
 export const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 
 export const Desired = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: fleetDesiredMax }))
+
+/** How often in a row work on it failed, why, and since when nobody works on it any more; null where there is nothing to say. */
+const failing = {
+  failures: Schema.NullOr(Schema.Int),
+  failure: Schema.NullOr(Schema.String),
+  failedAt: Schema.NullOr(Schema.Int),
+  parkedAt: Schema.NullOr(Schema.Int)
+}
+const failingOf = ({ failedAt, failure, failures, parkedAt }: Failing): Failing => ({
+  failures,
+  failure,
+  failedAt,
+  parkedAt
+})
 
 export const FleetView = Schema.Struct({
   id: Schema.String,
@@ -37,6 +52,7 @@ export const FleetView = Schema.Struct({
   deletionRequestedAt: Schema.NullOr(Schema.Int),
   /** Since when nothing is created or taken away for it; null while it is worked on. */
   pausedAt: Schema.NullOr(Schema.Int),
+  ...failing,
   /** Null until the leader has counted for the first time. */
   status: Schema.NullOr(
     Schema.Struct({
@@ -44,7 +60,9 @@ export const FleetView = Schema.Struct({
       live: Schema.Int,
       running: Schema.Int,
       error: Schema.Int,
-      deleting: Schema.Int
+      deleting: Schema.Int,
+      /** Of those that failed, what is not tried any more. */
+      parked: Schema.NullOr(Schema.Int)
     })
   )
 })
@@ -60,6 +78,7 @@ export const fleetView = (fleet: Fleet, status: FleetStatus | undefined): FleetV
   createdAt: fleet.createdAt,
   deletionRequestedAt: fleet.deletionRequestedAt,
   pausedAt: fleet.pausedAt,
+  ...failingOf(fleet),
   status:
     // That of an earlier fleet of this name has not been counted since.
     status === undefined || status.updatedAt < fleet.createdAt
@@ -69,7 +88,8 @@ export const fleetView = (fleet: Fleet, status: FleetStatus | undefined): FleetV
           live: status.live,
           running: status.running,
           error: status.error,
-          deleting: status.deleting
+          deleting: status.deleting,
+          parked: status.parked
         }
 })
 
@@ -85,7 +105,8 @@ export const InstanceView = Schema.Struct({
   revision: Schema.Int,
   createdAt: Schema.Int,
   deletionRequestedAt: Schema.NullOr(Schema.Int),
-  lastHeartbeatAt: Schema.NullOr(Schema.Int)
+  lastHeartbeatAt: Schema.NullOr(Schema.Int),
+  ...failing
 })
 export type InstanceView = typeof InstanceView.Type
 
@@ -101,7 +122,35 @@ export const instanceView = (instance: Instance): InstanceView => ({
   revision: instance.revision,
   createdAt: instance.createdAt,
   deletionRequestedAt: instance.deletionRequestedAt,
-  lastHeartbeatAt: instance.lastHeartbeatAt
+  lastHeartbeatAt: instance.lastHeartbeatAt,
+  ...failingOf(instance)
+})
+
+/** What is parked: a fleet, or an instance. */
+export const DeadLetterView = Schema.Struct({
+  kind: Schema.Literals(["fleet", "instance"]),
+  /** The id of a fleet, the uid of an instance. */
+  id: Schema.String,
+  project: Schema.String,
+  name: Schema.String,
+  /** The id of the fleet that an instance belongs to. */
+  fleet: Schema.NullOr(Schema.String),
+  failures: Schema.Int,
+  failure: Schema.String,
+  failedAt: Schema.NullOr(Schema.Int),
+  parkedAt: Schema.Int
+})
+export type DeadLetterView = typeof DeadLetterView.Type
+
+/** Of a row that is parked. */
+export const deadLetterView = (row: Fleet | Instance): DeadLetterView => ({
+  ...("uid" in row ? { kind: "instance", id: row.uid, fleet: row.fleet } : { kind: "fleet", id: row.id, fleet: null }),
+  project: row.project,
+  name: row.name,
+  failures: row.failures ?? 0,
+  failure: row.failure ?? "",
+  failedAt: row.failedAt,
+  parkedAt: row.parkedAt!
 })
 
 /** Null: as many as it likes. */

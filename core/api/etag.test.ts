@@ -4,7 +4,18 @@ import { send } from "./Sending.fixture.ts"
 import { holds, isKnown, ofFleet, ofInstance, parse } from "./etag.ts"
 import { fleetView, instanceView } from "./Views.ts"
 
-const status = { id: "p/web", observedGeneration: 1, live: 1, running: 0, error: 0, deleting: 0, updatedAt: 9 }
+const status = {
+  id: "p/web",
+  observedGeneration: 1,
+  live: 1,
+  running: 0,
+  error: 0,
+  deleting: 0,
+  parked: 0,
+  ready: "False",
+  readyChangedAt: 9,
+  updatedAt: 9
+} as const
 
 describe("a tag", () => {
   it("is another for each document, and of another version only when somebody has changed what is wanted", () => {

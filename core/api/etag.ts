@@ -9,10 +9,11 @@ import { fnv1a32 } from "../hash/fnv1a32.ts"
 import { canonicalJson } from "../json/canonicalJson.ts"
 import type { FleetView, InstanceView } from "./Views.ts"
 
-export const ofFleet = ({ createdAt, generation, status }: FleetView): string =>
-  tagOf(`${createdAt.toString(36)}-${generation}`, status)
+export const ofFleet = ({ createdAt, failures, generation, parkedAt, status }: FleetView): string =>
+  tagOf(`${createdAt.toString(36)}-${generation}`, [status, failures, parkedAt])
 
-export const ofInstance = ({ lastHeartbeatAt, revision }: InstanceView): string => tagOf(`${revision}`, lastHeartbeatAt)
+export const ofInstance = ({ failures, lastHeartbeatAt, revision }: InstanceView): string =>
+  tagOf(`${revision}`, [lastHeartbeatAt, failures])
 
 const tagOf = (version: string, counters: unknown): string =>
   `"${version}.${fnv1a32(canonicalJson(counters)).toString(36)}"`

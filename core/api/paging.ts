@@ -15,7 +15,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Mark from "../facts/Mark.ts"
 import { listChangesMax, listRowsMax } from "../Limits.ts"
-import { and, eq, gt, isIn } from "../ports/Condition.ts"
+import { and, eq, type Expression, gt, isIn, isNotNull } from "../ports/Condition.ts"
 import { type Change, type Cursor, Feed, type FeedError } from "../ports/Feed.ts"
 import { Storage } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
@@ -46,6 +46,8 @@ export interface Listed<R> {
   readonly label: string
   /** What each row must be. */
   readonly where: Partial<R>
+  /** A column that may be null, and of which each row has something. */
+  readonly having?: keyof R & string
 }
 
 const Position = Schema.fromJsonString(
@@ -58,9 +60,9 @@ const encodePosition = Schema.encodeSync(Position)
 /** Names each page of the rows that are asked for. */
 export const page = <R>(listed: Listed<R>, asked: Asked) =>
   Effect.gen(function* () {
-    const { key, table, where } = listed
+    const { having, key, table, where } = listed
     const limit = asked.limit ?? listRowsMax
-    const question = JSON.stringify([table.name, where])
+    const question = JSON.stringify([table.name, where, ...(having === undefined ? [] : [having])])
     const feed = yield* Feed
     const position = yield* positionOf(asked, question)
     if (position === undefined) {
@@ -103,7 +105,7 @@ export const rowsAt = <R>(listed: Listed<R>, keys: ReadonlyArray<string>, revisi
 
 const keyOf = <R>(row: R, key: keyof R & string): string => row[key] as string
 
-const read = <R>({ key, label, table, where }: Listed<R>, after: string, limit: number) =>
+const read = <R>({ having, key, label, table, where }: Listed<R>, after: string, limit: number) =>
   Effect.flatMap(Storage, ({ once }) =>
     once(
       (tx) =>
@@ -111,6 +113,7 @@ const read = <R>({ key, label, table, where }: Listed<R>, after: string, limit: 
           where: (row) =>
             and(
               ...Object.entries(where).map(([name, value]) => eq(row[name as keyof R], value as never)),
+              ...(having === undefined ? [] : [isNotNull(row[having] as Expression<never>)]),
               ...(after === "" ? [] : [gt(row[key], after as never)])
             ),
           orderBy: [key],
@@ -122,7 +125,7 @@ const read = <R>({ key, label, table, where }: Listed<R>, after: string, limit: 
 
 /** Pure: what the rows were before these changes, oldest first; with those that are gone since. */
 export const restored = <R>(
-  { key, table, where }: Listed<R>,
+  { having, key, table, where }: Listed<R>,
   now: ReadonlyMap<string, R>,
   changes: ReadonlyArray<Pick<Change, "table" | "before" | "after">>
 ): ReadonlyMap<string, R> => {
@@ -134,14 +137,15 @@ export const restored = <R>(
     if (seen.has(id)) continue
     seen.add(id)
     const row = before === null ? undefined : decoded(table, before)
-    if (row !== undefined && isAsked(where, row)) then.set(id, row)
+    if (row !== undefined && isAsked(where, having, row)) then.set(id, row)
     else then.delete(id)
   }
   return then
 }
 
-const isAsked = <R>(where: Partial<R>, row: R): boolean =>
-  Object.entries(where).every(([name, value]) => row[name as keyof R] === value)
+const isAsked = <R>(where: Partial<R>, having: (keyof R & string) | undefined, row: R): boolean =>
+  Object.entries(where).every(([name, value]) => row[name as keyof R] === value) &&
+  (having === undefined || row[having] !== null)
 
 function decoded<R>({ codecs }: Table<R>, row: Readonly<Record<string, unknown>>): R {
   const copy: Record<string, unknown> = { ...row }

@@ -204,7 +204,7 @@ export function versionOf({ document, kind }: Pick<WatchEvent, "document" | "kin
     case "instance":
       return String(document["revision"])
     case "fleet":
-      return `${document["createdAt"]}/${document["generation"]}`
+      return `${document["createdAt"]}/${document["generation"]}/${document["parkedAt"]}`
     default:
       return JSON.stringify(document)
   }

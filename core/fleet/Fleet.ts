@@ -15,8 +15,9 @@ import { isPlaced, placementOf } from "../bucket/Bucket.ts"
 import { fleetDesiredMax, reconcileProgressMillis } from "../Limits.ts"
 import { add, and, clockTimestamp, eq, ge, isIn, isNotNull, isNull, le } from "../ports/Condition.ts"
 import { Spec } from "../ports/Provider.ts"
+import * as Parking from "../reconcile/Parking.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
-import { type RowOf, integer, json, make, nullable, text, timestamp } from "../ports/Table.ts"
+import { type RowOf, integer, json, literals, make, nullable, text, timestamp } from "../ports/Table.ts"
 
 export const fleets = make("fleets", {
   columns: {
@@ -36,15 +37,17 @@ export const fleets = make("fleets", {
     dueAt: nullable(timestamp),
     deletionRequestedAt: nullable(timestamp),
     /** Since when nothing is created or taken away for it; null while it is worked on. */
-    pausedAt: nullable(timestamp)
+    pausedAt: nullable(timestamp),
+    ...Parking.columns
   },
   primaryKey: ["id"],
   unique: [["project", "name"]],
-  indexes: [["dueAt"], ["updatedAt"], ["project", "id"]],
+  indexes: [["dueAt"], ["updatedAt"], ["project", "id"], ["parkedAt"]],
   checks: {
     isPlaced,
     desiredIsBounded: (row) => and(ge(row.desired, 0), le(row.desired, fleetDesiredMax)),
-    scaledIsPast: (row) => le(row.scaledGeneration, row.generation)
+    scaledIsPast: (row) => le(row.scaledGeneration, row.generation),
+    ...Parking.checks
   }
 })
 export type Fleet = RowOf<typeof fleets>
@@ -59,6 +62,11 @@ export const fleetStatuses = make("fleet_statuses", {
     running: integer,
     error: integer,
     deleting: integer,
+    /** Of those in error, what nobody works on any more; null from a program that does not count it. */
+    parked: nullable(integer),
+    /** Whether as many run as are desired, for its last generation, and since when; null from a program that does not say. */
+    ready: nullable(literals("True", "False")),
+    readyChangedAt: nullable(timestamp),
     updatedAt: timestamp
   },
   primaryKey: ["id"]
@@ -89,7 +97,8 @@ export const create = (
         updatedAt: clockTimestamp,
         dueAt: clockTimestamp,
         deletionRequestedAt: null,
-        pausedAt: isPaused ? clockTimestamp : null
+        pausedAt: isPaused ? clockTimestamp : null,
+        ...Parking.unfailed
       },
       { onConflict: { target: ["id"], action: "nothing" } }
     ),
@@ -110,7 +119,8 @@ export const setDesired = (
       pausedAt: isPaused ? (read.pausedAt ?? clockTimestamp) : null,
       generation: add(row.generation, 1),
       updatedAt: clockTimestamp,
-      dueAt: clockTimestamp
+      dueAt: clockTimestamp,
+      ...Parking.unfailed
     })
   })
 
@@ -126,7 +136,8 @@ export const requestDeletion = (
       generation: add(row.generation, 1),
       deletionRequestedAt: clockTimestamp,
       updatedAt: clockTimestamp,
-      dueAt: clockTimestamp
+      dueAt: clockTimestamp,
+      ...Parking.unfailed
     })
   })
 
@@ -160,4 +171,21 @@ export const markDue = (
   transaction.update(fleets, {
     where: (row) => isIn(row.id, ids.toSorted()),
     set: () => ({ dueAt: add(clockTimestamp, dueInMillis * 1_000) })
+  })
+
+/** Nothing is to be done for what was read, as it is parked. */
+export const settleParked = (
+  transaction: Transaction,
+  read: Fleet
+): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.update(fleets, {
+    where: (row) => and(eq(row.id, read.id), isNotNull(row.parkedAt), isNotNull(row.dueAt)),
+    set: () => ({ dueAt: null })
+  })
+
+/** A new try, as if nothing had failed; also for what became of its instances. */
+export const redrive = (transaction: Transaction, id: string): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
+  transaction.update(fleets, {
+    where: (row) => eq(row.id, id),
+    set: () => ({ ...Parking.unfailed, updatedAt: clockTimestamp, dueAt: clockTimestamp })
   })

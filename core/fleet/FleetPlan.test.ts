@@ -8,7 +8,8 @@ const member = (ordinal: number, state: State = "RUNNING", createdAt = ordinal):
   uid: `i${ordinal}`,
   ordinal,
   state,
-  createdAt
+  createdAt,
+  failures: null
 })
 const fleetOf = (count: number): ReadonlyArray<Member> => Array.from({ length: count }, (_, index) => member(index))
 
@@ -16,7 +17,8 @@ const fleets = fc.uniqueArray(
   fc.record({
     ordinal: fc.nat(30),
     state: fc.constantFrom<State>("PENDING", "CREATING", "RUNNING", "ERROR", "STOPPED"),
-    createdAt: fc.nat(5)
+    createdAt: fc.nat(5),
+    failures: fc.constant(null)
   }),
   { selector: ({ ordinal }) => ordinal, maxLength: 20 }
 )
@@ -55,10 +57,19 @@ describe("FleetPlan", () => {
         const live = members.map(({ ordinal, state, createdAt }) => member(ordinal, state, createdAt))
         const fleet = { desired, pausedAt: 7, deletionRequestedAt: isDeleted ? 8 : null }
         const expected = isDeleted ? plan(desired, live) : { create: [], remove: [] }
-        assert.deepStrictEqual(planOf(fleet, live), expected)
-        assert.deepStrictEqual(planOf({ ...fleet, pausedAt: null }, live), plan(desired, live))
+        const never = () => false
+        assert.deepStrictEqual(planOf(fleet, live, never), expected)
+        assert.deepStrictEqual(planOf({ ...fleet, pausedAt: null }, live, never), plan(desired, live))
       })
     ))
+
+  it("leaves what was given up where it is, counts it as live, and takes it away first when fewer are desired", () => {
+    const live = [member(0), member(1, "ERROR"), member(2)]
+    const isGivenUp = ({ ordinal }: Member) => ordinal === 1
+    assert.deepStrictEqual(plan(3, live, isGivenUp), { create: [], remove: [] })
+    assert.deepStrictEqual(plan(4, live, isGivenUp), { create: [3], remove: [] })
+    assert.deepStrictEqual(plan(2, live, isGivenUp), { create: [], remove: ["i1"] })
+  })
 
   it("fills the lowest ordinals that are free", () =>
     assert.deepStrictEqual(plan(4, [member(1), member(4)]).create, [0, 2]))
@@ -97,11 +108,19 @@ describe("FleetStatus", () => {
 
   it("counts what is live apart from what is leaving", () => {
     const counts = countOf(fleet, [
-      { state: "RUNNING", deletionRequestedAt: null },
-      { state: "ERROR", deletionRequestedAt: null },
-      { state: "RUNNING", deletionRequestedAt: 5 }
+      { state: "RUNNING", deletionRequestedAt: null, parkedAt: null },
+      { state: "ERROR", deletionRequestedAt: null, parkedAt: null },
+      { state: "RUNNING", deletionRequestedAt: 5, parkedAt: null }
     ])
-    assert.deepStrictEqual(counts, { id: "p/web", observedGeneration: 3, live: 2, running: 1, error: 1, deleting: 1 })
+    assert.deepStrictEqual(counts, {
+      id: "p/web",
+      observedGeneration: 3,
+      live: 2,
+      running: 1,
+      error: 1,
+      deleting: 1,
+      parked: 0
+    })
     assert.isFalse(isSettled(fleet, counts))
     assert.isFalse(isSame(counts, { ...counts, deleting: 0 }))
   })
@@ -132,14 +151,14 @@ describe("FleetStatus", () => {
   })
 
   it("is settled when as many run as are desired, for this generation, and nothing is leaving", () => {
-    const running = { state: "RUNNING", deletionRequestedAt: null } as const
+    const running = { state: "RUNNING", deletionRequestedAt: null, parkedAt: null } as const
     assert.isTrue(isSettled(fleet, countOf(fleet, [running, running])))
     assert.isFalse(isSettled({ ...fleet, generation: 4 }, countOf(fleet, [running, running])))
   })
 
   // covers A8
   it("is settled in nothing less than everything: the generation, how many are live, how many run, and that none is leaving", () => {
-    const counts = { id: "p/web", observedGeneration: 3, live: 2, running: 2, error: 0, deleting: 0 }
+    const counts = { id: "p/web", observedGeneration: 3, live: 2, running: 2, error: 0, deleting: 0, parked: 0 }
     assert.isTrue(isSettled(fleet, counts))
     for (const change of [
       { observedGeneration: 2 },
@@ -154,15 +173,19 @@ describe("FleetStatus", () => {
   })
 
   it("is the same only when each of its counters is", () => {
-    const counts = { id: "p/web", observedGeneration: 3, live: 4, running: 2, error: 1, deleting: 0 }
+    const counts = { id: "p/web", observedGeneration: 3, live: 4, running: 2, error: 1, deleting: 0, parked: 0 }
     assert.isTrue(isSame(counts, { ...counts }))
-    for (const counter of ["observedGeneration", "live", "running", "error", "deleting"] as const) {
+    for (const counter of ["observedGeneration", "live", "running", "error", "deleting", "parked"] as const) {
       assert.isFalse(isSame(counts, { ...counts, [counter]: 9 }), counter)
     }
   })
 
   it("counts as failed what is in ERROR and live, and nothing else", () => {
-    const of = (state: State, deletionRequestedAt: number | null = null) => ({ state, deletionRequestedAt })
+    const of = (state: State, deletionRequestedAt: number | null = null) => ({
+      state,
+      deletionRequestedAt,
+      parkedAt: null
+    })
     const members = [
       of("RUNNING"),
       of("PENDING"),

@@ -12,6 +12,7 @@ import { reconcileProgressMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import { and, eq, isNull } from "../ports/Condition.ts"
 import { Storage } from "../ports/Storage.ts"
+import * as Parking from "../reconcile/Parking.ts"
 import type { Outcome } from "../reconcile/WorkQueue.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
 import * as Fleet from "./Fleet.ts"
@@ -22,22 +23,37 @@ const shrinks = Mark.sometimes("fleet scaled down")
 const holds = Mark.sometimes("fleet that is paused left as it is, with another count than desired")
 const ends = Mark.sometimes("fleet removed after the last of its instances")
 
-export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) {
+export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, policy: Parking.Policy) {
   const { transaction } = yield* Storage
   return yield* retryTransient(
     transaction(
       Effect.fnUntraced(function* (tx) {
         const fleet = yield* tx.get(Fleet.fleets, { id }, { lock: "for update" })
         if (fleet === undefined) return done
+        if (fleet.parkedAt !== null) {
+          if (fleet.dueAt !== null) yield* Fleet.settleParked(tx, fleet)
+          return done
+        }
         const live = yield* tx.select(Instance.instances, {
           where: (row) => and(eq(row.fleet, id), isNull(row.deletionRequestedAt))
         })
-        const plan = FleetPlan.planOf(fleet, live)
+        // What is wanted anew deserves a new try.
+        const isNew = fleet.scaledGeneration !== fleet.generation
+        const plan = FleetPlan.planOf(fleet, live, (member) => !isNew && Parking.isExhausted(member, policy))
         yield* FaultPoint.here("fleet/scale/planned")
         yield* Mark.hit(replaces, plan.create.length > 0 && plan.remove.length > 0)
         yield* Mark.hit(shrinks, plan.remove.length > 0 && live.length > fleet.desired)
         if (plan.remove.length > 0) yield* Instance.requestDeletion(tx, plan.remove)
         if (plan.create.length > 0) {
+          const failed = new Map(
+            live.filter(({ state }) => state === "ERROR").map((member) => [member.ordinal, member])
+          )
+          /** In the place of one that failed it begins after a pause, and its failures count on. */
+          const inherited = (ordinal: number) => {
+            const { failure = null, failures = null } = failed.get(ordinal) ?? {}
+            if (failures === null || failure === null) return {}
+            return { inherited: { failures, failure, pauseMillis: Parking.restartMillis(failures, policy) } }
+          }
           const wanted = yield* Effect.forEach(plan.create, (ordinal) => {
             const name = `${fleet.name}-${ordinal}`
             return Effect.map(makeUid(name), (uid) => ({
@@ -46,7 +62,8 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant) 
               name,
               fleet: id,
               ordinal,
-              spec: fleet.spec
+              spec: fleet.spec,
+              ...(isNew ? {} : inherited(ordinal))
             }))
           })
           yield* Instance.create(tx, wanted)

@@ -19,12 +19,12 @@ import { Storage } from "../ports/Storage.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
 import { type Fleet, type FleetStatus, fleetStatuses, fleets } from "./Fleet.ts"
 
-type Counts = Omit<FleetStatus, "updatedAt">
+type Counts = Omit<FleetStatus, "updatedAt" | "ready" | "readyChangedAt">
 
 /** Pure: what there is to say about a fleet. */
 export const countOf = (
   fleet: Pick<Fleet, "id" | "scaledGeneration">,
-  members: ReadonlyArray<Pick<Instance, "state" | "deletionRequestedAt">>
+  members: ReadonlyArray<Pick<Instance, "state" | "deletionRequestedAt" | "parkedAt">>
 ): Counts => {
   const live = members.filter((member) => member.deletionRequestedAt === null)
   return {
@@ -33,6 +33,7 @@ export const countOf = (
     live: live.length,
     running: live.filter((member) => member.state === "RUNNING").length,
     error: live.filter((member) => member.state === "ERROR").length,
+    parked: live.filter((member) => member.parkedAt !== null && member.state !== "RUNNING").length,
     deleting: members.length - live.length
   }
 }
@@ -41,14 +42,24 @@ export const countOf = (
 export const isSettled = (fleet: Pick<Fleet, "desired" | "generation">, counts: Counts): boolean =>
   counts.observedGeneration === fleet.generation &&
   counts.live === fleet.desired &&
-  counts.running === fleet.desired &&
+  counts.running + (counts.parked ?? 0) === fleet.desired &&
   counts.deleting === 0
+
+/** As many run as are desired, for the last generation. */
+export const isReady = (
+  fleet: Pick<Fleet, "desired" | "generation" | "deletionRequestedAt">,
+  counts: Counts
+): boolean =>
+  counts.observedGeneration === fleet.generation &&
+  counts.running >= fleet.desired &&
+  fleet.deletionRequestedAt === null
 
 export const isSame = (a: Counts, b: Counts): boolean =>
   a.observedGeneration === b.observedGeneration &&
   a.live === b.live &&
   a.running === b.running &&
   a.error === b.error &&
+  (a.parked ?? 0) === (b.parked ?? 0) &&
   a.deleting === b.deleting
 
 /** Pure: the order in which to count these, each once, beginning behind `last` and going round. */
@@ -58,11 +69,11 @@ export const orderBehind = (ids: Iterable<string>, last: string): ReadonlyArray<
   return next <= 0 ? sorted : [...sorted.slice(next), ...sorted.slice(0, next)]
 }
 
-const counters = ["live", "running", "error", "deleting"] as const
+const counters = ["live", "running", "error", "deleting", "parked"] as const
 
 const measure = Effect.fnUntraced(function* (desired: number, counts: Counts) {
   yield* Metric.update(Metrics.instancesOf(counts.id, "desired"), desired)
-  for (const counter of counters) yield* Metric.update(Metrics.instancesOf(counts.id, counter), counts[counter])
+  for (const counter of counters) yield* Metric.update(Metrics.instancesOf(counts.id, counter), counts[counter] ?? 0)
 })
 
 const goesOn = Mark.sometimes("count of fleets goes on behind where its last round was cut")
@@ -88,11 +99,15 @@ export const make = (grant: Grant) => {
               return undefined
             }
             const counts = countOf(fleet, yield* tx.select(instances, { where: (row) => eq(row.fleet, id) }))
-            const stored = yield* tx.get(fleetStatuses, { id })
-            if (stored === undefined || !isSame(stored, counts)) {
+            const found = yield* tx.get(fleetStatuses, { id })
+            // That of an earlier fleet of this name says nothing about this one.
+            const stored = found === undefined || found.updatedAt < fleet.createdAt ? undefined : found
+            const ready = isReady(fleet, counts) ? "True" : "False"
+            if (stored === undefined || !isSame(stored, counts) || stored.ready !== ready) {
+              const readyChangedAt = stored?.ready === ready ? stored.readyChangedAt : clockTimestamp
               yield* tx.insert(
                 fleetStatuses,
-                { ...counts, updatedAt: clockTimestamp },
+                { ...counts, ready, readyChangedAt, updatedAt: clockTimestamp },
                 { onConflict: { target: ["id"], action: "update", set: (_, excluded) => excluded } }
               )
             }
@@ -103,7 +118,7 @@ export const make = (grant: Grant) => {
         )
       )
       if (counted === undefined)
-        yield* measure(0, { id, observedGeneration: 0, live: 0, running: 0, error: 0, deleting: 0 })
+        yield* measure(0, { id, observedGeneration: 0, live: 0, running: 0, error: 0, deleting: 0, parked: 0 })
       else yield* measure(counted.desired, counted.counts)
       if (counted?.isSettled !== false) open.delete(id)
     })

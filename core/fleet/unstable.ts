@@ -13,8 +13,10 @@ export const unstable = ({
   if (deletionRequestedAt !== null) return "being deleted"
   if (pausedAt !== null) return "paused"
   if (status === null || status.observedGeneration !== generation) return "not counted since its last change"
-  if (status.error > 0) return `${status.error} failed, to be replaced`
-  if (status.running < desired) return `${desired - status.running} to start`
+  const parked = status.parked ?? 0
+  if (status.error > parked) return `${status.error - parked} failed, to be replaced`
+  if (status.running + parked < desired) return `${desired - status.running - parked} to start`
   if (status.live > desired) return `${status.live - desired} to be stopped`
-  return status.deleting > 0 ? `${status.deleting} on their way out` : undefined
+  if (status.deleting > 0) return `${status.deleting} on their way out`
+  return parked > 0 ? `${parked} parked after they failed too often` : undefined
 }

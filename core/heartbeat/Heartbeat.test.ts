@@ -196,7 +196,8 @@ describe("the rows that heartbeats touch", () => {
       fc.property(stored, (rows) => {
         const database = given(rows)
         const isGivenUp = (row: Instance) => isNamed(row) && isWatched(row) && silentMillis(row) >= heartbeatStaleMillis
-        const change = { state: "ERROR", reason: "HeartbeatStale", revision: 5, updatedAt: nowMicros, dueAt: nowMicros }
+        const at = { updatedAt: nowMicros, readyChangedAt: nowMicros, dueAt: nowMicros }
+        const change = { state: "ERROR", reason: "HeartbeatStale", revision: 5, ...at }
         const after = rows.map((row) => (isGivenUp(row) ? { ...row, ...change } : row))
         const answer = database.ask(giveUp(database.calls, ["a", "b"]))
         assert.deepStrictEqual(answer, after.filter((_, index) => isGivenUp(rows[index]!)) as never)

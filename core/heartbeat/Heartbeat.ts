@@ -192,6 +192,7 @@ export const giveUp = (
       reason: "HeartbeatStale" as const,
       revision: add(row.revision, 1),
       updatedAt: clockTimestamp,
+      readyChangedAt: clockTimestamp,
       dueAt: clockTimestamp
     })
   })

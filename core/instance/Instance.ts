@@ -17,6 +17,7 @@ import { assert } from "../assert.ts"
 import { isPlaced, placementOf } from "../bucket/Bucket.ts"
 import { add, and, clockTimestamp, eq, ge, isIn, isNotNull, isNull, ne, or } from "../ports/Condition.ts"
 import { Spec } from "../ports/Provider.ts"
+import * as Parking from "../reconcile/Parking.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { type RowOf, integer, json, literals, make, nullable, text, timestamp } from "../ports/Table.ts"
 
@@ -78,11 +79,14 @@ export const instances = make("instances", {
     createdAt: timestamp,
     updatedAt: timestamp,
     /** When its owner must look at it; null while there is nothing to do. */
-    dueAt: nullable(timestamp)
+    dueAt: nullable(timestamp),
+    ...Parking.columns,
+    /** When it last began to be RUNNING, or ceased to be; null for never. */
+    readyChangedAt: nullable(timestamp)
   },
   primaryKey: ["uid"],
   unique: [["project", "liveName"]],
-  indexes: [["dueAt"], ["fleet"], ["state", "lastHeartbeatAt"], ["updatedAt"], ["project", "uid"]],
+  indexes: [["dueAt"], ["fleet"], ["state", "lastHeartbeatAt"], ["updatedAt"], ["project", "uid"], ["parkedAt"]],
   checks: {
     isPlaced,
     liveOrAskedToGo: (row) =>
@@ -103,7 +107,8 @@ export const instances = make("instances", {
         and(isNull(row.fleet), isNull(row.ordinal)),
         // A check that is unknown holds: of an ordinal that is missing nothing else would be false.
         and(isNotNull(row.fleet), isNotNull(row.ordinal), ge(row.ordinal, 0))
-      )
+      ),
+    ...Parking.checks
   }
 })
 export type Instance = RowOf<typeof instances>
@@ -115,14 +120,23 @@ export const liveNameOf = (of: {
   readonly ordinal: number | null
 }) => (of.fleet === null ? of.name : `${of.fleet}/${of.ordinal}`)
 
+/** What a new instance inherits of one that failed and that it replaces: it begins after a pause. */
+export interface Inherited {
+  readonly failures: number
+  readonly failure: string
+  readonly pauseMillis: number
+}
+
 /** Inserts wanted instances; those whose name a live one has are left out. Returns the inserted. */
 export const create = (
   transaction: Transaction,
-  wanted: ReadonlyArray<Pick<Instance, "uid" | "project" | "name" | "fleet" | "ordinal" | "spec">>
+  wanted: ReadonlyArray<
+    Pick<Instance, "uid" | "project" | "name" | "fleet" | "ordinal" | "spec"> & { readonly inherited?: Inherited }
+  >
 ): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
   transaction.insert(
     instances,
-    wanted.map((each) => ({
+    wanted.map(({ inherited, ...each }) => ({
       ...each,
       ...placementOf(each.uid),
       liveName: liveNameOf(each),
@@ -136,7 +150,16 @@ export const create = (
       deletionRequestedAt: null,
       createdAt: clockTimestamp,
       updatedAt: clockTimestamp,
-      dueAt: clockTimestamp
+      readyChangedAt: null,
+      parkedAt: null,
+      ...(inherited === undefined
+        ? { failures: null, failure: null, failedAt: null, dueAt: clockTimestamp }
+        : {
+            failures: inherited.failures,
+            failure: inherited.failure,
+            failedAt: clockTimestamp,
+            dueAt: add(clockTimestamp, inherited.pauseMillis * 1_000)
+          })
     })),
     { onConflict: { target: ["project", "liveName"], action: "nothing" } }
   )
@@ -153,19 +176,21 @@ export const requestDeletion = (
       deletionRequestedAt: clockTimestamp,
       revision: add(row.revision, 1),
       updatedAt: clockTimestamp,
-      dueAt: clockTimestamp
+      dueAt: clockTimestamp,
+      ...Parking.unfailed
     })
   })
 
 /**
  * Moves the state of the instance that was read, and only of that one: by uid and revision. Returns nothing when it has changed
- * since. Dies on a move that is not in the table.
+ * since. Dies on a move that is not in the table. `failed`: that it failed so often by now, and why.
  */
 export const move = (
   transaction: Transaction,
   read: Instance,
   to: State,
-  reason: Reason | null
+  reason: Reason | null,
+  failed?: { readonly failures: number; readonly failure: string }
 ): Effect.Effect<Instance | undefined, StorageError> => {
   assert(canMove(read.state, to), `instance ${read.uid}: ${read.state} cannot become ${to}`)
   return Effect.map(
@@ -180,7 +205,9 @@ export const move = (
         // A new attempt may run anywhere.
         ...(to === "CREATING" ? { attempt: add(row.attempt, 1), agent: null, agentIncarnation: null } : {}),
         // It counts as heard from now, so that it has the whole time to send its first heartbeat.
-        ...(to === "RUNNING" ? { lastHeartbeatAt: clockTimestamp } : {})
+        ...(to === "RUNNING" ? { lastHeartbeatAt: clockTimestamp } : {}),
+        ...(to === "RUNNING" || read.state === "RUNNING" ? { readyChangedAt: clockTimestamp } : {}),
+        ...(failed === undefined ? {} : { ...failed, failedAt: clockTimestamp })
       })
     }),
     (rows) => rows[0]
@@ -206,4 +233,60 @@ export const settle = (
   transaction.update(instances, {
     where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision), eq(row.dueAt, read.dueAt)),
     set: () => ({ dueAt: null })
+  })
+
+/** What was read is looked at again at that time, by the database's clock, and not before. A wish that came meanwhile stays due. */
+export const postpone = (
+  transaction: Transaction,
+  read: Instance,
+  atMicros: number
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  transaction.update(instances, {
+    where: (row) =>
+      and(
+        eq(row.uid, read.uid),
+        eq(row.revision, read.revision),
+        read.dueAt === null ? isNull(row.dueAt) : eq(row.dueAt, read.dueAt)
+      ),
+    set: () => ({ dueAt: atMicros })
+  })
+
+/** It has run for long enough: what failed before does not count any more. */
+export const forgetFailures = (
+  transaction: Transaction,
+  read: Instance
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  transaction.update(instances, {
+    where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision)),
+    set: () => ({ ...Parking.unfailed, dueAt: null })
+  })
+
+/** Nobody works on what was read any more, as it has failed too often. Returns nothing when it has changed since. */
+export const park = (transaction: Transaction, read: Instance): Effect.Effect<Instance | undefined, StorageError> =>
+  Effect.map(
+    transaction.update(instances, {
+      where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision)),
+      set: (row) => ({
+        parkedAt: clockTimestamp,
+        revision: add(row.revision, 1),
+        updatedAt: clockTimestamp,
+        dueAt: null
+      })
+    }),
+    (rows) => rows[0]
+  )
+
+/** A new try for what is parked, as if nothing had failed. Returns those that were. */
+export const redrive = (
+  transaction: Transaction,
+  uids: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
+  transaction.update(instances, {
+    where: (row) => and(isIn(row.uid, uids), isNotNull(row.parkedAt)),
+    set: (row) => ({
+      ...Parking.unfailed,
+      revision: add(row.revision, 1),
+      updatedAt: clockTimestamp,
+      dueAt: clockTimestamp
+    })
   })

@@ -6,8 +6,9 @@
  * it is told to stop. A resource is asked to stop before its absence is believed, because a provider that lags shows
  * one that is being started as absent.
  */
-import { startTimeoutMillis } from "../Limits.ts"
+import { stableMillis, startTimeoutMillis } from "../Limits.ts"
 import type { Observation } from "../ports/Provider.ts"
+import * as Parking from "../reconcile/Parking.ts"
 import type { Instance, Reason, State } from "./Instance.ts"
 
 /** What is known of the outside, gathered in this very reconcile. */
@@ -28,6 +29,12 @@ export type Step =
   | { readonly _tag: "Remove" }
   /** Under way outside; look again soon. */
   | { readonly _tag: "Wait" }
+  /** Not before that time, by the database's clock. */
+  | { readonly _tag: "Later"; readonly atMicros: number }
+  /** It has failed too often: nobody works on it any more. */
+  | { readonly _tag: "Park" }
+  /** It runs, and has for long enough: what failed before does not count any more. */
+  | { readonly _tag: "Forget" }
   /** All is as it should be. */
   | { readonly _tag: "Settle" }
 
@@ -36,19 +43,27 @@ const start: Step = { _tag: "Start" }
 const stop: Step = { _tag: "Stop" }
 const remove: Step = { _tag: "Remove" }
 const wait: Step = { _tag: "Wait" }
+const park: Step = { _tag: "Park" }
+const forget: Step = { _tag: "Forget" }
 const settle: Step = { _tag: "Settle" }
 const moveTo = (to: State, reason: Reason | null = null): Step => ({ _tag: "Move", to, reason })
 
 /** `nowMicros` is the database's time, for patience with what is under way. */
-export const next = (instance: Instance, seen: Seen, nowMicros: number): Step => {
+export const next = (
+  instance: Instance,
+  seen: Seen,
+  nowMicros: number,
+  policy: Parking.Policy = Parking.policyDefault
+): Step => {
   if (instance.deletionRequestedAt !== null && instance.state !== "DELETING") return moveTo("DELETING")
+  if (instance.parkedAt !== null) return settle
   switch (instance.state) {
     case "PENDING":
-      return moveTo("CREATING")
+      return startAgain(instance, nowMicros, policy)
     case "CREATING":
       return whileCreating(seen, nowMicros - instance.updatedAt > startTimeoutMillis * 1_000)
     case "RUNNING":
-      return whileRunning(seen)
+      return whileRunning(instance, seen, nowMicros)
     case "MODIFYING":
       return whileModifying(seen)
     case "STOPPING":
@@ -56,7 +71,7 @@ export const next = (instance: Instance, seen: Seen, nowMicros: number): Step =>
     case "DELETING":
       return whileStopping(seen, remove)
     case "ERROR":
-      return inError(instance, seen)
+      return inError(instance, seen, nowMicros, policy)
     case "STOPPED":
     case "DELETED":
       return settle
@@ -79,12 +94,12 @@ function whileCreating(seen: Seen, isOverdue: boolean): Step {
   }
 }
 
-function whileRunning(seen: Seen): Step {
+function whileRunning(instance: Instance, seen: Seen, nowMicros: number): Step {
   switch (seen.observation) {
     case undefined:
       return observe
     case "Running":
-      return settle
+      return instance.failures !== null && isStable(instance, nowMicros) ? forget : settle
     case "Starting":
       return wait
     case "Absent":
@@ -106,13 +121,44 @@ function whileStopping(seen: Seen, whenGone: Step): Step {
   return seen.observation === "Absent" ? whenGone : wait
 }
 
-/** A fleet replaces what failed by another; a standalone instance is started anew, after what is left of it has gone. */
-function inError(instance: Instance, seen: Seen): Step {
+/**
+ * A fleet replaces what failed by another; a standalone instance is started anew, after what is left of it has gone. What has failed too
+ * often is parked, after that.
+ */
+function inError(instance: Instance, seen: Seen, nowMicros: number, policy: Parking.Policy): Step {
   if (hasReturned(instance)) {
     if (seen.observation === undefined) return observe
     if (seen.observation === "Running") return moveTo("RUNNING")
   }
-  return instance.fleet === null ? whileStopping(seen, moveTo("CREATING")) : settle
+  if (Parking.isExhausted(instance, policy)) return whileStopping(seen, park)
+  return instance.fleet === null ? whileStopping(seen, startAgain(instance, nowMicros, policy)) : settle
+}
+
+/** At once, or after the pause that a failure earned. */
+function startAgain(instance: Instance, nowMicros: number, policy: Parking.Policy): Step {
+  const atMicros = Parking.restartAtMicros(instance, policy)
+  return nowMicros < atMicros ? { _tag: "Later", atMicros } : moveTo("CREATING")
+}
+
+/** It has run for so long that its start has succeeded. */
+function isStable({ state, updatedAt }: Instance, nowMicros: number): boolean {
+  return state === "RUNNING" && nowMicros - updatedAt >= stableMillis * 1_000
+}
+
+/** How often in a row it has failed when it fails now. */
+export const failuresWith = (instance: Instance, nowMicros: number): number =>
+  isStable(instance, nowMicros) ? 1 : (instance.failures ?? 0) + 1
+
+/** What is stored of why it failed. */
+export const causeOf = (reason: Reason, observation: Observation | undefined): string => {
+  switch (reason) {
+    case "StartFailed":
+      return observation === "Failed" ? "its start failed" : `it did not run within ${startTimeoutMillis / 1_000} s`
+    case "Vanished":
+      return observation === "Failed" ? "it failed while it ran" : "it ran, and is gone"
+    case "HeartbeatStale":
+      return "nothing was heard of it any more"
+  }
 }
 
 /** Given up for its silence, and heard again since. */

@@ -10,35 +10,52 @@ import { providerCallTimeoutMillis, reconcileProgressMillis } from "../Limits.ts
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import { type Observation, Provider, ProviderError, UnknownEffect } from "../ports/Provider.ts"
 import { Storage } from "../ports/Storage.ts"
+import type * as Parking from "../reconcile/Parking.ts"
 import { effectUnderGrant } from "../reconcile/effectUnderGrant.ts"
 import type { Outcome } from "../reconcile/WorkQueue.ts"
 import * as Instance from "./Instance.ts"
 import * as InstancePlan from "./InstancePlan.ts"
 
 const stalePlan = Mark.sometimes("plan made for an older revision changed nothing")
+const parks = Mark.sometimes("instance parked after it failed too often")
 const removed = Mark.sometimes("row removed after its resource was confirmed gone")
 
 /** Two moves, a stop, an observation and a start at most, and one for the end; more would be a loop. */
 const stepsMax = 6
 
-export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant) {
+export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant, policy: Parking.Policy) {
   const { once, transaction } = yield* Storage
   const provider = yield* Provider
 
   const read = once((tx) => tx.get(Instance.instances, { uid }), { label: "instance/read" })
 
   /** Fenced; the fleet is told to look when what happened concerns its number. */
-  const move = (instance: Instance.Instance, to: Instance.State, reason: Instance.Reason | null) => {
+  const move = (
+    instance: Instance.Instance,
+    to: Instance.State,
+    reason: Instance.Reason | null,
+    observation: Observation | undefined
+  ) => {
     const { fleet } = instance
+    const failed =
+      reason === null
+        ? undefined
+        : {
+            failures: InstancePlan.failuresWith(instance, grant.databaseMicrosUnsafe()),
+            failure: InstancePlan.causeOf(reason, observation)
+          }
     if (fleet === null || to !== "ERROR") {
-      return once((tx) => Instance.move(tx, instance, to, reason), {
+      return once((tx) => Instance.move(tx, instance, to, reason, failed), {
         label: `instance/move/${to}`,
         fences: grant.fences
       })
     }
     return transaction(
       (tx) =>
-        Effect.andThen(Fleet.markDue(tx, [fleet], reconcileProgressMillis), Instance.move(tx, instance, to, reason)),
+        Effect.andThen(
+          Fleet.markDue(tx, [fleet], reconcileProgressMillis),
+          Instance.move(tx, instance, to, reason, failed)
+        ),
       { label: `instance/move/${to}`, fences: grant.fences }
     )
   }
@@ -47,7 +64,7 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
   if (instance === undefined) return done
   let seen = InstancePlan.nothingSeen
   for (let steps = 0; steps < stepsMax; steps++) {
-    const step = InstancePlan.next(instance, seen, grant.databaseMicrosUnsafe())
+    const step = InstancePlan.next(instance, seen, grant.databaseMicrosUnsafe(), policy)
     switch (step._tag) {
       case "Observe": {
         const observation: Observation = yield* provider.observe(uid).pipe(
@@ -68,7 +85,7 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
         break
       case "Move": {
         yield* FaultPoint.here("instance/move")
-        const moved: Instance.Instance | undefined = yield* move(instance, step.to, step.reason)
+        const moved: Instance.Instance | undefined = yield* move(instance, step.to, step.reason, seen.observation)
         if (moved === undefined) {
           yield* Mark.hit(stalePlan)
           return again
@@ -87,6 +104,28 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant)
       }
       case "Wait":
         return again
+      case "Later": {
+        const read = instance
+        if (read.dueAt !== step.atMicros) {
+          yield* once((tx) => Instance.postpone(tx, read, step.atMicros), {
+            label: "instance/postpone",
+            fences: grant.fences
+          })
+        }
+        return done
+      }
+      case "Forget": {
+        const read = instance
+        yield* once((tx) => Instance.forgetFailures(tx, read), { label: "instance/forget", fences: grant.fences })
+        return done
+      }
+      case "Park": {
+        const read = instance
+        yield* FaultPoint.here("instance/park")
+        const kept = yield* once((tx) => Instance.park(tx, read), { label: "instance/park", fences: grant.fences })
+        yield* Mark.hit(parks, kept !== undefined)
+        return kept === undefined ? again : done
+      }
       case "Settle": {
         const read = instance
         if (read.dueAt !== null) {

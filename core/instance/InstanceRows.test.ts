@@ -96,7 +96,11 @@ describe("the rows of instances", () => {
           updatedAt: nowMicros,
           dueAt: nowMicros
         } as const
-        const after = { ...stored, ...change }
+        const after = {
+          ...stored,
+          ...change,
+          readyChangedAt: stored.state === "RUNNING" ? nowMicros : stored.readyChangedAt
+        }
         const moved = database.ask(Instance.move(database.calls, read, "ERROR", "Vanished"))
         assert.deepStrictEqual(moved, isSame ? after : undefined)
         assert.deepStrictEqual(database.rows(instances), [isSame ? after : stored, neighbour])
@@ -127,6 +131,7 @@ describe("the rows of instances", () => {
       revision: 5,
       lastHeartbeatAt: nowMicros,
       updatedAt: nowMicros,
+      readyChangedAt: nowMicros,
       dueAt: null
     })
   })

@@ -40,6 +40,9 @@ const status: FleetStatus = {
   running: 1,
   error: 0,
   deleting: 0,
+  parked: 0,
+  ready: "True",
+  readyChangedAt: 0,
   updatedAt: 0
 }
 const settled: ReadonlyArray<Line> = [

@@ -9,6 +9,7 @@ import { liveNameOf } from "../instance/Instance.ts"
 import { placementOf } from "../bucket/Bucket.ts"
 import type { LeaseRow } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
+import * as Parking from "../reconcile/Parking.ts"
 import { type Invariant, toCheck } from "./Invariant.ts"
 
 /** The incarnation of the node is 1 unless another is given. */
@@ -95,6 +96,8 @@ export const instanceRow = (uid: string, changes: Partial<Instance> = {}): Insta
     createdAt: 0,
     updatedAt: 0,
     dueAt: 0,
+    ...Parking.unfailed,
+    readyChangedAt: null,
     ...changes
   }
   return row.deletionRequestedAt === null ? { ...row, liveName: liveNameOf(row) } : row
@@ -114,6 +117,7 @@ export const fleetRow = (changes: Partial<Fleet> = {}): Fleet => ({
   updatedAt: 0,
   dueAt: 0,
   deletionRequestedAt: null,
+  ...Parking.unfailed,
   ...changes
 })
 

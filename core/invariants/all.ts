@@ -22,6 +22,7 @@ import { leasesLinearizable } from "./leasesLinearizable.ts"
 import { memberIncarnations } from "./memberIncarnations.ts"
 import { noPanic } from "./noPanic.ts"
 import { outsideOwned } from "./outsideOwned.ts"
+import { parkedUntouched } from "./parkedUntouched.ts"
 import { pausedUntouched } from "./pausedUntouched.ts"
 import { placementOwned } from "./placementOwned.ts"
 import { turnsLimited } from "./turnsLimited.ts"
@@ -45,6 +46,7 @@ export const all: ReadonlyArray<Check> = [
   toCheck(placementOwned),
   toCheck(fleetCount),
   toCheck(pausedUntouched),
+  toCheck(parkedUntouched()),
   toCheck(deletionByUid),
   toCheck(effectsUnderLease),
   toCheck(heartbeatBrake),

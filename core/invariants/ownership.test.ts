@@ -25,6 +25,9 @@ describe("fenced-writes", () => {
       running: 1,
       error: 0,
       deleting: 0,
+      parked: 0,
+      ready: "True",
+      readyChangedAt: 0,
       updatedAt: 0
     }
     const heard = { ...creating, lastHeartbeatAt: 1 }

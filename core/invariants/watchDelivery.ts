@@ -2,7 +2,7 @@
  * I6, checkers 5.9.9: what watchers are told, against what was committed. Of every row a watcher is told each state after the one before:
  * none twice, none left out, none before its time and none that never was; a listing may leap forward and never back.
  *
- * A state is what an event may be told for: the revision of an instance, the generation of a fleet, the counters of one. What a
+ * A state is what an event may be told for: the revision of an instance, the generation of a fleet and whether it is parked, its counters. What a
  * watcher has not been told yet is no violation; `behind` says what it still misses, for the liveness phase.
  */
 import type { Envelope } from "../facts/Envelope.ts"
@@ -65,13 +65,13 @@ function remember({ histories }: WatchState, envelope: Envelope): void {
     add(`instance ${key}`, after === null ? gone : String(after.revision))
   }
   for (const { after, key } of rowChanges(envelope, fleets)) {
-    add(`fleet ${key}`, after === null ? gone : `${after.createdAt}/${after.generation}`)
+    add(`fleet ${key}`, after === null ? gone : `${after.createdAt}/${after.generation}/${after.parkedAt}`)
   }
   for (const { after, key } of rowChanges(envelope, fleetStatuses)) {
     if (after === null) add(`fleet-status ${key}`, gone)
     else {
-      const { deleting, error, id, live, observedGeneration, running } = after
-      add(`fleet-status ${key}`, JSON.stringify({ id, observedGeneration, live, running, error, deleting }))
+      const { deleting, error, id, live, observedGeneration, parked, running } = after
+      add(`fleet-status ${key}`, JSON.stringify({ id, observedGeneration, live, running, error, deleting, parked }))
     }
   }
 }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Clock from "effect/Clock"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { Facts } from "../facts/Facts.ts"
@@ -123,6 +124,73 @@ describe("Reconciler", () => {
       assert.isFalse(looks.some((key) => key.startsWith("c")))
       for (let step = 0; step < 12; step++) yield* TestClock.adjust(1_000)
       assert.strictEqual(looks.at(-1), "c-0")
+    }).pipe(Effect.scoped, ended)
+  )
+
+  it.effect(
+    "what waits for its next try for long is not due meanwhile: 300 keys that fail fill no batch, and another is served",
+    () =>
+      Effect.gen(function* () {
+        const looks: Array<string> = []
+        const nowMillis = Clock.currentTimeMillis
+        const dueAt = new Map([...keys(300, "bad"), "good"].map((key) => [key, 0]))
+        const reconciler = yield* Reconciler.make({
+          due: () =>
+            Effect.map(nowMillis, (now) =>
+              [...dueAt]
+                .filter(([, at]) => at <= now)
+                .toSorted(([, a], [, b]) => a - b)
+                .slice(0, reconcileBatchMax)
+                .map(([key]) => ({ key, bucketGroup: 1 }))
+            ),
+          everything: () => Effect.void,
+          backoffMillisMax: 1_000_000,
+          reconcile: ({ key }) =>
+            Effect.sync((): Outcome => {
+              looks.push(key)
+              if (key !== "good") return { _tag: "Failed", afterMillis: 60_000 }
+              dueAt.delete(key)
+              return { _tag: "Done" }
+            }),
+          failed: (work, _, { retryMillis }) =>
+            Effect.map(nowMillis, (now) => {
+              dueAt.set(work.key, now + retryMillis)
+              return { _tag: "Postponed", work }
+            })
+        })
+        yield* Effect.forkChild(reconciler.serve(1, grant))
+        for (let step = 0; step < 100; step++) yield* TestClock.adjust("100 millis")
+        assert.include(looks, "good")
+        assert.strictEqual(looks.length, 301)
+        // Somebody asks for one of them: it does not wait for its next try.
+        dueAt.set("bad-7", yield* nowMillis)
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(looks.length, 302)
+      }).pipe(Effect.scoped, ended)
+  )
+
+  it.effect("what is parked is not looked at again, however often it waits in the store", () =>
+    Effect.gen(function* () {
+      const causes: Array<string | undefined> = []
+      let isParked = false
+      const reconciler = yield* Reconciler.make({
+        due: () => Effect.sync(() => (isParked ? [] : [{ key: "bad", bucketGroup: 1 }])),
+        everything: () => Effect.void,
+        backoffMillisMax: 100,
+        reconcile: () => Effect.die(new TypeError("no such field")),
+        failed: (_, __, { cause }) =>
+          Effect.sync(() => {
+            causes.push(cause)
+            isParked = causes.length === 3
+            return isParked ? { _tag: "Parked" } : { _tag: "Changed" }
+          })
+      })
+      yield* Effect.forkChild(reconciler.serve(1, grant))
+      for (let step = 0; step < 50; step++) yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(
+        causes,
+        Array.from({ length: 3 }, () => "TypeError: no such field")
+      )
     }).pipe(Effect.scoped, ended)
   )
 })

@@ -5,14 +5,15 @@
  * - R1 Level-triggered: a key says where to look, never what happened. A poll alone is enough.
  * - R2 A key is worked on by one fiber at a time; a defect or a stuck call in one key does not stop the others.
  * - R3 Every look has its turn as soon as a worker is free; the rate of the node is one for retries, all keys together (client-go's).
- * - R4 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
+ * - R4 What waits for its next try for longer than a poll is not due in the store meanwhile: however much fails, it fills no batch.
+ * - R5 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import { errorsOf } from "../facts/errorsOf.ts"
@@ -37,6 +38,7 @@ import * as Metrics from "../Metrics.ts"
 import { essential } from "../node/essential.ts"
 import type { StorageError } from "../ports/Storage.ts"
 import type { Reconciled, ReconcilePanicked } from "./ReconcileFacts.ts"
+import type { Failure } from "./Parking.ts"
 import * as TokenBucket from "./TokenBucket.ts"
 import * as WorkQueue from "./WorkQueue.ts"
 
@@ -56,8 +58,19 @@ export interface ReconcilerOptions<W extends Work, R> {
   ) => Effect.Effect<void, StorageError, R>
   /** Looks, and does what is to be done. Its errors are outcomes; only defects escape. */
   readonly reconcile: (work: W, grant: Grant) => Effect.Effect<WorkQueue.Outcome, never, R>
+  /** Stores that a look failed, and for how long to wait. Default: only this process knows. */
+  readonly failed?: (work: W, grant: Grant, failure: Failure) => Effect.Effect<Kept<W>, StorageError, R>
   readonly backoffMillisMax: number
 }
+
+/** What became of a failure that was to be stored. */
+export type Kept<W> =
+  /** It is due again when its wait is over. */
+  | { readonly _tag: "Postponed"; readonly work: W }
+  /** It has failed too often: nobody works on it any more. */
+  | { readonly _tag: "Parked" }
+  /** It is another thing by now. */
+  | { readonly _tag: "Changed" }
 
 export interface Reconciler {
   /** Works for a group for as long as it runs. */
@@ -80,12 +93,12 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     nowMicros: yield* monotonicMicros
   })
 
-  const note = (found: ReadonlyArray<W>) =>
+  const note = (found: ReadonlyArray<W>, isDue: boolean) =>
     Effect.map(monotonicMicros, (nowMicros) => {
       for (const work of found) {
         if (!grants.has(work.bucketGroup)) continue
         known.set(work.key, work)
-        WorkQueue.add(queue, work.key, nowMicros)
+        WorkQueue.add(queue, work.key, nowMicros, { isDue })
         somethingChanged.openUnsafe()
       }
     })
@@ -97,7 +110,7 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
       .due([...grants.keys()])
       .pipe(Effect.timeoutOption(`${2 * statementTimeoutMillis} millis`))
     const due = found._tag === "Some" ? found.value : []
-    yield* note(due)
+    yield* note(due, true)
     return due.length >= reconcileBatchMax
   }).pipe(Effect.catchTag("StorageError", (error) => Effect.as(Effect.logDebug(error.message), false)))
 
@@ -120,7 +133,7 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     Effect.suspend(() =>
       options.everything([...grants.keys()], (page) =>
         Effect.andThen(
-          note(page),
+          note(page, false),
           page.length < listRowsMax ? Effect.void : Effect.sleep((page.length / reconcileResyncRatePerSecond) * 1_000)
         )
       )
@@ -132,6 +145,23 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     Effect.sleep(reconcileResyncMillis * (0.9 + 0.2 * fraction))
   ).pipe(Effect.andThen(lookAtEverything), Effect.forever)
 
+  /** Undefined where nothing was stored: it is waited for in this process alone. */
+  const store = Effect.fnUntraced(function* (
+    work: W,
+    grant: Grant,
+    outcome: WorkQueue.Outcome & { readonly _tag: "Failed" },
+    fraction: number
+  ) {
+    const retryMillis = WorkQueue.retryMillis(queue, work.key, outcome, fraction)
+    const { cause } = outcome
+    if (options.failed === undefined || (cause === undefined && retryMillis <= reconcilePollMillis)) return undefined
+    const stored = yield* options.failed(work, grant, { retryMillis, cause }).pipe(
+      Effect.timeoutOption(`${2 * statementTimeoutMillis} millis`),
+      Effect.catchTag("StorageError", (error) => Effect.as(Effect.logDebug(error.message), Option.none<Kept<W>>()))
+    )
+    return Option.getOrUndefined(stored)
+  })
+
   const lookAt = Effect.fnUntraced(function* (work: W, grant: Grant) {
     const sinceMicros = yield* monotonicMicros
     const exit = yield* Effect.exit(
@@ -141,6 +171,7 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
       exit._tag === "Success" && exit.value._tag === "Some" ? exit.value.value : { _tag: "Failed", afterMillis: 0 }
     if (exit._tag === "Failure") {
       const errors = errorsOf(exit.cause)
+      outcome = { ...outcome, _tag: "Failed", afterMillis: 0, cause: errors.join("; ") }
       yield* Effect.logError(`reconcile ${work.key} panicked`, exit.cause)
       yield* Facts.emit({ _tag: "ReconcilePanicked", key: work.key, errors } satisfies ReconcilePanicked)
     } else if (exit.value._tag === "None") {
@@ -151,15 +182,22 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
         detail: `no end within ${reconcileTimeoutMillis} ms`
       } satisfies Reconciled)
     }
-    const nowMicros = yield* monotonicMicros
+    let nowMicros = yield* monotonicMicros
     yield* Metrics.increment(Metrics.reconciles[measured(exit)])
     yield* Metric.update(Metrics.reconcileSeconds, (nowMicros - sinceMicros) / 1_000_000)
     if (outcome._tag === "Failed") {
       const reserved = TokenBucket.reserve(TokenBucket.refill(tokens, nowMicros))
       tokens = reserved.bucket
-      outcome = { _tag: "Failed", afterMillis: Math.max(outcome.afterMillis, reserved.waitMicros / 1_000) }
+      outcome = { ...outcome, afterMillis: Math.max(outcome.afterMillis, reserved.waitMicros / 1_000) }
     }
-    WorkQueue.settle(queue, work.key, outcome, { nowMicros, fraction: yield* Random.next })
+    const fraction = yield* Random.next
+    const kept = outcome._tag === "Failed" ? yield* store(work, grant, outcome, fraction) : undefined
+    if (kept !== undefined) nowMicros = yield* monotonicMicros
+    WorkQueue.settle(queue, work.key, kept?._tag === "Parked" ? { _tag: "Done" } : outcome, { nowMicros, fraction })
+    if (kept?._tag === "Postponed" && known.has(work.key)) {
+      known.set(work.key, kept.work)
+      WorkQueue.postponed(queue, work.key)
+    }
     if (!queue.entries.has(work.key)) known.delete(work.key)
     somethingChanged.openUnsafe()
   })

@@ -5,7 +5,7 @@
  * - W1 A key is in the queue at most once, however often it is added.
  * - W2 A key that is being worked on is not handed out again; if it is added meanwhile, it has another turn after.
  * - W3 A key that waits (for backoff, or because it asked to be looked at later) is not hurried by being added again, so that a
- *   poisoned key cannot take the turns of others.
+ *   poisoned key cannot take the turns of others. Where the store knows how long it waits, and has it due all the same, somebody asked.
  */
 import { assert } from "../assert.ts"
 import { backoffMillis } from "./Backoff.ts"
@@ -22,7 +22,7 @@ export interface WorkQueue {
 }
 
 type Entry = { readonly order: number; failures: number } & (
-  | { state: "waiting"; notBeforeMicros: number }
+  | { state: "waiting"; notBeforeMicros: number; isPostponed?: boolean }
   | { state: "working"; isDirty: boolean; dueMicros: number }
 )
 
@@ -36,8 +36,8 @@ export type Outcome =
   | { readonly _tag: "Done" }
   /** Under way: look again after so long; no failure. */
   | { readonly _tag: "Again"; readonly afterMillis: number }
-  /** Failed: back off, at least for so long. */
-  | { readonly _tag: "Failed"; readonly afterMillis: number }
+  /** Failed: back off, at least for so long. `cause`: where it failed by itself, and may be given up. */
+  | { readonly _tag: "Failed"; readonly afterMillis: number; readonly cause?: string }
 
 export const make = (options: { readonly backoffMillisMax: number }): WorkQueue => ({
   backoffMillisMax: options.backoffMillisMax,
@@ -47,10 +47,32 @@ export const make = (options: { readonly backoffMillisMax: number }): WorkQueue 
   added: 0
 })
 
-export const add = (queue: WorkQueue, key: string, nowMicros: number): void => {
+/** `isDue`: the store says that its time has come, by what it knows. */
+export const add = (queue: WorkQueue, key: string, nowMicros: number, { isDue } = { isDue: false }): void => {
   const entry = queue.entries.get(key)
   if (entry === undefined) wait(queue, key, { notBeforeMicros: nowMicros, order: queue.added++, failures: 0 })
   else if (entry.state === "working") entry.isDirty = true
+  else if (isDue && entry.isPostponed === true && entry.notBeforeMicros > nowMicros) {
+    queue.depth--
+    wait(queue, key, { notBeforeMicros: nowMicros, order: entry.order, failures: entry.failures })
+  }
+}
+
+/** The store has it that this key is not due before its next try. */
+export const postponed = (queue: WorkQueue, key: string): void => {
+  const entry = queue.entries.get(key)
+  if (entry?.state === "waiting") entry.isPostponed = true
+}
+
+/** How long a key that is being worked on will wait if it ends like this. */
+export const retryMillis = (
+  queue: WorkQueue,
+  key: string,
+  outcome: Outcome & { readonly _tag: "Failed" },
+  fraction: number
+): number => {
+  const failures = (queue.entries.get(key)?.failures ?? 0) + 1
+  return Math.max(outcome.afterMillis, backoffMillis(failures, { fraction, millisMax: queue.backoffMillisMax }))
 }
 
 /** The next key whose time has come, in the order of those times, then of their first adding; it is being worked on from here. */
@@ -97,12 +119,9 @@ export const settle = (
     case "Again":
       again(outcome.afterMillis, 0)
       break
-    case "Failed": {
-      const failures = entry.failures + 1
-      const millis = backoffMillis(failures, { fraction: at.fraction, millisMax: queue.backoffMillisMax })
-      again(Math.max(outcome.afterMillis, millis), failures)
+    case "Failed":
+      again(retryMillis(queue, key, outcome, at.fraction), entry.failures + 1)
       break
-    }
   }
 }
 

@@ -72,6 +72,9 @@ interface Source {
   readonly idle: ReadonlyArray<string>
 }
 
+/** Each failure is no event; that it was the last one is. */
+const failing = ["failures", "failure", "failedAt"] as const
+
 const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
   [
     fleets.name,
@@ -79,8 +82,20 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
       asked: "fleets",
       kind: "fleet",
       id: "id",
-      shown: ["id", "project", "name", "desired", "spec", "generation", "createdAt", "deletionRequestedAt", "pausedAt"],
-      idle: []
+      shown: [
+        "id",
+        "project",
+        "name",
+        "desired",
+        "spec",
+        "generation",
+        "createdAt",
+        "deletionRequestedAt",
+        "pausedAt",
+        "parkedAt",
+        ...failing
+      ],
+      idle: failing
     }
   ],
   [
@@ -89,7 +104,7 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
       asked: "fleets",
       kind: "fleet-status",
       id: "id",
-      shown: ["id", "observedGeneration", "live", "running", "error", "deleting"],
+      shown: ["id", "observedGeneration", "live", "running", "error", "deleting", "parked"],
       idle: []
     }
   ],
@@ -111,9 +126,11 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
         "revision",
         "createdAt",
         "deletionRequestedAt",
-        "lastHeartbeatAt"
+        "lastHeartbeatAt",
+        "parkedAt",
+        ...failing
       ],
-      idle: ["lastHeartbeatAt"]
+      idle: ["lastHeartbeatAt", ...failing]
     }
   ],
   [

@@ -59,11 +59,13 @@ import { slowReaderJudges } from "./slowReaderJudges.ts"
 import { slowWatcherLoses } from "./slowWatcherLoses.ts"
 import { stopByName } from "./stopByName.ts"
 import { stoppedSaysDone } from "./stoppedSaysDone.ts"
+import { parkedIsWorkedOn } from "./parkedIsWorkedOn.ts"
 import { pausedIsWorkedOn } from "./pausedIsWorkedOn.ts"
 import { surplusCountsOnlyRunning } from "./surplusCountsOnlyRunning.ts"
 import { sweepPanics } from "./sweepPanics.ts"
 import { takeOverKeepsTheEpoch } from "./takeOverKeepsTheEpoch.ts"
 import { watcherJoinsTooSoon } from "./watcherJoinsTooSoon.ts"
+import { givenUpIsReplaced } from "./givenUpIsReplaced.ts"
 import { fleetLeavesFirst } from "./fleetLeavesFirst.ts"
 import { pagesOfNow } from "./pagesOfNow.ts"
 import { watcherToldTwice } from "./watcherToldTwice.ts"
@@ -133,7 +135,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   stopByName,
   stoppedSaysDone,
   surplusCountsOnlyRunning,
+  parkedIsWorkedOn,
   pausedIsWorkedOn,
+  givenUpIsReplaced,
   sweepPanics,
   takeOverKeepsTheEpoch,
   watcherJoinsTooSoon,

@@ -14,8 +14,8 @@ export const desiredTrustedInMemory: Mutant = {
     },
     {
       file: "core/fleet/FleetScaler.ts",
-      find: "FleetPlan.planOf(fleet, live)",
-      replace: "FleetPlan.planOf({ ...fleet, desired: recall(transaction, id, fleet.desired) }, live)"
+      find: "FleetPlan.planOf(fleet, live, ",
+      replace: "FleetPlan.planOf({ ...fleet, desired: recall(transaction, id, fleet.desired) }, live, "
     }
   ]
 }

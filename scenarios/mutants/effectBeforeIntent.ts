@@ -7,7 +7,7 @@ export const effectBeforeIntent: Mutant = {
   edits: [
     {
       file: "core/instance/InstancePlan.ts",
-      find: '    case "PENDING":\n      return moveTo("CREATING")',
+      find: '    case "PENDING":\n      return startAgain(instance, nowMicros, policy)',
       replace:
         '    case "PENDING":\n      return whileCreating({ ...seen, observation: seen.observation ?? "Absent" }, instance, nowMicros)'
     }

@@ -8,8 +8,8 @@ export const pausedIsWorkedOn: Mutant = {
   edits: [
     {
       file: "core/fleet/FleetPlan.ts",
-      find: "isHeld(fleet) ? nothing : plan(fleet.desired, live)",
-      replace: "fleet.desired < 0 ? nothing : plan(fleet.desired, live)"
+      find: "isHeld(fleet) ? nothing : plan(fleet.desired, live, isGivenUp)",
+      replace: "fleet.desired < 0 ? nothing : plan(fleet.desired, live, isGivenUp)"
     }
   ]
 }

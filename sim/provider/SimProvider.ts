@@ -17,6 +17,7 @@ import {
   type ProviderStarted,
   type ProviderStopped,
   ProviderUnavailable,
+  type Spec,
   Throttled,
   UnknownEffect
 } from "../../core/ports/Provider.ts"
@@ -59,6 +60,8 @@ export class SimProvider {
   readonly #resources = new Map<string, Resource>()
   readonly #history = new Map<string, Array<Past>>()
   readonly #calls = new Map<string, number>()
+  /** Images whose resources fail as soon as they have started. */
+  readonly #poisoned = new Set<string>()
   #created = 0
 
   /**
@@ -76,7 +79,7 @@ export class SimProvider {
     Provider,
     Effect.map(CurrentNode, (node) =>
       Provider.of({
-        start: (uid, spec) => this.#asked(node, "start", uid, () => this.#start(uid, `${spec.image}/${spec.size}`)),
+        start: (uid, spec) => this.#asked(node, "start", uid, () => this.#start(uid, spec)),
         stop: (uid) => this.#asked(node, "stop", uid, () => this.#stop(uid)),
         observe: (uid) =>
           Effect.map(
@@ -115,6 +118,15 @@ export class SimProvider {
   fail(uid: string): void {
     const resource = this.#resources.get(uid)
     if (resource !== undefined) this.#become(uid, resource, "Failed")
+  }
+
+  /** Nothing of this image can be started from now on, until it is cured. */
+  poison(image: string): void {
+    this.#poisoned.add(image)
+  }
+
+  cure(image: string): void {
+    this.#poisoned.delete(image)
   }
 
   /** Everything ends at once, and nobody here tells of it: the machine is gone. */
@@ -167,7 +179,7 @@ export class SimProvider {
     })
   }
 
-  #start(uid: string, kind: string): void {
+  #start(uid: string, { image, size }: Spec): void {
     const present = this.#resources.get(uid)
     if (present !== undefined) {
       // Asked for again, it is found again, as it is.
@@ -181,7 +193,7 @@ export class SimProvider {
     const { hazards } = this.#world
     if (hazards.hit("controlled/false-success", uid, nth) !== undefined) return
     const resource: Resource = {
-      name: `${this.#host === undefined ? "" : `${this.#host}/`}resource-${nth}-${kind}`,
+      name: `${this.#host === undefined ? "" : `${this.#host}/`}resource-${nth}-${image}/${size}`,
       state: "Starting",
       isForgotten: false
     }
@@ -198,6 +210,7 @@ export class SimProvider {
     const lag = this.#lag(`start/${uid}`, nth)
     this.#later(uid, resource, lag + this.#between("start", nth, startMicrosMin, startMicrosMax), () => {
       if (resource.state !== "Starting") return
+      if (this.#poisoned.has(image)) return this.#become(uid, resource, "Failed")
       this.#become(uid, resource, "Running")
       if (hazards.strike("controlled/died-after-healthy", uid, nth) === undefined) return
       this.#later(uid, resource, this.#between("life", nth, 1, lifeMicrosMax), () => {

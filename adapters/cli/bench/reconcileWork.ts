@@ -14,6 +14,7 @@ import * as ControlPlane from "../../../core/ControlPlane.ts"
 import * as BucketWork from "../../../core/BucketWork.ts"
 import * as Instance from "../../../core/instance/Instance.ts"
 import type { Grant } from "../../../core/lease/LeaseKeeper.ts"
+import { policyDefault } from "../../../core/reconcile/Parking.ts"
 import { reconcileWorkers } from "../../../core/Limits.ts"
 import { eq } from "../../../core/ports/Condition.ts"
 import { NodeExit } from "../../../core/ports/NodeExit.ts"
@@ -98,7 +99,17 @@ export const prepareMoves = async (): Promise<() => Promise<Work>> => {
   )
   const round = Effect.forEach(
     uids,
-    (uid) => BucketWork.reconcile({ kind: "instance", id: uid, key: `instance/${uid}`, bucketGroup: 1 }, grant),
+    (uid) => {
+      const work = {
+        kind: "instance",
+        id: uid,
+        key: `instance/${uid}`,
+        bucketGroup: 1,
+        version: 1,
+        dueAt: null
+      } as const
+      return BucketWork.reconcile(work, grant, policyDefault)
+    },
     { concurrency: reconcileWorkers, discard: true }
   )
   return async () => {

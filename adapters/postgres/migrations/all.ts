@@ -5,6 +5,7 @@ import { fleetPause } from "./fleetPause.ts"
 import { initial } from "./initial.ts"
 import { identity } from "./identity.ts"
 import type { Migration } from "./Migration.ts"
+import { parking } from "./parking.ts"
 import { placements } from "./placements.ts"
 import { quotas } from "./quotas.ts"
 import { restored } from "./restored.ts"
@@ -21,5 +22,6 @@ export const migrations: ReadonlyArray<Migration> = [
   restored,
   quotas,
   fleetPause,
-  unfed
+  unfed,
+  parking
 ]
