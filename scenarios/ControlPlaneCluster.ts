@@ -32,6 +32,7 @@ import * as SimHttpServer from "../sim/network/SimHttpServer.ts"
 import * as SimNodeExit from "../sim/node/SimNodeExit.ts"
 import { SimProvider } from "../sim/provider/SimProvider.ts"
 import type { World } from "../sim/run/World.ts"
+import * as PlainProxy from "./plainProxy.ts"
 import type { Database } from "../sim/storage/Databases.ts"
 
 export const databaseName = "database"
@@ -49,6 +50,8 @@ export interface ClusterOptions {
   readonly watch?: { readonly bufferMax: number; readonly windowBytes: number }
   /** The agents run the instances, each on a host of its own, as in production. Default: one provider that all nodes call. */
   readonly runsOnAgents?: boolean
+  /** The agents reach the nodes through a proxy that upgrades nothing. */
+  readonly agentsBehindProxy?: boolean
   /** Each node owns the groups of its index, that of its number, as in development; whoever joins is at the index of n1. */
   readonly isStatic?: boolean
   /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
@@ -174,6 +177,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const nodes = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`)
   for (const id of nodes) join(id)
   const addresses = nodes.map(addressOf)
+  const reached = options.agentsBehindProxy === true ? PlainProxy.start(world, addresses) : addresses
   const agentCount = options.agents ?? 0
   let silentUntilMicros = 0
   const falls = (forMicros: number) => {
@@ -183,7 +187,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   for (let index = 0; index < agentCount; index++) {
     const id = `agent-${index + 1}`
     if (options.runsOnAgents === true)
-      hosts.set(id, addWorkingAgent(world, id, addresses, Layer.merge(http, dial(options))))
+      hosts.set(id, addWorkingAgent(world, id, reached, Layer.merge(http, dial(options))))
     else addAgent(world, provider, { index, agentCount, addresses, moves: options.moves, falls, http })
   }
 

@@ -32,6 +32,8 @@ export interface Story {
   readonly workload?: Pick<Clients.ClientsOptions, "requestsPerSecond" | "fleets" | "desiredMin">
   /** How the cluster differs from the usual one. */
   readonly cluster?: Partial<Cluster.ClusterOptions>
+  /** The same, where it depends on the parameters. */
+  readonly clusterOf?: (parameters: Scenario.Parameters) => Partial<Cluster.ClusterOptions>
   readonly faults: (draw: Draw, stage: Stage) => FaultPlan
   /** Default: every invariant of the control plane. */
   readonly invariants?: ReadonlyArray<Check>
@@ -85,7 +87,8 @@ export const make = (story: Story): Scenario.Scenario => {
       const cluster = Cluster.build(world, {
         nodes: parameters["nodes"] ?? 3,
         agents: parameters["agents"] ?? 1,
-        ...story.cluster
+        ...story.cluster,
+        ...story.clusterOf?.(parameters)
       })
       Clients.build(world, {
         clients: parameters["clients"] ?? 1,

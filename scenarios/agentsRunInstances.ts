@@ -4,10 +4,12 @@ export const agentsRunInstances = make({
   name: "agents/run-instances",
   story: `The agents run the instances, each on its own host, as they do in production. They are killed and started again, paused, and cut
 from the control plane, whose nodes are killed and held up as well; answers are lost and requests repeated. No instance ever runs twice or where it is
-not placed, none is left behind, and what failed is replaced.`,
-  parameters: { agents: [1, 3], clients: [1, 2] },
+not placed, none is left behind, and what failed is replaced. Now and then a proxy before the nodes upgrades nothing, and the agents poll.`,
+  // Of four seeds one has a proxy.
+  parameters: { agents: [1, 3], clients: [1, 2], proxied: [0, 3] },
   safetyMillis: 90_000,
   cluster: { runsOnAgents: true },
+  clusterOf: ({ proxied }) => ({ agentsBehindProxy: proxied === 3 }),
   faults: (draw, { throughout }) =>
     plan(
       ...repeated(draw.child("kills"), {

@@ -8,7 +8,6 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { generate } from "selfsigned"
 import * as SessionRoutes from "../../core/api/SessionRoutes.ts"
 import * as WatchRoutes from "../../core/api/WatchRoutes.ts"
@@ -49,7 +48,7 @@ const storeOfAgents = () => {
 }
 
 const silentWatch = Layer.succeed(Watch, {
-  open: () => Effect.succeed(Stream.never),
+  open: () => Effect.succeed(Effect.succeed(Effect.never)),
   listen: () => Effect.void,
   stop: Effect.void
 })

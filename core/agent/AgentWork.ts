@@ -14,6 +14,7 @@ import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import { cannotUpgrade, closeCodeOf, pauseMillis, retryAfterSecondsOf } from "../client/redial.ts"
 import * as Facts from "../facts/Facts.ts"
 import { labelled } from "../facts/Label.ts"
+import * as Mark from "../facts/Mark.ts"
 import { makeUid } from "../instance/makeUid.ts"
 import {
   agentExchangeIntervalMillis,
@@ -42,6 +43,8 @@ export interface AgentWorkOptions {
 
 type Services = Dial.Dial | HttpClient.HttpClient | Provider | NodeExit
 
+const polls = Mark.sometimes("agent polls, as nobody upgrades")
+
 /** Runs for ever; ends its process when another has registered as the same agent. */
 export const run = (options: AgentWorkOptions): Effect.Effect<never, never, Services> =>
   Effect.gen(function* () {
@@ -63,6 +66,7 @@ export const run = (options: AgentWorkOptions): Effect.Effect<never, never, Serv
       }
       refusals = cannotUpgrade(error) && !self.isKnown ? refusals + 1 : 0
       if (refusals === addresses.length) {
+        yield* Mark.hit(polls)
         yield* Effect.logWarning("nobody opens a session: polls instead")
         return yield* AgentPoll.run(options)
       }

@@ -15,6 +15,8 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Socket from "effect/socket/Socket"
+import * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { isUpgrade } from "./SessionRoutes.ts"
 import { Gate } from "../identity/Gate.ts"
@@ -48,11 +50,11 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch | Ga
             const token = tokenOf(request.headers["authorization"])
             const held = { token, need, project: isOfProject ? project : undefined, principal }
             if (isUpgrade(request)) return yield* bySocket(request, asked, held)
-            const stream = yield* watch.open(asked.filter, asked.after)
+            const telling = yield* watch.open(asked.filter, asked.after)
             const key = yield* KeyHeld.make(gate, held)
             return HttpServerResponse.stream(
               // No fiber between the watch and who takes what it tells: it ends whoever is too slow.
-              stream.pipe(
+              Stream.scoped(Stream.fromPull(telling)).pipe(
                 Stream.tap(() => key.require),
                 Stream.catchTag("SessionEnd", () => Stream.empty),
                 Stream.encodeText
@@ -81,15 +83,15 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch | Ga
       const begun = yield* Effect.result(watch.open(filter, after, "messages"))
       const isPast = begun._tag === "Failure" && ["Compacted", "ForeignCursor"].includes(begun.failure.reason._tag)
       if (begun._tag === "Failure" && !isPast) return yield* notFollowed(begun.failure)
-      const stream =
+      const telling =
         begun._tag === "Success"
           ? begun.success
-          : Stream.fail(new SessionEnd("compacted", begun.failure.reason.message))
+          : Effect.succeed(Effect.fail(new SessionEnd("compacted", begun.failure.reason.message)))
       const socket = yield* Effect.catchTag(request.upgrade, "HttpServerError", () =>
         Effect.fail(new UpgradeRequired({ detail: "send Connection: Upgrade and Upgrade: websocket" }))
       )
       // However it ended, there is nobody left to tell.
-      yield* Effect.ignore(told(socket, stream, yield* KeyHeld.make(gate, held)))
+      yield* Effect.ignore(told(socket, telling, yield* KeyHeld.make(gate, held)))
       return HttpServerResponse.empty()
     })
     yield* router.add("GET", "/v1/projects/:project/watch", answering(true))
@@ -100,13 +102,16 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Watch | Ga
 /** Tells a stream until it ends, the key does, or who watches says anything. */
 const told = Effect.fnUntraced(function* (
   socket: Socket.Socket,
-  stream: Stream.Stream<string, SessionEnd>,
+  begin: Effect.Effect<Pull.Pull<readonly [string], SessionEnd>, never, Scope.Scope>,
   key: KeyHeld.KeyHeld
 ) {
   const { pull } = yield* socket.reader
   const { write } = yield* socket.writer
+  const next = yield* begin
+  const tell = Effect.flatMap(next, ([text]) => Effect.andThen(key.require, write(text)))
+  // Each waits for its next text, or for its reader: none keeps the others from their turn.
   const telling = yield* Effect.forkScoped(
-    Stream.runForEach(stream, (text) => Effect.andThen(key.require, write(text)))
+    Pull.catchDone(Effect.forever(tell, { disableYield: true }), () => Effect.void)
   )
   const over = Effect.flatMap(Fiber.await(telling), (exit): Effect.Effect<never, SessionEnd | Socket.SocketError> => {
     if (exit._tag === "Success") return Effect.fail(new SessionEnd("goOn", "go on from the last token"))

@@ -33,8 +33,8 @@ export const untilStable = <E, R>(
     if (isOver()) return last
     const name = JSON.stringify(id)
     // It begins with a listing, after which nothing can be missed.
-    const stream = yield* watch.open({ project, kinds: ["fleets"] }, undefined)
-    yield* stream.pipe(
+    const told = yield* watch.open({ project, kinds: ["fleets"] }, undefined)
+    yield* Stream.scoped(Stream.fromPull(told)).pipe(
       Stream.filter((text) => text.includes(name)),
       Stream.mapEffect(() => Effect.map(read, (found) => (last = found))),
       Stream.takeUntil(isOver),

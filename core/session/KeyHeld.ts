@@ -64,9 +64,10 @@ export const make = (gate: Gate["Service"], held: Held): Effect.Effect<KeyHeld> 
       project: project ?? null
     }
     return {
-      require: Effect.gen(function* () {
-        if ((yield* monotonicMicros) >= knownAtMicros + sessionKeyCheckMillis * 1_000) yield* check
-        if (keyId !== null) yield* Facts.emit(authorized)
+      require: Effect.flatMap(monotonicMicros, (nowMicros) => {
+        // Asked for each thing that is told.
+        const done = keyId === null ? Effect.void : Facts.emit(authorized)
+        return nowMicros < knownAtMicros + sessionKeyCheckMillis * 1_000 ? done : Effect.andThen(check, done)
       }),
       watch: Effect.gen(function* () {
         let isKnown = true

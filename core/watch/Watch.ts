@@ -14,6 +14,8 @@
  * - B1 What waits for a watcher is bounded. One who does not take it is cut off in the middle, and goes on from its last token.
  * - B2 A bookmark says that the store has answered since the last one: a node that is cut from it falls silent, and its watchers leave.
  *
+ * - B3 What many are told alike is asked for, and written, once for all of them.
+ *
  * The follower runs while anybody watches.
  */
 import * as Cause from "effect/Cause"
@@ -21,17 +23,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import * as Mark from "../facts/Mark.ts"
 import { labelled } from "../facts/Label.ts"
+import { askTogether, type Together } from "../feed/askTogether.ts"
 import { persistently } from "../feed/follow.ts"
 import { feedPollMillis, watchBookmarkMillis, watchBufferMax, watchersMax, watchListingMax } from "../Limits.ts"
-import { type Batch, type Change, type Cursor, Feed, FeedError } from "../ports/Feed.ts"
+import { type Batch, type Change, type Cursor, Feed, FeedError, type Listing } from "../ports/Feed.ts"
 import { Unavailable } from "../ports/Storage.ts"
 import {
   type Encoding,
@@ -58,18 +60,22 @@ export interface WatchOptions {
   readonly bufferMax?: number
 }
 
+/** The next text, or the end. */
+export type Telling = Pull.Pull<readonly [string]>
+
 export class Watch extends Context.Service<
   Watch,
   {
     /**
      * What has changed since the token, or all that is there and what changes from then on; as text of server-sent events, or as messages. Fails while
-     * nothing was told; a stream that ends, or is cut off, may be opened anew with its last token, here or on another node.
+     * nothing was told; a stream that ends, or is cut off, may be opened anew with its last token, here or on another node. It runs
+     * while the scope is open, and is asked for one text after the other.
      */
     readonly open: (
       filter: Filter,
       after: Cursor | undefined,
       encoding?: Encoding
-    ) => Effect.Effect<Stream.Stream<string>, FeedError>
+    ) => Effect.Effect<Effect.Effect<Telling, never, Scope.Scope>, FeedError>
     /** Calls back with all that changes while the scope is open; without, when what came in between is not known. */
     readonly listen: (onChanges: OnChanges) => Effect.Effect<void, never, Scope.Scope>
     /** Ends every stream in order, and opens none any more. */
@@ -83,7 +89,9 @@ export const layer = (options: WatchOptions = {}): Layer.Layer<Watch, never, Fee
     Effect.gen(function* () {
       const feed = yield* Feed
       const { bufferMax = watchBufferMax } = options
-      const hubs = yield* RcRef.make({ acquire: hubOn(feed) })
+      const answers = new Answers()
+      const hubs = yield* RcRef.make({ acquire: hubOn(feed, answers) })
+      const asking: Asking = { feed: yield* askTogether(feed), answers }
       const watching: { count: number; isStopped: boolean; hub: Hub | undefined } = {
         count: 0,
         isStopped: false,
@@ -96,26 +104,22 @@ export const layer = (options: WatchOptions = {}): Layer.Layer<Watch, never, Fee
       ) {
         if (watching.isStopped) return yield* unavailable("this node stops")
         if (watching.count >= watchersMax) return yield* unavailable(`${watchersMax} watch here already`)
-        const begun = yield* after === undefined ? listed(feed, filter) : resumed(feed, filter, after)
-        return Stream.unwrap(
-          Effect.gen(function* () {
-            yield* Effect.acquireRelease(
-              Effect.sync(() => watching.count++),
-              () => Effect.sync(() => watching.count--)
-            )
-            const rest = Stream.unwrap(
-              Effect.gen(function* () {
-                const hub = yield* RcRef.get(hubs)
-                watching.hub = hub
-                const isStopped = () => watching.isStopped
-                const watcher = new Watcher(feed, hub, { ...begun, filter, encoding, bufferMax, isStopped })
-                yield* Effect.addFinalizer(() => Effect.sync(() => hub.watchers.delete(watcher)))
-                return Stream.fromPull(Effect.succeed(watcher.next))
-              })
-            )
-            return Stream.concat(Stream.fromIterable(begun.frames.map((frame) => encode(frame, encoding))), rest)
-          })
-        )
+        const own: Own = { filter, encoding, seen: [encoding, filter.kinds.join(" "), filter.project ?? ""].join("/") }
+        const begun = yield* after === undefined ? listed(asking, own) : resumed(asking, own, after)
+        // Begun by whoever has a scope for it.
+        // @effect-diagnostics-next-line returnEffectInGen:off
+        return Effect.gen(function* () {
+          yield* Effect.acquireRelease(
+            Effect.sync(() => watching.count++),
+            () => Effect.sync(() => watching.count--)
+          )
+          const hub = yield* RcRef.get(hubs)
+          watching.hub = hub
+          const isStopped = () => watching.isStopped
+          const watcher = new Watcher(asking, hub, { ...begun, ...own, bufferMax, isStopped })
+          yield* Effect.addFinalizer(() => Effect.sync(() => hub.watchers.delete(watcher)))
+          return watcher.next
+        })
       })
       const stop = Effect.sync(() => {
         watching.isStopped = true
@@ -132,33 +136,56 @@ export const layer = (options: WatchOptions = {}): Layer.Layer<Watch, never, Fee
 
 const unavailable = (detail: string) => Effect.fail(new FeedError({ reason: new Unavailable({ detail }) }))
 
+/** What a watcher wants to see, and how. */
+interface Own {
+  readonly filter: Filter
+  readonly encoding: Encoding
+  /** The same for all who see the same. */
+  readonly seen: string
+}
+
 /** What is told first, and where that ends. */
 interface Begun {
-  readonly frames: ReadonlyArray<Frame>
+  readonly texts: ReadonlyArray<string>
   readonly token: Cursor
   readonly isComplete: boolean
 }
 
-const listed = (feed: Feed["Service"], filter: Filter): Effect.Effect<Begun, FeedError> =>
-  Effect.map(feed.list(tablesOf(filter)), ({ cursor, rows }) => {
-    const found = rows.map(({ row, table }) => eventOfRow(table, row)).filter((each) => sees(filter, each))
-    const frames: Array<Frame> = [{ _tag: "Reset" }]
-    for (let from = 0; from === 0 || from < found.length; from += watchListingMax) {
-      const events = found.slice(from, from + watchListingMax).map(({ event }) => event)
-      const isComplete = from + watchListingMax >= found.length
-      frames.push({ _tag: "Changes", changes: { events, isComplete }, token: isComplete ? cursor : undefined })
-    }
-    return { frames, token: cursor, isComplete: true }
-  })
+/** Questions to the feed, and what was made of their answers. */
+interface Asking {
+  readonly feed: Together
+  readonly answers: Answers
+}
 
-const resumed = (feed: Feed["Service"], filter: Filter, after: Cursor): Effect.Effect<Begun, FeedError> =>
+const listed = ({ answers, feed }: Asking, { encoding, filter, seen }: Own): Effect.Effect<Begun, FeedError> =>
+  Effect.map(feed.list(tablesOf(filter)), (listing) =>
+    answers.begunOf(listing, seen, () => {
+      const { cursor, rows } = listing
+      const found = rows.map(({ row, table }) => eventOfRow(table, row)).filter((each) => sees(filter, each))
+      const frames: Array<Frame> = [{ _tag: "Reset" }]
+      for (let from = 0; from === 0 || from < found.length; from += watchListingMax) {
+        const events = found.slice(from, from + watchListingMax).map(({ event }) => event)
+        const isComplete = from + watchListingMax >= found.length
+        frames.push({ _tag: "Changes", changes: { events, isComplete }, token: isComplete ? cursor : undefined })
+      }
+      return { texts: frames.map((frame) => encode(frame, encoding)), token: cursor, isComplete: true }
+    })
+  )
+
+const resumed = (
+  { answers, feed }: Asking,
+  { encoding, filter, seen }: Own,
+  after: Cursor
+): Effect.Effect<Begun, FeedError> =>
   feed.poll(after).pipe(
     Effect.tapError(({ reason }) => Mark.hit(expired, reason._tag === "Compacted")),
-    Effect.map((batch) => ({
-      frames: [frameOf(filter, eventsOf(batch), batch)],
-      token: batch.cursor,
-      isComplete: batch.isComplete
-    }))
+    Effect.map((batch) =>
+      answers.begunOf(batch, seen, () => ({
+        texts: [encode(frameOf(filter, eventsOf(batch), batch), encoding)],
+        token: batch.cursor,
+        isComplete: batch.isComplete
+      }))
+    )
   )
 
 const eventsOf = ({ changes }: Batch): ReadonlyArray<Sourced> => changes.flatMap((change) => eventOf(change) ?? [])
@@ -173,11 +200,34 @@ function frameOf(
   return { _tag: "Changes", changes: { events, isComplete }, token: cursor }
 }
 
-/** What the follower was given, for all. */
+/** A batch, for all. */
 interface Given extends Pick<Batch, "cursor" | "isComplete"> {
   readonly changes: ReadonlyArray<Sourced>
   /** By who sees what, so that it is written once for all who see the same. */
   readonly texts: Map<string, string | undefined>
+}
+
+/** What was made of an answer of the feed that many have, once for all of them. */
+class Answers {
+  readonly #begun = new WeakMap<Listing | Batch, Map<string, Begun>>()
+  readonly #given = new WeakMap<Batch, Given>()
+
+  begunOf(answer: Listing | Batch, seen: string, make: () => Begun): Begun {
+    let known = this.#begun.get(answer)
+    if (known === undefined) this.#begun.set(answer, (known = new Map()))
+    let begun = known.get(seen)
+    if (begun === undefined) known.set(seen, (begun = make()))
+    return begun
+  }
+
+  givenOf(batch: Batch): Given {
+    const known = this.#given.get(batch)
+    if (known !== undefined) return known
+    const { cursor, isComplete } = batch
+    const given: Given = { changes: eventsOf(batch), cursor, isComplete, texts: new Map() }
+    this.#given.set(batch, given)
+    return given
+  }
 }
 
 /** The follower, and who waits for what it is given. */
@@ -187,13 +237,17 @@ class Hub {
   /** Polls begun, and the newest that was answered. */
   begun = 0
   answered = 0
+  /** When that was. */
+  answeredMicros = 0
   /** Where the newest answer that was complete ended. */
   cursor: Cursor | undefined
   readonly nudges: Queue.Queue<void>
+  readonly #answers: Answers
   #waiting: Array<{ readonly nth: number; readonly resume: () => void }> = []
 
-  constructor(nudges: Queue.Queue<void>) {
+  constructor(nudges: Queue.Queue<void>, answers: Answers) {
     this.nudges = nudges
+    this.#answers = answers
   }
 
   /** A poll that begins from now on was answered in full. */
@@ -207,18 +261,17 @@ class Hub {
   })
 
   /** Returns how many were cut off. */
-  give(nth: number, batch: Batch): number {
+  give(nth: number, batch: Batch, nowMicros: number): number {
     const { cursor, isComplete } = batch
     this.answered = nth
+    this.answeredMicros = nowMicros
     this.cursor = isComplete ? cursor : undefined
     if (batch.changes.length > 0) for (const tell of this.listeners) tell(batch.changes)
-    const changes = eventsOf(batch)
+    const given = this.#answers.givenOf(batch)
     let cutOff = 0
-    if (changes.length > 0) {
-      const given: Given = { changes, cursor, isComplete, texts: new Map() }
-      for (const watcher of this.watchers) if (!watcher.keep(given)) cutOff++
-    }
+    if (given.changes.length > 0) for (const watcher of this.watchers) if (!watcher.keep(given)) cutOff++
     if (!isComplete) return cutOff
+    for (const watcher of this.watchers) watcher.remind(nowMicros)
     const waiting = this.#waiting
     this.#waiting = waiting.filter((each) => each.nth > nth)
     for (const each of waiting) if (each.nth <= nth) each.resume()
@@ -232,9 +285,9 @@ class Hub {
   }
 }
 
-const hubOn = (feed: Feed["Service"]): Effect.Effect<Hub, never, Scope.Scope> =>
+const hubOn = (feed: Feed["Service"], answers: Answers): Effect.Effect<Hub, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const hub = new Hub(yield* Queue.sliding<void>(1))
+    const hub = new Hub(yield* Queue.sliding<void>(1), answers)
     const run = Effect.gen(function* () {
       const hints = yield* feed.hints
       let cursor: Cursor | undefined
@@ -249,7 +302,7 @@ const hubOn = (feed: Feed["Service"]): Effect.Effect<Hub, never, Scope.Scope> =>
         // What came in between this follower does not know. Its watchers may, or are told so.
         if (batch === undefined) hub.end()
         else {
-          if (hub.give(nth, batch) > 0) yield* Mark.hit(cut)
+          if (hub.give(nth, batch, yield* monotonicMicros) > 0) yield* Mark.hit(cut)
           if (batch.isComplete && batch.changes.length === 0) {
             yield* Effect.raceAll([Queue.take(hints), Queue.take(hub.nudges), Effect.sleep(feedPollMillis)])
           }
@@ -260,28 +313,31 @@ const hubOn = (feed: Feed["Service"]): Effect.Effect<Hub, never, Scope.Scope> =>
     return hub
   })
 
-interface Joining extends Omit<Begun, "frames"> {
-  readonly filter: Filter
-  readonly encoding: Encoding
+interface Joining extends Own, Begun {
   readonly bufferMax: number
   readonly isStopped: () => boolean
 }
+
+/** The next poll may be answered so much later. */
+const remindMicros = (watchBookmarkMillis - feedPollMillis) * 1_000
 
 type Phase = "behind" | "joining" | "asking" | "meeting" | "following"
 
 /** One stream. */
 class Watcher {
-  readonly #feed: Feed["Service"]
+  readonly #asking: Asking
   readonly #hub: Hub
   readonly #joining: Joining
-  readonly #seen: string
   #phase: Phase
+  /** Of what is told first, how many were. */
+  #begun = 0
   /** Everything up to it was told, and nothing else. */
   #token: Cursor
   /** Kept for it, and whom to wake when there is more. */
   #kept: Array<Given> = []
   #wake: (() => void) | undefined
   #isEnded = false
+  #isReminded = false
   /** J2. */
   readonly #told = new Set<number>()
   /** Who takes what is told. */
@@ -290,12 +346,11 @@ class Watcher {
   #toldMicros = 0
   #toldAt = 0
 
-  constructor(feed: Feed["Service"], hub: Hub, joining: Joining) {
-    const { encoding, filter, isComplete, token } = joining
-    this.#feed = feed
+  constructor(asking: Asking, hub: Hub, joining: Joining) {
+    const { isComplete, token } = joining
+    this.#asking = asking
     this.#hub = hub
     this.#joining = joining
-    this.#seen = [encoding, filter.kinds.join(" "), filter.project ?? ""].join("/")
     this.#token = token
     this.#phase = isComplete ? "joining" : "behind"
   }
@@ -314,6 +369,13 @@ class Watcher {
     return true
   }
 
+  /** It was told nothing for long, and there is a place to name. */
+  remind(nowMicros: number): void {
+    if (this.#phase !== "following" || nowMicros - this.#toldMicros < remindMicros) return
+    this.#isReminded = true
+    this.#wake?.()
+  }
+
   end(): void {
     this.#hub.watchers.delete(this)
     this.#isEnded = true
@@ -321,18 +383,22 @@ class Watcher {
   }
 
   /** The next frame as text; the end when the stream is to be opened anew. */
-  readonly next: Effect.Effect<readonly [string], Cause.Done> = Effect.withFiber((fiber) => {
+  readonly next: Telling = Effect.withFiber((fiber) => {
     this.#fiber = fiber
+    const first = this.#joining.texts[this.#begun]
+    if (first !== undefined) {
+      this.#begun++
+      return Effect.succeed([first] as const)
+    }
     // The follower has lost its place. What it gave before may still be told by whoever was where it was.
     const isOver = this.#isEnded && (this.#phase !== "following" || this.#kept.length === 0)
     if (isOver || this.#joining.isStopped()) return Cause.done()
     return Effect.flatMap(this.#step, (text) => {
       if (text === undefined) return this.next
       this.#toldAt = this.#hub.begun
-      return Effect.map(monotonicMicros, (nowMicros) => {
-        this.#toldMicros = nowMicros
-        return [text] as const
-      })
+      this.#toldMicros = this.#hub.answeredMicros
+      this.#isReminded = false
+      return Effect.succeed([text] as const)
     })
   })
 
@@ -362,12 +428,11 @@ class Watcher {
 
   /** The feed, from where it stands. */
   #ask(then: (batch: Batch) => void): Effect.Effect<string | undefined, Cause.Done> {
-    return Effect.flatMap(persistently(this.#feed.poll(this.#token)), (batch) => {
+    return Effect.flatMap(persistently(this.#asking.feed.poll(this.#token)), (batch) => {
       // Nothing can be said to it any more; who comes again with its token is told why.
       if (batch === undefined) return Cause.done()
       then(batch)
-      this.#token = batch.cursor
-      return Effect.succeed(this.#textOf(eventsOf(batch), batch))
+      return Effect.succeed(this.#tell(this.#asking.answers.givenOf(batch)))
     })
   }
 
@@ -388,20 +453,20 @@ class Watcher {
   }
 
   get #follow(): Effect.Effect<string | undefined> {
-    return Effect.flatMap(monotonicMicros, (nowMicros) => {
-      const waitMillis = (this.#toldMicros - nowMicros) / 1_000 + watchBookmarkMillis
-      const waiting = Effect.timeoutOption(this.#more, waitMillis > 0 ? waitMillis : feedPollMillis)
-      return Effect.map(waiting, (more) => {
-        const given = this.#kept.shift()
-        if (given !== undefined) return this.#tell(given)
-        return Option.isNone(more) ? this.#bookmark() : undefined
-      })
-    })
+    const given = this.#kept.shift()
+    if (given !== undefined) return Effect.succeed(this.#tell(given))
+    if (!this.#isReminded) return this.#more
+    this.#isReminded = false
+    return Effect.succeed(this.#bookmark())
   }
 
-  readonly #more: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.#kept.length > 0 || this.#isEnded) return resume(Effect.void)
-    this.#wake = () => resume(Effect.void)
+  /** Tells nothing, and ends when there may be something to tell. */
+  readonly #more: Effect.Effect<undefined> = Effect.callback<undefined>((resume) => {
+    if (this.#kept.length > 0 || this.#isReminded || this.#isEnded) return resume(Effect.undefined)
+    this.#wake = () => {
+      this.#wake = undefined
+      resume(Effect.undefined)
+    }
     return Effect.sync(() => {
       this.#wake = undefined
     })
@@ -409,9 +474,10 @@ class Watcher {
 
   #tell(given: Given): string | undefined {
     this.#token = given.cursor
+    const { seen } = this.#joining
     const { texts } = given
-    if (!texts.has(this.#seen)) texts.set(this.#seen, this.#textOf(given.changes, given))
-    return texts.get(this.#seen)
+    if (!texts.has(seen)) texts.set(seen, this.#textOf(given.changes, given))
+    return texts.get(seen)
   }
 
   /** B2. */

@@ -65,10 +65,10 @@ export class LightWatcher {
     ws.on("unexpected-response", (_, response) => {
       retryAfterSeconds = Number(response.headers["retry-after"] ?? 0)
       const { statusCode = 0 } = response
-      response.destroy()
+      ws.terminate()
       if (statusCode >= 400 && statusCode < 500 && statusCode !== 429) this.#refused(`status ${statusCode}`)
     })
-    // The end follows.
+    // The end follows, as it does behind a refusal.
     ws.on("error", () => undefined)
     ws.on("close", (code) => {
       this.#ws = undefined
