@@ -26,6 +26,7 @@ import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
 import { databaseSettings, flagsOf } from "./config/settings.ts"
 import { declaredMarks } from "./declaredMarks.ts"
+import { endWithLauncher } from "./endWithLauncher.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
 import { paint } from "./Output.ts"
 import { cluster } from "./clusterCommands.ts"
@@ -920,6 +921,7 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
+endWithLauncher()
 state.exitCode = (await runCommand(stormglass)) ?? state.exitCode
 // What was stopped has not shown what it was asked for, whatever it has shown; a service that was stopped in order says so itself.
 process.exitCode ??= state.stopSignal === undefined ? state.exitCode : 128 + constants.signals[state.stopSignal]

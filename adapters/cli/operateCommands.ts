@@ -238,18 +238,21 @@ export const wait = Command.make(
       const { fleetLine, followFleet } = await import("./remote/remoteCommands.ts")
       const { unstable } = await import("../../core/fleet/unstable.ts")
       endAtSignals()
+      let why: string | undefined
       const isStable = await followFleet(remoteOf(options), requireName("fleet", options.fleet), {
         forMillis: durationMicros("--timeout", options.timeout) / 1_000,
         onFleet: (fleet) => {
-          const isDone = unstable(fleet) === undefined
-          if (isDone) print(fleetLine(fleet))
+          why = unstable(fleet)
+          if (why === undefined) print(fleetLine(fleet))
           else if (process.stderr.isTTY) say(fleetLine(fleet))
-          return isDone
+          return why === undefined
         },
         onUnreached: sayUnreached
       })
       if (isStable) return
-      throw new UsageError(`${options.fleet} is not stable after ${options.timeout}`)
+      throw new UsageError(
+        `${options.fleet} is not stable after ${options.timeout}: ${why ?? "nothing was heard of it"}`
+      )
     })
 ).pipe(
   Command.withDescription("Waits until a fleet is as it is wanted, and has been counted since"),

@@ -7,7 +7,8 @@
  *   that digests are comparable between machines whatever Node the host has.
  * - Installed as a package (where Node strips no types) the built `dist/` runs on the host's Node.
  * - A child Node inherits the terminal and is sent every signal sent here (not a Ctrl-C: the terminal itself sends that
- *   to both, and a second one means "at once"). Its end, code or signal, is the end here.
+ *   to both, and a second one means "at once"). Its end, code or signal, is the end here; and the end here, also by a SIGKILL
+ *   that nobody can pass on, is its end (`endWithLauncher.ts`), by a channel that carries nothing else.
  */
 import { spawn } from "node:child_process"
 import { existsSync, realpathSync } from "node:fs"
@@ -42,7 +43,7 @@ function isPinned() {
 
 function become(node) {
   const child = spawn(node, [...process.execArgv, condition, ...memory, main, ...process.argv.slice(2)], {
-    stdio: "inherit",
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
     // What was stripped and compiled once is not again: a third of the time of a start.
     env: { NODE_COMPILE_CACHE: compiled, ...process.env }
   })

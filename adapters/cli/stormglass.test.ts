@@ -77,6 +77,18 @@ describe("the launcher", () => {
     assert.strictEqual((await launch([], { signal: "SIGTERM" })).signal, "SIGTERM")
   })
 
+  it("takes the program with it when it is killed, which may end in order, and keeps none that has nothing to do", async () => {
+    const module = new URL("./endWithLauncher.ts", import.meta.url).href
+    const program = `import { endWithLauncher } from "${module}"; endWithLauncher();`
+    checkout(
+      `${program} process.on("SIGTERM", () => { console.log("in order"); process.exit() }); setInterval(() => {}, 1000); console.log("ready")`
+    )
+    const { output, signal } = await launch([], { signal: "SIGKILL" })
+    assert.deepStrictEqual([output, signal], ["ready\nin order\n", "SIGKILL"])
+    checkout(`${program} console.log("done")`)
+    assert.deepStrictEqual(await launch([]), { code: 0, signal: null, output: "done\n" })
+  })
+
   it("runs what was built of an installed package on the host's Node", async () => {
     write("dist/adapters/cli/main.js", "console.log(process.argv[2]); process.exitCode = 1")
     assert.deepEqual(await launch(["list"]), { code: 1, signal: null, output: "list\n" })
