@@ -39,7 +39,7 @@ const attemptAt = (body: (logLevel: Option.Option<string>) => Promise<void>) =>
 export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...configFlag }, (given) =>
   attemptAt(async (logLevel) => {
     const { origins, values } = readConfig(serveSettings, { ...given, logLevel }, serveRelations)
-    const { address, command, directory, host, id, migrate, open, port, profile, weight } = values
+    const { address, command, directory, failuresMax, host, id, migrate, open, port, profile, weight } = values
     const { exiting, observed } = await import("./serve/observed.ts")
     const { serveCommand } = await import("./serve/serveCommand.ts")
     await serveCommand(
@@ -51,6 +51,7 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
         port,
         address,
         weight,
+        failuresMax,
         staticPlace: staticPlaceOf(values),
         profile: profile === "default" ? profileDefault : profileConservative,
         isMigrating: migrate,
@@ -107,8 +108,11 @@ export const get = Command.make("get", { kind: Argument.Literals("kind", kinds),
     print(options.json ? JSON.stringify(documents, null, 2) : text)
   })
 ).pipe(
-  Command.withDescription("What a control plane has: fleets, instances, members, leases or agents"),
-  Command.withExamples([{ command: "stormglass get fleets", description: "desired, running, and what is missing" }])
+  Command.withDescription("What a control plane has: fleets, instances, dead letters, members, leases or agents"),
+  Command.withExamples([
+    { command: "stormglass get fleets", description: "desired, running, and what is missing" },
+    { command: "stormglass get dead-letters", description: "what failed too often, and why" }
+  ])
 )
 
 export const describe = Command.make(
@@ -225,6 +229,40 @@ export const remove = Command.make(
   ])
 )
 
+const redrive = Command.make(
+  "redrive",
+  {
+    kind: Argument.Literals("kind", ["fleet", "instance", "all"]),
+    name: Argument.String("name").pipe(
+      Argument.withDescription("The name of a fleet, or the uid of an instance; nothing with all"),
+      Argument.optional
+    ),
+    ...remoteFlags
+  },
+  (options) =>
+    attempt(async () => {
+      const { redrive, redriveAll } = await import("./remote/remoteCommands.ts")
+      const { kind } = options
+      const name = Option.getOrUndefined(options.name)
+      if (kind === "all") {
+        if (name !== undefined) throw new UsageError(`redrive all: "${name}" is one too many`)
+        const count = await redriveAll(remoteOf(options))
+        return print(count === 0 ? "nothing is parked" : `${count} are tried again`)
+      }
+      if (name === undefined) throw new UsageError(`redrive ${kind}: which one? see \`stormglass get dead-letters\``)
+      const wasParked = await redrive(remoteOf(options), kind, kind === "fleet" ? requireName("fleet", name) : name)
+      print(wasParked ? `${name}: is tried again` : `${name}: nothing of it is parked`)
+    })
+).pipe(
+  Command.withDescription(
+    "A new try for what failed too often and is parked: a fleet and its instances, an instance, or all"
+  ),
+  Command.withExamples([
+    { command: "stormglass redrive fleet web", description: "once its image is mended" },
+    { command: "stormglass redrive all", description: "all dead letters of the project" }
+  ])
+)
+
 export const wait = Command.make(
   "wait",
   {
@@ -328,6 +366,7 @@ export const operateCommands = [
   pause,
   resume,
   remove,
+  redrive,
   wait,
   watch
 ] as const

@@ -1,5 +1,6 @@
 /** What the API shows: the documents of its answers. Times are microseconds of the database's clock. */
 import * as Schema from "effect/Schema"
+import { unstable } from "../fleet/unstable.ts"
 import { type Fleet, type FleetStatus } from "../fleet/Fleet.ts"
 import { type Instance, reasons, states } from "../instance/Instance.ts"
 import {
@@ -14,6 +15,7 @@ import { PrincipalName, Scope, Verb } from "../identity/Access.ts"
 import { type ApiKey, hashPattern, idPattern } from "../identity/ApiKey.ts"
 import { Observation, Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
+import { ConditionView, conditionsOfFleet, conditionsOfInstance } from "./conditions.ts"
 import type { Failing } from "../reconcile/Parking.ts"
 
 /** Lower case letters, digits and inner hyphens, as in host names: it never holds a "/", which separates parts of ids. */
@@ -33,6 +35,8 @@ const failing = {
   failedAt: Schema.NullOr(Schema.Int),
   parkedAt: Schema.NullOr(Schema.Int)
 }
+/** Not in what a watch tells: it follows from the rest. */
+const conditions = Schema.optionalKey(Schema.Array(ConditionView))
 const failingOf = ({ failedAt, failure, failures, parkedAt }: Failing): Failing => ({
   failures,
   failure,
@@ -53,6 +57,7 @@ export const FleetView = Schema.Struct({
   /** Since when nothing is created or taken away for it; null while it is worked on. */
   pausedAt: Schema.NullOr(Schema.Int),
   ...failing,
+  conditions,
   /** Null until the leader has counted for the first time. */
   status: Schema.NullOr(
     Schema.Struct({
@@ -68,7 +73,14 @@ export const FleetView = Schema.Struct({
 })
 export type FleetView = typeof FleetView.Type
 
-export const fleetView = (fleet: Fleet, status: FleetStatus | undefined): FleetView => ({
+export const fleetView = (fleet: Fleet, counted: FleetStatus | undefined): FleetView => {
+  // That of an earlier fleet of this name has not been counted since.
+  const status = counted === undefined || counted.updatedAt < fleet.createdAt ? undefined : counted
+  const view = fleetViewOf(fleet, status)
+  return { ...view, conditions: conditionsOfFleet(fleet, status, unstable(view)) }
+}
+
+const fleetViewOf = (fleet: Fleet, status: FleetStatus | undefined) => ({
   id: fleet.id,
   project: fleet.project,
   name: fleet.name,
@@ -80,8 +92,7 @@ export const fleetView = (fleet: Fleet, status: FleetStatus | undefined): FleetV
   pausedAt: fleet.pausedAt,
   ...failingOf(fleet),
   status:
-    // That of an earlier fleet of this name has not been counted since.
-    status === undefined || status.updatedAt < fleet.createdAt
+    status === undefined
       ? null
       : {
           observedGeneration: status.observedGeneration,
@@ -106,7 +117,8 @@ export const InstanceView = Schema.Struct({
   createdAt: Schema.Int,
   deletionRequestedAt: Schema.NullOr(Schema.Int),
   lastHeartbeatAt: Schema.NullOr(Schema.Int),
-  ...failing
+  ...failing,
+  conditions
 })
 export type InstanceView = typeof InstanceView.Type
 
@@ -123,7 +135,8 @@ export const instanceView = (instance: Instance): InstanceView => ({
   createdAt: instance.createdAt,
   deletionRequestedAt: instance.deletionRequestedAt,
   lastHeartbeatAt: instance.lastHeartbeatAt,
-  ...failingOf(instance)
+  ...failingOf(instance),
+  conditions: conditionsOfInstance(instance)
 })
 
 /** What is parked: a fleet, or an instance. */

@@ -1,5 +1,7 @@
 /** Why a fleet is not as it is wanted. Pure, and known to browsers. */
-import type { FleetView } from "../api/Views.ts"
+import type { Fleet, FleetStatus } from "./Fleet.ts"
+
+type Counters = Pick<FleetStatus, "observedGeneration" | "live" | "running" | "error" | "deleting" | "parked">
 
 /** In a few words; undefined when it is as it is wanted. */
 export const unstable = ({
@@ -8,8 +10,9 @@ export const unstable = ({
   generation,
   pausedAt = null,
   status
-}: Pick<FleetView, "desired" | "generation" | "status"> &
-  Partial<Pick<FleetView, "deletionRequestedAt" | "pausedAt">>): string | undefined => {
+}: Pick<Fleet, "desired" | "generation"> & { readonly status: Counters | null } & Partial<
+    Pick<Fleet, "deletionRequestedAt" | "pausedAt">
+  >): string | undefined => {
   if (deletionRequestedAt !== null) return "being deleted"
   if (pausedAt !== null) return "paused"
   if (status === null || status.observedGeneration !== generation) return "not counted since its last change"

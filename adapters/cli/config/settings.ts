@@ -4,7 +4,7 @@ import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as StaticPlace from "../../../core/bucket/StaticPlace.ts"
 import type { Limit } from "../../../core/identity/RateLimit.ts"
-import { bucketGroupCount, ratePrincipal, rateProject } from "../../../core/Limits.ts"
+import { bucketGroupCount, failuresMax, ratePrincipal, rateProject } from "../../../core/Limits.ts"
 import type { JwtOptions } from "../../node/JwtVerifier.ts"
 import * as parse from "./parse.ts"
 import type { Setting, Settings, Values } from "./Setting.ts"
@@ -13,6 +13,7 @@ export const portDefault = 8_081
 const addressDefault = `http://localhost:${portDefault}`
 const portMax = 65_535
 const weightMax = 1_000
+const failuresMaxMax = 1_000
 
 const logLevels = ["all", "trace", "debug", "info", "warn", "error", "fatal", "none"] as const
 type LogLevelName = (typeof logLevels)[number]
@@ -144,6 +145,13 @@ export const serveSettings = {
     what: "Timing of leases: 6 s (default), or 15 s for databases that stall (conservative)",
     parse: parse.oneOf(["default", "conservative"]),
     default: "default"
+  }),
+  failuresMax: setting<number>({
+    flag: "failures-max",
+    variable: "STORMGLASS_FAILURES_MAX",
+    what: "How often in a row work on a fleet or an instance may fail before it is parked; the same on every node",
+    parse: parse.integer({ min: 1, max: failuresMaxMax }),
+    default: failuresMax
   }),
   ...databaseSettings,
   staticIndex: setting<number | undefined>({

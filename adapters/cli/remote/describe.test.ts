@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest"
 import type { AuditView, FleetView, InstanceView } from "../../../core/api/Views.ts"
+import { unfailed } from "../../../core/reconcile/Parking.ts"
 import { fleetText } from "./describe.ts"
 
 const fleet: FleetView = {
@@ -22,6 +23,7 @@ const instance = (uid: string, changes: Partial<InstanceView>): InstanceView =>
     state: "RUNNING",
     reason: null,
     deletionRequestedAt: null,
+    ...unfailed,
     ...changes
   }) as InstanceView
 
@@ -42,6 +44,17 @@ describe("a fleet that is described", () => {
     assert.include(text, "web-2  ERROR, start-timeout")
     assert.include(text, "web-3  RUNNING, its end was asked for")
     assert.match(text, /ci +fleets\/put +200 +2/)
+  })
+
+  it("says what is parked, why, and since when each of its conditions holds", () => {
+    const parked = { state: "ERROR", reason: "StartFailed", failures: 8, failure: "its start failed" } as const
+    const since = Date.now() * 1_000
+    const conditions: FleetView["conditions"] = [
+      { type: "Ready", status: "False", reason: "InstancesStalled", message: "1 parked", lastTransitionAt: since }
+    ]
+    const text = fleetText({ ...fleet, conditions }, [instance("web-2", { ...parked, parkedAt: since })], [])
+    assert.include(text, "web-2  ERROR, StartFailed, its start failed (8 in a row), parked 0 s ago")
+    assert.match(text, /Ready +False +0 s ago +InstancesStalled +1 parked/)
   })
 
   it("shows some of many, and says how many more there are", () => {

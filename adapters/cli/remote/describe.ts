@@ -42,6 +42,7 @@ export const fleetText = (
     `fleet ${id}, generation ${generation}: ${spec.image}, ${spec.size}`,
     `  wanted ${desired}, running ${status?.running ?? 0}, failed ${status?.error ?? 0}, on their way out ${status?.deleting ?? 0}`,
     `  ${unstable(fleet) ?? "as it is wanted"}`,
+    ...conditionsText(fleet.conditions),
     ...(waiting.length === 0 ? [] : ["", `Not done, ${waiting.length} of its ${instances.length} instances`]),
     ...waiting.slice(0, shownMax).map((each) => `  ${each.uid}  ${whyNotDone(each)}`),
     ...(waiting.length > shownMax ? [`  and ${waiting.length - shownMax} more: stormglass get instances`] : []),
@@ -55,6 +56,8 @@ const instanceText = (instance: InstanceView, changes: ReadonlyArray<Entry> | un
     `instance ${instance.uid}, revision ${instance.revision}: ${instance.spec.image}, ${instance.spec.size}`,
     `  of ${instance.fleet ?? "no fleet"}, in project ${instance.project}`,
     `  ${isUnderWay(instance) ? whyNotDone(instance) : "runs"}, heard ${ageOf(instance.lastHeartbeatAt)}`,
+    ...(instance.parkedAt === null ? [] : [`  parked: stormglass redrive instance ${instance.uid}`]),
+    ...conditionsText(instance.conditions),
     "",
     ...changesText(changes)
   ].join("\n")
@@ -62,12 +65,28 @@ const instanceText = (instance: InstanceView, changes: ReadonlyArray<Entry> | un
 const isUnderWay = ({ deletionRequestedAt, state }: InstanceView): boolean =>
   state !== "RUNNING" || deletionRequestedAt !== null
 
-const whyNotDone = ({ deletionRequestedAt, reason, state }: InstanceView): string =>
+const whyNotDone = ({ deletionRequestedAt, failure, failures, parkedAt, reason, state }: InstanceView): string =>
   [
     state,
     ...(reason === null ? [] : [reason]),
+    ...(failure === null ? [] : [`${failure} (${failures} in a row)`]),
+    ...(parkedAt === null ? [] : [`parked ${ageOf(parkedAt)}`]),
     ...(deletionRequestedAt === null ? [] : ["its end was asked for"])
   ].join(", ")
+
+function conditionsText(conditions: FleetView["conditions"] = []): ReadonlyArray<string> {
+  if (conditions.length === 0) return []
+  const rows = conditions.map(({ lastTransitionAt, message, reason, status, type }) => [
+    type,
+    status,
+    ageOf(lastTransitionAt),
+    reason,
+    message
+  ])
+  return ["", ...indented(table(["condition", "status", "since", "reason", "message"], rows))]
+}
+
+const indented = (text: string): ReadonlyArray<string> => text.split("\n").map((line) => `  ${line}`)
 
 function changesText(changes: ReadonlyArray<Entry> | undefined): ReadonlyArray<string> {
   if (changes === undefined) return ["What was asked of it is in the audit, for keys with the verb admin"]
@@ -81,12 +100,7 @@ function changesText(changes: ReadonlyArray<Entry> | undefined): ReadonlyArray<s
       String(status),
       revision === null ? "" : String(revision)
     ])
-  return [
-    "Asked of it",
-    ...table(["", "by", "action", "status", "revision"], rows)
-      .split("\n")
-      .map((line) => `  ${line}`)
-  ]
+  return ["Asked of it", ...indented(table(["", "by", "action", "status", "revision"], rows))]
 }
 
 /** Undefined for who may not read the audit. */

@@ -8,7 +8,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { type Client, failover, type NoAnswer } from "../../../core/client/Client.ts"
 import { ofFleet } from "../../../core/api/etag.ts"
-import { FleetView } from "../../../core/api/Views.ts"
+import { type DeadLetterView, FleetView } from "../../../core/api/Views.ts"
 import { watch } from "../../../core/client/watch.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
 import type { Frame } from "../../../core/watch/WatchFrame.ts"
@@ -24,7 +24,7 @@ export interface Remote {
   readonly key: Key | undefined
 }
 
-export const kinds = ["fleets", "instances", "members", "leases", "agents"] as const
+export const kinds = ["fleets", "instances", "dead-letters", "members", "leases", "agents"] as const
 export type Kind = (typeof kinds)[number]
 
 const answerTimeoutMillis = 5_000
@@ -100,6 +100,18 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
       ])
       return { documents, text: table(["uid", "name", "state", "reason", "revision", "heard"], rows) }
     }
+    case "dead-letters": {
+      const documents = await deadLetters(remote)
+      const rows = documents.map((each) => [
+        each.kind,
+        each.kind === "fleet" ? each.name : each.id,
+        each.fleet?.split("/")[1] ?? "",
+        String(each.failures),
+        ageOf(each.parkedAt),
+        each.failure
+      ])
+      return { documents, text: table(["kind", "name", "of fleet", "failures", "parked", "why"], rows) }
+    }
     case "members": {
       const documents = await asking(remote, (client) => client.inspection.members())
       const rows = documents.map((each) => [
@@ -127,6 +139,39 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
       return { documents, text: table(["agent", "incarnation", "heard"], rows) }
     }
   }
+}
+
+const deadLetters = (remote: Remote) =>
+  everyPage((query) =>
+    asking(remote, (client) => client["dead-letters"].list({ params: { project: remote.project }, query }))
+  )
+
+/** False when nothing of it was parked. */
+export const redrive = async (remote: Remote, kind: "fleet" | "instance", name: string): Promise<boolean> => {
+  const headers = once()
+  if (kind === "fleet") {
+    const params = { project: remote.project, name }
+    const before = (await deadLetters(remote)).some((each) => isOfFleet(each, `${remote.project}/${name}`))
+    await asking(remote, (client) => client.fleets.redrive({ params, query: {}, headers }))
+    return before
+  }
+  const { parkedAt } = await asking(remote, (client) => client.instances.get({ params: { uid: name } }))
+  await asking(remote, (client) => client.instances.redrive({ params: { uid: name }, query: {}, headers }))
+  return parkedAt !== null
+}
+
+const isOfFleet = ({ fleet, id, kind }: DeadLetterView, fleetId: string): boolean =>
+  (kind === "fleet" ? id : fleet) === fleetId
+
+/** How many were parked. */
+export const redriveAll = async (remote: Remote): Promise<number> => {
+  const letters = await deadLetters(remote)
+  const fleets = new Set(letters.flatMap((each) => (each.kind === "fleet" ? [each.id] : (each.fleet ?? []))))
+  for (const id of fleets) await redrive(remote, "fleet", id.split("/")[1]!)
+  for (const each of letters) {
+    if (each.kind === "instance" && each.fleet === null) await redrive(remote, "instance", each.id)
+  }
+  return letters.length
 }
 
 const fleetHead = ["fleet", "desired", "running", "error", "deleting", "generation", "state"]

@@ -56,6 +56,8 @@ export interface ServeSettings {
   /** How the process ends itself. */
   readonly exit: Layer.Layer<NodeExit>
   readonly profile: LeaseProfile
+  /** How often in a row work may fail before it is parked. */
+  readonly failuresMax: number
   /** For development. Undefined: a share among the members. */
   readonly staticPlace: StaticPlace | undefined
   /** Brings the schema of a server up to date first; that of the embedded database always is. */
@@ -77,7 +79,7 @@ export const serveCommand = async (
   settings: ServeSettings,
   around: (program: Effect.Effect<never>) => Effect.Effect<never>
 ): Promise<void> => {
-  const { database: choice, host, id, port, profile, weight } = settings
+  const { database: choice, failuresMax, host, id, port, profile, weight } = settings
   const open = await openerOf(choice)
   const address = settings.address ?? `${settings.tls === undefined ? "http" : "https"}://localhost:${port}`
   const stopping = { isStopping: false }
@@ -139,6 +141,7 @@ export const serveCommand = async (
         address,
         weight,
         profile,
+        failuresMax,
         ...(settings.staticPlace === undefined ? {} : { staticPlace: settings.staticPlace }),
         leaseHints: hints,
         isStopping: () => stopping.isStopping,
