@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
+import { waitSecondsMax } from "../../../core/Limits.ts"
 import { make, urlOf } from "../../postgres/EmbeddedPostgres.ts"
 import { isReady } from "../cluster/isReady.ts"
 import { createKey } from "../remote/keyCommands.ts"
@@ -73,6 +74,7 @@ async function fuzz({ port, requests: wanted, seed }: Options, database: string)
   ]
   const log = fs.openSync(path.join(directory, "log"), "w")
   const node = spawn(process.execPath, [launcher, ...serve], { env, stdio: ["ignore", log, log] })
+  const ended = new Promise((resolve) => node.once("exit", resolve))
   try {
     const address = `http://127.0.0.1:${port}`
     for (let tries = 0; !(await isReady(address)); tries++) {
@@ -131,6 +133,9 @@ async function fuzz({ port, requests: wanted, seed }: Options, database: string)
         : target.startsWith("/v1/agents/")
           ? agent
           : admin
+    // An agent is told what it is to run, whosever it is.
+    const maySee = (key: string, target: string): boolean =>
+      key === admin || (key === agent && /^\/v1\/agents\/[^/]+\/exchanges/.test(target))
     const arbitrary = fc
       .record({ request: requests(document, { likely }), misfit: fc.constantFrom(...outsiders), chance: fc.nat(9) })
       .map(
@@ -150,10 +155,12 @@ async function fuzz({ port, requests: wanted, seed }: Options, database: string)
         const what = `${request.method} ${request.target} ${request.body ?? ""}`.slice(0, 400)
         if (status >= 500 || status === 429) found.problems.push(`${status}: ${what}: ${text.slice(0, 300)}`)
         if (status === 0) found.problems.push(`no answer: ${what}: ${text}`)
-        if (key !== admin && text.includes(secret)) found.problems.push(`b's secret was told: ${what}`)
+        if (!maySee(key, request.target) && text.includes(secret)) found.problems.push(`b's secret was told: ${what}`)
       })
       await inLanes(raw, (bytes) => sendRaw(port, bytes, found))
-      memory.push(residentBytes(pid))
+      const bytes = residentBytes(pid)
+      if (bytes === 0) await ended
+      else memory.push(bytes)
       if (done % (chunk * 10) === 0)
         say(`${done} of ${wanted}, ${found.problems.length} problems, ${(memory.at(-1)! / 2 ** 20).toFixed(0)} MB`)
       if (found.problems.length > 20) break
@@ -161,15 +168,16 @@ async function fuzz({ port, requests: wanted, seed }: Options, database: string)
     clearInterval(bystander)
     for (const socket of dawdling) socket.destroy()
     agentOfHttp.destroy()
-    if (node.exitCode !== null) found.problems.push(`the node ended with ${node.exitCode}`)
-    else if (!(await isReady(address))) found.problems.push("the node is not ready any more")
+    if (node.exitCode !== null) {
+      const last = fs.readFileSync(path.join(directory, "log"), "utf8").trim().split("\n").slice(-5).join("\n")
+      found.problems.push(`the node ended with ${node.exitCode}: ${last}`)
+    } else if (!(await isReady(address))) found.problems.push("the node is not ready any more")
     if (pidOfNode(node.pid!) !== pid) found.problems.push("the node is another process")
     const grown = growthOf(memory)
     if (grown > growthMax)
       found.problems.push(`its memory grew by ${((grown - 1) * 100).toFixed(0)} % from the second quarter to the last`)
     report(found, wanted, memory, grown)
   } finally {
-    const ended = new Promise((resolve) => node.once("exit", resolve))
     if (node.exitCode === null && node.kill("SIGTERM")) await ended
     fs.rmSync(directory, { recursive: true, force: true })
   }
@@ -198,6 +206,8 @@ async function inLanes<A>(all: ReadonlyArray<A>, each: (one: A) => Promise<void>
 /** Status 0: no answer, and why. */
 const send = (port: number, agent: http.Agent, { body, headers, method, target }: DrawnRequest, key: string) =>
   new Promise<{ readonly status: number; readonly text: string }>((resolve) => {
+    // Who asks to wait is waited for.
+    const timeout = answerWithinMillis + (target.includes("wait=stable") ? waitSecondsMax * 1_000 : 0)
     const authorization = key === "" ? {} : { authorization: `Bearer ${key}` }
     const request = http.request(
       {
@@ -207,7 +217,7 @@ const send = (port: number, agent: http.Agent, { body, headers, method, target }
         method,
         path: target,
         headers: { ...headers, ...authorization },
-        timeout: answerWithinMillis
+        timeout
       },
       (response) => {
         const parts: Array<Buffer> = []
@@ -216,7 +226,7 @@ const send = (port: number, agent: http.Agent, { body, headers, method, target }
         response.on("error", (error) => resolve({ status: 0, text: error.message }))
       }
     )
-    request.on("timeout", () => request.destroy(new Error(`none in ${answerWithinMillis} ms`)))
+    request.on("timeout", () => request.destroy(new Error(`none in ${timeout} ms`)))
     request.on("error", (error) => resolve({ status: 0, text: error.message }))
     request.end(body)
   })
@@ -267,8 +277,11 @@ function pidOfNode(launched: number): number {
   return children === "" ? launched : Number(children.split(" ")[0])
 }
 
-const residentBytes = (pid: number): number =>
-  1_024 * Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0)
+/** 0 of a process that has ended. */
+function residentBytes(pid: number): number {
+  const file = `/proc/${pid}/status`
+  return 1_024 * Number(/VmRSS:\s+(\d+)/.exec(fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "")?.[1] ?? 0)
+}
 
 function growthOf(memory: ReadonlyArray<number>): number {
   const quarter = Math.floor(memory.length / 4)
