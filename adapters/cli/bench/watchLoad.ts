@@ -187,6 +187,7 @@ const measure = Effect.fnUntraced(function* (options: Options) {
   const joinedMillis = yield* everybodyKnows
   const limits = { perSecond: handshakesPerSecond, burst: handshakesBurst, atLeast: watchers }
   yield* Effect.sleep(500)
+  yield* Fiber.interrupt(counting)
   const peakAtFirst = HandshakeCounter.judge(looks, limits)
 
   const round = Effect.gen(function* () {
@@ -220,7 +221,6 @@ const measure = Effect.fnUntraced(function* (options: Options) {
   const before = yield* round
   told.opened = 0
   const killedAt = performance.now()
-  yield* Fiber.interrupt(counting)
   yield* Effect.sync(() => process.kill(-node.pid, "SIGKILL"))
   yield* Scope.close(node.own, Exit.void)
   looks = []
