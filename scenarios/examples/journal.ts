@@ -30,7 +30,7 @@ const tornTail = Mark.sometimes("journal: a torn tail is dropped")
 
 /** A line that is worth nothing unless it is whole. */
 const lineOf = (record: number): string => {
-  const text = `${record} ${"x".repeat((record * 97) % 900)}`
+  const text = `${record} ${"x".repeat((record * 971) % 4_000)}`
   return `${fnv1a32(text).toString(16)} ${text}\n`
 }
 
@@ -134,7 +134,12 @@ export const journal = Scenario.make({
       target: `all(${victimTag})`,
       fault: "process/kill-at-point"
     }
-    return { ...swarm, faults: [inTheMiddle, ...swarm.faults] }
+    const torn = {
+      when: { from: "0s", until: "30s", rate: draw.pick("tear", [0, 0.5, 1]) },
+      target: `all(${victimTag})`,
+      fault: "disk/torn-write"
+    }
+    return { ...swarm, faults: [inTheMiddle, torn, ...swarm.faults] }
   },
   invariants: [toCheck(keptIsRead)],
   marks: [tornTail],
