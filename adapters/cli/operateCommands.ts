@@ -23,9 +23,12 @@ import {
   staticPlaceOf,
   tlsOf
 } from "./config/settings.ts"
+import { contextCommands } from "./contextCommands.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { attempt } from "./runCommand.ts"
 import { remoteFlags, remoteOf, requireName } from "./remote/remoteFlags.ts"
+import type { Definitions } from "./remote/explain.ts"
+import type { FleetDocument } from "./remote/manifest.ts"
 import { type Kind, kinds } from "./remote/remoteCommands.ts"
 import { durationMicros, UsageError } from "./Usage.ts"
 
@@ -141,25 +144,93 @@ export const describe = Command.make(
 export const apply = Command.make(
   "apply",
   {
-    fleet: fleetArgument,
-    desired: Flag.Int("desired").pipe(Flag.withDescription("How many instances")),
-    image: Flag.String("image").pipe(Flag.withDescription("What each of them runs")),
+    fleet: fleetArgument.pipe(Argument.optional),
+    desired: Flag.Int("desired").pipe(Flag.withDescription("How many instances"), Flag.optional),
+    image: Flag.String("image").pipe(Flag.withDescription("What each of them runs"), Flag.optional),
     size: Flag.Literals("size", ["small", "medium", "large"]).pipe(Flag.withDefault("small" as const)),
+    file: Flag.String("file").pipe(
+      Flag.withAlias("f"),
+      Flag.withDescription("Fleets and instances, JSON: one document or a list of them; - is standard input"),
+      Flag.optional
+    ),
+    dryRun: Flag.Boolean("dry-run").pipe(
+      Flag.withDescription("Shows what would change, as the control plane sees it, and keeps nothing"),
+      Flag.withDefault(false)
+    ),
     ...remoteFlags,
     json
   },
   (options) =>
     attempt(async () => {
-      const { apply, fleetLine } = await import("./remote/remoteCommands.ts")
-      const name = requireName("fleet", options.fleet)
-      const spec = { image: options.image, size: options.size }
-      if (!Schema.is(Spec)(spec)) throw new UsageError(`--image "${options.image}": not an image`)
-      const fleet = await apply(remoteOf(options), { name, desired: requireDesired(options.desired), spec })
-      print(options.json ? JSON.stringify(fleet, null, 2) : fleetLine(fleet))
+      if (Option.isNone(options.file) && !options.dryRun) {
+        const { apply, fleetLine } = await import("./remote/remoteCommands.ts")
+        const { kind: _, ...wanted } = fleetTyped(options)
+        const fleet = await apply(remoteOf(options), wanted)
+        return print(options.json ? JSON.stringify(fleet, null, 2) : fleetLine(fleet))
+      }
+      const { applyAll, readManifest } = await import("./remote/applyFile.ts")
+      const documents = Option.isSome(options.file)
+        ? readManifest(requireAlone(options.file.value, options))
+        : [fleetTyped(options)]
+      const remote = remoteOf(options)
+      const all: Array<object> = []
+      for await (const applied of applyAll(remote, documents, options.dryRun)) {
+        all.push(applied)
+        const { change, kind, name, project } = applied
+        if (!options.json)
+          print(`${kind} ${project}/${name}: ${change ?? "unchanged"}${options.dryRun ? " (dry run)" : ""}`)
+      }
+      if (options.json) print(JSON.stringify(all, null, 2))
     })
 ).pipe(
-  Command.withDescription("Makes a fleet, or sets how many instances it shall have"),
-  Command.withExamples([{ command: "stormglass apply web --desired 3 --image web:1", description: "three of them" }])
+  Command.withDescription("Makes what is wanted: a fleet that is typed, or the fleets and instances of a file"),
+  Command.withExamples([
+    { command: "stormglass apply web --desired 3 --image web:1", description: "three of them" },
+    { command: "stormglass apply -f shop.json --dry-run", description: "what would change" },
+    {
+      command: `echo '{"kind":"fleet","name":"web","desired":3,"spec":{"image":"web:1","size":"small"}}' | stormglass apply -f -`,
+      description: "see `stormglass explain fleet-wanted`"
+    }
+  ])
+)
+
+interface FleetTyped {
+  readonly fleet: Option.Option<string>
+  readonly desired: Option.Option<number>
+  readonly image: Option.Option<string>
+  readonly size: FleetDocument["spec"]["size"]
+}
+
+function fleetTyped({ desired, fleet, image, size }: FleetTyped): FleetDocument {
+  if (Option.isNone(fleet)) throw new UsageError("apply: which fleet? or --file FILE")
+  if (Option.isNone(desired)) throw new UsageError("apply: --desired: how many instances?")
+  if (Option.isNone(image)) throw new UsageError("apply: --image: what does each of them run?")
+  const spec = { image: image.value, size }
+  if (!Schema.is(Spec)(spec)) throw new UsageError(`--image "${image.value}": not an image`)
+  return { kind: "fleet", name: requireName("fleet", fleet.value), desired: requireDesired(desired.value), spec }
+}
+
+/** A file says all of it. */
+function requireAlone(file: string, { desired, fleet, image }: FleetTyped): string {
+  if (Option.isNone(fleet) && Option.isNone(desired) && Option.isNone(image)) return file
+  throw new UsageError("apply: a file, or a fleet with --desired and --image: one of the two")
+}
+
+const explain = Command.make(
+  "explain",
+  { type: Argument.String("type").pipe(Argument.withDescription("A type, or a field of it: fleet, fleet.spec.image")) },
+  ({ type }) =>
+    attempt(async () => {
+      const { explain } = await import("./remote/explain.ts")
+      const { document } = await import("../../core/api/openApi.ts")
+      print(explain(document.components.schemas as Definitions, type))
+    })
+).pipe(
+  Command.withDescription("What a document of the API is made of, and what its fields mean"),
+  Command.withExamples([
+    { command: "stormglass explain fleet", description: "its fields" },
+    { command: "stormglass explain fleet.status.parked", description: "one of them" }
+  ])
 )
 
 export const scale = Command.make(
@@ -362,6 +433,8 @@ export const operateCommands = [
   get,
   describe,
   apply,
+  explain,
+  ...contextCommands,
   scale,
   pause,
   resume,

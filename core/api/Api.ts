@@ -6,7 +6,6 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import { states } from "../instance/Instance.ts"
 import { auditPageMax, listRowsMax } from "../Limits.ts"
-import { Spec } from "../ports/Provider.ts"
 import { Text } from "../ports/Text.ts"
 import { Access } from "../identity/Access.ts"
 import { Authorized } from "./Authorized.ts"
@@ -30,10 +29,11 @@ import {
   Beat,
   BeatAnswer,
   DeadLetterView,
-  Desired,
   Exchange,
   FleetView,
+  FleetWanted,
   InstanceView,
+  InstanceWanted,
   KeyId,
   KeyRotation,
   KeyView,
@@ -96,7 +96,7 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       /** With `wait=stable` 202 says that the time was over first. */
       query: { ...trying, ...waiting },
       /** Without `paused` a fleet stays as it is, and a new one is not. */
-      payload: Schema.Struct({ desired: Desired, spec: Spec, paused: Schema.optionalKey(Schema.Boolean) }),
+      payload: FleetWanted,
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(201)), FleetView.pipe(HttpApiSchema.status(202))],
       error: refusals
     }).annotate(Access, { verb: "write", of: "project" }),
@@ -136,7 +136,7 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       params: { project: Name },
       headers: mutation,
       query: trying,
-      payload: Schema.Struct({ name: Name, spec: Spec }),
+      payload: InstanceWanted,
       success: [InstanceView, InstanceView.pipe(HttpApiSchema.status(202))],
       error: refusals
     }).annotate(Access, { verb: "write", of: "project" }),

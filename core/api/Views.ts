@@ -24,19 +24,36 @@ export const Name = Schema.String.check(
   Schema.isMaxLength(nameCharsMax)
 )
 
+/** A field and what it is, for people: the OpenAPI document has it, and `stormglass explain` shows it. */
+const said = <S extends Schema.Top>(schema: S, description: string, example?: S["Type"]): S["Rebuild"] =>
+  schema.annotate({ description, ...(example === undefined ? {} : { examples: [example] }) })
+
+const at = (what: string) => said(Schema.Int, `${what}, in microseconds since 1970 by the clock of the database`)
+const atOrNever = (what: string) => said(Schema.NullOr(Schema.Int), `${what}, in microseconds since 1970; null: never`)
+
+const uid = said(Schema.String, "Names the instance for all time", "web-0-43d263974474bf64")
+const project = said(Schema.String, "The project that it belongs to", "shop")
+const fleetOfInstance = said(
+  Schema.NullOr(Schema.String),
+  "The id of its fleet; null of an instance by itself",
+  "shop/web"
+)
+
 export const HostName = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(hostCharsMax))
 
 export const Desired = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: fleetDesiredMax }))
 
 /** How often in a row work on it failed, why, and since when nobody works on it any more; null where there is nothing to say. */
 const failing = {
-  failures: Schema.NullOr(Schema.Int),
-  failure: Schema.NullOr(Schema.String),
-  failedAt: Schema.NullOr(Schema.Int),
-  parkedAt: Schema.NullOr(Schema.Int)
+  failures: said(Schema.NullOr(Schema.Int), "How often in a row work on it failed; null: never", 3),
+  failure: said(Schema.NullOr(Schema.String), "Why it failed last", "its start failed"),
+  failedAt: atOrNever("When it failed last"),
+  parkedAt: atOrNever("Since when nobody works on it any more, as it failed too often")
 }
 /** Not in what a watch tells: it follows from the rest. */
-const conditions = Schema.optionalKey(Schema.Array(ConditionView))
+const conditions = Schema.optionalKey(
+  said(Schema.Array(ConditionView), "What holds of it, as Kubernetes says it; not in what a watch tells")
+)
 const failingOf = ({ failedAt, failure, failures, parkedAt }: Failing): Failing => ({
   failures,
   failure,
@@ -45,32 +62,33 @@ const failingOf = ({ failedAt, failure, failures, parkedAt }: Failing): Failing 
 })
 
 export const FleetView = Schema.Struct({
-  id: Schema.String,
-  project: Schema.String,
-  name: Schema.String,
-  desired: Schema.Int,
+  id: said(Schema.String, "Project and name", "shop/web"),
+  project,
+  name: said(Schema.String, "Unique in its project", "web"),
+  desired: said(Schema.Int, "How many instances it shall have", 3),
   spec: Spec,
-  generation: Schema.Int,
-  createdAt: Schema.Int,
-  /** From then on it wants nothing, and leaves when the last of its instances has. */
-  deletionRequestedAt: Schema.NullOr(Schema.Int),
-  /** Since when nothing is created or taken away for it; null while it is worked on. */
-  pausedAt: Schema.NullOr(Schema.Int),
+  generation: said(Schema.Int, "Counts the changes of what is wanted of it", 1),
+  createdAt: at("When it was made"),
+  deletionRequestedAt: atOrNever(
+    "When its end was asked for: from then on it wants nothing, and leaves after its instances"
+  ),
+  pausedAt: atOrNever("Since when nothing is created or taken away for it"),
   ...failing,
   conditions,
-  /** Null until the leader has counted for the first time. */
-  status: Schema.NullOr(
-    Schema.Struct({
-      observedGeneration: Schema.Int,
-      live: Schema.Int,
-      running: Schema.Int,
-      error: Schema.Int,
-      deleting: Schema.Int,
-      /** Of those that failed, what is not tried any more. */
-      parked: Schema.NullOr(Schema.Int)
-    })
+  status: said(
+    Schema.NullOr(
+      Schema.Struct({
+        observedGeneration: said(Schema.Int, "For which generation it was counted", 1),
+        live: said(Schema.Int, "How many instances there are that are not on their way out", 3),
+        running: said(Schema.Int, "How many of those run", 3),
+        error: said(Schema.Int, "How many of those failed", 0),
+        deleting: said(Schema.Int, "How many are on their way out", 0),
+        parked: said(Schema.NullOr(Schema.Int), "How many of those that failed are not tried any more", 0)
+      })
+    ),
+    "What the leader counted last; null until it has for the first time"
   )
-})
+}).annotate({ identifier: "Fleet", description: "So many instances of one kind" })
 export type FleetView = typeof FleetView.Type
 
 export const fleetView = (fleet: Fleet, counted: FleetStatus | undefined): FleetView => {
@@ -104,22 +122,37 @@ const fleetViewOf = (fleet: Fleet, status: FleetStatus | undefined) => ({
         }
 })
 
-export const InstanceView = Schema.Struct({
-  uid: Schema.String,
-  project: Schema.String,
-  name: Schema.String,
-  fleet: Schema.NullOr(Schema.String),
-  ordinal: Schema.NullOr(Schema.Int),
+/** What a fleet shall be. */
+export const FleetWanted = Schema.Struct({
+  desired: said(Desired, "How many instances it shall have", 3),
   spec: Spec,
-  state: Schema.Literals(states),
-  reason: Schema.NullOr(Schema.Literals(reasons)),
-  revision: Schema.Int,
-  createdAt: Schema.Int,
-  deletionRequestedAt: Schema.NullOr(Schema.Int),
-  lastHeartbeatAt: Schema.NullOr(Schema.Int),
+  paused: Schema.optionalKey(
+    said(Schema.Boolean, "Whether nothing is created or taken away for it; left out: as it is", false)
+  )
+}).annotate({ identifier: "FleetWanted", description: "What a fleet shall be" })
+
+/** What an instance by itself shall be. */
+export const InstanceWanted = Schema.Struct({
+  name: said(Name, "Its name, unique in its project", "box"),
+  spec: Spec
+}).annotate({ identifier: "InstanceWanted", description: "What an instance by itself shall be" })
+
+export const InstanceView = Schema.Struct({
+  uid,
+  project,
+  name: said(Schema.String, "Its name; unique in its project among those by themselves that are wanted", "web-0"),
+  fleet: fleetOfInstance,
+  ordinal: said(Schema.NullOr(Schema.Int), "Its place in the fleet, from 0", 0),
+  spec: Spec,
+  state: said(Schema.Literals(states), "Where it is between the wish for it and the proof that it is gone", "RUNNING"),
+  reason: said(Schema.NullOr(Schema.Literals(reasons)), "Why it is in ERROR", "StartFailed"),
+  revision: said(Schema.Int, "Counts its changes, but for heartbeats", 3),
+  createdAt: at("When it was wished"),
+  deletionRequestedAt: atOrNever("When its end was asked for"),
+  lastHeartbeatAt: atOrNever("When an agent last said that it runs"),
   ...failing,
   conditions
-})
+}).annotate({ identifier: "Instance", description: "One thing that runs: a process, a container, a machine" })
 export type InstanceView = typeof InstanceView.Type
 
 export const instanceView = (instance: Instance): InstanceView => ({
@@ -141,17 +174,18 @@ export const instanceView = (instance: Instance): InstanceView => ({
 
 /** What is parked: a fleet, or an instance. */
 export const DeadLetterView = Schema.Struct({
-  kind: Schema.Literals(["fleet", "instance"]),
-  /** The id of a fleet, the uid of an instance. */
-  id: Schema.String,
-  project: Schema.String,
-  name: Schema.String,
-  /** The id of the fleet that an instance belongs to. */
-  fleet: Schema.NullOr(Schema.String),
-  failures: Schema.Int,
-  failure: Schema.String,
-  failedAt: Schema.NullOr(Schema.Int),
-  parkedAt: Schema.Int
+  kind: said(Schema.Literals(["fleet", "instance"]), "What it is", "instance"),
+  id: said(Schema.String, "The id of a fleet, the uid of an instance", "web-0-43d263974474bf64"),
+  project,
+  name: said(Schema.String, "Its name", "web-0"),
+  fleet: fleetOfInstance,
+  failures: said(Schema.Int, "How often in a row work on it failed", 8),
+  failure: said(Schema.String, "Why it failed last", "its start failed"),
+  failedAt: atOrNever("When it failed last"),
+  parkedAt: at("Since when nobody works on it any more")
+}).annotate({
+  identifier: "DeadLetter",
+  description: "What failed too often and is not tried any more, until it is redriven"
 })
 export type DeadLetterView = typeof DeadLetterView.Type
 
@@ -173,31 +207,34 @@ export const QuotaWanted = Schema.Struct({ fleetsMax: QuotaMax, instancesMax: Qu
 
 /** What is used is what is wanted: the desired number of each fleet, and each instance by itself. */
 export const QuotaView = Schema.Struct({
-  project: Schema.String,
-  fleetsMax: QuotaMax,
-  instancesMax: QuotaMax,
-  used: Schema.Struct({ fleets: Schema.Int, instances: Schema.Int })
-})
+  project,
+  fleetsMax: said(QuotaMax, "How many fleets it may have; null: as many as it likes", 10),
+  instancesMax: said(QuotaMax, "How many instances it may want; null: as many as it likes", 100),
+  used: said(
+    Schema.Struct({ fleets: Schema.Int, instances: Schema.Int }),
+    "What is wanted: the desired number of each fleet, and each instance by itself"
+  )
+}).annotate({ identifier: "Quota", description: "How much a project may want, and what of it is used" })
 
 export const MemberView = Schema.Struct({
-  id: Schema.String,
-  address: Schema.String,
-  incarnation: Schema.Int,
-  weight: Schema.Int,
-  joinedAt: Schema.Int,
-  seenAt: Schema.Int,
-  leavingAt: Schema.NullOr(Schema.Int)
-})
+  id: said(Schema.String, "The name of the node", "n1"),
+  address: said(Schema.String, "Where others reach it", "http://n1:8081"),
+  incarnation: said(Schema.Int, "Which process of that name it is, counted by the store", 1),
+  weight: said(Schema.Int, "Its share of the work, relative to the others", 1),
+  joinedAt: at("When it joined"),
+  seenAt: at("When it last said that it lives"),
+  leavingAt: atOrNever("When it said that it leaves")
+}).annotate({ identifier: "Member", description: "A node of the control plane" })
 
 export const LeaseView = Schema.Struct({
-  key: Schema.String,
-  holder: Schema.String,
-  epoch: Schema.Int,
-  acquiredAt: Schema.Int,
-  renewedAt: Schema.Int,
-  expiresAt: Schema.Int,
-  releasedAt: Schema.NullOr(Schema.Int)
-})
+  key: said(Schema.String, "What it is for: the leader, or a group of buckets", "leader"),
+  holder: said(Schema.String, "Who holds it: a node and its incarnation", "n1/1"),
+  epoch: said(Schema.Int, "Rises by one with each acquisition; an older one writes nothing", 1),
+  acquiredAt: at("When it was acquired"),
+  renewedAt: at("When it was last renewed"),
+  expiresAt: at("When another may acquire it"),
+  releasedAt: atOrNever("When it was released")
+}).annotate({ identifier: "Lease", description: "The right to do some work, for a while" })
 
 /** What an agent says: which instances it runs, as which incarnation of itself. */
 export const Beat = Schema.Struct({
@@ -215,13 +252,13 @@ export const PlacementView = Schema.Struct({
 })
 
 export const AgentView = Schema.Struct({
-  id: Schema.String,
-  incarnation: Schema.Int,
-  registeredAt: Schema.Int,
-  host: Schema.NullOr(Schema.String),
-  process: Schema.NullOr(Schema.String),
-  heardAt: Schema.NullOr(Schema.Int)
-})
+  id: said(Schema.String, "Its name", "a1"),
+  incarnation: said(Schema.Int, "Which process of that name is believed", 1),
+  registeredAt: at("When that process came"),
+  host: said(Schema.NullOr(Schema.String), "Where it runs", "worker-1"),
+  process: said(Schema.NullOr(Schema.String), "How that process calls itself"),
+  heardAt: atOrNever("When it last asked for work")
+}).annotate({ identifier: "Agent", description: "Runs instances on a host" })
 
 /** What an agent says of its placements, as which incarnation of itself. */
 export const Exchange = Schema.Struct({
@@ -256,14 +293,14 @@ export const KeyRotation = Schema.Struct({
 })
 
 export const KeyView = Schema.Struct({
-  id: Schema.String,
-  principal: Schema.String,
-  verbs: Schema.Array(Verb),
-  projects: Schema.Array(Schema.String),
-  createdAt: Schema.Int,
-  expiresAt: Schema.NullOr(Schema.Int),
-  revokedAt: Schema.NullOr(Schema.Int)
-})
+  id: said(Schema.String, "Its public part", "0123456789abcdef"),
+  principal: said(Schema.String, "Who comes with it", "ci"),
+  verbs: said(Schema.Array(Verb), "What may be done with it"),
+  projects: said(Schema.Array(Schema.String), "In which projects; * for all, and for what belongs to none"),
+  createdAt: at("When it was made"),
+  expiresAt: atOrNever("When it ends"),
+  revokedAt: atOrNever("When it was revoked")
+}).annotate({ identifier: "Key", description: "An API key, without its secret" })
 export type KeyView = typeof KeyView.Type
 
 /** Without its hash, which is nobody's business. */
@@ -278,17 +315,17 @@ export const keyView = (key: ApiKey): KeyView => ({
 })
 
 export const AuditView = Schema.Struct({
-  seq: Schema.Int,
-  id: Schema.String,
-  at: Schema.Int,
-  principal: Schema.String,
-  keyId: Schema.NullOr(Schema.String),
-  action: Schema.String,
-  project: Schema.String,
-  path: Schema.String,
-  requestId: Schema.String,
-  status: Schema.Int,
-  revision: Schema.NullOr(Schema.Int),
-  previousHash: Schema.String,
-  hash: Schema.String
-})
+  seq: said(Schema.Int, "Its place in the log, from 1", 1),
+  id: said(Schema.String, "Names the entry"),
+  at: at("When it was done"),
+  principal: said(Schema.String, "By whom", "ci"),
+  keyId: said(Schema.NullOr(Schema.String), "With which API key; null for other credentials"),
+  action: said(Schema.String, "What was asked for", "fleets/put"),
+  project: said(Schema.String, "In which project; empty where it belongs to none", "shop"),
+  path: said(Schema.String, "The path of the request", "/v1/projects/shop/fleets/web"),
+  requestId: said(Schema.String, "Its idempotency key"),
+  status: said(Schema.Int, "The status of the answer", 200),
+  revision: said(Schema.NullOr(Schema.Int), "The generation or revision that it made", 1),
+  previousHash: said(Schema.String, "The hash of the entry before"),
+  hash: said(Schema.String, "SHA-256 of this entry and of the hash before")
+}).annotate({ identifier: "AuditEntry", description: "Something that was done, in a chain of hashes" })

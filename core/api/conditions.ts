@@ -10,14 +10,16 @@ import type { Instance } from "../instance/Instance.ts"
 import type { Failing } from "../reconcile/Parking.ts"
 
 export const ConditionView = Schema.Struct({
-  type: Schema.Literals(["Ready", "Stalled", "Paused", "Terminating"]),
-  status: Schema.Literals(["True", "False", "Unknown"]),
-  /** One word for programs. */
-  reason: Schema.String,
-  /** For people. */
-  message: Schema.String,
-  lastTransitionAt: Schema.Int
-})
+  type: Schema.Literals(["Ready", "Stalled", "Paused", "Terminating"]).annotate({
+    description: "What is said: Ready always, the others while they hold"
+  }),
+  status: Schema.Literals(["True", "False", "Unknown"]).annotate({ description: "Whether it holds" }),
+  reason: Schema.String.annotate({ description: "Why, in one word for programs", examples: ["AsManyAsDesired"] }),
+  message: Schema.String.annotate({ description: "Why, for people", examples: ["2 to start"] }),
+  lastTransitionAt: Schema.Int.annotate({
+    description: "Since when its status is what it is, in microseconds since 1970 by the clock of the database"
+  })
+}).annotate({ identifier: "Condition", description: "What holds of a fleet or an instance, and since when" })
 export type ConditionView = typeof ConditionView.Type
 
 export const conditionsOfInstance = (row: Instance): ReadonlyArray<ConditionView> => [

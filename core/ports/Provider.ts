@@ -12,9 +12,9 @@ import * as Schema from "effect/Schema"
 import { Text } from "./Text.ts"
 
 export const Spec = Schema.Struct({
-  image: Text.check(Schema.isNonEmpty()),
-  size: Schema.Literals(["small", "medium", "large"])
-})
+  image: Text.check(Schema.isNonEmpty()).annotate({ description: "What runs", examples: ["web:1"] }),
+  size: Schema.Literals(["small", "medium", "large"]).annotate({ description: "How large it is", examples: ["small"] })
+}).annotate({ description: "What each instance is; it never changes" })
 export type Spec = typeof Spec.Type
 
 /** Too many calls; the provider did nothing. */

@@ -2,6 +2,7 @@
 import path from "node:path"
 import type * as HttpClient from "effect/http/HttpClient"
 import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { withKey } from "../../../core/client/withKey.ts"
 import * as HttpCalling from "../../node/HttpCalling.ts"
@@ -13,15 +14,16 @@ import { UsageError } from "../Usage.ts"
 const directories = ["./data/cluster", "./data"]
 
 /**
- * `STORMGLASS_KEY`, or else, for a control plane on this machine alone, the key that it keeps below the directory where the command is typed.
+ * `STORMGLASS_KEY`, the key of the context, or else, for a control plane on this machine alone, the key that it keeps below the directory where the command is typed.
  */
-export const keyFor = (addresses: ReadonlyArray<string>): Key | undefined => {
+export const keyFor = (addresses: ReadonlyArray<string>, ofContext?: string): Key | undefined => {
   const said = process.env["STORMGLASS_KEY"]?.trim() ?? ""
   if (said !== "") {
     const parsed = parseKey(said)
     if (Result.isFailure(parsed)) throw new UsageError(`STORMGLASS_KEY: ${parsed.failure}`)
     return parsed.success
   }
+  if (ofContext !== undefined) return Redacted.make(ofContext)
   if (!addresses.every(isHere)) return undefined
   for (const directory of directories) {
     const key = readKey(path.resolve(directory))

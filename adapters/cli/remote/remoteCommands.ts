@@ -174,6 +174,15 @@ export const redriveAll = async (remote: Remote): Promise<number> => {
   return letters.length
 }
 
+/** What the control plane says of the key. Throws `UsageError` where it does not know it. */
+export const triedKey = (remote: Remote): Promise<string> =>
+  asking(remote, (client) =>
+    client.fleets.list({ params: { project: remote.project }, query: { limit: 1 } }).pipe(
+      Effect.as(`the key may read project ${remote.project}`),
+      Effect.catchTag("Forbidden", () => Effect.succeed(`the key is known, and may not read project ${remote.project}`))
+    )
+  )
+
 const fleetHead = ["fleet", "desired", "running", "error", "deleting", "generation", "state"]
 
 function fleetRow(fleet: FleetView): ReadonlyArray<string> {

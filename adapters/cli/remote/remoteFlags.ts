@@ -7,38 +7,62 @@ import { Name } from "../../../core/api/Views.ts"
 import { agentSettings } from "../config/settings.ts"
 import { UsageError } from "../Usage.ts"
 import { keyFor } from "./calling.ts"
+import { chosen, readContexts } from "./contexts.ts"
 import type { Remote } from "./remoteCommands.ts"
+
+export const contextFlag = Flag.String("context").pipe(
+  Flag.withDescription("Which context: STORMGLASS_CONTEXT, or else the one in use"),
+  Flag.optional
+)
 
 export const remoteFlags = {
   server: Flag.String("server").pipe(
-    Flag.withDescription("Nodes, separated by commas: STORMGLASS_SERVER, or else http://localhost:8081"),
+    Flag.withDescription("Nodes, separated by commas: STORMGLASS_SERVER, the context's, or else http://localhost:8081"),
     Flag.optional
   ),
-  project: Flag.String("project").pipe(Flag.withDescription("STORMGLASS_PROJECT, or else default"), Flag.optional)
+  project: Flag.String("project").pipe(
+    Flag.withDescription("STORMGLASS_PROJECT, the context's, or else default"),
+    Flag.optional
+  ),
+  context: contextFlag
 }
 
 interface RemoteFlags {
   readonly server: Option.Option<string>
   readonly project: Option.Option<string>
+  readonly context: Option.Option<string>
 }
 
-export function remoteOf({ project, server }: RemoteFlags): Remote {
-  const addresses = addressesOf(server)
+/** A context counts only where nobody names a server: its key is for its own servers, and its project is one of theirs. */
+export function remoteOf({ context: asked, project, server }: RemoteFlags): Remote {
+  const named = addressesOf(server)
+  const context = named === undefined ? chosen(readContexts(), contextNameOf(asked)) : undefined
+  if (named !== undefined && Option.isSome(asked)) {
+    throw new UsageError("--context: a server is named as well (--server, STORMGLASS_SERVER): one of the two")
+  }
+  const addresses = named ?? context?.servers ?? agentSettings.server.default
+  const said = process.env["STORMGLASS_PROJECT"] ?? context?.project ?? "default"
   return {
     addresses,
-    key: keyFor(addresses),
+    key: keyFor(addresses, context?.key),
     project: requireName(
       "--project",
-      Option.getOrElse(project, () => process.env["STORMGLASS_PROJECT"] ?? "default")
+      Option.getOrElse(project, () => said)
     )
   }
 }
 
-function addressesOf(server: Option.Option<string>): ReadonlyArray<string> {
+export const contextNameOf = (asked: Option.Option<string>): string | undefined => {
+  const said = process.env["STORMGLASS_CONTEXT"]?.trim() ?? ""
+  return Option.getOrElse(asked, () => (said === "" ? undefined : said))
+}
+
+/** Undefined where nobody says so. */
+export function addressesOf(server: Option.Option<string>): ReadonlyArray<string> | undefined {
   const { parse, variable } = agentSettings.server
   const said = process.env[variable]?.trim() ?? ""
   const text = Option.getOrElse(server, () => said)
-  if (text === "") return agentSettings.server.default
+  if (text === "") return undefined
   const parsed = parse(text)
   if (Result.isSuccess(parsed)) return parsed.success
   throw new UsageError(`${Option.isSome(server) ? "--server" : variable} "${text}": ${parsed.failure}`)

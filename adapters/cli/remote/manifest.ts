@@ -1,0 +1,82 @@
+/** Files of what is wanted: fleets and instances, one document or a list of them. Pure. */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { type FleetView, FleetWanted, type InstanceView, InstanceWanted, Name } from "../../../core/api/Views.ts"
+import { canonicalJson } from "../../../core/json/canonicalJson.ts"
+
+const project = Schema.optionalKey(Name)
+const FleetDocument = Schema.Struct({ kind: Schema.Literal("fleet"), project, name: Name, ...FleetWanted.fields })
+const InstanceDocument = Schema.Struct({ kind: Schema.Literal("instance"), project, ...InstanceWanted.fields })
+export type FleetDocument = typeof FleetDocument.Type
+export type WantedDocument = FleetDocument | typeof InstanceDocument.Type
+
+const decoders = {
+  fleet: Schema.decodeUnknownResult(FleetDocument),
+  instance: Schema.decodeUnknownResult(InstanceDocument)
+}
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Everything that is wanted, in the order of the file; or all that is wrong with it, a line each. */
+export const parse = (text: string): Result.Result<ReadonlyArray<WantedDocument>, ReadonlyArray<string>> => {
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch (error) {
+    return Result.fail([`not JSON: ${(error as Error).message.split("\n")[0]}`])
+  }
+  const documents = Array.isArray(content) ? content : [content]
+  const wanted: Array<WantedDocument> = []
+  const problems: Array<string> = []
+  for (const [index, document] of documents.entries()) {
+    const kind = (document as { readonly kind?: unknown } | null)?.kind
+    const where = Array.isArray(content) ? [String(index)] : []
+    if (kind !== "fleet" && kind !== "instance") {
+      problems.push(`${[...where, "kind"].join(".")}: "fleet" or "instance"`)
+      continue
+    }
+    const decoded: Result.Result<WantedDocument, Schema.SchemaError> = decoders[kind](document, {
+      errors: "all",
+      onExcessProperty: "error"
+    })
+    if (Result.isSuccess(decoded)) wanted.push(decoded.success)
+    else {
+      for (const { message, path = [] } of formatIssues(decoded.failure.issue).issues) {
+        problems.push(
+          `${[...where, ...path.map((part) => String(typeof part === "object" ? part.key : part))].join(".") || "document"}: ${message}`
+        )
+      }
+    }
+  }
+  return problems.length === 0 ? Result.succeed(wanted) : Result.fail(problems)
+}
+
+/** What would change of a fleet, in words; undefined when nothing would. */
+export const changeOfFleet = (
+  found: Pick<FleetView, "desired" | "spec" | "pausedAt"> | undefined,
+  { desired, paused, spec }: Pick<FleetDocument, "desired" | "paused" | "spec">
+): string | undefined => {
+  if (found === undefined) {
+    return `made, ${desired} wanted of ${spec.image}, ${spec.size}${paused === true ? ", paused" : ""}`
+  }
+  const isPaused = found.pausedAt !== null
+  const changes = [
+    ...(canonicalJson(found.spec) === canonicalJson(spec)
+      ? []
+      : [`spec ${found.spec.image}, ${found.spec.size} to ${spec.image}, ${spec.size}`]),
+    ...(found.desired === desired ? [] : [`desired ${found.desired} to ${desired}`]),
+    ...(paused === undefined || paused === isPaused ? [] : [paused ? "paused" : "resumed"])
+  ]
+  return changes.length === 0 ? undefined : changes.join(", ")
+}
+
+/** The same of an instance by itself, which never changes. */
+export const changeOfInstance = (
+  found: Pick<InstanceView, "spec"> | undefined,
+  { spec }: Pick<WantedDocument, "spec">
+): string | undefined => {
+  if (found === undefined) return `made, of ${spec.image}, ${spec.size}`
+  return canonicalJson(found.spec) === canonicalJson(spec)
+    ? undefined
+    : `spec ${found.spec.image}, ${found.spec.size} to ${spec.image}, ${spec.size}`
+}
