@@ -1,4 +1,5 @@
 /** The commands for a cluster on this machine: several nodes and agents, real Postgres, and what may befall them. */
+import { constants } from "node:os"
 import path from "node:path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -74,7 +75,7 @@ const status = Command.make(
       const rows = await status(path.resolve(options.directory))
       print(options.json ? JSON.stringify(rows, null, 2) : statusTable(rows))
     })
-).pipe(Command.withDescription("Who leads, who owns how much, who is ready"))
+).pipe(Command.withDescription("Who leads, who owns how much, who is ready, and how long ago each was heard last"))
 
 const logs = Command.make(
   "logs",
@@ -88,7 +89,10 @@ const logs = Command.make(
       const { logsOf } = await import("./cluster/clusterCommand.ts")
       const { logLines } = await import("./cluster/logLines.ts")
       const chosen = logsOf(path.resolve(options.directory), options.names)
-      if (options.follow) process.on("SIGINT", () => process.exit(130))
+      // Who only looks has nothing to finish.
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        process.on(signal, () => process.exit(128 + constants.signals[signal]))
+      }
       for await (const line of logLines(chosen, { isFollowed: options.follow })) print(line)
     })
 ).pipe(Command.withDescription("What the processes wrote, each line with the name of its process"))

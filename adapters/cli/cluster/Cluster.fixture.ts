@@ -32,7 +32,8 @@ export const told: Told = {
     leaseOf("buckets/1", "n2/2", 99),
     leaseOf("buckets/2", "n2/2", 99),
     leaseOf("leader", "n1/2", 99, 7)
-  ]
+  ],
+  agents: [{ id: "a1", incarnation: 1, registeredAt: 0, host: null, process: null, heardAt: 92_500_000 }]
 }
 
 export const processOf = (name: string, changes: Partial<Process> = {}): Process => ({

@@ -4,15 +4,15 @@ import { leaseOf, processOf, told } from "./Cluster.fixture.ts"
 import { type Told, leaderAmong, nameOfHolder, statusRows, statusTable } from "./ClusterStatus.ts"
 
 const inWords = (processes: Parameters<typeof statusRows>[0], told: Told) =>
-  statusRows(processes, told).map(({ epoch, groups, name, role, state }) => [name, role, epoch, groups, state])
+  statusRows(processes, told).map(({ buckets, epoch, name, role, state }) => [name, role, epoch, buckets, state])
 
 describe("the status of a cluster", () => {
   // covers A30
-  it("names the leader with its epoch, and counts the groups of each", () => {
+  it("names the leader with its epoch, and counts the buckets of each", () => {
     const agent = processOf("a1", { kind: "agent", address: null, readiness: null })
     assert.deepEqual(inWords([processOf("n1"), processOf("n2"), processOf("n3"), agent], told), [
-      ["n1", "leader", 7, 1, "ready"],
-      ["n2", "follower", null, 2, "ready"],
+      ["n1", "leader", 7, 32, "ready"],
+      ["n2", "follower", null, 64, "ready"],
       ["n3", "follower", null, 0, "ready"],
       ["a1", "agent", null, null, "runs"]
     ])
@@ -30,8 +30,19 @@ describe("the status of a cluster", () => {
     )
   })
 
+  it("says how long ago each was heard last, by the database's clock", () => {
+    const [member] = told.members!
+    const silent = { ...told, members: [...told.members!.slice(1), { ...member!, seenAt: 91_000_000 }] }
+    const agents = ["a1", "a2"].map((name) => processOf(name, { kind: "agent" }))
+    const lags = (told: Told) =>
+      statusRows([processOf("n1"), processOf("n2"), ...agents], told).map(({ lagMillis }) => lagMillis)
+    assert.deepEqual(lags(silent), [1_000, 0, 7_500, null], "by a lease that it renewed since, too")
+    assert.deepEqual(lags({ ...silent, leases: [] }), [9_000, 0, 7_500, null])
+    assert.deepEqual(lags({ members: null, leases: null, agents: null }), [null, null, null, null])
+  })
+
   it("knows no role when no node answers", () => {
-    assert.deepEqual(inWords([processOf("n1")], { members: null, leases: null }), [
+    assert.deepEqual(inWords([processOf("n1")], { members: null, leases: null, agents: null }), [
       ["n1", "unknown", null, null, "ready"]
     ])
   })
@@ -50,9 +61,9 @@ describe("the status of a cluster", () => {
     assert.equal(
       table,
       [
-        "member  role      epoch  groups  state  restarts  pid  address",
-        "n1      leader    7      1       ready  0         10   http://127.0.0.1/n1",
-        "n2      follower         2       down   12             http://127.0.0.1/n2"
+        "member  role      epoch  buckets  lag    state  restarts  pid  address",
+        "n1      leader    7      32       0.0 s  ready  0         10   http://127.0.0.1/n1",
+        "n2      follower         64       0.0 s  down   12             http://127.0.0.1/n2"
       ].join("\n")
     )
   })

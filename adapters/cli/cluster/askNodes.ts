@@ -15,9 +15,10 @@ export const askNodes = (addresses: ReadonlyArray<string>, key: Key | undefined)
       const { ask } = yield* failover({ addresses, timeoutMillis: answerTimeoutMillis })
       const members = yield* ask((client) => client.inspection.members())
       const leases = yield* ask((client) => client.inspection.leases())
-      return { members, leases }
+      const agents = yield* ask((client) => client.inspection.agents())
+      return { members, leases, agents }
     }).pipe(
-      Effect.catch(() => Effect.succeed({ members: null, leases: null })),
+      Effect.catch(() => Effect.succeed({ members: null, leases: null, agents: null })),
       Effect.provide(calling(key))
     )
   )

@@ -1,0 +1,62 @@
+/** Where commands go that are not told where. */
+import fs from "node:fs"
+import os from "node:os"
+import path from "node:path"
+import * as Option from "effect/Option"
+import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
+import { startTimeOf } from "../../node/processTable.ts"
+import { claim, type ClusterState, type Member } from "../cluster/ClusterState.ts"
+import { remoteOf } from "./remoteFlags.ts"
+
+const self = { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" }
+const member = (name: string, address: string | null): Member => ({
+  name,
+  kind: address === null ? "agent" : "node",
+  directory: name,
+  log: name,
+  address,
+  running: self,
+  restarts: 0
+})
+const state: ClusterState = {
+  version: 1,
+  phase: "up",
+  supervisor: self,
+  members: [member("n1", "http://127.0.0.1:9001"), member("n2", "http://127.0.0.1:9002"), member("a1", null)],
+  cut: []
+}
+const addresses = (server = Option.none<string>()) =>
+  remoteOf({ server, project: Option.none(), context: Option.none() }).addresses
+
+describe("a command that is typed", () => {
+  const before = process.cwd()
+  let directory: string
+
+  beforeEach(() => {
+    vi.stubEnv("STORMGLASS_SERVER", "")
+    directory = fs.mkdtempSync(path.join(os.tmpdir(), "stormglass-remote-"))
+    fs.mkdirSync(path.join(directory, "data/cluster"), { recursive: true })
+    vi.stubEnv("XDG_CONFIG_HOME", directory)
+    process.chdir(directory)
+  })
+
+  afterEach(() => {
+    process.chdir(before)
+    vi.unstubAllEnvs()
+    fs.rmSync(directory, { recursive: true })
+  })
+
+  it("where a cluster runs goes to its nodes, unless it is told where", () => {
+    claim(path.resolve("data/cluster"), state)
+    assert.deepEqual(addresses(), ["http://127.0.0.1:9001", "http://127.0.0.1:9002"])
+    assert.deepEqual(addresses(Option.some("http://127.0.0.1:9003")), ["http://127.0.0.1:9003"])
+    vi.stubEnv("STORMGLASS_SERVER", "http://127.0.0.1:9004")
+    assert.deepEqual(addresses(), ["http://127.0.0.1:9004"])
+  })
+
+  it("elsewhere, or where its supervisor is gone, goes to the node that is started first on a machine", () => {
+    assert.deepEqual(addresses(), ["http://localhost:8081"])
+    claim(path.resolve("data/cluster"), { ...state, supervisor: { ...self, startTime: "another" } })
+    assert.deepEqual(addresses(), ["http://localhost:8081"])
+  })
+})
