@@ -229,9 +229,17 @@ const readInstances: Read = {
   send: (client) => Effect.map(client.instances.list({ params: { project }, query: {} }), ({ items }) => items)
 }
 
-const readMembers: Read = { what: "members", of: "", send: (client) => client.inspection.members() }
+const readMembers: Read = {
+  what: "members",
+  of: "",
+  send: (client) => Effect.map(client.inspection.members({ query: {} }), ({ items }) => items)
+}
 
-const readLeases: Read = { what: "leases", of: "", send: (client) => client.inspection.leases() }
+const readLeases: Read = {
+  what: "leases",
+  of: "",
+  send: (client) => Effect.map(client.inspection.leases({ query: {} }), ({ items }) => items)
+}
 
 const draw = (key: string, uids: Array<string>, options: ClientsOptions): Effect.Effect<Request> =>
   Effect.gen(function* () {

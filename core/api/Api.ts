@@ -222,18 +222,21 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
 
 export class InspectionGroup extends HttpApiGroup.make("inspection")
   .add(
-    HttpApiEndpoint.get("members", "/members", { success: Schema.Array(MemberView), error: Unavailable }).annotate(
-      Access,
-      { verb: "read", of: "cluster" }
-    ),
-    HttpApiEndpoint.get("leases", "/leases", { success: Schema.Array(LeaseView), error: Unavailable }).annotate(
-      Access,
-      { verb: "read", of: "cluster" }
-    ),
-    HttpApiEndpoint.get("agents", "/agents", { success: Schema.Array(AgentView), error: Unavailable }).annotate(
-      Access,
-      { verb: "read", of: "cluster" }
-    )
+    HttpApiEndpoint.get("members", "/members", {
+      query: paging,
+      success: pageOf(MemberView),
+      error: [Compacted, Unavailable]
+    }).annotate(Access, { verb: "read", of: "cluster" }),
+    HttpApiEndpoint.get("leases", "/leases", {
+      query: paging,
+      success: pageOf(LeaseView),
+      error: [Compacted, Unavailable]
+    }).annotate(Access, { verb: "read", of: "cluster" }),
+    HttpApiEndpoint.get("agents", "/agents", {
+      query: paging,
+      success: pageOf(AgentView),
+      error: [Compacted, Unavailable]
+    }).annotate(Access, { verb: "read", of: "cluster" })
   )
   .prefix("/v1") {}
 

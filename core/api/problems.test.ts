@@ -85,7 +85,8 @@ describe("a refusal", () => {
   })
 
   it("is 400 for a query that nobody reads, and for a key that is sent twice", async () => {
-    assert.match((await refused("GET", "members?colour=red")).problem.detail, /^query: /)
+    assert.match((await refused("GET", "keys?colour=red")).problem.detail, /^query: /)
+    assert.match((await refused("GET", "members?colour=red")).problem.detail, /^query.colour: /)
     const headers = { "x-idempotency-key": "a, b" }
     const { problem } = await refused("DELETE", "instances/a", { headers })
     assert.match(problem.detail, /two headers of one name/)

@@ -13,10 +13,10 @@ export const askNodes = (addresses: ReadonlyArray<string>, key: Key | undefined)
   Effect.runPromise(
     Effect.gen(function* () {
       const { ask } = yield* failover({ addresses, timeoutMillis: answerTimeoutMillis })
-      const members = yield* ask((client) => client.inspection.members())
-      const leases = yield* ask((client) => client.inspection.leases())
-      const agents = yield* ask((client) => client.inspection.agents())
-      return { members, leases, agents }
+      const members = yield* ask((client) => client.inspection.members({ query: {} }))
+      const leases = yield* ask((client) => client.inspection.leases({ query: {} }))
+      const agents = yield* ask((client) => client.inspection.agents({ query: {} }))
+      return { members: members.items, leases: leases.items, agents: agents.items }
     }).pipe(
       Effect.catch(() => Effect.succeed({ members: null, leases: null, agents: null })),
       Effect.provide(calling(key))
@@ -43,9 +43,9 @@ export const untilTaken = (
     Effect.gen(function* () {
       const clients = yield* Effect.forEach(addresses, make)
       const watch = (client: (typeof clients)[number]) =>
-        client.inspection.leases().pipe(
+        client.inspection.leases({ query: {} }).pipe(
           Effect.timeoutOption(`${answerTimeoutMillis} millis`),
-          Effect.map((answer) => (answer._tag === "Some" ? takenSince(options.epoch, answer.value) : undefined)),
+          Effect.map((answer) => (answer._tag === "Some" ? takenSince(options.epoch, answer.value.items) : undefined)),
           Effect.catch(() => Effect.succeed(undefined)),
           Effect.tap(() => Effect.sleep(`${lookMillis} millis`)),
           Effect.repeat({ until: (taken) => taken !== undefined })

@@ -113,7 +113,7 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
       return { documents, text: table(["kind", "name", "of fleet", "failures", "parked", "why"], rows) }
     }
     case "members": {
-      const documents = await asking(remote, (client) => client.inspection.members())
+      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.members({ query })))
       const rows = documents.map((each) => [
         each.id,
         each.address,
@@ -124,7 +124,7 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
       return { documents, text: table(["member", "address", "incarnation", "weight", "seen"], rows) }
     }
     case "leases": {
-      const documents = await asking(remote, (client) => client.inspection.leases())
+      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.leases({ query })))
       const rows = documents.map((each) => [
         each.key,
         each.releasedAt === null ? each.holder : "",
@@ -134,7 +134,7 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
       return { documents, text: table(["lease", "holder", "epoch", "renewed"], rows) }
     }
     case "agents": {
-      const documents = await asking(remote, (client) => client.inspection.agents())
+      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.agents({ query })))
       const rows = documents.map((each) => [each.id, String(each.incarnation), ageOf(each.heardAt)])
       return { documents, text: table(["agent", "incarnation", "heard"], rows) }
     }

@@ -265,10 +265,8 @@ async function refresh(): Promise<void> {
 }
 
 function timesOf(document: unknown, field: string): ReadonlyMap<string, number | null> | undefined {
-  if (!Array.isArray(document)) return undefined
-  return new Map(
-    (document as ReadonlyArray<Record<string, unknown>>).map((row) => [String(row["id"]), row[field] as number | null])
-  )
+  const items = (document as { readonly items?: ReadonlyArray<Record<string, unknown>> } | undefined)?.items
+  return items === undefined ? undefined : new Map(items.map((row) => [String(row["id"]), row[field] as number | null]))
 }
 
 function entriesOf(document: unknown): ReadonlyArray<AuditEntry> | undefined {
