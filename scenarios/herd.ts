@@ -22,45 +22,45 @@ const restartAtMicros = 25_000_000
 /** From the restart until everybody is back: the 22 s, a second for the restart, and as much for the last to try again. */
 const backWithinMicros = 45_000_000
 
-const agentsDefault = 100
-
-export const herd = Scenario.make({
-  name: "sessions/herd-after-a-restart",
-  story: `Many agents have sessions with three nodes. All nodes are killed at once and start again, and everybody dials anew. No node takes more
+/** `count` of them; `npx stormglass list` has the one of a hundred. */
+export const herdOf = (name: string, count: number): Scenario.Scenario =>
+  Scenario.make({
+    name,
+    story: `Many agents have sessions with three nodes. All nodes are killed at once and start again, and everybody dials anew. No node takes more
 handshakes a second than its limit, and everybody is back in little more than the time that the limits leave.`,
-  parameters: { lightAgents: [agentsDefault, agentsDefault] },
-  safetyMillis: (restartAtMicros + backWithinMicros) / 1_000,
-  build: (world, parameters) => {
-    const count = parameters["lightAgents"] ?? agentsDefault
-    const perSecond = perSecondOf(count)
-    const admission = { perSecond, burst: Math.ceil(perSecond / 4), sessionsMax: 20_000 }
-    const { addresses } = Cluster.build(world, { nodes: 3, admission })
-    for (let from = 0; from < count; from += agentsPerHost) {
-      const ids = Array.from({ length: Math.min(agentsPerHost, count - from) }, (_, index) => `light-${from + index}`)
-      const program = Effect.forEach(ids, (id, index) => stays(id, addresses, index), {
-        concurrency: "unbounded",
-        discard: true
-      })
-      const dials = SimDial.layer({ pingIntervalMillis: 20_000 })
-      world.addNode(`host-${from / agentsPerHost}`, Effect.provide(program, dials)).start()
-    }
-    const back = new Map<string, number>()
-    world.subscribe(({ atMicros, fact }) => {
-      if (fact._tag !== "SessionOpened" || atMicros < restartAtMicros) return
-      const { agent } = fact as SessionOpened
-      if (!back.has(agent)) back.set(agent, atMicros)
-    })
-    return {
-      converged: () => {
-        const inTime = [...back.values()].filter((atMicros) => atMicros <= restartAtMicros + backWithinMicros).length
-        return inTime === count || `${count - inTime} of ${count} agents were not back in time`
+    safetyMillis: (restartAtMicros + backWithinMicros) / 1_000,
+    build: (world) => {
+      const perSecond = perSecondOf(count)
+      const admission = { perSecond, burst: Math.ceil(perSecond / 4), sessionsMax: 20_000 }
+      const { addresses } = Cluster.build(world, { nodes: 3, admission })
+      for (let from = 0; from < count; from += agentsPerHost) {
+        const ids = Array.from({ length: Math.min(agentsPerHost, count - from) }, (_, index) => `light-${from + index}`)
+        const program = Effect.forEach(ids, (id, index) => stays(id, addresses, index), {
+          concurrency: "unbounded",
+          discard: true
+        })
+        const dials = SimDial.layer({ pingIntervalMillis: 20_000 })
+        world.addNode(`host-${from / agentsPerHost}`, Effect.provide(program, dials)).start()
       }
-    }
-  },
-  faults: () => plan({ when: { at: "25s" }, target: "all(control-plane)", fault: "process/kill", for: "500ms" }),
-  invariants: all,
-  liveness: { withinMillis: 5_000, quietMillis: 0, noise: () => false }
-})
+      const back = new Map<string, number>()
+      world.subscribe(({ atMicros, fact }) => {
+        if (fact._tag !== "SessionOpened" || atMicros < restartAtMicros) return
+        const { agent } = fact as SessionOpened
+        if (!back.has(agent)) back.set(agent, atMicros)
+      })
+      return {
+        converged: () => {
+          const inTime = [...back.values()].filter((atMicros) => atMicros <= restartAtMicros + backWithinMicros).length
+          return inTime === count || `${count - inTime} of ${count} agents were not back in time`
+        }
+      }
+    },
+    faults: () => plan({ when: { at: "25s" }, target: "all(control-plane)", fault: "process/kill", for: "500ms" }),
+    invariants: all,
+    liveness: { withinMillis: 5_000, quietMillis: 0, noise: () => false }
+  })
+
+export const herd = herdOf("sessions/herd-after-a-restart", 100)
 
 /** Opens a session, stays while it lasts, and dials again. */
 const stays = (id: string, addresses: ReadonlyArray<string>, first: number) =>
