@@ -71,6 +71,17 @@ describe("the conditions of a fleet", () => {
     assert.deepStrictEqual(ofFleet(fleetRow({ createdAt: 10 }), counted({ updatedAt: 9 })), [unknown])
   })
 
+  it("are unknown until its last wish was counted, unless it is paused, which nobody works on", () => {
+    const ready = (changes: Parameters<typeof fleetRow>[0]) => ofFleet(fleetRow(changes), counted())[0]!
+    assert.deepInclude(ready({ generation: 2, updatedAt: 12 }), {
+      status: "Unknown",
+      reason: "NotCounted",
+      message: "not counted since its last change",
+      lastTransitionAt: 12
+    })
+    assert.deepInclude(ready({ generation: 2, pausedAt: 12, updatedAt: 12 }), { status: "True", lastTransitionAt: 7 })
+  })
+
   it("say since when as many run as are desired, or do not, and what stands in the way", () => {
     const message = "1 parked after they failed too often"
     const short = counted({ running: 0, error: 1, parked: 1, ready: "False" })

@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import type { Fleet, FleetStatus } from "../fleet/Fleet.ts"
+import { isHeld } from "../fleet/FleetPlan.ts"
 import type { Instance } from "../instance/Instance.ts"
 import type { Failing } from "../reconcile/Parking.ts"
 
@@ -67,6 +68,10 @@ function readyFleet(row: Fleet, status: FleetStatus | undefined, why: string | u
   const ready = status?.ready ?? null
   if (status === undefined || ready === null) {
     return { type, status: "Unknown", reason: "NotCounted", message: "", lastTransitionAt: row.createdAt }
+  }
+  // What was counted is of an earlier wish.
+  if (status.observedGeneration !== row.generation && !isHeld(row) && row.deletionRequestedAt === null) {
+    return { type, status: "Unknown", reason: "NotCounted", message: why ?? "", lastTransitionAt: row.updatedAt }
   }
   const lastTransitionAt = status.readyChangedAt ?? row.createdAt
   if (ready === "True") return { type, status: ready, reason: "AsManyAsDesired", message: "", lastTransitionAt }

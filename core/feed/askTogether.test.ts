@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Exit from "effect/Exit"
+import { MaxOpsBeforeYield } from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import type { Feed } from "../ports/Feed.ts"
@@ -55,6 +56,31 @@ describe("questions asked together", () => {
       )
     )
   )
+
+  it("lose nobody, wherever fibers are preempted", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(60), { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 3, max: 9 }),
+        (pauses, ops) =>
+          Effect.gen(function* () {
+            const answer: Batch = { changes: [], cursor: "d", isComplete: true }
+            const quick = { poll: () => Effect.as(Effect.yieldNow, answer) } as unknown as typeof Feed.Service
+            const { poll } = yield* askTogether(quick)
+            const asking = (pause: number) =>
+              Effect.andThen(
+                Effect.forEach(Array.from({ length: pause }), () => Effect.yieldNow),
+                poll("c")
+              )
+            const answers = yield* Effect.forEach(pauses, asking, { concurrency: "unbounded" })
+            assert.deepStrictEqual(
+              answers,
+              pauses.map(() => answer)
+            )
+          }).pipe(Effect.scoped, Effect.provideService(MaxOpsBeforeYield, ops), Effect.runPromise)
+      ),
+      { numRuns: 200 }
+    ))
 
   it.effect("fail for those who asked that one, and the next one is asked", () =>
     Effect.gen(function* () {

@@ -33,8 +33,13 @@ const together = <A>(scope: Scope.Scope) => {
   /** Until nobody waits any more. */
   const asking = (key: string, line: Line<A>, question: Effect.Effect<A, FeedError>) =>
     Effect.gen(function* () {
-      while (line.next !== undefined) {
+      while (true) {
         const asked = line.next
+        if (asked === undefined) {
+          // In one step: whoever comes now begins a line of his own.
+          lines.delete(key)
+          return
+        }
         line.asked = asked
         line.next = undefined
         Deferred.doneUnsafe(asked, yield* Effect.exit(question))
@@ -42,7 +47,7 @@ const together = <A>(scope: Scope.Scope) => {
     }).pipe(
       Effect.ensuring(
         Effect.sync(() => {
-          lines.delete(key)
+          if (lines.get(key) === line) lines.delete(key)
           for (const left of [line.asked, line.next])
             if (left !== undefined) Deferred.doneUnsafe(left, Effect.interrupt)
         })

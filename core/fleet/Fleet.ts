@@ -73,6 +73,10 @@ export const fleetStatuses = make("fleet_statuses", {
 })
 export type FleetStatus = RowOf<typeof fleetStatuses>
 
+/** Nobody works on it. What a program changed since that knows of no parking is wanted anew all the same. */
+export const isParked = ({ parkedAt, updatedAt }: Pick<Fleet, "parkedAt" | "updatedAt">): boolean =>
+  parkedAt !== null && parkedAt >= updatedAt
+
 export const fleetIdOf = (project: string, name: string): string => `${project}/${name}`
 
 /** Creates the fleet; nothing when there is one of that name. */
@@ -153,6 +157,7 @@ export const setScaled = (transaction: Transaction, read: Fleet): Effect.Effect<
     where: (row) => eq(row.id, read.id),
     set: () => ({
       scaledGeneration: read.generation,
+      ...Parking.unfailed,
       updatedAt: clockTimestamp,
       dueAt: read.deletionRequestedAt === null ? null : add(clockTimestamp, reconcileProgressMillis * 1_000)
     })
@@ -160,7 +165,7 @@ export const setScaled = (transaction: Transaction, read: Fleet): Effect.Effect<
 
 /** There is nothing to do for it until somebody says so. The caller holds its lock. */
 export const setLooked = (transaction: Transaction, read: Fleet): Effect.Effect<ReadonlyArray<Fleet>, StorageError> =>
-  transaction.update(fleets, { where: (row) => eq(row.id, read.id), set: () => ({ dueAt: null }) })
+  transaction.update(fleets, { where: (row) => eq(row.id, read.id), set: () => ({ ...Parking.unfailed, dueAt: null }) })
 
 /** Says "look". Before instances of the fleet are touched, so that all lock the fleet first. */
 export const markDue = (

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import type { State } from "../instance/Instance.ts"
 import { type Member, plan, planOf } from "./FleetPlan.ts"
-import { countOf, isSame, isSettled, orderBehind } from "./FleetStatus.ts"
+import { countOf, isReady, isSame, isSettled, orderBehind } from "./FleetStatus.ts"
+import { unstable } from "./unstable.ts"
 
 const member = (ordinal: number, state: State = "RUNNING", createdAt = ordinal): Member => ({
   uid: `i${ordinal}`,
@@ -104,7 +105,14 @@ describe("FleetPlan", () => {
 })
 
 describe("FleetStatus", () => {
-  const fleet = { id: "p/web", desired: 2, generation: 3, scaledGeneration: 3 }
+  const fleet = {
+    id: "p/web",
+    desired: 2,
+    generation: 3,
+    scaledGeneration: 3,
+    deletionRequestedAt: null,
+    pausedAt: null
+  }
 
   it("counts what is live apart from what is leaving", () => {
     const counts = countOf(fleet, [
@@ -170,6 +178,26 @@ describe("FleetStatus", () => {
     ]) {
       assert.isFalse(isSettled(fleet, { ...counts, ...change }), JSON.stringify(change))
     }
+  })
+
+  it("is ready and settled while it is paused, as the pause is a generation that nobody works on", () => {
+    const counts = { id: "p/web", observedGeneration: 2, live: 2, running: 2, error: 0, deleting: 0, parked: 0 }
+    const paused = { ...fleet, pausedAt: 9 }
+    assert.isTrue(isReady(paused, counts))
+    assert.isTrue(isSettled(paused, counts))
+    assert.isFalse(isReady(paused, { ...counts, running: 1 }))
+    assert.isFalse(isReady(fleet, counts))
+    assert.isFalse(isReady({ ...paused, deletionRequestedAt: 10 }, { ...counts, observedGeneration: 3 }))
+  })
+
+  it("counts as parked what failed too often, and not what still has to start", () => {
+    const counts = countOf(fleet, [
+      { state: "ERROR", deletionRequestedAt: null, parkedAt: 1 },
+      { state: "ERROR", deletionRequestedAt: null, parkedAt: null },
+      { state: "CREATING", deletionRequestedAt: null, parkedAt: 1 }
+    ])
+    assert.deepInclude(counts, { live: 3, error: 2, parked: 1 })
+    assert.strictEqual(unstable({ ...fleet, status: counts }), "1 failed, to be replaced")
   })
 
   it("is the same only when each of its counters is", () => {

@@ -30,7 +30,7 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, 
       Effect.fnUntraced(function* (tx) {
         const fleet = yield* tx.get(Fleet.fleets, { id }, { lock: "for update" })
         if (fleet === undefined) return done
-        if (fleet.parkedAt !== null) {
+        if (Fleet.isParked(fleet)) {
           if (fleet.dueAt !== null) yield* Fleet.settleParked(tx, fleet)
           return done
         }
@@ -70,13 +70,13 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, 
         }
         if (FleetPlan.isHeld(fleet)) {
           yield* Mark.hit(holds, live.length !== fleet.desired)
-          if (fleet.dueAt !== null) yield* Fleet.setLooked(tx, fleet)
+          if (fleet.dueAt !== null || fleet.failures !== null) yield* Fleet.setLooked(tx, fleet)
           return done
         }
         const isEnding = fleet.deletionRequestedAt !== null
         const isScaled = fleet.scaledGeneration === fleet.generation && (fleet.dueAt === null || isEnding)
         const isMatched = plan.remove.length === 0 && plan.create.length === 0
-        if (!isMatched || !isScaled) yield* Fleet.setScaled(tx, fleet)
+        if (!isMatched || !isScaled || fleet.failures !== null) yield* Fleet.setScaled(tx, fleet)
         if (!isEnding) return done
         const left = yield* tx.select(Instance.instances, { where: (row) => eq(row.fleet, id), limit: 1 })
         if (left.length > 0) return again

@@ -18,6 +18,7 @@ import { clockTimestamp, eq, gt, subtract } from "../ports/Condition.ts"
 import { Storage } from "../ports/Storage.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
 import { type Fleet, type FleetStatus, fleetStatuses, fleets } from "./Fleet.ts"
+import { isHeld } from "./FleetPlan.ts"
 
 type Counts = Omit<FleetStatus, "updatedAt" | "ready" | "readyChangedAt">
 
@@ -33,24 +34,24 @@ export const countOf = (
     live: live.length,
     running: live.filter((member) => member.state === "RUNNING").length,
     error: live.filter((member) => member.state === "ERROR").length,
-    parked: live.filter((member) => member.parkedAt !== null && member.state !== "RUNNING").length,
+    parked: live.filter((member) => member.parkedAt !== null && member.state === "ERROR").length,
     deleting: members.length - live.length
   }
 }
 
-/** Nothing more is to be expected until somebody touches the fleet. */
-export const isSettled = (fleet: Pick<Fleet, "desired" | "generation">, counts: Counts): boolean =>
-  counts.observedGeneration === fleet.generation &&
-  counts.live === fleet.desired &&
-  counts.running + (counts.parked ?? 0) === fleet.desired &&
-  counts.deleting === 0
+type Wanted = Pick<Fleet, "desired" | "generation" | "deletionRequestedAt" | "pausedAt">
 
-/** As many run as are desired, for the last generation. */
-export const isReady = (
-  fleet: Pick<Fleet, "desired" | "generation" | "deletionRequestedAt">,
-  counts: Counts
-): boolean =>
-  counts.observedGeneration === fleet.generation &&
+/** Nothing more is to be expected until somebody touches the fleet. */
+export const isSettled = (fleet: Wanted, counts: Counts): boolean =>
+  isHeld(fleet) ||
+  (counts.observedGeneration === fleet.generation &&
+    counts.live === fleet.desired &&
+    counts.running + (counts.parked ?? 0) === fleet.desired &&
+    counts.deleting === 0)
+
+/** As many run as are desired, for the last generation that is worked on: a pause is one, too, and is not. */
+export const isReady = (fleet: Wanted, counts: Counts): boolean =>
+  (isHeld(fleet) || counts.observedGeneration === fleet.generation) &&
   counts.running >= fleet.desired &&
   fleet.deletionRequestedAt === null
 

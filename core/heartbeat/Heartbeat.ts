@@ -155,7 +155,10 @@ export const elsewhere = (
 
 /** Was it given up for its silence, and is it now heard again? Then its owner must look. */
 export const hasReturned = (instance: Instance): boolean =>
-  instance.state === "ERROR" && instance.reason === "HeartbeatStale" && instance.deletionRequestedAt === null
+  instance.state === "ERROR" &&
+  instance.reason === "HeartbeatStale" &&
+  instance.deletionRequestedAt === null &&
+  instance.parkedAt === null
 
 export const markReturned = (once: Once, uids: ReadonlyArray<string>): Effect.Effect<unknown, StorageError> =>
   once(

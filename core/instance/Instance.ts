@@ -15,7 +15,20 @@
 import * as Effect from "effect/Effect"
 import { assert } from "../assert.ts"
 import { isPlaced, placementOf } from "../bucket/Bucket.ts"
-import { add, and, clockTimestamp, eq, ge, isIn, isNotNull, isNull, ne, or } from "../ports/Condition.ts"
+import {
+  add,
+  and,
+  clockTimestamp,
+  type Condition,
+  eq,
+  ge,
+  isIn,
+  isNotNull,
+  isNull,
+  ne,
+  or,
+  type Row
+} from "../ports/Condition.ts"
 import { Spec } from "../ports/Provider.ts"
 import * as Parking from "../reconcile/Parking.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
@@ -242,14 +255,12 @@ export const postpone = (
   atMicros: number
 ): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
   transaction.update(instances, {
-    where: (row) =>
-      and(
-        eq(row.uid, read.uid),
-        eq(row.revision, read.revision),
-        read.dueAt === null ? isNull(row.dueAt) : eq(row.dueAt, read.dueAt)
-      ),
+    where: (row) => isAsRead(row, read),
     set: () => ({ dueAt: atMicros })
   })
+
+const isAsRead = (row: Row<Instance>, { dueAt, revision, uid }: Instance): Condition =>
+  and(eq(row.uid, uid), eq(row.revision, revision), dueAt === null ? isNull(row.dueAt) : eq(row.dueAt, dueAt))
 
 /** It has run for long enough: what failed before does not count any more. */
 export const forgetFailures = (
@@ -257,7 +268,7 @@ export const forgetFailures = (
   read: Instance
 ): Effect.Effect<ReadonlyArray<Instance>, StorageError> =>
   transaction.update(instances, {
-    where: (row) => and(eq(row.uid, read.uid), eq(row.revision, read.revision)),
+    where: (row) => isAsRead(row, read),
     set: () => ({ ...Parking.unfailed, dueAt: null })
   })
 

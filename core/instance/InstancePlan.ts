@@ -56,7 +56,7 @@ export const next = (
   policy: Parking.Policy = Parking.policyDefault
 ): Step => {
   if (instance.deletionRequestedAt !== null && instance.state !== "DELETING") return moveTo("DELETING")
-  if (instance.parkedAt !== null) return settle
+  if (Parking.isParked(instance)) return settle
   switch (instance.state) {
     case "PENDING":
       return startAgain(instance, nowMicros, policy)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import * as Fleet from "../fleet/Fleet.ts"
 import * as InstancePlan from "../instance/InstancePlan.ts"
 import { instanceRow } from "../invariants/Story.fixture.ts"
 import { causeCharsMax, stableMillis } from "../Limits.ts"
@@ -38,6 +39,17 @@ describe("work that fails", () => {
         assert.strictEqual(Parking.restartMillis(null, policy), 0)
       })
     ))
+
+  it("is no longer parked once its end was asked for, also by a program that leaves parkedAt where it is", () => {
+    assert.isFalse(Parking.isParked({ parkedAt: null, deletionRequestedAt: null }))
+    assert.isTrue(Parking.isParked({ parkedAt: 5, deletionRequestedAt: null }))
+    assert.isFalse(Parking.isParked({ parkedAt: 5, deletionRequestedAt: 6 }))
+    assert.isTrue(Parking.isParked({ parkedAt: 7, deletionRequestedAt: 6 }))
+    assert.isTrue(Fleet.isParked({ parkedAt: 7, updatedAt: 6 }))
+    assert.isFalse(Fleet.isParked({ parkedAt: 5, updatedAt: 6 }))
+    const leaving = instanceRow("a", { state: "DELETING", parkedAt: 5, deletionRequestedAt: 6 })
+    assert.deepStrictEqual(InstancePlan.next(leaving, InstancePlan.nothingSeen, 9), { _tag: "Stop" })
+  })
 
   it("says why in one line that fits", () => {
     assert.strictEqual(Parking.causeOf("TypeError: no\n  such field "), "TypeError: no such field")

@@ -44,6 +44,15 @@ export const checks = {
 /** Of what has not failed, or is tried anew. */
 export const unfailed: Failing = { failures: null, failure: null, failedAt: null, parkedAt: null }
 
+/**
+ * Nobody works on it. A program that knows of no parking leaves `parkedAt` where it asks for a deletion, which is a new wish all the same.
+ */
+export const isParked = ({
+  deletionRequestedAt,
+  parkedAt
+}: Pick<Failing, "parkedAt"> & { readonly deletionRequestedAt: number | null }): boolean =>
+  parkedAt !== null && (deletionRequestedAt === null || parkedAt >= deletionRequestedAt)
+
 export const isExhausted = ({ failures }: Pick<Failing, "failures">, { failuresMax }: Policy): boolean =>
   (failures ?? 0) >= failuresMax
 

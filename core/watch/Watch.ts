@@ -116,7 +116,7 @@ export const layer = (options: WatchOptions = {}): Layer.Layer<Watch, never, Fee
           const hub = yield* RcRef.get(hubs)
           watching.hub = hub
           const isStopped = () => watching.isStopped
-          const watcher = new Watcher(asking, hub, { ...begun, ...own, bufferMax, isStopped })
+          const watcher = new Watcher(asking, hub, { ...own, bufferMax, isStopped }, begun)
           yield* Effect.addFinalizer(() => Effect.sync(() => hub.watchers.delete(watcher)))
           return watcher.next
         })
@@ -313,7 +313,7 @@ const hubOn = (feed: Feed["Service"], answers: Answers): Effect.Effect<Hub, neve
     return hub
   })
 
-interface Joining extends Own, Begun {
+interface Joining extends Own {
   readonly bufferMax: number
   readonly isStopped: () => boolean
 }
@@ -329,7 +329,8 @@ class Watcher {
   readonly #hub: Hub
   readonly #joining: Joining
   #phase: Phase
-  /** Of what is told first, how many were. */
+  /** What is told first, and how many of it were; empty from then on. */
+  #first: ReadonlyArray<string>
   #begun = 0
   /** Everything up to it was told, and nothing else. */
   #token: Cursor
@@ -346,11 +347,11 @@ class Watcher {
   #toldMicros = 0
   #toldAt = 0
 
-  constructor(asking: Asking, hub: Hub, joining: Joining) {
-    const { isComplete, token } = joining
+  constructor(asking: Asking, hub: Hub, joining: Joining, { isComplete, texts, token }: Begun) {
     this.#asking = asking
     this.#hub = hub
     this.#joining = joining
+    this.#first = texts
     this.#token = token
     this.#phase = isComplete ? "joining" : "behind"
   }
@@ -385,11 +386,12 @@ class Watcher {
   /** The next frame as text; the end when the stream is to be opened anew. */
   readonly next: Telling = Effect.withFiber((fiber) => {
     this.#fiber = fiber
-    const first = this.#joining.texts[this.#begun]
+    const first = this.#first[this.#begun]
     if (first !== undefined) {
       this.#begun++
       return Effect.succeed([first] as const)
     }
+    this.#first = []
     // The follower has lost its place. What it gave before may still be told by whoever was where it was.
     const isOver = this.#isEnded && (this.#phase !== "following" || this.#kept.length === 0)
     if (isOver || this.#joining.isStopped()) return Cause.done()
