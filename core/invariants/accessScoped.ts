@@ -1,6 +1,6 @@
 /**
  * I20: whoever comes with an API key may do what the key says and nothing else, and nothing at all some seconds after it has expired or was
- * revoked (table of demands, rank 4: 10 s).
+ * revoked (10 s).
  */
 import * as DatabaseClock from "./DatabaseClock.ts"
 import { everyProject } from "../identity/Access.ts"

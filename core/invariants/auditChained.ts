@@ -13,7 +13,7 @@ type Head = Pick<Sealed, "seq" | "hash">
 
 export const auditChained: Invariant<Head> = {
   name: "audit-chained",
-  states: "What a request did is audited in the same commit, once, in one chain of hashes (demands, rank 12).",
+  states: "What a request did is audited in the same commit, once, in one chain of hashes.",
   initial: () => origin,
   step: (head, envelope) => {
     const told = rowChanges(envelope, auditPending)

@@ -1,5 +1,5 @@
 /**
- * Demands, rank 18: from the commit on that pauses a fleet nobody who scales it creates an instance for it or asks for the end of one,
+ * From the commit on that pauses a fleet nobody who scales it creates an instance for it or asks for the end of one,
  * until the commit that resumes it or asks for its end. What was on its way goes on, and people may end an instance by hand.
  */
 import { fleets } from "../fleet/Fleet.ts"
@@ -10,7 +10,7 @@ import { commitOf, rowChanges } from "./rowChanges.ts"
 
 export const pausedUntouched: Invariant<Set<string>> = {
   name: "paused-untouched",
-  states: "For a fleet that is paused nothing is created, and nothing taken away (demands, rank 18).",
+  states: "For a fleet that is paused nothing is created, and nothing taken away.",
   initial: () => new Set(),
   step: (held, envelope) => {
     for (const { key, after } of rowChanges(envelope, fleets)) {

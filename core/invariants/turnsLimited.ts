@@ -13,7 +13,7 @@ interface Bucket {
 
 export const turnsLimited: Invariant<Map<string, Bucket>> = {
   name: "turns-limited",
-  states: "Nobody has more turns on all nodes together than its limit gives (demands, rank 13).",
+  states: "Nobody has more turns on all nodes together than its limit gives.",
   initial: () => new Map(),
   step: (buckets, { atMicros, fact }) => {
     if (fact._tag !== "TurnTaken") return buckets

@@ -3,12 +3,12 @@ import type { Mutant } from "./Mutant.ts"
 export const parkedIsWorkedOn: Mutant = {
   name: "parked-is-worked-on",
   why: "Parked in name only: the row stays due, and the plan does not ask whether it is parked.",
-  incident: "demands, rank 19: dead letters that are still delivered",
+  incident: "dead letters that are still delivered",
   runsIn: "fleet/poisoned",
   edits: [
     {
       file: "core/instance/InstancePlan.ts",
-      find: "  if (instance.parkedAt !== null) return settle",
+      find: "  if (Parking.isParked(instance)) return settle",
       replace: "  if (instance.parkedAt === 0) return settle"
     },
     {

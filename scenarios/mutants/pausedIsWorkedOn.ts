@@ -3,7 +3,7 @@ import type { Mutant } from "./Mutant.ts"
 export const pausedIsWorkedOn: Mutant = {
   name: "paused-is-worked-on",
   why: "The plan for a fleet does not ask whether it is paused: what fails is replaced, and what is wished meanwhile is done at once.",
-  incident: "demands, rank 18: pause per resource; a flag that the API keeps and the reconciler does not read",
+  incident: "pause per resource; a flag that the API keeps and the reconciler does not read",
   runsIn: "fleet/paused",
   edits: [
     {
