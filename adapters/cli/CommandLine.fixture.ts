@@ -3,7 +3,9 @@ import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
-import { afterEach, beforeEach } from "vitest"
+import { afterEach, beforeEach, vi } from "vitest"
+import { state, stormglass as command } from "./commandLine.ts"
+import { runCommand } from "./runCommand.ts"
 
 export const launcher = path.join(import.meta.dirname, "stormglass.js")
 
@@ -55,7 +57,24 @@ export const commandLine = () => {
     const { status, stderr, stdout } = spawnSync(process.execPath, [launcher, ...args], options)
     return { code: status, out: stdout, err: stderr }
   }
+  /** The same in this process: to start one takes longer than most of what is tested. */
+  const typed = async (...args: ReadonlyArray<string>): Promise<Ran> => {
+    const said = { err: "", out: "" }
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => (said.err += String(text)) !== "")
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => (said.out += String(text)) !== "")
+    Object.assign(state, { exitCode: 0, isStopped: false, stopSignal: undefined })
+    const home = process.cwd()
+    process.chdir(directory)
+    try {
+      const code = await runCommand(command, args)
+      return { ...said, code: code ?? state.exitCode }
+    } finally {
+      process.chdir(home)
+      vi.restoreAllMocks()
+    }
+  }
   return {
+    typed,
     /** The path of a file in the directory of the present test; of the directory itself for the empty name. */
     at,
     /** Writes a file there, and returns its path. */

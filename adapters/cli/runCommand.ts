@@ -19,7 +19,8 @@ export const attempt = (body: () => Promise<void>): Effect.Effect<void> => Effec
 
 /** Resolves with an exit code where the command line itself decides it, and with undefined where the command does. */
 export const runCommand = async <Name extends string, Input, Context, E>(
-  command: Command.Command<Name, Input, Context, E, NodeServices.NodeServices>
+  command: Command.Command<Name, Input, Context, E, NodeServices.NodeServices>,
+  args: ReadonlyArray<string> = process.argv.slice(2)
 ): Promise<number | undefined> => {
   // What the library prints is help: wanted when it was asked for, in the way when something was misspelt.
   const help: Array<string> = []
@@ -27,9 +28,7 @@ export const runCommand = async <Name extends string, Input, Context, E>(
     ...globalThis.console,
     log: (...texts: ReadonlyArray<unknown>) => help.push(texts.join(" "))
   }
-  const program = Command.runWith(command, { version: versions().stormglass, renderErrors: false })(
-    process.argv.slice(2)
-  )
+  const program = Command.runWith(command, { version: versions().stormglass, renderErrors: false })(args)
   const exit = await Effect.runPromiseExit(
     program.pipe(Effect.provideService(Console.Console, keeping), Effect.provide(NodeServices.layer))
   )
