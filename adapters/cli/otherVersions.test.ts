@@ -5,7 +5,7 @@ import { noFence } from "../../scenarios/mutants/noFence.ts"
 import { commandLine, failureDocument, fixture } from "./CommandLine.fixture.ts"
 import { openFailure } from "./Session.ts"
 
-const { at, fileOf, stormglass } = commandLine()
+const { at, fileOf, typed } = commandLine()
 
 const document = (changes: object): object =>
   failureDocument({ versions: { stormglass: "0.3.0", effect: "4.2.0", node: "24", v8: "13" }, ...changes })
@@ -61,7 +61,7 @@ describe("a saved failure of which a part is unknown", () => {
     assert.notInclude(told, "\n")
   })
 
-  it("is opened all the same where nothing needs it, and says what is left out", () => {
+  it("is opened all the same where nothing needs it, and says what is left out", async () => {
     const plan = { version: 1, faults: [{ ...kill, jitter: "2ms" }], pace: { slow: 1 } }
     const file = fileOf(JSON.stringify(document({ version: 3, plan, locale: "en" })))
     const { differences, saved } = openFailure(file, undefined)
@@ -74,7 +74,7 @@ describe("a saved failure of which a part is unknown", () => {
     assert.deepStrictEqual(saved.plan?.faults, [kill])
   })
 
-  it("has its mutant planted as it is now, where its saved edits fit no more", () => {
+  it("has its mutant planted as it is now, where its saved edits fit no more", async () => {
     const { differences, edits } = openFailure(
       fileOf(JSON.stringify(document(mutant(noFence.name, "fences: [lease.oldFence]")))),
       undefined
@@ -101,9 +101,9 @@ describe("a replay of what another version saved", { timeout: 120_000 }, () => {
       /fault 1: clock\/jump has no parameter "minutes".*mend that part/
     ],
     ["shrink", "a node that is no more", { ...kill, target: "n9" }, /fault 1: .*n9.*mend that part/]
-  ])("is refused in one line: %s for %s", (command, _what, fault, says) => {
+  ])("is refused in one line: %s for %s", async (command, _what, fault, says) => {
     const file = fileOf(JSON.stringify(document({ plan: { version: 1, faults: [fault] } })), "saved.json")
-    const { code, err, out } = stormglass(command, file)
+    const { code, err, out } = await typed(command, file)
     assert.deepStrictEqual([code, out], [2, ""])
     assert.match(err, says)
   })
@@ -111,9 +111,9 @@ describe("a replay of what another version saved", { timeout: 120_000 }, () => {
   it.each([
     ["replay", 1_000_000_000],
     ["shrink", -1]
-  ])("is refused in one line: %s of a world that its scenario never had, of %i nodes", (command, nodes) => {
+  ])("is refused in one line: %s of a world that its scenario never had, of %i nodes", async (command, nodes) => {
     const saved = document({ scenario: "lease/leader-killed", parameters: { nodes } })
-    const { code, err, out } = stormglass(command, fileOf(JSON.stringify(saved), "saved.json"))
+    const { code, err, out } = await typed(command, fileOf(JSON.stringify(saved), "saved.json"))
     assert.deepStrictEqual([code, out], [2, ""])
     assert.include(
       err,
@@ -122,11 +122,13 @@ describe("a replay of what another version saved", { timeout: 120_000 }, () => {
     assert.match(err, /^[^\n]*\n$/)
   })
 
-  it("is the same run without what decides nothing any more, and says so", () => {
-    const found = JSON.parse(stormglass("run", fixture("chargesTwice"), "--seeds", "20", "--no-shrink", "--json").out)
+  it("is the same run without what decides nothing any more, and says so", async () => {
+    const found = JSON.parse(
+      (await typed("run", fixture("chargesTwice"), "--seeds", "20", "--no-shrink", "--json")).out
+    )
     const saved = JSON.parse(readFileSync(at(found.failures[0].file), "utf8"))
     writeFileSync(at("other.json"), JSON.stringify({ ...saved, version: 2, colour: "red" }))
-    const { code, out } = stormglass("replay", "other.json")
+    const { code, out } = await typed("replay", "other.json")
     assert.match(
       out,
       /charged twice[^]*digest \w+, equal\ndiffers: it is of version 2, [^\n]+\ndiffers: colour is unknown to this version, and left out\n$/
@@ -134,12 +136,12 @@ describe("a replay of what another version saved", { timeout: 120_000 }, () => {
     assert.strictEqual(code, 1)
   })
 
-  it("takes parameters as they were saved, draws a new one, and says what its scenario has no more", () => {
+  it("takes parameters as they were saved, draws a new one, and says what its scenario has no more", async () => {
     const plan = { version: 1, faults: [] }
     const parameters = { nodes: 2, shards: 4 }
     const operations = ["client-1/probe", "client-9-3"]
     const file = fileOf(JSON.stringify(document({ scenario: "lease/leader-killed", parameters, operations, plan })))
-    const { code, out } = stormglass("replay", file)
+    const { code, out } = await typed("replay", file)
     assert.strictEqual(code, 3)
     assert.match(out, /passed: lease\/leader-killed/)
     const [, digest, ...lines] = out.slice(out.indexOf("passed:")).trimEnd().split("\n")
