@@ -22,7 +22,7 @@ import { Conflict, NotFound } from "./ApiErrors.ts"
 import { redriveInstance } from "./DeadLettersApi.ts"
 import * as etag from "./etag.ts"
 import { overQuota } from "./QuotasApi.ts"
-import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
+import { answer, type Conditions, type Headers, idempotently, type Mutation, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { refused, unavailable } from "./problems.ts"
@@ -85,6 +85,12 @@ export const requestDeletion = (
     return answer(202, InstanceView, instanceView(present), present.revision)
   })
 
+interface Changing {
+  readonly headers: Headers
+  readonly params: { readonly uid: string }
+  readonly query: { readonly dryRun?: "true" | "false" | undefined }
+}
+
 const tagOf = (body: string): string => etag.ofInstance(JSON.parse(body) as InstanceView)
 
 export const layer = HttpApiBuilder.group(
@@ -94,6 +100,27 @@ export const layer = HttpApiBuilder.group(
     const storage = yield* Storage
     const feed = yield* Feed
     const holder = holderOf((yield* Membership).self)
+    /** A change of the instance with this uid, whose project is known only once it was read. */
+    const changed = (
+      { headers, params: { uid }, query }: Changing,
+      { method, path, route }: Pick<Mutation, "method" | "path" | "route">,
+      change: typeof requestDeletion
+    ) =>
+      idempotently(
+        {
+          headers,
+          project: "",
+          route,
+          method,
+          path,
+          body: null,
+          holder,
+          isDryRun: query.dryRun === "true",
+          etag: tagOf
+        },
+        (transaction, { conditions, principal }) =>
+          change(transaction, uid, { conditions, mayChange: (project) => mayDo(principal, "write", project) })
+      ).pipe(Effect.provideService(Storage, storage))
     return handlers.handleAll({
       create: ({ params, headers, payload, query }) =>
         idempotently(
@@ -110,49 +137,20 @@ export const layer = HttpApiBuilder.group(
           },
           (transaction) => create(transaction, { ...params, ...payload })
         ).pipe(Effect.provideService(Storage, storage)),
-      delete: ({ params, headers, query }) =>
-        Effect.andThen(
-          query.dryRun === "true"
+      delete: (request) => {
+        const { uid } = request.params
+        const path = `/v1/instances/${uid}`
+        return Effect.andThen(
+          request.query.dryRun === "true"
             ? Effect.void
-            : Facts.emit({ _tag: "DeletionAsked", uid: params.uid } satisfies DeletionAsked),
-          idempotently(
-            {
-              headers,
-              project: "",
-              route: "instances/delete",
-              method: "DELETE",
-              path: `/v1/instances/${params.uid}`,
-              body: null,
-              holder,
-              isDryRun: query.dryRun === "true",
-              etag: tagOf
-            },
-            (transaction, { conditions, principal }) =>
-              requestDeletion(transaction, params.uid, {
-                conditions,
-                mayChange: (project) => mayDo(principal, "write", project)
-              })
-          )
-        ).pipe(Effect.provideService(Storage, storage)),
-      redrive: ({ params, headers, query }) =>
-        idempotently(
-          {
-            headers,
-            project: "",
-            route: "instances/redrive",
-            method: "POST",
-            path: `/v1/instances/${params.uid}/redrive`,
-            body: null,
-            holder,
-            isDryRun: query.dryRun === "true",
-            etag: tagOf
-          },
-          (transaction, { conditions, principal }) =>
-            redriveInstance(transaction, params.uid, {
-              conditions,
-              mayChange: (project) => mayDo(principal, "write", project)
-            })
-        ).pipe(Effect.provideService(Storage, storage)),
+            : Facts.emit({ _tag: "DeletionAsked", uid } satisfies DeletionAsked),
+          changed(request, { route: "instances/delete", method: "DELETE", path }, requestDeletion)
+        )
+      },
+      redrive: (request) => {
+        const path = `/v1/instances/${request.params.uid}/redrive`
+        return changed(request, { route: "instances/redrive", method: "POST", path }, redriveInstance)
+      },
       get: ({ params, request }) =>
         Effect.gen(function* () {
           const { uid } = params

@@ -37,11 +37,20 @@ export async function* applyAll(
   documents: ReadonlyArray<WantedDocument>,
   isDryRun: boolean
 ): AsyncGenerator<Applied> {
+  const standalone = new Map<string, Promise<ReadonlyArray<InstanceView>>>()
+  /** Read once for all documents of a project: no two of them are of one instance. */
+  const standaloneOf = (of: Remote) => {
+    const known = standalone.get(of.project) ?? standaloneInstances(of)
+    standalone.set(of.project, known)
+    return known
+  }
   for (const [index, document] of documents.entries()) {
     const { kind, name, project = remote.project } = document
     const of = { ...remote, project }
     const applying =
-      document.kind === "fleet" ? applyFleet(of, document, isDryRun) : applyInstance(of, document, isDryRun)
+      document.kind === "fleet"
+        ? applyFleet(of, document, isDryRun)
+        : standaloneOf(of).then((instances) => applyInstance(of, document, { instances, isDryRun }))
     const change = await applying.catch((error: unknown) => {
       if (!(error instanceof UsageError)) throw error
       const before = isDryRun || index === 0 ? "" : ` (${index} of ${documents.length} were applied before it)`
@@ -70,14 +79,22 @@ async function applyFleet(remote: Remote, document: FleetDocument, isDryRun: boo
   return change
 }
 
+async function standaloneInstances(remote: Remote): Promise<ReadonlyArray<InstanceView>> {
+  const { documents } = await get(remote, "instances")
+  return (documents as ReadonlyArray<InstanceView>).filter(
+    ({ deletionRequestedAt, fleet }) => fleet === null && deletionRequestedAt === null
+  )
+}
+
 async function applyInstance(
   remote: Remote,
   { name, spec }: Exclude<WantedDocument, FleetDocument>,
-  isDryRun: boolean
+  { instances, isDryRun }: { readonly instances: ReadonlyArray<InstanceView>; readonly isDryRun: boolean }
 ): Promise<string | undefined> {
-  const isIt = (each: InstanceView) => each.name === name && each.fleet === null && each.deletionRequestedAt === null
-  const found = (await get(remote, "instances")).documents.find((each) => isIt(each as InstanceView))
-  const change = changeOfInstance(found as InstanceView | undefined, { spec })
+  const change = changeOfInstance(
+    instances.find((each) => each.name === name),
+    { spec }
+  )
   if (change === undefined) return undefined
   const params = { project: remote.project }
   const asked = wish(isDryRun)

@@ -23,7 +23,16 @@ describe("a file of what is wanted", () => {
       parse(JSON.stringify({ ...fleet, kind: "flee" })),
       Result.fail(['kind: "fleet" or "instance"'])
     )
-    assert.match(String(Result.isFailure(parse("{")) && parse("{")), /./)
+    const torn = parse("{")
+    assert.match(Result.isFailure(torn) ? torn.failure.join() : "", /^not JSON: \S/)
+  })
+
+  it("wants each thing once: two of one name would undo each other", () => {
+    assert.deepStrictEqual(
+      parse(JSON.stringify([fleet, box, { ...fleet, desired: 1 }])),
+      Result.fail(["2: fleet web is wanted by 0 as well"])
+    )
+    assert.isTrue(Result.isSuccess(parse(JSON.stringify([fleet, { ...fleet, project: "shop" }]))))
   })
 
   it("changes nothing of a fleet that is so already, and says all that it changes of another", () =>

@@ -28,6 +28,7 @@ export const parse = (text: string): Result.Result<ReadonlyArray<WantedDocument>
   const documents = Array.isArray(content) ? content : [content]
   const wanted: Array<WantedDocument> = []
   const problems: Array<string> = []
+  const seen = new Map<string, number>()
   for (const [index, document] of documents.entries()) {
     const kind = (document as { readonly kind?: unknown } | null)?.kind
     const where = Array.isArray(content) ? [String(index)] : []
@@ -39,8 +40,14 @@ export const parse = (text: string): Result.Result<ReadonlyArray<WantedDocument>
       errors: "all",
       onExcessProperty: "error"
     })
-    if (Result.isSuccess(decoded)) wanted.push(decoded.success)
-    else {
+    if (Result.isSuccess(decoded)) {
+      const { name, project = "" } = decoded.success
+      const identity = `${kind} ${project}/${name}`
+      const first = seen.get(identity)
+      if (first === undefined) seen.set(identity, index)
+      else problems.push(`${index}: ${kind} ${name} is wanted by ${first} as well`)
+      wanted.push(decoded.success)
+    } else {
       for (const { message, path = [] } of formatIssues(decoded.failure.issue).issues) {
         problems.push(
           `${[...where, ...path.map((part) => String(typeof part === "object" ? part.key : part))].join(".") || "document"}: ${message}`

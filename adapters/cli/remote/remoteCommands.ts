@@ -148,16 +148,24 @@ const deadLetters = (remote: Remote) =>
 
 /** False when nothing of it was parked. */
 export const redrive = async (remote: Remote, kind: "fleet" | "instance", name: string): Promise<boolean> => {
-  const headers = once()
   if (kind === "fleet") {
-    const params = { project: remote.project, name }
     const before = (await deadLetters(remote)).some((each) => isOfFleet(each, `${remote.project}/${name}`))
-    await asking(remote, (client) => client.fleets.redrive({ params, query: {}, headers }))
+    await redriveFleet(remote, name)
     return before
   }
   const { parkedAt } = await asking(remote, (client) => client.instances.get({ params: { uid: name } }))
-  await asking(remote, (client) => client.instances.redrive({ params: { uid: name }, query: {}, headers }))
+  await redriveInstance(remote, name)
   return parkedAt !== null
+}
+
+function redriveFleet(remote: Remote, name: string) {
+  const [headers, params] = [once(), { project: remote.project, name }]
+  return asking(remote, (client) => client.fleets.redrive({ params, query: {}, headers }))
+}
+
+function redriveInstance(remote: Remote, uid: string) {
+  const headers = once()
+  return asking(remote, (client) => client.instances.redrive({ params: { uid }, query: {}, headers }))
 }
 
 const isOfFleet = ({ fleet, id, kind }: DeadLetterView, fleetId: string): boolean =>
@@ -167,9 +175,9 @@ const isOfFleet = ({ fleet, id, kind }: DeadLetterView, fleetId: string): boolea
 export const redriveAll = async (remote: Remote): Promise<number> => {
   const letters = await deadLetters(remote)
   const fleets = new Set(letters.flatMap((each) => (each.kind === "fleet" ? [each.id] : (each.fleet ?? []))))
-  for (const id of fleets) await redrive(remote, "fleet", id.split("/")[1]!)
+  for (const id of fleets) await redriveFleet(remote, id.split("/")[1]!)
   for (const each of letters) {
-    if (each.kind === "instance" && each.fleet === null) await redrive(remote, "instance", each.id)
+    if (each.kind === "instance" && each.fleet === null) await redriveInstance(remote, each.id)
   }
   return letters.length
 }
