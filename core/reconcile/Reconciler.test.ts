@@ -6,8 +6,9 @@ import * as TestClock from "effect/testing/TestClock"
 import { Facts } from "../facts/Facts.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import type { Outcome } from "./WorkQueue.ts"
-import { listRowsMax, reconcileBatchMax, reconcileResyncMillis } from "../Limits.ts"
+import { listRowsMax, reconcileBatchMax, reconcileResyncMillis, reconcileTimeoutMillis } from "../Limits.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
+import type { Reconciled } from "./ReconcileFacts.ts"
 import * as Reconciler from "./Reconciler.ts"
 
 const grant: Grant = {
@@ -110,6 +111,39 @@ describe("Reconciler", () => {
       for (let step = 0; step < 100; step++) yield* TestClock.adjust("100 millis")
       assert.isAtLeast(looks.length, 150 + 100)
       assert.isAtMost(looks.length, 150 + 100 + 10 * 10)
+    }).pipe(Effect.scoped, ended)
+  )
+
+  // covers A14
+  it.effect("gives up a look without an end after its time, and looks again; another key does not wait for it", () =>
+    Effect.gen(function* () {
+      const failed: Array<string> = []
+      let begun = 0
+      let interrupted = 0
+      const stuck = Effect.onInterrupt(
+        Effect.suspend(() => (begun++, Effect.never)),
+        () => Effect.sync(() => void interrupted++)
+      )
+      const again: Outcome = { _tag: "Again", afterMillis: 1_000 }
+      const looks = yield* looking({
+        due: ["stuck", "other"],
+        everything: [],
+        reconcile: (key) => (key === "stuck" ? stuck : Effect.succeed(again))
+      }).pipe(
+        Effect.provideService(Facts, (fact) => {
+          const { _tag, detail, key } = fact as Reconciled
+          if (_tag === "Reconciled") failed.push(`${key}: ${detail}`)
+        })
+      )
+      yield* TestClock.adjust(1)
+      for (let second = 1; second < reconcileTimeoutMillis / 1_000; second++) yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([begun, interrupted, failed], [1, 0, []])
+      assert.isAtLeast(looks.filter((key) => key === "other").length, reconcileTimeoutMillis / 1_000 - 1)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(interrupted, 1)
+      assert.deepStrictEqual(failed, [`stuck: no end within ${reconcileTimeoutMillis} ms`])
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(begun, 2)
     }).pipe(Effect.scoped, ended)
   )
 
