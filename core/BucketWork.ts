@@ -153,11 +153,27 @@ export const make = (options: { readonly backoffMillisMax: number; readonly poli
   })
 
 function fleetWork({ bucketGroup, dueAt, generation, id }: Fleet.Fleet): BucketWork {
-  return { kind: "fleet", id, key: `fleet/${id}`, bucketGroup, version: generation, dueAt }
+  return {
+    kind: "fleet",
+    id,
+    key: `fleet/${id}`,
+    bucketGroup,
+    version: generation,
+    dueAt,
+    asked: `${generation} ${dueAt}`
+  }
 }
 
 function instanceWork({ bucketGroup, dueAt, revision, uid }: Instance.Instance): BucketWork {
-  return { kind: "instance", id: uid, key: `instance/${uid}`, bucketGroup, version: revision, dueAt }
+  return {
+    kind: "instance",
+    id: uid,
+    key: `instance/${uid}`,
+    bucketGroup,
+    version: revision,
+    dueAt,
+    asked: `${revision} ${dueAt}`
+  }
 }
 
 /** What a constraint refuses it will refuse again; all else may pass. */

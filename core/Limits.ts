@@ -78,6 +78,8 @@ export const reconcileResyncMillis = 60_000
 export const reconcileResyncRatePerSecond = 200
 /** How soon to look again at an outside resource that is on its way. */
 export const reconcileProgressMillis = 1_000
+/** The longest pause between two looks at it, when it takes longer. */
+export const reconcileWaitMillisMax = 5_000
 /** A resource that is starting for so long has failed to. */
 export const startTimeoutMillis = 30_000
 export const providerCallTimeoutMillis = 5_000
@@ -220,6 +222,11 @@ assert(
   "what is tried again has its time to run"
 )
 assert(reconcileProgressMillis >= reconcilePollMillis, "looking again is not faster than asking what is due")
+assert(reconcileWaitMillisMax >= reconcileProgressMillis, "what takes long is not looked at more often")
+assert(
+  2 * reconcileWaitMillisMax < startTimeoutMillis,
+  "what is starting is looked at several times before it is given up"
+)
 assert(
   (socketSilentIntervalsMax + 1) * socketPingIntervalMillis + socketOpenTimeoutMillis < heartbeatStaleMillis,
   "a session that went dead is noticed and opened anew before its agent is stale"

@@ -74,7 +74,7 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, 
           return done
         }
         const isEnding = fleet.deletionRequestedAt !== null
-        const isScaled = fleet.scaledGeneration === fleet.generation && (fleet.dueAt === null || isEnding)
+        const isScaled = fleet.scaledGeneration === fleet.generation && fleet.dueAt === null
         const isMatched = plan.remove.length === 0 && plan.create.length === 0
         if (!isMatched || !isScaled || fleet.failures !== null) yield* Fleet.setScaled(tx, fleet)
         if (!isEnding) return done
@@ -92,4 +92,4 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, 
 
 const done: Outcome = { _tag: "Done" }
 /** Its instances are on their way out. */
-const again: Outcome = { _tag: "Again", afterMillis: reconcileProgressMillis }
+const again: Outcome = { _tag: "Again", afterMillis: reconcileProgressMillis, isPostponed: true }

@@ -106,12 +106,42 @@ describe("InstancePlan", () => {
   it("gives up on one that is starting for too long, so that it is started anew or replaced", () => {
     const creating = instanceRow("a", { state: "CREATING" })
     const starting = { observation: "Starting", isStopAsked: false } as const
-    assert.deepStrictEqual(InstancePlan.next(creating, starting, startTimeoutMillis * 1_000), { _tag: "Wait" })
+    assert.strictEqual(InstancePlan.next(creating, starting, startTimeoutMillis * 1_000)._tag, "Wait")
     assert.deepStrictEqual(InstancePlan.next(creating, starting, startTimeoutMillis * 1_000 + 1), {
       _tag: "Move",
       to: "ERROR",
       reason: "StartFailed"
     })
+  })
+
+  it("counts the time for a start from when there was room for it: one that waited longer than a start may take is not given up", () => {
+    const waitedMicros = 2 * startTimeoutMillis * 1_000
+    const row = instanceRow("a", { state: "CREATING", updatedAt: 0 })
+    const absent = { observation: "Absent", isStopAsked: false } as const
+    assert.deepStrictEqual(InstancePlan.next(row, absent, 0), { _tag: "Start" })
+    assert.deepStrictEqual(InstancePlan.next(row, absent, waitedMicros), { _tag: "Begin" })
+    // Also when the clock of the database has jumped meanwhile, it begins once and is started then.
+    assert.deepStrictEqual(InstancePlan.next(row, { ...absent, isBegun: true }, waitedMicros), { _tag: "Start" })
+    const begun = { ...row, updatedAt: waitedMicros }
+    assert.deepStrictEqual(InstancePlan.next(begun, absent, waitedMicros + 1), { _tag: "Start" })
+    const starting = { observation: "Starting", isStopAsked: false } as const
+    assert.strictEqual(InstancePlan.next(begun, starting, waitedMicros + 1_000_000)._tag, "Wait")
+  })
+
+  it("looks the more seldom at what is under way the longer it takes, each second at first and each five seconds at last", () => {
+    const waits = (sinceMillis: number) => {
+      const starting = { observation: "Starting", isStopAsked: false } as const
+      const step = InstancePlan.next(
+        instanceRow("a", { state: "CREATING", updatedAt: 0 }),
+        starting,
+        sinceMillis * 1_000
+      )
+      return step._tag === "Wait" ? step.afterMillis : undefined
+    }
+    assert.deepStrictEqual(
+      [0, 1_000, 3_000, 9_999, 10_000, 30_000].map(waits),
+      [1_000, 1_000, 1_500, 4_999, 5_000, 5_000]
+    )
   })
 
   // covers A12

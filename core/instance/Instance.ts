@@ -29,6 +29,7 @@ import {
   or,
   type Row
 } from "../ports/Condition.ts"
+import { reconcileProgressMillis } from "../Limits.ts"
 import { Spec } from "../ports/Provider.ts"
 import * as Parking from "../reconcile/Parking.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
@@ -214,7 +215,8 @@ export const move = (
         reason,
         revision: add(row.revision, 1),
         updatedAt: clockTimestamp,
-        dueAt: to === "RUNNING" ? null : clockTimestamp,
+        // Whoever moved it goes on with it; another owner, who finds it after a crash, need not be quicker than that.
+        dueAt: to === "RUNNING" ? null : add(clockTimestamp, reconcileProgressMillis * 1_000),
         // A new attempt may run anywhere.
         ...(to === "CREATING" ? { attempt: add(row.attempt, 1), agent: null, agentIncarnation: null } : {}),
         // It counts as heard from now, so that it has the whole time to send its first heartbeat.
@@ -258,6 +260,30 @@ export const postpone = (
     where: (row) => isAsRead(row, read),
     set: () => ({ dueAt: atMicros })
   })
+
+/** The same, but so long from now. Returns nothing when a wish came meanwhile. */
+export const postponeBy = (
+  transaction: Transaction,
+  read: Instance,
+  millis: number
+): Effect.Effect<Instance | undefined, StorageError> =>
+  Effect.map(
+    transaction.update(instances, {
+      where: (row) => isAsRead(row, read),
+      set: () => ({ dueAt: add(clockTimestamp, millis * 1_000) })
+    }),
+    (rows) => rows[0]
+  )
+
+/** Its start begins now, and not when it was first tried. Returns nothing when it has changed since. */
+export const begin = (transaction: Transaction, read: Instance): Effect.Effect<Instance | undefined, StorageError> =>
+  Effect.map(
+    transaction.update(instances, {
+      where: (row) => isAsRead(row, read),
+      set: () => ({ updatedAt: clockTimestamp })
+    }),
+    (rows) => rows[0]
+  )
 
 const isAsRead = (row: Row<Instance>, { dueAt, revision, uid }: Instance): Condition =>
   and(eq(row.uid, uid), eq(row.revision, revision), dueAt === null ? isNull(row.dueAt) : eq(row.dueAt, dueAt))

@@ -6,7 +6,7 @@
  * it is told to stop. A resource is asked to stop before its absence is believed, because a provider that lags shows
  * one that is being started as absent.
  */
-import { stableMillis, startTimeoutMillis } from "../Limits.ts"
+import { reconcileProgressMillis, reconcileWaitMillisMax, stableMillis, startTimeoutMillis } from "../Limits.ts"
 import type { Observation } from "../ports/Provider.ts"
 import * as Parking from "../reconcile/Parking.ts"
 import type { Instance, Reason, State } from "./Instance.ts"
@@ -16,19 +16,23 @@ export interface Seen {
   readonly observation: Observation | undefined
   /** The provider has taken a `stop` before the observation. */
   readonly isStopAsked: boolean
+  /** The row says that its start begins now. */
+  readonly isBegun?: boolean
 }
 
 export const nothingSeen: Seen = { observation: undefined, isStopAsked: false }
 
 export type Step =
   | { readonly _tag: "Observe" }
+  /** It could not be started when that was first tried: the time that it has for its start begins now. */
+  | { readonly _tag: "Begin" }
   | { readonly _tag: "Start" }
   | { readonly _tag: "Stop" }
   | { readonly _tag: "Move"; readonly to: State; readonly reason: Reason | null }
   /** The row leaves. */
   | { readonly _tag: "Remove" }
-  /** Under way outside; look again soon. */
-  | { readonly _tag: "Wait" }
+  /** Under way outside; look again after so long. */
+  | { readonly _tag: "Wait"; readonly afterMillis: number }
   /** Not before that time, by the database's clock. */
   | { readonly _tag: "Later"; readonly atMicros: number }
   /** It has failed too often: nobody works on it any more. */
@@ -39,10 +43,10 @@ export type Step =
   | { readonly _tag: "Settle" }
 
 const observe: Step = { _tag: "Observe" }
+const begin: Step = { _tag: "Begin" }
 const start: Step = { _tag: "Start" }
 const stop: Step = { _tag: "Stop" }
 const remove: Step = { _tag: "Remove" }
-const wait: Step = { _tag: "Wait" }
 const park: Step = { _tag: "Park" }
 const forget: Step = { _tag: "Forget" }
 const settle: Step = { _tag: "Settle" }
@@ -61,15 +65,15 @@ export const next = (
     case "PENDING":
       return startAgain(instance, nowMicros, policy)
     case "CREATING":
-      return whileCreating(seen, nowMicros - instance.updatedAt > startTimeoutMillis * 1_000)
+      return whileCreating(seen, nowMicros - instance.updatedAt)
     case "RUNNING":
       return whileRunning(instance, seen, nowMicros)
     case "MODIFYING":
-      return whileModifying(seen)
+      return whileModifying(seen, nowMicros - instance.updatedAt)
     case "STOPPING":
-      return whileStopping(seen, moveTo("STOPPED"))
+      return whileStopping(seen, moveTo("STOPPED"), nowMicros - instance.updatedAt)
     case "DELETING":
-      return whileStopping(seen, remove)
+      return whileStopping(seen, remove, nowMicros - instance.updatedAt)
     case "ERROR":
       return inError(instance, seen, nowMicros, policy)
     case "STOPPED":
@@ -78,19 +82,20 @@ export const next = (
   }
 }
 
-function whileCreating(seen: Seen, isOverdue: boolean): Step {
+/** `sinceMicros`: for how long it has been in this state, here and below; a start that had to wait for room has waited before that. */
+function whileCreating(seen: Seen, sinceMicros: number): Step {
   switch (seen.observation) {
     case undefined:
       return observe
     case "Absent":
-      return start
+      return seen.isBegun === true || sinceMicros <= reconcileProgressMillis * 1_000 ? start : begin
     case "Running":
       return moveTo("RUNNING")
     case "Failed":
       return moveTo("ERROR", "StartFailed")
     case "Starting":
     case "Stopping":
-      return isOverdue ? moveTo("ERROR", "StartFailed") : wait
+      return sinceMicros > startTimeoutMillis * 1_000 ? moveTo("ERROR", "StartFailed") : waiting(sinceMicros)
   }
 }
 
@@ -101,7 +106,7 @@ function whileRunning(instance: Instance, seen: Seen, nowMicros: number): Step {
     case "Running":
       return instance.failures !== null && isStable(instance, nowMicros) ? forget : settle
     case "Starting":
-      return wait
+      return waiting(nowMicros - instance.updatedAt)
     case "Absent":
     case "Failed":
     case "Stopping":
@@ -109,16 +114,22 @@ function whileRunning(instance: Instance, seen: Seen, nowMicros: number): Step {
   }
 }
 
-function whileModifying(seen: Seen): Step {
+function whileModifying(seen: Seen, sinceMicros: number): Step {
   if (seen.observation === undefined) return observe
   if (seen.observation === "Running") return moveTo("RUNNING")
-  return seen.observation === "Starting" ? wait : moveTo("ERROR", "Vanished")
+  return seen.observation === "Starting" ? waiting(sinceMicros) : moveTo("ERROR", "Vanished")
 }
 
-function whileStopping(seen: Seen, whenGone: Step): Step {
+function whileStopping(seen: Seen, whenGone: Step, sinceMicros: number): Step {
   if (!seen.isStopAsked) return stop
   if (seen.observation === undefined) return observe
-  return seen.observation === "Absent" ? whenGone : wait
+  return seen.observation === "Absent" ? whenGone : waiting(sinceMicros)
+}
+
+/** The longer it takes, the more seldom it is looked at: whoever knows that it has come further says so. */
+function waiting(sinceMicros: number): Step {
+  const halfMillis = Math.floor(sinceMicros / 2_000)
+  return { _tag: "Wait", afterMillis: Math.min(Math.max(halfMillis, reconcileProgressMillis), reconcileWaitMillisMax) }
 }
 
 /**
@@ -130,8 +141,9 @@ function inError(instance: Instance, seen: Seen, nowMicros: number, policy: Park
     if (seen.observation === undefined) return observe
     if (seen.observation === "Running") return moveTo("RUNNING")
   }
-  if (Parking.isExhausted(instance, policy)) return whileStopping(seen, park)
-  return instance.fleet === null ? whileStopping(seen, startAgain(instance, nowMicros, policy)) : settle
+  const sinceMicros = nowMicros - instance.updatedAt
+  if (Parking.isExhausted(instance, policy)) return whileStopping(seen, park, sinceMicros)
+  return instance.fleet === null ? whileStopping(seen, startAgain(instance, nowMicros, policy), sinceMicros) : settle
 }
 
 /** At once, or after the pause that a failure earned. */

@@ -16,11 +16,12 @@ import type { Outcome } from "../reconcile/WorkQueue.ts"
 import * as Instance from "./Instance.ts"
 import * as InstancePlan from "./InstancePlan.ts"
 
+const begins = Mark.sometimes("start of an instance begins later than it was first tried")
 const stalePlan = Mark.sometimes("plan made for an older revision changed nothing")
 const parks = Mark.sometimes("instance parked after it failed too often")
 const removed = Mark.sometimes("row removed after its resource was confirmed gone")
 
-/** Two moves, a stop, an observation and a start at most, and one for the end; more would be a loop. */
+/** Two moves, a stop, two observations and a start, or a wait, at most; more would be a loop. */
 const stepsMax = 6
 
 export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant, policy: Parking.Policy) {
@@ -60,6 +61,19 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
     )
   }
 
+  /** Until then it is not due in the store, so that it fills no batch of what is, unless somebody asks for it. */
+  const waited = Effect.fnUntraced(function* (seen: Instance.Instance, afterMillis: number) {
+    const isDue = seen.dueAt !== null && seen.dueAt <= grant.databaseMicrosUnsafe()
+    if (isDue) {
+      const later = yield* once((tx) => Instance.postponeBy(tx, seen, afterMillis), {
+        label: "instance/postpone",
+        fences: grant.fences
+      })
+      if (later === undefined) return atOnce
+    }
+    return { _tag: "Again", afterMillis, isPostponed: true } satisfies Outcome
+  })
+
   let instance = yield* read
   if (instance === undefined) return done
   let seen = InstancePlan.nothingSeen
@@ -76,12 +90,24 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
         seen = { ...seen, observation }
         break
       }
+      case "Begin": {
+        const waiting: Instance.Instance = instance
+        const begun: Instance.Instance | undefined = yield* once((tx) => Instance.begin(tx, waiting), {
+          label: "instance/begin",
+          fences: grant.fences
+        })
+        yield* Mark.hit(begins)
+        if (begun === undefined) return atOnce
+        instance = begun
+        seen = { ...seen, isBegun: true }
+        break
+      }
       case "Start":
         yield* effectUnderGrant(provider.start(uid, instance.spec), { effect: "start", uid, grant })
-        return again
+        return yield* waited(instance, reconcileProgressMillis)
       case "Stop":
         yield* effectUnderGrant(provider.stop(uid), { effect: "stop", uid, grant })
-        seen = { observation: undefined, isStopAsked: true }
+        seen = { ...seen, observation: undefined, isStopAsked: true }
         break
       case "Move": {
         yield* FaultPoint.here("instance/move")
@@ -103,7 +129,7 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
         return gone === undefined ? again : done
       }
       case "Wait":
-        return again
+        return yield* waited(instance, step.afterMillis)
       case "Later": {
         const read = instance
         if (read.dueAt !== step.atMicros) {
@@ -140,3 +166,5 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
 
 const done: Outcome = { _tag: "Done" }
 const again: Outcome = { _tag: "Again", afterMillis: reconcileProgressMillis }
+/** It is another than was read. */
+const atOnce: Outcome = { _tag: "Again", afterMillis: 0 }

@@ -83,7 +83,7 @@ describe("the rows of instances", () => {
       })
     ))
 
-  it("move only as they were read, by uid, revision and state, and are due then", () =>
+  it("move only as they were read, by uid, revision and state, and are due a second later", () =>
     fc.assert(
       fc.property(readAndStored, ({ neighbour, read, stored }) => {
         if (read.state === "DELETING") return
@@ -94,7 +94,7 @@ describe("the rows of instances", () => {
           reason: "Vanished",
           revision: 5,
           updatedAt: nowMicros,
-          dueAt: nowMicros
+          dueAt: nowMicros + 1_000_000
         } as const
         const after = {
           ...stored,
@@ -118,7 +118,7 @@ describe("the rows of instances", () => {
       agent: null,
       agentIncarnation: null,
       updatedAt: nowMicros,
-      dueAt: nowMicros
+      dueAt: nowMicros + 1_000_000
     })
   })
 
@@ -162,6 +162,21 @@ describe("the rows of instances", () => {
         const isSame = stored.revision === read.revision && stored.dueAt === read.dueAt
         const after = isSame ? { ...stored, dueAt: null } : stored
         assert.deepStrictEqual(database.ask(Instance.settle(database.calls, read)), isSame ? [after] : [])
+        assert.deepStrictEqual(database.rows(instances), [after, neighbour])
+      })
+    ))
+
+  it("wait, and begin to start, only as they were read: whoever has asked again meanwhile is heard", () =>
+    fc.assert(
+      fc.property(readAndStored, fc.boolean(), ({ neighbour, read, stored }, isBeginning) => {
+        const database = new StillDatabase(instances).given(instances, [stored, neighbour])
+        const isSame = stored.revision === read.revision && stored.dueAt === read.dueAt
+        const change = isBeginning ? { updatedAt: nowMicros } : { dueAt: nowMicros + 7_000 }
+        const after = isSame ? { ...stored, ...change } : stored
+        const changed = isBeginning
+          ? Instance.begin(database.calls, read)
+          : Instance.postponeBy(database.calls, read, 7)
+        assert.deepStrictEqual(database.ask(changed), isSame ? after : undefined)
         assert.deepStrictEqual(database.rows(instances), [after, neighbour])
       })
     ))

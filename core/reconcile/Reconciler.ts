@@ -5,7 +5,8 @@
  * - R1 Level-triggered: a key says where to look, never what happened. A poll alone is enough.
  * - R2 A key is worked on by one fiber at a time; a defect or a stuck call in one key does not stop the others.
  * - R3 Every look has its turn as soon as a worker is free; the rate of the node is one for retries, all keys together (client-go's).
- * - R4 What waits for its next try for longer than a poll is not due in the store meanwhile: however much fails, it fills no batch.
+ * - R4 What waits for its next try, or for something outside, for longer than a poll is not due in the store meanwhile: however much
+ *   fails or takes long, it fills no batch.
  * - R5 When a group is lost its work is interrupted, and awaited before `serve` ends and the group is released.
  */
 import * as Effect from "effect/Effect"
@@ -46,6 +47,8 @@ import * as WorkQueue from "./WorkQueue.ts"
 export interface Work {
   readonly key: string
   readonly bucketGroup: number
+  /** Another one when it was changed, or asked for, since it was found last. Default: each time that it is found. */
+  readonly asked?: string
 }
 
 export interface ReconcilerOptions<W extends Work, R> {
@@ -96,9 +99,10 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
   const note = (found: ReadonlyArray<W>, isDue: boolean) =>
     Effect.map(monotonicMicros, (nowMicros) => {
       for (const work of found) {
+        const isSame = work.asked !== undefined && known.get(work.key)?.asked === work.asked
         if (!grants.has(work.bucketGroup)) continue
         known.set(work.key, work)
-        WorkQueue.add(queue, work.key, nowMicros, { isDue })
+        WorkQueue.add(queue, work.key, nowMicros, { isDue, isSame })
         somethingChanged.openUnsafe()
       }
     })

@@ -3,7 +3,7 @@
  * chance are arguments.
  *
  * - W1 A key is in the queue at most once, however often it is added.
- * - W2 A key that is being worked on is not handed out again; if it is added meanwhile, it has another turn after.
+ * - W2 A key that is being worked on is not handed out again; if it is added meanwhile, and is not as it was, it has another turn after.
  * - W3 A key that waits (for backoff, or because it asked to be looked at later) is not hurried by being added again, so that a
  *   poisoned key cannot take the turns of others. Where the store knows how long it waits, and has it due all the same, somebody asked.
  */
@@ -34,8 +34,8 @@ interface Wait {
 export type Outcome =
   /** Matched: nothing to do until somebody adds the key again. */
   | { readonly _tag: "Done" }
-  /** Under way: look again after so long; no failure. */
-  | { readonly _tag: "Again"; readonly afterMillis: number }
+  /** Under way: look again after so long; no failure. `isPostponed`: the store has it that it is not due before. */
+  | { readonly _tag: "Again"; readonly afterMillis: number; readonly isPostponed?: boolean }
   /** Failed: back off, at least for so long. `cause`: where it failed by itself, and may be given up. */
   | { readonly _tag: "Failed"; readonly afterMillis: number; readonly cause?: string }
 
@@ -47,11 +47,16 @@ export const make = (options: { readonly backoffMillisMax: number }): WorkQueue 
   added: 0
 })
 
-/** `isDue`: the store says that its time has come, by what it knows. */
-export const add = (queue: WorkQueue, key: string, nowMicros: number, { isDue } = { isDue: false }): void => {
+/** `isDue`: the store says that its time has come, by what it knows. `isSame`: it is as it was when it was added last. */
+export const add = (
+  queue: WorkQueue,
+  key: string,
+  nowMicros: number,
+  { isDue = false, isSame = false }: { readonly isDue?: boolean; readonly isSame?: boolean } = {}
+): void => {
   const entry = queue.entries.get(key)
   if (entry === undefined) wait(queue, key, { notBeforeMicros: nowMicros, order: queue.added++, failures: 0 })
-  else if (entry.state === "working") entry.isDirty = true
+  else if (entry.state === "working") entry.isDirty ||= !isSame
   else if (isDue && entry.isPostponed === true && entry.notBeforeMicros > nowMicros) {
     queue.depth--
     wait(queue, key, { notBeforeMicros: nowMicros, order: entry.order, failures: entry.failures })
@@ -109,15 +114,16 @@ export const settle = (
   // The key was dropped while it was worked on.
   if (entry === undefined) return
   assert(entry.state === "working", `${key} is settled but nobody works on it`)
-  const again = (afterMillis: number, failures: number) =>
-    wait(queue, key, { notBeforeMicros: at.nowMicros + afterMillis * 1_000, order: entry.order, failures })
+  const again = (afterMillis: number, failures: number, isPostponed = false) =>
+    wait(queue, key, { notBeforeMicros: at.nowMicros + afterMillis * 1_000, order: entry.order, failures, isPostponed })
   switch (outcome._tag) {
     case "Done":
       if (entry.isDirty) again(0, 0)
       else queue.entries.delete(key)
       break
     case "Again":
-      again(outcome.afterMillis, 0)
+      if (entry.isDirty) again(0, 0)
+      else again(outcome.afterMillis, 0, outcome.isPostponed)
       break
     case "Failed":
       again(retryMillis(queue, key, outcome, at.fraction), entry.failures + 1)

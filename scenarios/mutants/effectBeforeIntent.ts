@@ -9,7 +9,7 @@ export const effectBeforeIntent: Mutant = {
       file: "core/instance/InstancePlan.ts",
       find: '    case "PENDING":\n      return startAgain(instance, nowMicros, policy)',
       replace:
-        '    case "PENDING":\n      return whileCreating({ ...seen, observation: seen.observation ?? "Absent" }, instance, nowMicros)'
+        '    case "PENDING":\n      return whileCreating({ ...seen, observation: seen.observation ?? "Absent" }, 0)'
     }
   ]
 }

@@ -8,9 +8,9 @@ export const removedUnconfirmed: Mutant = {
   edits: [
     {
       file: "core/instance/InstancePlan.ts",
-      find: '  if (seen.observation === undefined) return observe\n  return seen.observation === "Absent" ? whenGone : wait',
+      find: '  if (seen.observation === undefined) return observe\n  return seen.observation === "Absent" ? whenGone : waiting(sinceMicros)',
       replace:
-        '  if (seen.observation === undefined) return whenGone._tag === "Remove" ? whenGone : observe\n  return seen.observation === "Absent" ? whenGone : wait'
+        '  if (seen.observation === undefined) return whenGone._tag === "Remove" ? whenGone : observe\n  return seen.observation === "Absent" ? whenGone : waiting(sinceMicros)'
     }
   ]
 }
