@@ -34,12 +34,13 @@ import type { Gate } from "./identity/Gate.ts"
 import { rateLimits } from "./identity/RateLimit.ts"
 import * as Leader from "./Leader.ts"
 import * as Metrics from "./Metrics.ts"
-import type { LeaseProfile } from "./lease/Lease.ts"
+import { attemptTimeoutMillis, type LeaseProfile, renewIntervalMillis } from "./lease/Lease.ts"
 import * as LeaseKeeper from "./lease/LeaseKeeper.ts"
 import { idempotencyRetentionMillis, reconcileBackoffMillisMax } from "./Limits.ts"
 import { holderOf, members } from "./member/Member.ts"
 import * as Membership from "./member/Membership.ts"
 import { essential } from "./node/essential.ts"
+import { type Role, roles } from "./node/Role.ts"
 import { placements } from "./placement/Placement.ts"
 import type { Feed } from "./ports/Feed.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
@@ -75,6 +76,8 @@ export interface ControlPlaneConfig {
   readonly address: string
   /** Its share of the buckets, relative to the other nodes; positive. */
   readonly weight: number
+  /** What it does. Default: everything. */
+  readonly roles?: ReadonlyArray<Role>
   readonly profile: LeaseProfile
   /** Owns the groups of this index, and no others, whoever else is there: for development. Default: its share among the members. */
   readonly staticPlace?: StaticPlace.StaticPlace
@@ -98,13 +101,37 @@ export interface ControlPlaneConfig {
 
 type Serving = HttpServer.HttpServer | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem.FileSystem | Path.Path
 
-/** The node: joins, serves the API, and works on what it owns. */
+/** The node: joins, serves the API, and works on what it owns, as far as these are its roles. */
 export const layer = (
   config: ControlPlaneConfig
 ): Layer.Layer<never, never, Storage | Feed | Provider | NodeExit | Gate | Serving> =>
-  Layer.merge(work(config), api(config)).pipe(
-    Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)])
+  Layer.merge(
+    has(config, "worker") ? work(config) : beats(config),
+    has(config, "api") ? api(config) : health(config)
+  ).pipe(Layer.provide([membership(config), keyRetention(config), Metrics.ofNode(config.id)]))
+
+const has = ({ roles: own = roles }: ControlPlaneConfig, role: Role): boolean => own.includes(role)
+
+/** A node that works on nothing is a member all the same: others see it, and nobody else has its name. */
+const beats = ({ profile }: ControlPlaneConfig) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { beat } = yield* Membership.Membership
+      const round = beat.pipe(
+        Effect.timeoutOption(`${attemptTimeoutMillis(profile)} millis`),
+        Effect.catchTag("StorageError", (error) => Effect.logDebug(error.message)),
+        Effect.andThen(Effect.sleep(`${renewIntervalMillis(profile)} millis`))
+      )
+      yield* Effect.forkScoped(essential("member/beat", Effect.forever(round)))
+    })
   )
+
+/** What a supervisor asks of every node. */
+const health = ({ isStopping = () => false, routes = Layer.empty }: ControlPlaneConfig) =>
+  HttpRouter.serve(ServedRoutes.layer(Layer.merge(HealthRoutes.layer({ isStopping }), routes)), {
+    disableLogger: true,
+    disableListenLog: true
+  }).pipe(Layer.provide(Layer.succeed(Label, "api")))
 
 const api = ({ admission, isStopping = () => false, routes = Layer.empty, watch }: ControlPlaneConfig) =>
   streamsEndFirst.pipe(
@@ -140,7 +167,8 @@ function keyRetention({ keyRetentionMillis = idempotencyRetentionMillis }: Contr
 }
 
 function membership(config: ControlPlaneConfig): Layer.Layer<Membership.Membership, never, Storage | NodeExit> {
-  const { id, address, weight, profile } = config
+  const { id, address, profile } = config
+  const weight = has(config, "worker") ? config.weight : 0
   return Membership.layer({ id, address, weight, liveMillis: profile.durationMillis })
 }
 

@@ -19,6 +19,7 @@ import * as Leader from "../core/Leader.ts"
 import { type LeaseProfile, profileDefault } from "../core/lease/Lease.ts"
 import type { Joined } from "../core/member/MemberFacts.ts"
 import type * as Dial from "../core/ports/Dial.ts"
+import type { Role } from "../core/node/Role.ts"
 import { Feed } from "../core/ports/Feed.ts"
 import { leases, type LeaseRow } from "../core/ports/Storage.ts"
 import type { Table } from "../core/ports/Table.ts"
@@ -54,6 +55,8 @@ export interface ClusterOptions {
   readonly agentsBehindProxy?: boolean
   /** Each node owns the groups of its index, that of its number, as in development; whoever joins is at the index of n1. */
   readonly isStatic?: boolean
+  /** What nodes do that do not do everything. */
+  readonly roles?: Readonly<Record<string, ReadonlyArray<Role>>>
   /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
   readonly hearsReleases?: boolean
   /** How many handshakes a node takes. Default: as in production. */
@@ -144,6 +147,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
       keyRetentionMillis,
       ...(watch === undefined ? {} : { watch }),
       ...(options.admission === undefined ? {} : { admission: options.admission }),
+      ...(options.roles?.[id] === undefined ? {} : { roles: options.roles[id] }),
       ...(options.isStatic === true
         ? { staticPlace: { index: Math.max(0, nodes.indexOf(id)), count: options.nodes } }
         : {})

@@ -42,7 +42,7 @@ const attemptAt = (body: (logLevel: Option.Option<string>) => Promise<void>) =>
 export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...configFlag }, (given) =>
   attemptAt(async (logLevel) => {
     const { origins, values } = readConfig(serveSettings, { ...given, logLevel }, serveRelations)
-    const { address, command, directory, failuresMax, host, id, migrate, open, port, profile, weight } = values
+    const { address, command, directory, failuresMax, host, id, migrate, open, port, profile, roles, weight } = values
     const { exiting, observed } = await import("./serve/observed.ts")
     const { serveCommand } = await import("./serve/serveCommand.ts")
     await serveCommand(
@@ -54,6 +54,7 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
         port,
         address,
         weight,
+        roles,
         failuresMax,
         staticPlace: staticPlaceOf(values),
         profile: profile === "default" ? profileDefault : profileConservative,

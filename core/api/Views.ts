@@ -220,7 +220,7 @@ export const MemberView = Schema.Struct({
   id: said(Schema.String, "The name of the node", "n1"),
   address: said(Schema.String, "Where others reach it", "http://n1:8081"),
   incarnation: said(Schema.Int, "Which process of that name it is, counted by the store", 1),
-  weight: said(Schema.Int, "Its share of the work, relative to the others", 1),
+  weight: said(Schema.Int, "Its share of the work, relative to the others; 0: it serves the API alone", 1),
   joinedAt: at("When it joined"),
   seenAt: at("When it last said that it lives"),
   leavingAt: atOrNever("When it said that it leaves")

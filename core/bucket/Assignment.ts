@@ -14,7 +14,7 @@ export interface Shareholder {
   readonly weight: number
 }
 
-/** Group to member id. Every group has an owner unless there are no members. Weights must be positive. */
+/** Group to member id. Every group has an owner unless there are no members. Weights must be positive (`Member.shareholders`). */
 export const assign = (
   groups: ReadonlyArray<number>,
   members: ReadonlyArray<Shareholder>

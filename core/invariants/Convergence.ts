@@ -7,7 +7,7 @@ import type { Envelope } from "../facts/Envelope.ts"
 import { type Fleet, fleets, type FleetStatus, fleetStatuses } from "../fleet/Fleet.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
 import * as Leader from "../Leader.ts"
-import { holderOf, type Member, members, versionOf } from "../member/Member.ts"
+import { holderOf, type Member, members, shareholders, versionOf } from "../member/Member.ts"
 import type { Assigned } from "../member/MemberFacts.ts"
 import type { ProviderFact } from "../ports/Provider.ts"
 import { leases } from "../ports/Storage.ts"
@@ -64,8 +64,9 @@ export const start = (): Convergence => {
   /** All who are live see each other, and each has what it should have. */
   const missingOfMembers = (nowMicros: number): ReadonlyArray<string> => {
     const live = [...memberRows.values()].filter(({ untilMicros }) => untilMicros > nowMicros).map(({ row }) => row)
-    const version = versionOf(live)
-    return live.flatMap((member) => {
+    const sharing = shareholders(live, live)
+    const version = versionOf(sharing)
+    return sharing.flatMap((member) => {
       const assigned = assignments.get(member.id)
       if (assigned?.version !== version) return [`member ${member.id}: does not yet see who else is there`]
       return assigned.bucketGroups

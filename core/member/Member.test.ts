@@ -43,6 +43,13 @@ describe("Member", () => {
     assert.deepStrictEqual(sharing(live, nowMicros), live)
   })
 
+  it("gives nothing to a member without a share, also when nobody else has been there for long", () => {
+    const named = (live: ReadonlyArray<Member>) => sharing(live, nowMicros).map((each) => each.id)
+    assert.deepStrictEqual(named([member("n1", 60), member("n2", 60, 0)]), ["n1"])
+    assert.deepStrictEqual(named([member("n1", 1), member("n2", 60, 0)]), ["n1"])
+    assert.deepStrictEqual(named([member("n2", 60, 0)]), [])
+  })
+
   it("leaves nobody out once the debounce has passed", () =>
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 10 })), (ages) => {
@@ -158,9 +165,9 @@ describe("the rows of members", () => {
       })
     ))
 
-  it("nobody has a weight of nothing or less", () => {
+  it("nobody has a weight of less than nothing", () => {
     const { id, ...rest } = member("n1", 1)
     const refusals = [1, 0, -1].map((weight) => new StillDatabase(members).refusal(members, [{ id, ...rest, weight }]))
-    assert.deepStrictEqual(refusals, [undefined, "members_weightIsPositive", "members_weightIsPositive"])
+    assert.deepStrictEqual(refusals, [undefined, undefined, "members_weightIsNotNegative"])
   })
 })

@@ -8,7 +8,7 @@
  */
 import * as Effect from "effect/Effect"
 import { memberJoinDebounceMillis } from "../Limits.ts"
-import { add, and, clockTimestamp, eq, gt, isNotNull, isNull, le, or, subtract } from "../ports/Condition.ts"
+import { add, and, clockTimestamp, eq, ge, gt, isNotNull, isNull, le, or, subtract } from "../ports/Condition.ts"
 import type { Storage, StorageError } from "../ports/Storage.ts"
 import { type RowOf, integer, make, nullable, text, timestamp } from "../ports/Table.ts"
 
@@ -18,7 +18,7 @@ export const members = make("members", {
     /** Where its API is reached. */
     address: text,
     incarnation: integer,
-    /** Its share of the buckets, relative to the others. */
+    /** Its share of the buckets, relative to the others; of 0 it has none, and serves the API alone. */
     weight: integer,
     joinedAt: timestamp,
     seenAt: timestamp,
@@ -26,7 +26,7 @@ export const members = make("members", {
   },
   primaryKey: ["id"],
   indexes: [["seenAt"]],
-  checks: { weightIsPositive: (row) => gt(row.weight, 0) }
+  checks: { weightIsNotNegative: (row) => ge(row.weight, 0) }
 })
 export type Member = RowOf<typeof members>
 
@@ -50,9 +50,15 @@ export const settledAmong = (
   )
 }
 
-/** Who gets buckets: those who are settled; while nobody is (a cluster that has just started), everybody. */
-export const shareholders = (live: ReadonlyArray<Member>, settled: ReadonlyArray<Member>): ReadonlyArray<Member> =>
-  settled.length > 0 ? settled : live
+/**
+ * Who gets buckets, among those who work on any: those who are settled; while nobody is (a cluster that has just started), everybody.
+ */
+export const shareholders = (live: ReadonlyArray<Member>, settled: ReadonlyArray<Member>): ReadonlyArray<Member> => {
+  const sharing = settled.filter(hasShare)
+  return sharing.length > 0 ? sharing : live.filter(hasShare)
+}
+
+const hasShare = ({ weight }: Member): boolean => weight > 0
 
 /** Names a set of members with their weights; nodes that compute from equal versions compute equal assignments. */
 export const versionOf = (live: ReadonlyArray<Member>): string =>

@@ -30,6 +30,10 @@ const load = Command.make(
       Flag.withDescription("Postgres waits for the disk, as in production"),
       Flag.withDefault(false)
     ),
+    roles: Flag.String("roles").pipe(
+      Flag.withDescription("Of the node; api: nobody works on the new instances"),
+      Flag.withDefault("api,worker")
+    ),
     profile: Flag.String("profile").pipe(
       Flag.withDescription("Directory for the node's processor profile"),
       Flag.withDefault("")
@@ -43,6 +47,7 @@ interface Options {
   readonly clients: number
   readonly port: number
   readonly fsync: boolean
+  readonly roles: string
   readonly profile: string
 }
 

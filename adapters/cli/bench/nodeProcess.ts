@@ -13,6 +13,7 @@ const launcher = path.join(import.meta.dirname, "..", "stormglass.js")
 
 interface NodeOptions {
   readonly port: number
+  readonly roles?: string
   /** Directory for its processor profile; empty: none. */
   readonly profile?: string
 }
@@ -20,7 +21,7 @@ interface NodeOptions {
 /** Its process id, once it is ready; ended with the scope. */
 export const nodeProcess = Effect.fnUntraced(function* (
   { connection }: EmbeddedPostgres,
-  { port, profile = "" }: NodeOptions
+  { port, profile = "", roles = "api,worker" }: NodeOptions
 ) {
   const { database, host, password, username } = connection
   const url = `postgres://${username}:${Redacted.value(password) as string}@${host}:${connection.port}/${database}`
@@ -30,7 +31,20 @@ export const nodeProcess = Effect.fnUntraced(function* (
     Effect.sync(() =>
       spawn(
         process.execPath,
-        [...profiled, launcher, "serve", "--id", "n1", "--port", String(port), "--migrate", "--directory", directory],
+        [
+          ...profiled,
+          launcher,
+          "serve",
+          "--id",
+          "n1",
+          "--port",
+          String(port),
+          "--roles",
+          roles,
+          "--migrate",
+          "--directory",
+          directory
+        ],
         {
           env: { ...process.env, DATABASE_URL: url, STORMGLASS_OPEN: "true" },
           stdio: ["ignore", "ignore", "inherit"],

@@ -33,6 +33,13 @@ export const oneOf =
       : Result.succeed(choice)
   }
 
+/** One or more, "a,b", each once. */
+export const someOf = <const Choice extends string>(choices: ReadonlyArray<Choice>): Parse<ReadonlyArray<Choice>> => {
+  const parseOne = oneOf(choices)
+  return (text) =>
+    Result.map(Result.all(text.split(",").map((each) => parseOne(each.trim()))), (given) => [...new Set(given)])
+}
+
 export const name: Parse<string> = (text) =>
   Schema.is(Name)(text)
     ? Result.succeed(text)

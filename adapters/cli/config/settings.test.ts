@@ -101,6 +101,23 @@ describe("settings", () => {
     ])
   })
 
+  it("a node has roles, each once, and only what they allow", () => {
+    const at = (environment: Readonly<Record<string, string>>) =>
+      resolve(serveSettings, given({ environment }), [], serveRelations)
+    assert.deepStrictEqual(Result.getOrThrow(at({})).values.roles, ["api", "worker"])
+    assert.deepStrictEqual(Result.getOrThrow(at({ STORMGLASS_ROLES: "worker, worker" })).values.roles, ["worker"])
+    const refused = (environment: Readonly<Record<string, string>>) => Result.getOrThrow(Result.flip(at(environment)))
+    assert.deepStrictEqual(refused({ STORMGLASS_ROLES: "api,workers" }), [
+      'STORMGLASS_ROLES "api,workers": not one of api, worker; did you mean "worker"?'
+    ])
+    assert.deepStrictEqual(refused({ STORMGLASS_ROLES: "worker", STORMGLASS_AGENT: "true" }), [
+      "--agent (STORMGLASS_AGENT): it asks its own node for work; give that --roles api, or start a `stormglass agent`"
+    ])
+    assert.deepStrictEqual(refused({ STORMGLASS_ROLES: "api", NODE_INDEX: "0", TOTAL_NODES: "1" }), [
+      "--static-index (NODE_INDEX): only a worker owns buckets; leave it out, or give --roles worker"
+    ])
+  })
+
   it("whatever is given, it is refused or means what it says, and no secret is shown", () =>
     fc.assert(
       fc.property(

@@ -5,6 +5,7 @@ import type * as Redacted from "effect/Redacted"
 import * as StaticPlace from "../../../core/bucket/StaticPlace.ts"
 import type { Limit } from "../../../core/identity/RateLimit.ts"
 import { bucketGroupCount, failuresMax, ratePrincipal, rateProject } from "../../../core/Limits.ts"
+import { type Role, roles } from "../../../core/node/Role.ts"
 import type { JwtOptions } from "../../node/JwtVerifier.ts"
 import * as parse from "./parse.ts"
 import type { Setting, Settings, Values } from "./Setting.ts"
@@ -139,6 +140,14 @@ export const serveSettings = {
     parse: parse.integer({ min: 1, max: weightMax }),
     default: 1
   }),
+  roles: setting<ReadonlyArray<Role>>({
+    flag: "roles",
+    variable: "STORMGLASS_ROLES",
+    what: "What the node does: api (requests, sessions, streams), worker (leads, works on its share), or both",
+    parse: parse.someOf(roles),
+    default: roles,
+    show: (given) => given.join(",")
+  }),
   profile: setting<"default" | "conservative">({
     flag: "profile",
     variable: "STORMGLASS_PROFILE",
@@ -244,6 +253,14 @@ export const serveRelations = (values: Values<typeof serveSettings>): ReadonlyAr
   const { staticCount, staticIndex } = values
   if ((staticCount === undefined) !== (staticIndex === undefined)) {
     return ["--static-index and --static-count (NODE_INDEX, TOTAL_NODES): give both, or neither"]
+  }
+  if (values.agent && !values.roles.includes("api")) {
+    return [
+      "--agent (STORMGLASS_AGENT): it asks its own node for work; give that --roles api, or start a `stormglass agent`"
+    ]
+  }
+  if (staticIndex !== undefined && !values.roles.includes("worker")) {
+    return ["--static-index (NODE_INDEX): only a worker owns buckets; leave it out, or give --roles worker"]
   }
   const { tlsCert, tlsClientCa, tlsKey } = values
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {

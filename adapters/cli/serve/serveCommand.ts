@@ -22,6 +22,7 @@ import { everyProject } from "../../../core/identity/Access.ts"
 import * as ApiKey from "../../../core/identity/ApiKey.ts"
 import type { Verifier } from "../../../core/identity/Credentials.ts"
 import type { LeaseProfile } from "../../../core/lease/Lease.ts"
+import type { Role } from "../../../core/node/Role.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
 import { Feed } from "../../../core/ports/Feed.ts"
 import type { NodeExit } from "../../../core/ports/NodeExit.ts"
@@ -58,6 +59,7 @@ export interface ServeSettings {
   readonly profile: LeaseProfile
   /** How often in a row work may fail before it is parked. */
   readonly failuresMax: number
+  readonly roles: ReadonlyArray<Role>
   /** For development. Undefined: a share among the members. */
   readonly staticPlace: StaticPlace | undefined
   /** Brings the schema of a server up to date first; that of the embedded database always is. */
@@ -79,10 +81,11 @@ export const serveCommand = async (
   settings: ServeSettings,
   around: (program: Effect.Effect<never>) => Effect.Effect<never>
 ): Promise<void> => {
-  const { database: choice, failuresMax, host, id, port, profile, weight } = settings
+  const { database: choice, failuresMax, host, id, port, profile, roles, weight } = settings
   const open = await openerOf(choice)
   const address = settings.address ?? `${settings.tls === undefined ? "http" : "https"}://localhost:${port}`
   const stopping = { isStopping: false }
+  const servesApi = roles.includes("api")
 
   const connection = Effect.gen(function* () {
     yield* Effect.logInfo(announce(choice, settings.databaseOrigin))
@@ -140,12 +143,13 @@ export const serveCommand = async (
         id,
         address,
         weight,
+        roles,
         profile,
         failuresMax,
         ...(settings.staticPlace === undefined ? {} : { staticPlace: settings.staticPlace }),
         leaseHints: hints,
         isStopping: () => stopping.isStopping,
-        routes
+        routes: servesApi ? Layer.merge(metrics, pages) : metrics
       })
     )
   ).pipe(
@@ -155,7 +159,11 @@ export const serveCommand = async (
   )
   const serving = Effect.gen(function* () {
     yield* Layer.build(node)
-    yield* Effect.logInfo(`${id} serves ${address}, its API is described at ${address}/docs`)
+    yield* Effect.logInfo(
+      servesApi
+        ? `${id} serves ${address}, its API is described at ${address}/docs`
+        : `${id} works; its health is at ${address}`
+    )
     if (settings.agent === undefined) return yield* Effect.never
     // Its own node is trusted also when nobody else has signed for it.
     const authority = tls === undefined ? undefined : [tls.certificate, ...rootCertificates].join("\n")
@@ -189,10 +197,10 @@ const metrics = Layer.effectDiscard(
   })
 )
 
-const routes = Layer.mergeAll(
+/** For people and their tools. */
+const pages = Layer.mergeAll(
   ConsoleRoutes.layer,
   HttpApiScalar.layer(Api),
-  metrics,
   HttpRouter.add(
     "GET",
     "/openapi.json",

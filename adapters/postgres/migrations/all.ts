@@ -9,6 +9,7 @@ import { parking } from "./parking.ts"
 import { placements } from "./placements.ts"
 import { quotas } from "./quotas.ts"
 import { restored } from "./restored.ts"
+import { roles } from "./roles.ts"
 import { rowChecks } from "./rowChecks.ts"
 import { unfed } from "./unfed.ts"
 
@@ -23,5 +24,6 @@ export const migrations: ReadonlyArray<Migration> = [
   quotas,
   fleetPause,
   unfed,
-  parking
+  parking,
+  roles
 ]
