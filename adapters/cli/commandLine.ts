@@ -31,6 +31,7 @@ import { cluster } from "./clusterCommands.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { audit, keys } from "./keysCommands.ts"
 import { operateCommands } from "./operateCommands.ts"
+import { remoteFlags, remoteOf } from "./remote/remoteFlags.ts"
 import { proveCommand } from "./proveCommand.ts"
 import { attempt } from "./runCommand.ts"
 import { shrinkCommand } from "./shrinkCommand.ts"
@@ -570,6 +571,43 @@ const check = Command.make(
   ])
 )
 
+const conform = Command.make(
+  "conform",
+  {
+    image: Flag.String("image").pipe(
+      Flag.withDescription("What the instances run that are made for it: conform:1, the default"),
+      Flag.withDefault("conform:1")
+    ),
+    patience: Flag.String("patience").pipe(
+      Flag.withDescription("How long instances may take to be started and stopped: 60s, the default"),
+      Flag.withDefault("60s")
+    ),
+    ...remoteFlags,
+    json
+  },
+  (options) =>
+    attempt(async () => {
+      const { conform, judgedLine, summary } = await import("./remote/conformCommand.ts")
+      const all = await conform(remoteOf(options), {
+        image: options.image,
+        patienceMillis: durationMicros("--patience", options.patience) / 1_000,
+        onJudged: (judged) => {
+          if (!options.json) print(judgedLine(judged))
+        }
+      })
+      print(options.json ? JSON.stringify(all, null, 2) : summary(all))
+      if (all.some(({ broken }) => broken !== null)) state.exitCode = 1
+    })
+).pipe(
+  Command.withDescription(
+    "Tries at its addresses what a control plane promises: makes a few fleets of its own in the project, and takes them away"
+  ),
+  Command.withExamples([
+    { command: "stormglass conform", description: "after an upgrade, say; exit code 1 when a law does not hold" },
+    { command: "stormglass conform --server http://n1:8081,http://n2:8081 --project smoke", description: "elsewhere" }
+  ])
+)
+
 export const stormglass = Command.make("stormglass").pipe(
   Command.withDescription("Deterministic simulation and chaos testing for distributed control planes"),
   Command.withSubcommands([
@@ -586,6 +624,7 @@ export const stormglass = Command.make("stormglass").pipe(
     strategiesTable,
     migrate,
     ...operateCommands,
+    conform,
     keys,
     audit,
     cluster

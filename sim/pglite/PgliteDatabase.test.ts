@@ -11,8 +11,10 @@ import { add, and, eq, now } from "../../core/ports/Condition.ts"
 import { Storage, type StorageError, type Transaction, leases } from "../../core/ports/Storage.ts"
 import { type Table, integer, make, timestamp } from "../../core/ports/Table.ts"
 import { catalogue } from "../../scenarios/catalogue.ts"
+import { all, judged } from "../../scenarios/conformance.fixture.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
 import { faultKinds } from "../nemesis/faultKinds.ts"
+import * as SimHttpClient from "../network/SimHttpClient.ts"
 import { runScenario } from "../run/Simulation.ts"
 import type { RunRequest } from "../run/Verdict.ts"
 import { World } from "../run/World.ts"
@@ -323,4 +325,14 @@ describe("scenarios on PGlite", () => {
     const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 26 })
     assert.strictEqual((JSON.parse(stdout) as { readonly digest: string }).digest, digests[1])
   }, 240_000)
+})
+
+describe("a control plane on PGlite", () => {
+  // covers A31
+  it("keeps its laws", () => {
+    assert.deepStrictEqual(judged({ c: SimHttpClient.layer }, { databases: pglite, nodes: 1 }).get("c"), {
+      kept: all,
+      broken: {}
+    })
+  })
 })

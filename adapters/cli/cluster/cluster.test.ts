@@ -1,23 +1,29 @@
 /** A cluster on this machine from its beginning to its end; and what is refused before anything is started. */
+import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import fs from "node:fs"
 import net from "node:net"
+import { text } from "node:stream/consumers"
+import { promisify } from "node:util"
 import * as Redacted from "effect/Redacted"
-import { afterEach, assert, describe, it } from "vitest"
+import { afterEach, assert, describe, it, vi } from "vitest"
 import { skipped } from "../../postgres/Database.fixture.ts"
 import { startTimeOf } from "../../node/processTable.ts"
-import { commandLine } from "../CommandLine.fixture.ts"
+import { commandLine, launcher } from "../CommandLine.fixture.ts"
+import type { FleetView } from "../../../core/api/Views.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
 import { readKey } from "../serve/keyStore.ts"
+import { conform } from "../remote/conformCommand.ts"
 import { apply, followFleet, type Remote } from "../remote/remoteCommands.ts"
 import { addressesOf, down, killLeader, status } from "./clusterCommand.ts"
 import { readState, requireCluster } from "./ClusterState.ts"
 
-const { at, stormglass, stormglassIn } = commandLine()
+const { at, stormglass, typed } = commandLine()
 
 const closing: Array<() => unknown> = []
 afterEach(async () => {
   for (const close of closing.splice(0)) await close()
+  vi.unstubAllEnvs()
 })
 
 /** Two ports in a row that are free, below those that are given out to clients. */
@@ -34,8 +40,13 @@ async function freePort(): Promise<number> {
   }
 }
 
+interface Instance {
+  readonly uid: string
+  readonly pid: number
+}
+
 describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
-  // covers A21, A28, A29, A30
+  // covers A21, A28, A29, A30, A31
   it("goes on when its leader is killed, and leaves no process behind", { timeout: 120_000 }, async () => {
     const port = await freePort()
     const directory = at("c")
@@ -56,16 +67,35 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     const before = await status(directory)
     const leader = before.find(({ role }) => role === "leader")
     assert.isDefined(leader)
-    const typed = (...args: ReadonlyArray<string>) => {
-      const variables = { STORMGLASS_SERVER: addresses.join(","), STORMGLASS_KEY: Redacted.value(remote.key!) }
-      const { code, err, out } = stormglassIn({ variables }, ...args)
+    const variables = { STORMGLASS_SERVER: addresses.join(","), STORMGLASS_KEY: Redacted.value(remote.key!) }
+    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
+    const done = async (...args: ReadonlyArray<string>) => {
+      const { code, err, out } = await typed(...args)
       assert.equal(code, 0, `${args.join(" ")}: ${err}`)
       return out
     }
-    typed("apply", "web", "--desired", "1", "--image", "web:1")
-    assert.match(typed("scale", "web", "2"), /^web: (2 wanted|\d of 2 run)/)
-    assert.match(typed("wait", "web", "--for", "stable"), /^web: 2 of 2 run, stable$/m)
-    assert.include(typed("get", "fleets"), "web")
+    await done("apply", "web", "--desired", "1", "--image", "web:1")
+    await done("apply", "gone", "--desired", "0", "--image", "web:1")
+    await done("pause", "gone")
+    await done("resume", "gone")
+    await done("delete", "fleet", "gone")
+    assert.strictEqual(await done("redrive", "all"), "nothing is parked\n")
+    const watcher = spawn(process.execPath, [launcher, "watch", "web", "--json"], {
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    const ended = once(watcher, "exit")
+    closing.push(() => watcher.kill("SIGKILL"))
+    const watched = text(watcher.stdout)
+    const trying = { image: "web:1", patienceMillis: 60_000, onJudged: () => undefined }
+    const conformed = conform({ ...remote, project: "smoke" }, trying)
+    assert.match(await done("scale", "web", "2"), /^web: (2 wanted|\d of 2 run)/)
+    const waited = await promisify(execFile)(process.execPath, [launcher, "wait", "web", "--for", "stable"])
+    assert.match(waited.stdout, /^web: 2 of 2 run, stable$/m)
+    assert.include(await done("get", "fleets"), "web")
+    assert.deepEqual(
+      (await conformed).flatMap(({ broken, law }) => (broken === null ? [] : `${law}: ${broken}`)),
+      []
+    )
     // Who watches by the leader goes on by the other one.
     const follower = addresses.toSorted((a) => (leader!.name === `n${addresses.indexOf(a) + 1}` ? -1 : 1))
     const smaller = untilStable({ ...remote, addresses: follower }, 1)
@@ -74,24 +104,40 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     assert.match(await killLeader(directory), new RegExp(says))
     await apply(remote, { name: "web", desired: 1, spec: { image: "web:1", size: "small" } })
     assert.isTrue(await smaller)
+    watcher.kill("SIGINT")
+    const seen = (await watched)
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as FleetView)
+    const [watchedCode] = await ended
+    const generations = seen.map(({ generation }) => generation)
+    assert.deepEqual([watchedCode, generations], [130, generations.toSorted((a, b) => a - b)])
+    assert.deepInclude(seen.at(-1), { generation: 3, desired: 1 })
+    assert.strictEqual(unstable(seen.at(-1)!), undefined)
+    const gone = await typed("describe", "fleet", "gone")
+    assert.deepEqual([gone.code, gone.err], [2, "stormglass: there is no fleet default/gone\n"])
 
     const instances = fs
       .readdirSync(at("c/a1/instances"))
       .filter((name) => name.endsWith(".json"))
-      .map((name) => JSON.parse(fs.readFileSync(at(`c/a1/instances/${name}`), "utf8")) as { readonly pid: number })
-    assert.lengthOf(instances, 1)
+      .map((name) => JSON.parse(fs.readFileSync(at(`c/a1/instances/${name}`), "utf8")) as Instance)
+    // What was conformed with may still be on its way out.
+    assert.lengthOf(
+      instances.filter(({ uid }) => uid.startsWith("web-")),
+      1
+    )
     const { members, supervisor } = requireCluster(directory)
     const running = members.flatMap(({ running }) => running ?? [])
     const pids = [...before, ...running, ...instances, supervisor].flatMap(({ pid }) => pid ?? [])
-    assert.match(await down(directory), /^stopped \d nodes?, 1 agent and 1 instance$/)
+    assert.match(await down(directory), /^stopped \d nodes?, 1 agent and \d instances?$/)
     const alive = pids.filter((pid) => startTimeOf(pid) !== undefined)
     assert.deepEqual([alive, readState(directory)], [[], undefined])
   })
 })
 
 describe("a cluster command that cannot be", () => {
-  it("is refused in one line, and makes nothing", () => {
-    const { code, err, out } = stormglass("cluster", "status", "--directory", at("c"))
+  it("is refused in one line, and makes nothing", async () => {
+    const { code, err, out } = await typed("cluster", "status", "--directory", at("c"))
     const says = `stormglass: ${at("c")}: no cluster is there; \`stormglass cluster up\` starts one (--directory)\n`
     assert.deepEqual([code, out, err], [2, "", says])
     assert.isFalse(fs.existsSync(at("c")))
