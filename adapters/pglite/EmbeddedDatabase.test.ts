@@ -67,11 +67,20 @@ const draftsBeside = (directory: string) =>
 
 /** Every file below, with what is in it. */
 const pictureOf = (directory: string): ReadonlyArray<string> =>
+  filesBelow(directory).map((file) => `${file} ${crypto.hash("sha256", fs.readFileSync(file))}`)
+
+/** Every file below, and when it was written; a tenth of the time that its content takes. */
+const touchesOf = (directory: string): ReadonlyArray<string> =>
+  filesBelow(directory).map((file) => {
+    const { ctimeMs, ino, mtimeMs, size } = fs.statSync(file)
+    return [file, ino, size, mtimeMs, ctimeMs].join(" ")
+  })
+
+const filesBelow = (directory: string): ReadonlyArray<string> =>
   fs
     .readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
-    .map((file) => `${file} ${crypto.hash("sha256", fs.readFileSync(file))}`)
     .toSorted()
 
 /** Why nothing can be mounted here; undefined where it can. */
@@ -234,13 +243,13 @@ describe("a damaged database", () => {
         const directory = yield* place
         fs.cpSync(intact, directory, { recursive: true })
         damage((name) => path.join(directory, name))
-        const before = pictureOf(path.dirname(directory))
+        const before = touchesOf(path.dirname(directory))
         const { message } = yield* Effect.flip(Effect.scoped(EmbeddedDatabase.make({ directory })))
         assert.isTrue(message.startsWith(`${directory}: its data are damaged: `), message)
         assert.match(message, said)
         assert.match(message, /; put back a copy of the directory, or name another one$/)
         assert.notInclude(message, "\n")
-        assert.deepStrictEqual(pictureOf(path.dirname(directory)), before)
+        assert.deepStrictEqual(touchesOf(path.dirname(directory)), before)
       }).pipe(Effect.scoped)
     )
   }
