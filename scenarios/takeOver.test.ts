@@ -60,10 +60,10 @@ describe("a leader that dies without a word", () => {
 const alone = () => {
   const world = new World({ seed: "1", strategy: Schedule.random })
   const cluster = Cluster.build(world, { nodes: 1, agents: 1 })
-  let isStopped = false
+  const asking = { isStopped: false }
   const scale = Effect.gen(function* () {
     const client = yield* Client.make(cluster.addresses[0]!)
-    for (let nth = 1; !isStopped; nth++) {
+    for (let nth = 1; !asking.isStopped; nth++) {
       const pick = () => Effect.succeed({ client, nth })
       yield* persist(putFleet(`scale-${nth}`, "web", nth % 2 === 0 ? 1 : 4), pick)
       yield* Effect.sleep("6 seconds")
@@ -79,7 +79,7 @@ const alone = () => {
     })
   }
   const stop = () => {
-    isStopped = true
+    asking.isStopped = true
   }
   return { world, cluster, stop, violations }
 }
