@@ -8,6 +8,7 @@ import * as InstanceReconciler from "./instance/InstanceReconciler.ts"
 import { listRowsMax, reconcileBatchMax } from "./Limits.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
 import { add, and, clockTimestamp, type Condition, eq, gt, isIn, le, type Row } from "./ports/Condition.ts"
+import type { Hints } from "./ports/Feed.ts"
 import type { Provider, ProviderError } from "./ports/Provider.ts"
 import { Storage, type StorageError } from "./ports/Storage.ts"
 import * as Parking from "./reconcile/Parking.ts"
@@ -143,13 +144,19 @@ export const failed = (
   })
 
 /** Starts the loops of the node in the scope. */
-export const make = (options: { readonly backoffMillisMax: number; readonly policy: Parking.Policy }) =>
+export const make = (options: {
+  readonly backoffMillisMax: number
+  readonly policy: Parking.Policy
+  /** That something may be due. Default: none. */
+  readonly hints?: Hints | undefined
+}) =>
   Reconciler.make({
     due,
     everything,
     reconcile: (work: BucketWork, grant) => reconcile(work, grant, options.policy),
     failed: (work: BucketWork, grant, failure) => failed(work, grant, failure, options.policy),
-    backoffMillisMax: options.backoffMillisMax
+    backoffMillisMax: options.backoffMillisMax,
+    hints: options.hints
   })
 
 function fleetWork({ bucketGroup, dueAt, generation, id }: Fleet.Fleet): BucketWork {

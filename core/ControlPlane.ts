@@ -42,10 +42,11 @@ import * as Membership from "./member/Membership.ts"
 import { essential } from "./node/essential.ts"
 import { type Role, roles } from "./node/Role.ts"
 import { placements } from "./placement/Placement.ts"
-import type { Feed } from "./ports/Feed.ts"
+import type { Feed, Hints } from "./ports/Feed.ts"
 import type { NodeExit } from "./ports/NodeExit.ts"
 import type { Provider } from "./ports/Provider.ts"
 import { leases, type Storage } from "./ports/Storage.ts"
+import type { Topic } from "./ports/Topic.ts"
 import * as Parking from "./reconcile/Parking.ts"
 import { quotas } from "./quota/Quota.ts"
 import * as Admission from "./session/Admission.ts"
@@ -87,8 +88,11 @@ export interface ControlPlaneConfig {
   readonly failuresMax?: number
   /** For how long an idempotency key is remembered, in ms; the same on every node. Default 24 h. */
   readonly keyRetentionMillis?: number
-  /** Of commits of anybody, so that a lease that was released is taken at once; see `LeaseKeeper.ts`. Default: none. */
-  readonly leaseHints?: LeaseKeeper.LeaseKeeperOptions["hints"]
+  /**
+   * Of commits of anybody, so that a lease that was released is taken, what is due is worked on and what has changed is counted at once.
+   * Default: none, and all of that is found by looks at intervals.
+   */
+  readonly hints?: (topic: Topic) => Hints
   /** Limits of those who watch. Default: those of `core/Limits.ts`. */
   readonly watch?: Watch.WatchOptions
   /** How many sessions and streams may begin, and be. Default: those of `core/Limits.ts`. */
@@ -177,7 +181,7 @@ function work(
 ): Layer.Layer<never, never, Storage | Provider | NodeExit | Membership.Membership> {
   const keeper = Layer.unwrap(
     Effect.map(Membership.Membership, ({ self }) =>
-      LeaseKeeper.layer({ holder: holderOf(self), profile: config.profile, hints: config.leaseHints })
+      LeaseKeeper.layer({ holder: holderOf(self), profile: config.profile, hints: config.hints?.("released") })
     )
   )
   const { staticPlace } = config
@@ -187,8 +191,10 @@ function work(
     const { whileHeld } = yield* LeaseKeeper.LeaseKeeper
     const { backoffMillisMax = reconcileBackoffMillisMax, failuresMax = Parking.policyDefault.failuresMax } = config
     const restartMillisMax = Math.min(backoffMillisMax, Parking.policyDefault.restartMillisMax)
-    const buckets = yield* BucketWork.make({ backoffMillisMax, policy: { failuresMax, restartMillisMax } })
-    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, Leader.work)))
+    const policy = { failuresMax, restartMillisMax }
+    const buckets = yield* BucketWork.make({ backoffMillisMax, policy, hints: config.hints?.("due") })
+    const leads = Leader.work({ hints: config.hints?.("moved") })
+    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, leads)))
     yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
   })
   return Layer.effectDiscard(loops).pipe(Layer.provide([keeper, Layer.succeed(StaticPlace.Configured, staticPlace)]))

@@ -70,6 +70,8 @@ export const reconcileWorkers = 8
 export const reconcileTimeoutMillis = 10_000
 /** How often the store is asked what is due in the owned buckets; the longest that a lost hint can cost. */
 export const reconcilePollMillis = 1_000
+/** Who works and hears that something is due looks again, at most so often. */
+export const reconcileHintMillis = 50
 export const reconcileBatchMax = 200
 /** How often it is looked whether a full batch has had its turn, so that the next is asked for. */
 export const reconcileDrainMillis = 50
@@ -94,6 +96,8 @@ export const causeCharsMax = 500
 
 /** The leader's global work. */
 export const fleetStatusIntervalMillis = 2_000
+/** Who counts and hears that something has changed looks again, at most so often. */
+export const fleetStatusHintMillis = 100
 export const fleetStatusRecountMillis = 60_000
 export const orphanSweepIntervalMillis = 30_000
 export const parkedCountIntervalMillis = 15_000

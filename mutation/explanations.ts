@@ -53,13 +53,6 @@ export const explanations: ReadonlyArray<Explanation> = [
     why: "No whole number of milliseconds, 5 % shorter, is just ten claims."
   },
   {
-    file: "core/reconcile/WorkQueue.ts",
-    text: 'else if (entry.state === "working") entry.isDirty = true',
-    from: 'entry.state === "working"',
-    to: "true",
-    why: "On a key that waits the mark is never read, and it is gone when the key is taken."
-  },
-  {
     file: "core/storage/checkStatement.ts",
     text: 'const kind = checkExpression(expression, expression._tag === "Value" ? kindAmong(values) : undefined, scope)',
     from: 'expression._tag === "Value"',

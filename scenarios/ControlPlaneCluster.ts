@@ -57,8 +57,8 @@ export interface ClusterOptions {
   readonly isStatic?: boolean
   /** What nodes do that do not do everything. */
   readonly roles?: Readonly<Record<string, ReadonlyArray<Role>>>
-  /** Nodes hear of commits, as in production, and look at once for leases that were released. Default: they find out when they look. */
-  readonly hearsReleases?: boolean
+  /** Nodes hear of commits, as in production, and look at once for what these are about. Default: they find out when they look. */
+  readonly hearsCommits?: boolean
   /** How many handshakes a node takes. Default: as in production. */
   readonly admission?: AdmissionLimits
   /** How often in a row work may fail before it is parked. Default: so often that nothing is, as nobody redrives it. */
@@ -119,7 +119,7 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
   const database = world.databases.make(world, { tables })
   const provider = new SimProvider(world)
   const hosts = new Map<string, SimProvider>()
-  const storage = (options.hearsReleases === true ? world.databases.hinting : world.databases.layer)({
+  const storage = (options.hearsCommits === true ? world.databases.hinting : world.databases.layer)({
     database: databaseName
   })
   const feed = world.databases.feed({ database: databaseName })
@@ -153,8 +153,8 @@ export const build = (world: World, options: ClusterOptions): ControlPlaneCluste
         : {})
     }
     const node =
-      options.hearsReleases === true
-        ? Layer.unwrap(Effect.map(Feed, ({ hints }) => ControlPlane.layer({ ...config, leaseHints: hints })))
+      options.hearsCommits === true
+        ? Layer.unwrap(Effect.map(Feed, ({ hintsOf }) => ControlPlane.layer({ ...config, hints: hintsOf })))
         : ControlPlane.layer(config)
     const program = node.pipe(
       Layer.provide([

@@ -76,6 +76,7 @@ export const catalogue: ReadonlyArray<Entry> = [
     name: "provider/lags-lies-and-forgets",
     load: async () => (await import("./providerUnreliable.ts")).providerUnreliable
   },
+  { name: "reconcile/found-at-once", load: async () => (await import("./foundAtOnce.ts")).foundAtOnce },
   {
     name: "sessions/herd-after-a-restart",
     load: async () => (await import("./herd.ts")).herd

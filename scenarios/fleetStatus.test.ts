@@ -34,7 +34,7 @@ const counted = (rounds: number, roundMillis: number): ReadonlyArray<number> => 
     }
     // Long ago, so that nothing but the count's own memory says that there is something left to count.
     yield* Effect.sleep("1 minute")
-    const round = FleetStatus.make(grant)
+    const { round } = FleetStatus.make(grant)
     for (let nth = 0; nth < rounds; nth++) {
       yield* Effect.timeoutOption(round, roundMillis)
       yield* Effect.sleep("2 seconds")

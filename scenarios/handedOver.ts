@@ -57,7 +57,7 @@ export const handedOver = make({
   name: "lease/handed-over-at-once",
   story: `Nodes are stopped in order, one after the other, while clients work. Who stops releases its leases, whoever hears of the commit
 looks at once, and there is another leader within a quarter of a second.`,
-  cluster: { hearsReleases: true },
+  cluster: { hearsCommits: true },
   invariants: [...all, toCheck(handedOverAtOnce)],
   faults: (draw) =>
     plan(

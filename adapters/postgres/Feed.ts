@@ -41,10 +41,12 @@ import {
   Feed,
   FeedError,
   ForeignCursor,
+  type Hints,
   type Listing
 } from "../../core/ports/Feed.ts"
 import { type Fence, Unavailable } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
+import { type Topic, topics } from "../../core/ports/Topic.ts"
 import { rowKeyOf } from "../../core/ports/rowKeyOf.ts"
 import { describe, failureOf } from "./Errors.ts"
 import { type FeedCursor, type Snapshot, cut, decode, encode, ofSnapshot, toSnapshot } from "./FeedCursor.ts"
@@ -86,7 +88,7 @@ export const layer = (options: FeedOptions): Layer.Layer<Feed, never, PgClient.P
 const make = (
   client: PgClient.PgClient,
   run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
-  hints: typeof Feed.Service.hints,
+  hintsOf: (topic?: Topic) => Hints,
   { answerTimeoutMillis = feedAnswerMillis, tables }: FeedOptions
 ): typeof Feed.Service => {
   const known = new Map(tables.map((table) => [table.name, readerOf(table)]))
@@ -146,17 +148,26 @@ const make = (
       Number(answer!.forgotten)
     )
 
-  return { list, poll, compact, hints }
+  return { list, poll, compact, hints: hintsOf(), hintsOf }
 }
 
+/** The words of a hint: one that it always has, as an empty one says nothing of what it is about, and the topics of the commits that it tells of. */
+const ofAny = "changes"
+export const payloadOf = (about: Iterable<Topic>): string => [ofAny, ...about].join(" ")
+const topicsIn = (payload: string): ReadonlySet<string> => new Set(payload === "" ? topics : payload.split(" "))
+
 /** What hints are heard by: one session for all who follow, as long as anybody does. */
-const listeningOn = (client: PgClient.PgClient): Effect.Effect<typeof Feed.Service.hints, never, Scope.Scope> =>
+const listeningOn = (client: PgClient.PgClient): Effect.Effect<(topic?: Topic) => Hints, never, Scope.Scope> =>
   Effect.suspend(() => {
-    const followers = new Set<Queue.Queue<void>>()
+    const followers = new Map<Queue.Queue<void>, Topic | undefined>()
     const state = { isListening: false }
-    const tell = Effect.sync(() => {
-      for (const queue of followers) Queue.offerUnsafe(queue, undefined)
-    })
+    const tell = (payload: string) =>
+      Effect.sync(() => {
+        const about = topicsIn(payload)
+        for (const [queue, topic] of followers) {
+          if (topic === undefined || about.has(topic)) Queue.offerUnsafe(queue, undefined)
+        }
+      })
     const listen = Effect.gen(function* () {
       const notifications = yield* client.listen(channel)
       yield* Effect.acquireRelease(
@@ -164,21 +175,23 @@ const listeningOn = (client: PgClient.PgClient): Effect.Effect<typeof Feed.Servi
         () => Effect.sync(() => (state.isListening = false))
       )
       // Whatever was said before this session listened is lost.
-      yield* tell
-      return yield* Effect.forever(Effect.andThen(Queue.take(notifications), tell))
+      yield* tell("")
+      return yield* Effect.forever(Effect.flatMap(Queue.take(notifications), ({ payload }) => tell(payload ?? "")))
     })
     const acquire = listen.pipe(Effect.scoped, Effect.retry(listenAgain), Effect.forkScoped)
-    return Effect.map(RcRef.make({ acquire }), (listening) =>
-      Effect.gen(function* () {
-        const queue = yield* Queue.sliding<void>(1)
-        yield* Effect.acquireRelease(
-          Effect.sync(() => followers.add(queue)),
-          () => Effect.sync(() => followers.delete(queue))
-        )
-        if (state.isListening) yield* Queue.offer(queue, undefined)
-        yield* RcRef.get(listening)
-        return queue as Queue.Dequeue<void>
-      })
+    return Effect.map(
+      RcRef.make({ acquire }),
+      (listening) => (topic?: Topic) =>
+        Effect.gen(function* () {
+          const queue = yield* Queue.sliding<void>(1)
+          yield* Effect.acquireRelease(
+            Effect.sync(() => followers.set(queue, topic)),
+            () => Effect.sync(() => followers.delete(queue))
+          )
+          if (state.isListening) yield* Queue.offer(queue, undefined)
+          yield* RcRef.get(listening)
+          return queue as Queue.Dequeue<void>
+        })
     )
   })
 

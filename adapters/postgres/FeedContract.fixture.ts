@@ -11,7 +11,7 @@ import * as Queue from "effect/Queue"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { follow } from "../../core/feed/follow.ts"
-import { add, eq, ge, subtract } from "../../core/ports/Condition.ts"
+import { add, clockTimestamp, eq, ge, subtract } from "../../core/ports/Condition.ts"
 import { type Change, type Cursor, Feed } from "../../core/ports/Feed.ts"
 import { Replica } from "../../core/ports/Replica.fixture.ts"
 import { Storage, type StorageError, type Transaction, leases } from "../../core/ports/Storage.ts"
@@ -291,6 +291,25 @@ const laws: Readonly<Record<string, Program>> = {
       assert.strictEqual(yield* refusal(cursor), "ForeignCursor")
     }
   }),
+
+  "hints at a topic when something is committed that is about it, and not when it is about another": Effect.gen(
+    function* () {
+      const feed = yield* Feed
+      const [hints, released, due] = yield* Effect.all([feed.hints, feed.hintsOf("released"), feed.hintsOf("due")])
+      for (const each of [hints, released, due]) yield* Queue.take(each)
+      const lease = { holder: "a", epoch: 1, acquiredAt: 1, renewedAt: 1, expiresAt: 2, releasedAt: null }
+      yield* once((t) => t.insert(leases, { ...lease, key: "one" }))
+      yield* Queue.take(hints)
+      assert.deepStrictEqual([yield* Queue.size(released), yield* Queue.size(due)], [0, 0])
+      yield* once((t) =>
+        t.update(leases, { where: (row) => eq(row.key, "one"), set: () => ({ releasedAt: clockTimestamp }) })
+      )
+      yield* Queue.take(released)
+      yield* once((t) => t.delete(leases, { where: (row) => eq(row.key, "one") }))
+      yield* Queue.take(released)
+      assert.strictEqual(yield* Queue.size(due), 0)
+    }
+  ),
 
   "hints at what was written, and is followed": Effect.gen(function* () {
     const feed = yield* Feed

@@ -56,7 +56,13 @@ const self = { id: "n1", address: "", incarnation: 1, weight: 1, joinedAt: 0, se
 const servicesOf = (storage: Storage["Service"]) =>
   Layer.mergeAll(
     Layer.succeed(Storage, storage),
-    Layer.succeed(Feed, { list: refuse, poll: refuse, compact: refuse, hints: Effect.never }),
+    Layer.succeed(Feed, {
+      list: refuse,
+      poll: refuse,
+      compact: refuse,
+      hints: Effect.never,
+      hintsOf: () => Effect.never
+    }),
     Gate.open,
     Layer.succeed(Watch, { open: refuse, listen: () => Effect.void, stop: Effect.void }),
     Layer.succeed(Membership, { self, beat: Effect.never }),

@@ -43,6 +43,7 @@ export const fleets = make("fleets", {
   primaryKey: ["id"],
   unique: [["project", "name"]],
   indexes: [["dueAt"], ["updatedAt"], ["project", "id"], ["parkedAt"]],
+  topics: { dueAt: "due", updatedAt: "moved" },
   checks: {
     isPlaced,
     desiredIsBounded: (row) => and(ge(row.desired, 0), le(row.desired, fleetDesiredMax)),

@@ -2,7 +2,8 @@
  * The leader's count of each fleet: the one writer of `fleet_statuses`.
  *
  * A round counts the fleets that may have changed: those with rows touched lately, and those that were not settled when last
- * counted. Now and then it counts all, so that what slipped through (a commit that took long, a clock that jumped) is found.
+ * counted. Now and then it counts all, so that what slipped through (a commit that took long, a clock that jumped) is found. In between, who
+ * hears of a change looks at what was touched since the last look.
  *
  * A round may be cut, by its time limit or by a fleet that cannot be counted. The next one goes on behind where it was, and what it did
  * not reach stays to be counted: neither the last of many nor those behind a bad one starve.
@@ -14,8 +15,8 @@ import { instances, type Instance } from "../instance/Instance.ts"
 import { fleetStatusIntervalMillis, fleetStatusRecountMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import * as Metrics from "../Metrics.ts"
-import { clockTimestamp, eq, gt, subtract } from "../ports/Condition.ts"
-import { Storage } from "../ports/Storage.ts"
+import { and, clockTimestamp, eq, gt, isNotNull, subtract } from "../ports/Condition.ts"
+import { Storage, type StorageError } from "../ports/Storage.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
 import { type Fleet, type FleetStatus, fleetStatuses, fleets } from "./Fleet.ts"
 import { isHeld } from "./FleetPlan.ts"
@@ -77,16 +78,30 @@ const measure = Effect.fnUntraced(function* (desired: number, counts: Counts) {
   for (const counter of counters) yield* Metric.update(Metrics.instancesOf(counts.id, counter), counts[counter] ?? 0)
 })
 
+/** What was touched so shortly before the newest change that was seen is looked at again, as it may have been committed after it. */
+const fleetStatusOverlapMicros = 500_000
+
+/** Five rounds back: a commit may come so much later than its timestamps. */
+const lately = subtract(clockTimestamp, 5 * fleetStatusIntervalMillis * 1_000)
+
 const goesOn = Mark.sometimes("count of fleets goes on behind where its last round was cut")
 
-/** A round of one leader's term. */
-export const make = (grant: Grant) => {
+export interface FleetCount<R> {
+  readonly round: Effect.Effect<void, StorageError, R>
+  /** Between two rounds. */
+  readonly moved: Effect.Effect<void, StorageError, R>
+}
+
+/** Of one leader's term. */
+export const make = (grant: Grant): FleetCount<Storage> => {
   /** Not settled when last counted, or not counted since somebody touched them. */
   const open = new Set<string>()
   let rounds = 0
   /** Where the last round was, and whether it came to its end. */
   let last = ""
   let isCut = false
+  /** Of what was seen, the time of the newest change, by the database's clock; undefined where nothing was. */
+  let newestMicros: number | undefined
 
   const count = (id: string) =>
     Effect.gen(function* () {
@@ -124,25 +139,11 @@ export const make = (grant: Grant) => {
       if (counted?.isSettled !== false) open.delete(id)
     })
 
-  return Effect.gen(function* () {
-    const { once } = yield* Storage
-    const isRecount = rounds++ % Math.ceil(fleetStatusRecountMillis / fleetStatusIntervalMillis) === 0
-    // Five rounds back: a commit may come so much later than its timestamps.
-    const lately = subtract(clockTimestamp, 5 * fleetStatusIntervalMillis * 1_000)
-    const touched = isRecount
-      ? yield* once((tx) => tx.select(fleets), { label: "fleet/status/all" })
-      : yield* once((tx) => tx.select(fleets, { where: (row) => gt(row.updatedAt, lately) }), {
-          label: "fleet/status/touched"
-        })
-    const moved = yield* once((tx) => tx.select(instances, { where: (row) => gt(row.updatedAt, lately) }), {
-      label: "fleet/status/moved"
-    })
-    for (const { id } of touched) open.add(id)
-    if (isRecount) {
-      const counted = yield* once((tx) => tx.select(fleetStatuses), { label: "fleet/status/counted" })
-      for (const { id } of counted) open.add(id)
-    }
-    for (const { fleet } of moved) if (fleet !== null) open.add(fleet)
+  const note = (rows: ReadonlyArray<{ readonly updatedAt: number }>): void => {
+    for (const { updatedAt } of rows) newestMicros = Math.max(newestMicros ?? updatedAt, updatedAt)
+  }
+
+  const countOpen = Effect.gen(function* () {
     const ids = orderBehind(open, last)
     yield* Mark.hit(goesOn, isCut && ids.length > 1)
     isCut = true
@@ -152,4 +153,48 @@ export const make = (grant: Grant) => {
     }
     isCut = false
   })
+
+  const moved = Effect.gen(function* () {
+    const { once } = yield* Storage
+    // What is committed later than others that are newer is found by the next round.
+    const since = newestMicros === undefined ? lately : newestMicros - fleetStatusOverlapMicros
+    const touched = yield* once((tx) => tx.select(fleets, { where: (row) => gt(row.updatedAt, since) }), {
+      label: "fleet/status/touched"
+    })
+    const members = yield* once(
+      (tx) => tx.select(instances, { where: (row) => and(gt(row.updatedAt, since), isNotNull(row.fleet)) }),
+      { label: "fleet/status/moved" }
+    )
+    note(touched)
+    note(members)
+    for (const { id } of touched) open.add(id)
+    for (const { fleet } of members) open.add(fleet!)
+    yield* countOpen
+  })
+
+  const round = Effect.gen(function* () {
+    const { once } = yield* Storage
+    const isRecount = rounds++ % Math.ceil(fleetStatusRecountMillis / fleetStatusIntervalMillis) === 0
+    const touched = isRecount
+      ? yield* once((tx) => tx.select(fleets), { label: "fleet/status/all" })
+      : yield* once((tx) => tx.select(fleets, { where: (row) => gt(row.updatedAt, lately) }), {
+          label: "fleet/status/touched"
+        })
+    const members = yield* once(
+      (tx) => tx.select(instances, { where: (row) => and(gt(row.updatedAt, lately), isNotNull(row.fleet)) }),
+      { label: "fleet/status/moved" }
+    )
+    newestMicros = undefined
+    note(touched)
+    note(members)
+    for (const { id } of touched) open.add(id)
+    if (isRecount) {
+      const counted = yield* once((tx) => tx.select(fleetStatuses), { label: "fleet/status/counted" })
+      for (const { id } of counted) open.add(id)
+    }
+    for (const { fleet } of members) open.add(fleet!)
+    yield* countOpen
+  })
+
+  return { round, moved }
 }

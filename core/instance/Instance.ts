@@ -101,6 +101,7 @@ export const instances = make("instances", {
   primaryKey: ["uid"],
   unique: [["project", "liveName"]],
   indexes: [["dueAt"], ["fleet"], ["state", "lastHeartbeatAt"], ["updatedAt"], ["project", "uid"], ["parkedAt"]],
+  topics: { dueAt: "due", updatedAt: "moved" },
   checks: {
     isPlaced,
     liveOrAskedToGo: (row) =>

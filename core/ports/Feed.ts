@@ -20,6 +20,7 @@ import type { RowChange } from "../facts/Envelope.ts"
 import type { Fence } from "./Storage.ts"
 import { Timeout, Unavailable } from "./Storage.ts"
 import type { Table } from "./Table.ts"
+import type { Topic } from "./Topic.ts"
 
 /** What the cursor has not seen is no longer kept: list again. */
 export class Compacted extends Schema.TaggedError<Compacted>()("Compacted", {}) {
@@ -72,6 +73,8 @@ export interface Listing {
   readonly cursor: Cursor
 }
 
+export type Hints = Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
+
 export class Feed extends Context.Service<
   Feed,
   {
@@ -80,7 +83,9 @@ export class Feed extends Context.Service<
     /** Never waits for anything to happen: what is new may be nothing. At most `changesMax`, by default `feedChangesMax`. */
     readonly poll: (cursor: Cursor, options?: { readonly changesMax?: number }) => Effect.Effect<Batch, FeedError>
     /** Holds at most one hint, and gets one whenever any may have been lost. */
-    readonly hints: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
+    readonly hints: Hints
+    /** The same, only of commits that are about it, and of those of which nobody has said what they are about. */
+    readonly hintsOf: (topic: Topic) => Hints
     /** Forgets changes older than this by the database's clock; returns how many. Never one of a transaction under way. */
     readonly compact: (options: { readonly olderThanMillis: number }) => Effect.Effect<number, FeedError>
   }

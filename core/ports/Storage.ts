@@ -136,7 +136,8 @@ export const leases = make("leases", {
   primaryKey: ["key"],
   // (key, epoch) is unique so that a change of epoch conflicts with `for key share` and a renewal does not.
   unique: [["key", "epoch"]],
-  indexes: [["holder"]]
+  indexes: [["holder"]],
+  topics: { releasedAt: "released" }
 })
 export type LeaseRow = RowOf<typeof leases>
 

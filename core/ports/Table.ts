@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { type Condition, type Row, column as columnOf } from "./Condition.ts"
+import type { Topic, Topics } from "./Topic.ts"
 
 /** What a column stores; `timestamp` is an integer of microseconds since 1970-01-01T00:00:00Z, as exact as Postgres. */
 export type ColumnKind = "text" | "integer" | "boolean" | "timestamp" | "json"
@@ -55,6 +56,8 @@ export interface Table<out R> {
   readonly isFed: boolean
   /** No row of it is ever changed or removed, whoever asks. */
   readonly isAppendOnly: boolean
+  /** What a commit is about that sets the column to the present time. */
+  readonly topics: Topics
   /** References to the columns of an existing row, and of one that an insert proposes. */
   readonly row: Row<R>
   readonly excluded: Row<R>
@@ -106,6 +109,8 @@ export const make = <const C extends Record<string, Column<unknown>>>(
     readonly isFed?: boolean
     /** Default: false. */
     readonly isAppendOnly?: boolean
+    /** Default: none. */
+    readonly topics?: Readonly<Partial<Record<ColumnName<C>, Topic>>>
   }
 ): Table<RowFrom<C>> => {
   const columnNames = Object.keys(options.columns)
@@ -128,6 +133,7 @@ export const make = <const C extends Record<string, Column<unknown>>>(
     })),
     isFed: options.isFed ?? true,
     isAppendOnly: options.isAppendOnly ?? false,
+    topics: (options.topics ?? {}) as Topics,
     row,
     excluded: rowOf<RowFrom<C>>(columnNames, "excluded"),
     codecs: Object.entries(options.columns).flatMap(([column, { codec }]) =>

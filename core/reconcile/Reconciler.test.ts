@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Clock from "effect/Clock"
 import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
 import * as TestClock from "effect/testing/TestClock"
 import { Facts } from "../facts/Facts.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
@@ -200,6 +201,36 @@ describe("Reconciler", () => {
         dueAt.set("bad-7", yield* nowMillis)
         yield* TestClock.adjust("2 seconds")
         assert.strictEqual(looks.length, 302)
+      }).pipe(Effect.scoped, ended)
+  )
+
+  // covers A13
+  it.effect(
+    "looks at once when it hears that something is due, not more often than each 50 ms, and each second when it hears nothing",
+    () =>
+      Effect.gen(function* () {
+        const heard = yield* Queue.sliding<void>(1)
+        const asked: Array<number> = []
+        const reconciler = yield* Reconciler.make({
+          due: () => Effect.map(Clock.currentTimeMillis, (now) => (asked.push(now), [])),
+          everything: () => Effect.void,
+          backoffMillisMax: 1_000,
+          reconcile: done,
+          hints: Effect.succeed(heard)
+        })
+        yield* Effect.forkChild(reconciler.serve(1, grant))
+        yield* TestClock.adjust(500)
+        yield* Queue.offer(heard, undefined)
+        yield* TestClock.adjust(1)
+        assert.deepStrictEqual(asked, [0, 500])
+        for (let millis = 0; millis < 200; millis++) {
+          yield* Queue.offer(heard, undefined)
+          yield* TestClock.adjust(1)
+        }
+        assert.deepStrictEqual(asked, [0, 500, 550, 600, 650, 700])
+        yield* TestClock.adjust(50)
+        yield* TestClock.adjust(2_000)
+        assert.deepStrictEqual(asked.slice(6), [750, 1_750, 2_750])
       }).pipe(Effect.scoped, ended)
   )
 

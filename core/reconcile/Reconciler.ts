@@ -2,7 +2,8 @@
  * The loop that reconciles: asks the store what is due in the owned bucket groups, works on each key alone, and backs off from
  * what fails.
  *
- * - R1 Level-triggered: a key says where to look, never what happened. A poll alone is enough.
+ * - R1 Level-triggered: a key says where to look, never what happened. A poll alone is enough; a hint only brings the next one forward, and one
+ *   that is lost costs that time and nothing else.
  * - R2 A key is worked on by one fiber at a time; a defect or a stuck call in one key does not stop the others.
  * - R3 Every look has its turn as soon as a worker is free; the rate of the node is one for retries, all keys together (client-go's).
  * - R4 What waits for its next try, or for something outside, for longer than a poll is not due in the store meanwhile: however much
@@ -15,6 +16,7 @@ import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import { monotonicMicros } from "../clock/monotonicMicros.ts"
 import { errorsOf } from "../facts/errorsOf.ts"
@@ -26,6 +28,7 @@ import {
   reconcileBatchMax,
   reconcileBurst,
   reconcileDrainMillis,
+  reconcileHintMillis,
   reconcilePollMillis,
   reconcileRatePerSecond,
   reconcileResyncMillis,
@@ -37,6 +40,7 @@ import {
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import * as Metrics from "../Metrics.ts"
 import { essential } from "../node/essential.ts"
+import type { Hints } from "../ports/Feed.ts"
 import type { StorageError } from "../ports/Storage.ts"
 import type { Reconciled, ReconcilePanicked } from "./ReconcileFacts.ts"
 import type { Failure } from "./Parking.ts"
@@ -64,6 +68,8 @@ export interface ReconcilerOptions<W extends Work, R> {
   /** Stores that a look failed, and for how long to wait. Default: only this process knows. */
   readonly failed?: (work: W, grant: Grant, failure: Failure) => Effect.Effect<Kept<W>, StorageError, R>
   readonly backoffMillisMax: number
+  /** Says that something may be due: worth a look at once. May be lost, and may say it of anything. Default: none. */
+  readonly hints?: Hints | undefined
 }
 
 /** What became of a failure that was to be stored. */
@@ -127,9 +133,14 @@ export const make = Effect.fnUntraced(function* <W extends Work, R>(options: Rec
     }
   })
 
-  const poll = Effect.flatMap(askWhatIsDue, (isMore) =>
-    isMore ? drained : Effect.sleep(`${reconcilePollMillis} millis`)
-  ).pipe(Effect.forever)
+  const hints = options.hints === undefined ? undefined : yield* options.hints
+  const pause = Effect.sleep(`${reconcilePollMillis} millis`)
+  /** However much is committed, the store is not asked more often than that. */
+  const untilHinted =
+    hints === undefined
+      ? pause
+      : Effect.race(pause, Effect.andThen(Effect.sleep(reconcileHintMillis), Queue.take(hints)))
+  const poll = Effect.flatMap(askWhatIsDue, (isMore) => (isMore ? drained : untilHinted)).pipe(Effect.forever)
 
   /** Page by page, so that what is due meanwhile waits for one page and not for all there is. */
   const lookAtEverything = Effect.andThen(

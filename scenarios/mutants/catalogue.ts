@@ -11,6 +11,7 @@ import { deafWhileItDecides } from "./deafWhileItDecides.ts"
 import { deletionByName } from "./deletionByName.ts"
 import { deletionPanics } from "./deletionPanics.ts"
 import { desiredTrustedInMemory } from "./desiredTrustedInMemory.ts"
+import { dueUnheard } from "./dueUnheard.ts"
 import { edgeTriggeredReconcile } from "./edgeTriggeredReconcile.ts"
 import { effectBeforeIntent } from "./effectBeforeIntent.ts"
 import { expiryByApplicationClock } from "./expiryByApplicationClock.ts"
@@ -86,6 +87,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   deletionByName,
   deletionPanics,
   desiredTrustedInMemory,
+  dueUnheard,
   edgeTriggeredReconcile,
   effectBeforeIntent,
   expiryByApplicationClock,

@@ -8,9 +8,8 @@ export const leaderGateOnShardWork: Mutant = {
   edits: [
     {
       file: "core/ControlPlane.ts",
-      find: "whileHeld(Leader.lease, Leader.work)",
-      replace:
-        "whileHeld(Leader.lease, (grant) => Effect.raceFirst(Leader.work(grant), BucketOwner.run(buckets.serve)))"
+      find: "whileHeld(Leader.lease, leads)",
+      replace: "whileHeld(Leader.lease, (grant) => Effect.raceFirst(leads(grant), BucketOwner.run(buckets.serve)))"
     },
     {
       file: "core/ControlPlane.ts",

@@ -41,7 +41,8 @@ export const layer = (
         list: (asked) => Effect.flatMap(made, (feed) => feed.list(asked)),
         poll: (cursor, options) => Effect.flatMap(made, (feed) => feed.poll(cursor, options)),
         compact: (options) => Effect.flatMap(made, (feed) => feed.compact(options)),
-        hints: Effect.flatMap(made, (feed) => feed.hints)
+        hints: Effect.flatMap(made, (feed) => feed.hints),
+        hintsOf: (topic) => Effect.flatMap(made, (feed) => feed.hintsOf(topic))
       }
     })
   )

@@ -3,6 +3,7 @@
  * listen, after the commit, and may be lost: the fault `storage/lost-notification` strikes them one by one.
  */
 import type { Table } from "../../core/ports/Table.ts"
+import { type Topic, topicsOfRemoval, topicsOfWrite } from "../../core/ports/Topic.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import { type End, type Handlers, listen } from "../network/Connection.ts"
 import type { Network } from "../network/Network.ts"
@@ -17,7 +18,7 @@ export type FeedRequest =
   | { readonly _tag: "List"; readonly tables: ReadonlyArray<string> }
   | { readonly _tag: "Poll"; readonly cursor: string; readonly changesMax: number }
   | { readonly _tag: "Compact"; readonly olderThanMillis: number }
-  | { readonly _tag: "Listen" }
+  | { readonly _tag: "Listen"; readonly topic: Topic | undefined }
 
 export type FeedReply =
   | {
@@ -49,12 +50,25 @@ export interface FeedHost {
 export class FeedServer {
   readonly log: FeedLog
   readonly #host: FeedHost
-  /** Those who listen, and how many notifications each was sent. */
-  readonly #listeners = new Map<End, number>()
+  readonly #topicsOf: (commit: Commit) => ReadonlySet<Topic>
+  /** Those who listen, to what, and how many notifications each was sent. */
+  readonly #listeners = new Map<End, { readonly topic: Topic | undefined; nth: number }>()
 
   constructor(host: FeedHost) {
     this.#host = host
     this.log = new FeedLog(host.options.tables)
+    const tables = new Map(host.options.tables.map((table) => [table.name, table]))
+    this.#topicsOf = ({ atMicros, changes }) =>
+      new Set(
+        changes.flatMap(({ after, before, table: name }) => {
+          const table = tables.get(name)!
+          if (after === null) return topicsOfRemoval(table)
+          return topicsOfWrite(table, (column) => {
+            const written = after[column]
+            return typeof written === "number" && written !== before?.[column] && written <= atMicros
+          })
+        })
+      )
   }
 
   /** The database has started: what its former life knew of connections is gone. */
@@ -66,8 +80,11 @@ export class FeedServer {
   committed(commit: Commit): void {
     this.log.add(commit)
     const { hazards } = this.#host.world
-    for (const [end, nth] of this.#listeners) {
-      this.#listeners.set(end, nth + 1)
+    if (this.#listeners.size === 0) return
+    const about = this.#topicsOf(commit)
+    for (const [end, listener] of this.#listeners) {
+      if (listener.topic !== undefined && !about.has(listener.topic)) continue
+      const nth = listener.nth++
       const subject = `${end.link.target}>${end.link.source}/${end.connection}`
       const isLost = hazards.isAnyActive && hazards.hit("storage/lost-notification", subject, nth) !== undefined
       if (!isLost) send(end, { _tag: "Notification" })
@@ -97,7 +114,7 @@ export class FeedServer {
         return { _tag: "Forgotten", count: this.log.compact(before) }
       }
       case "Listen":
-        this.#listeners.set(end, 0)
+        this.#listeners.set(end, { topic: request.topic, nth: 0 })
         return { _tag: "Listening" }
     }
   }

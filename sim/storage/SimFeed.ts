@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { feedChangesMax } from "../../core/Limits.ts"
-import { Compacted, Feed, FeedError, ForeignCursor } from "../../core/ports/Feed.ts"
+import { Compacted, Feed, FeedError, ForeignCursor, type Hints } from "../../core/ports/Feed.ts"
 import { Unavailable } from "../../core/ports/Storage.ts"
+import type { Topic } from "../../core/ports/Topic.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { type End, connect } from "../network/Connection.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
@@ -57,14 +58,18 @@ const make = (client: Client): Feed["Service"] => ({
     ),
   compact: ({ olderThanMillis }) =>
     Effect.map(client.ask("Forgotten", { _tag: "Compact", olderThanMillis }), ({ count }) => count),
-  hints: Effect.gen(function* () {
+  hints: hintsOf(client),
+  hintsOf: (topic) => hintsOf(client, topic)
+})
+
+const hintsOf = (client: Client, topic?: Topic): Hints =>
+  Effect.gen(function* () {
     const queue = yield* Queue.sliding<void>(1)
     yield* client
-      .listen(() => Queue.offerUnsafe(queue, undefined))
+      .listen(topic, () => Queue.offerUnsafe(queue, undefined))
       .pipe(Effect.andThen(Effect.sleep(client.options.listenAgainMillis)), Effect.forever, Effect.forkScoped)
     return queue
   })
-})
 
 type ReplyOf<T extends FeedReply["_tag"]> = Extract<FeedReply, { readonly _tag: T }>
 
@@ -109,11 +114,11 @@ class Client {
     )
   }
 
-  /** Tells every notification, and that some may have been missed; ends with its connection. */
-  listen(tell: () => void): Effect.Effect<void> {
+  /** Tells every notification of the topic, and that some may have been missed; ends with its connection. */
+  listen(topic: Topic | undefined, tell: () => void): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       const end = connect(this.#network, this.#node, this.options.database, feedPort, {
-        onOpen: () => send(end, { _tag: "Listen" }),
+        onOpen: () => send(end, { _tag: "Listen", topic }),
         onMessage: (reply: FeedReply) => {
           end.consumed(feedReplyBytes(reply))
           tell()

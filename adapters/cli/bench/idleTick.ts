@@ -28,7 +28,7 @@ export const groups = Array.from({ length: bucketGroupCount }, (_, group) => gro
  */
 export const idleRounds = Effect.gen(function* () {
   const { once } = yield* Storage
-  const status = FleetStatus.make(grant)
+  const { round: status } = FleetStatus.make(grant)
   return {
     due: Effect.asVoid(BucketWork.due(groups)),
     "heartbeat sweep": HeartbeatSweep.make(grant),

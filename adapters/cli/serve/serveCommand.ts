@@ -138,7 +138,7 @@ export const serveCommand = async (
     })
   )
   const node = Layer.unwrap(
-    Effect.map(Feed, ({ hints }) =>
+    Effect.map(Feed, ({ hintsOf }) =>
       ControlPlane.layer({
         id,
         address,
@@ -147,7 +147,7 @@ export const serveCommand = async (
         profile,
         failuresMax,
         ...(settings.staticPlace === undefined ? {} : { staticPlace: settings.staticPlace }),
-        leaseHints: hints,
+        hints: hintsOf,
         isStopping: () => stopping.isStopping,
         routes: servesApi ? Layer.merge(metrics, pages) : metrics
       })

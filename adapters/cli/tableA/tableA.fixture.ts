@@ -30,8 +30,8 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     id: "A13",
-    title: "What is seen decides, not what was heard of: with every notification lost it converges all the same",
-    missing: "with nothing lost work is found by a look each second, not at once"
+    title:
+      "What is seen decides, not what was heard of: with nothing lost work is found at once, with every notification lost it converges all the same"
   },
   {
     id: "A14",
