@@ -31,10 +31,20 @@ export default defineConfig({
   test: {
     // What was transformed without the mutant must not stand in for it, nor the other way round.
     fsModuleCache: mutant === undefined,
-    // Whatever is called a test, a user's own folders included.
-    include: ["**/*.test.ts"],
     setupFiles: ["./scenarios/propertySeed.ts"],
-    exclude: ["**/node_modules/**", "dist/**", ".mutation/**"],
+    projects: [
+      // Nothing there has state of its own (ARCHITECTURE.md), so files share what was loaded: a third of their time.
+      { extends: true, test: { name: "core", include: ["core/**/*.test.ts"], isolate: false } },
+      // Whatever else is called a test, a user's own folders included.
+      {
+        extends: true,
+        test: {
+          name: "rest",
+          include: ["**/*.test.ts"],
+          exclude: ["core/**", "**/node_modules/**", "dist/**", ".mutation/**"]
+        }
+      }
+    ],
     // Processes, not threads: tests trap the host's globals and start workers of their own, and one that loops for ever
     // can be killed. One more than there are cores: who starts servers and processes waits for them.
     pool: "forks",
