@@ -23,6 +23,12 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+const shared = [
+  "core/**/*.test.ts",
+  "reports/**/*.test.ts",
+  "sim/{disk,kernel,nemesis,network,provider,run,search,shrink,storage}/**/*.test.ts"
+]
+
 export default defineConfig({
   plugins,
   // Users' import paths (`stormglass/sim/…`) lead to the sources here.
@@ -33,15 +39,15 @@ export default defineConfig({
     fsModuleCache: mutant === undefined,
     setupFiles: ["./scenarios/propertySeed.ts"],
     projects: [
-      // Nothing there has state of its own (ARCHITECTURE.md), so files share what was loaded: a third of their time.
-      { extends: true, test: { name: "core", include: ["core/**/*.test.ts"], isolate: false } },
+      // Where no module has state of its own and no test changes what is global, files share what was loaded: a third of their time.
+      { extends: true, test: { name: "shared", include: shared, isolate: false } },
       // Whatever else is called a test, a user's own folders included.
       {
         extends: true,
         test: {
           name: "rest",
           include: ["**/*.test.ts"],
-          exclude: ["core/**", "**/node_modules/**", "dist/**", ".mutation/**"]
+          exclude: [...shared, "**/node_modules/**", "dist/**", ".mutation/**"]
         }
       }
     ],
