@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Fleet from "../fleet/Fleet.ts"
+import type { Instance } from "../instance/Instance.ts"
 import * as InstancePlan from "../instance/InstancePlan.ts"
 import { instanceRow } from "../invariants/Story.fixture.ts"
 import { causeCharsMax, stableMillis } from "../Limits.ts"
+import type { Observation } from "../ports/Provider.ts"
 import * as Parking from "./Parking.ts"
 
 const policies = fc.record({ failuresMax: fc.integer({ min: 1, max: 20 }), restartMillisMax: fc.nat(60_000) })
@@ -41,14 +43,31 @@ describe("work that fails", () => {
     ))
 
   it("is no longer parked once its end was asked for, also by a program that leaves parkedAt where it is", () => {
-    assert.isFalse(Parking.isParked({ parkedAt: null, deletionRequestedAt: null }))
-    assert.isTrue(Parking.isParked({ parkedAt: 5, deletionRequestedAt: null }))
-    assert.isFalse(Parking.isParked({ parkedAt: 5, deletionRequestedAt: 6 }))
-    assert.isTrue(Parking.isParked({ parkedAt: 7, deletionRequestedAt: 6 }))
+    const isParked = (parkedAt: number | null, deletionRequestedAt: number | null) =>
+      Parking.isParked(instanceRow("a", { state: "ERROR", updatedAt: 6, parkedAt, deletionRequestedAt }))
+    assert.deepStrictEqual([isParked(null, null), isParked(5, null)], [false, true])
+    assert.deepStrictEqual([isParked(5, 6), isParked(7, 6)], [false, true])
     assert.isTrue(Fleet.isParked({ parkedAt: 7, updatedAt: 6 }))
     assert.isFalse(Fleet.isParked({ parkedAt: 5, updatedAt: 6 }))
     const leaving = instanceRow("a", { state: "DELETING", parkedAt: 5, deletionRequestedAt: 6 })
     assert.deepStrictEqual(InstancePlan.next(leaving, InstancePlan.nothingSeen, 9), { _tag: "Stop" })
+  })
+
+  it("is no longer parked once a program that knows of no parking has started it again: it is kept running, and parked again when it fails", () => {
+    const restarted = { parkedAt: 5, failures: 8, failure: "why", failedAt: 4, updatedAt: 6 }
+    const nextOf = (row: Instance, observation: Observation, nowMicros = 9) =>
+      InstancePlan.next(row, { observation, isStopAsked: true }, nowMicros)
+    const creating = instanceRow("a", { state: "CREATING", ...restarted })
+    assert.deepStrictEqual(nextOf(creating, "Running"), { _tag: "Move", to: "RUNNING", reason: null })
+    const running = instanceRow("a", { state: "RUNNING", ...restarted })
+    assert.deepStrictEqual(nextOf(running, "Running"), { _tag: "Settle" })
+    assert.deepStrictEqual(nextOf(running, "Running", 6 + stableMillis * 1_000), { _tag: "Forget" })
+    assert.deepStrictEqual(nextOf(running, "Failed"), { _tag: "Move", to: "ERROR", reason: "Vanished" })
+    const failed = instanceRow("a", { ...restarted, state: "ERROR", reason: "Vanished", failures: 9, parkedAt: 5 })
+    assert.deepStrictEqual(nextOf(failed, "Absent"), { _tag: "Settle" })
+    // Parked by a defect in looking at it, and then given up for its silence: it stays so.
+    const panicking = instanceRow("a", { ...restarted, state: "RUNNING", parkedAt: 6 })
+    assert.deepStrictEqual(nextOf(panicking, "Failed"), { _tag: "Settle" })
   })
 
   it("says why in one line that fits", () => {
@@ -91,6 +110,7 @@ describe("work that fails", () => {
             state,
             reason: state === "ERROR" ? "StartFailed" : null,
             deletionRequestedAt: state === "DELETING" ? 1 : null,
+            updatedAt: 1,
             ...parked
           })
           assert.deepStrictEqual(InstancePlan.next(row, seen, 9), { _tag: "Settle" })

@@ -44,14 +44,20 @@ export const checks = {
 /** Of what has not failed, or is tried anew. */
 export const unfailed: Failing = { failures: null, failure: null, failedAt: null, parkedAt: null }
 
+interface Parkable extends Pick<Failing, "parkedAt"> {
+  readonly state: string
+  readonly updatedAt: number
+  readonly deletionRequestedAt: number | null
+}
+
 /**
- * Nobody works on it. A program that knows of no parking leaves `parkedAt` where it asks for a deletion, which is a new wish all the same.
+ * Nobody works on the instance. A program that knows of no parking leaves `parkedAt` where it asks for a deletion, which is a new wish all the same, and
+ * where it starts it again: that is then worked on, so that it is replaced when it ends.
  */
-export const isParked = ({
-  deletionRequestedAt,
-  parkedAt
-}: Pick<Failing, "parkedAt"> & { readonly deletionRequestedAt: number | null }): boolean =>
-  parkedAt !== null && (deletionRequestedAt === null || parkedAt >= deletionRequestedAt)
+export const isParked = ({ deletionRequestedAt, parkedAt, state, updatedAt }: Parkable): boolean =>
+  parkedAt !== null &&
+  (deletionRequestedAt === null || parkedAt >= deletionRequestedAt) &&
+  ((state !== "CREATING" && state !== "RUNNING") || parkedAt >= updatedAt)
 
 export const isExhausted = ({ failures }: Pick<Failing, "failures">, { failuresMax }: Policy): boolean =>
   (failures ?? 0) >= failuresMax
