@@ -9,6 +9,7 @@ import { createSchema } from "../postgres/Schema.ts"
 import { storageContract, tables } from "../postgres/StorageContract.fixture.ts"
 import { type EmbeddedDatabase, make } from "./EmbeddedDatabase.ts"
 import { oneSessionExceptions } from "./oneSession.fixture.ts"
+import { createRole, runtimeRole } from "./runtimeRole.ts"
 
 /** Limits that no busy machine runs into; otherwise those of `core/Limits.ts` hold. */
 const patient = {
@@ -31,7 +32,13 @@ const run = (...texts: ReadonlyArray<string>) =>
 
 beforeAll(async () => {
   ;({ connection } = await Effect.runPromise(Scope.provide(make(), scope)))
-  await Effect.runPromise(run(...createSchema(tables)))
+  await Effect.runPromise(
+    run(
+      ...createSchema(tables),
+      createRole,
+      `grant select, insert, update, delete on all tables in schema public to ${runtimeRole}`
+    )
+  )
 }, 60_000)
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
@@ -41,7 +48,14 @@ storageContract(
     Effect.andThen(
       Effect.suspend(() => run(`truncate ${tables.map(({ name }) => name).join(", ")}`)),
       Effect.suspend(() =>
-        Effect.provide(program, PostgresStorage.layer({ connection, tables, ...(patience === "long" ? patient : {}) }))
+        Effect.provide(
+          program,
+          PostgresStorage.layer({
+            connection: { ...connection, username: runtimeRole },
+            tables,
+            ...(patience === "long" ? patient : {})
+          })
+        )
       )
     ),
   {

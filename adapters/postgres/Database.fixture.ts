@@ -38,6 +38,24 @@ export const databaseOn = (server: Connection): Effect.Effect<Connection, never,
     (name) => ({ ...server, database: name })
   )
 
+/** As whom programs should run: a role with rights on the rows that there are and no other, for which row security holds; dropped with the scope. */
+export const plainRole = (owner: Connection): Effect.Effect<Connection, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        const name = `${owner.database}_${Math.random().toString(36).slice(2, 8)}`
+        const made = run(
+          owner,
+          `create role ${name} login password '${Redacted.value(owner.password)}'`,
+          `grant select, insert, update, delete on all tables in schema public to ${name}`
+        )
+        return Effect.as(made, name)
+      }),
+      (name) => run(owner, `drop owned by ${name}`, `drop role ${name}`)
+    ),
+    (username) => ({ ...owner, username })
+  )
+
 /** Runs statements on a connection of their own and gives the rows of the last. */
 export const run = (
   connection: Connection,

@@ -441,6 +441,18 @@ describe.skipIf(skipped())("a database", () => {
       ["alter table leases set unlogged", "by hand: table leases is unlogged; undo"],
       ["alter table leases enable row level security", "by hand: table leases has row security; undo"],
       ["alter table leases force row level security", "by hand: table leases has row security; undo"],
+      [
+        "alter table fleets disable row level security; create or replace function stormglass_sees(project text) returns boolean stable language sql as 'select true'",
+        "by hand: table fleets does not enable its row security, function stormglass_sees(text) was changed; undo"
+      ],
+      [
+        "alter table fleets no force row level security; alter table fleet_statuses no force row level security; alter table fleet_statuses disable row level security; drop policy stormglass_tenant on quotas; create policy mine on instances using (true)",
+        "by hand: no longer: table fleet_statuses has row security, table fleets does not force its row security, table instances has the policy mine and 1 more; undo"
+      ],
+      [
+        "alter policy stormglass_tenant on instances using (true)",
+        "by hand: table instances has the policy stormglass_tenant, table instances lacks the policy stormglass_tenant; undo"
+      ],
       ["create rule r as on insert to leases do instead nothing", "by hand: table leases has the rule r; undo"],
       [
         "create table kid () inherits (stormglass_changes)",

@@ -13,7 +13,7 @@ import net from "node:net"
 import { and, eq, lt, now, subtract } from "../../core/ports/Condition.ts"
 import { type Reason, Storage, type StorageError, type Transaction, leases } from "../../core/ports/Storage.ts"
 import { type Table, integer, make } from "../../core/ports/Table.ts"
-import { database, run, skipped } from "./Database.fixture.ts"
+import { database, plainRole, run, skipped } from "./Database.fixture.ts"
 import type { Connection } from "./EmbeddedPostgres.ts"
 import * as PostgresStorage from "./PostgresStorage.ts"
 import { createSchema } from "./Schema.ts"
@@ -42,10 +42,12 @@ describe.skipIf(skipped())("on a real server", () => {
   const scope = Scope.makeUnsafe()
   const all = [...tables, slow as unknown as Table<unknown>]
   let connection: Connection
+  let plain: Connection
 
   beforeAll(async () => {
     connection = await Effect.runPromise(Scope.provide(database, scope))
     await Effect.runPromise(run(connection, ...createSchema(all), ...slowCommit))
+    plain = await Effect.runPromise(Scope.provide(plainRole(connection), scope))
   })
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
@@ -67,8 +69,13 @@ describe.skipIf(skipped())("on a real server", () => {
     story(
       program,
       patience === "long"
-        ? {}
-        : { statementTimeoutMillis: 1_000, lockTimeoutMillis: 750, idleInTransactionTimeoutMillis: 1_000 }
+        ? { connection: plain }
+        : {
+            connection: plain,
+            statementTimeoutMillis: 1_000,
+            lockTimeoutMillis: 750,
+            idleInTransactionTimeoutMillis: 1_000
+          }
     )
   )
 

@@ -288,9 +288,9 @@ function once(
   statement: Statement,
   options: Omit<TransactionOptions, "isolation">
 ): Answered<Answer> {
-  const { fences, label } = options
+  const { fences, label, project } = options
   return Effect.callback<Answer, StorageError>((resume) => {
-    const sql = sessions.sql.of(label, statement, fences)
+    const sql = sessions.sql.of(label, statement, fences, sessions.sql.isOfTenants(statement) ? project : undefined)
     let abandon: (() => void) | undefined
     const leave = sessions.acquire(
       label,
@@ -316,6 +316,8 @@ class RunningTransaction implements Running {
   readonly #turn = Semaphore.makeUnsafe(1)
   #session: Session | undefined
   #hasWritten = false
+  /** The session knows for which project it works, until the transaction ends. */
+  #hasToldProject = false
   /** Why it goes no further. */
   #doom: Reason | undefined
   /** A call was interrupted or lost, so that nobody knows what it did. */
@@ -418,7 +420,14 @@ class RunningTransaction implements Running {
 
   /** A mistake dooms the transaction, although the server does not hear of it. */
   #translated(statement: Statement): Effect.Effect<Sql> {
-    return Effect.sync(() => this.#sessions.sql.of(this.#options.label, statement)).pipe(
+    return Effect.sync(() => {
+      const { label, project } = this.#options
+      const { sql } = this.#sessions
+      const told = this.#hasToldProject || !sql.isOfTenants(statement) ? undefined : project
+      const translated = sql.of(label, statement, [], told)
+      this.#hasToldProject ||= told !== undefined
+      return translated
+    }).pipe(
       Effect.onError(() =>
         Effect.sync(() => {
           this.#doom = new Aborted()

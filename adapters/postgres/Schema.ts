@@ -9,10 +9,14 @@
  * - D4 All checks of a table are one constraint that calls one function of the row, which names the first that fails, in the order
  *   of their names as Postgres would. A session compiles a function once, and reads the text of a constraint again for each statement: ten
  *   to twenty of them were two fifths of the server's work for an idempotent request.
+ * - D5 A table of tenants has one policy, which holds for its owner too: while the session says for which project it works (`Sql.ts`, Q8), rows
+ *   of others are not there and cannot be made. It is a range of the column, from the project to the project, or from the first text to the last
+ *   where none is said: the planner reads the setting when it guesses how many rows there are, so that its plans are those of a
+ *   table without the policy, and an index on the column can be searched by it. (`project = setting or setting is null` would be neither.)
  */
-import type { Column, Table } from "../../core/ports/Table.ts"
+import type { Column, Table, Tenant } from "../../core/ports/Table.ts"
 import { StatementDefect } from "../../core/storage/StatementDefect.ts"
-import { fencedFunction, literal, name, sqlTypes, toCheck } from "./Sql.ts"
+import { fencedFunction, literal, name, projectSetting, sqlTypes, toCheck } from "./Sql.ts"
 
 /** Postgres cuts longer identifiers off, in silence. */
 const identifierBytesMax = 63
@@ -20,6 +24,7 @@ const identifierBytesMax = 63
 /** Everything that the adapter needs in an empty database, in order. */
 export const createSchema = (tables: ReadonlyArray<Table<unknown>>): ReadonlyArray<string> => [
   fencedFunction,
+  ...guardFunctions,
   ...tables.flatMap(createTable)
 ]
 
@@ -55,7 +60,8 @@ export const createTable = (table: Table<unknown>): ReadonlyArray<string> => {
           `create trigger ${appendOnly} before update or delete or truncate on ${name(table.name)}
    for each statement execute function ${appendOnly}()`
         ]
-      : [])
+      : []),
+    ...(table.tenant === undefined ? [] : createGuard(table.name, table.tenant))
   ]
 }
 
@@ -110,6 +116,31 @@ export const appendOnly = "stormglass_append_only"
 const appendOnlyFunction = `create or replace function ${appendOnly}() returns trigger language plpgsql as $$ begin
   raise exception 'table % is append-only', tg_table_name using errcode = 'insufficient_privilege';
 end $$`
+
+/** The policy of a table of tenants. */
+export const tenantPolicy = "stormglass_tenant"
+
+/** What it asks, as the server words it. */
+export const tenantPolicyTexts = ["stormglass_sees(project)", "stormglass_sees_below(id)"]
+
+const said = `nullif(current_setting('${projectSetting}', true), '')`
+
+/** Of one expression each and without settings, so that the planner sees what is in them. No text of ours begins with the last code point. */
+const guardFunctions = [
+  `create or replace function stormglass_sees(project text) returns boolean stable language sql as $$
+  select project >= coalesce(${said}, '') and project <= coalesce(${said}, chr(1114111)) $$`,
+  `create or replace function stormglass_sees_below(path text) returns boolean stable language sql as $$
+  select path >= coalesce(${said} || '/', '') and path < coalesce(${said} || '0', chr(1114111)) $$`
+]
+
+function createGuard(table: string, { column, isPrefix }: Tenant): ReadonlyArray<string> {
+  const sees = `${isPrefix ? "stormglass_sees_below" : "stormglass_sees"}(${name(column)})`
+  return [
+    `alter table ${name(table)} enable row level security`,
+    `alter table ${name(table)} force row level security`,
+    `create policy ${tenantPolicy} on ${name(table)} using (${sees}) with check (${sees})`
+  ]
+}
 
 function constraint(identifier: string, definition: string): string {
   return `constraint ${name(limited(identifier))} ${definition}`

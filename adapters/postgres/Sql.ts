@@ -20,6 +20,9 @@
  * - Q7 A statement that only reads compares with the clock as it was when the statement began (`statement_timestamp()`): to the server that
  *   is one value, for which an index can be searched. `clock_timestamp()` is another for each row, so that every row would be read.
  *   Where rows are locked or written the clock is read at each, after whatever was waited for.
+ * - Q8 The first statement of a transaction for one project that touches a tenants' table tells the session which, until the end of the transaction
+ *   (`projectSetting`), beside its gates: so before it looks at a row. The policies of the tables read it (`Schema.ts`, D5). No
+ *   round trip more, and nothing that a connection would have to forget.
  *
  * Absent on purpose: json in comparisons, and joins.
  */
@@ -37,7 +40,14 @@ import {
   requireLimit,
   requireStorable
 } from "../../core/storage/Kinds.ts"
-import { type Plain, checkCondition, checkFences, checkStatement, isRead } from "../../core/storage/checkStatement.ts"
+import {
+  type Plain,
+  checkCondition,
+  checkFences,
+  checkProject,
+  checkStatement,
+  isRead
+} from "../../core/storage/checkStatement.ts"
 
 /** A value with the type that it is sent as: times are microseconds since 1970, json is a document. */
 export interface Parameter {
@@ -67,18 +77,24 @@ export interface Form {
 export type Tables = ReadonlyMap<string, Table<unknown>>
 
 /**
- * One SQL statement for one of the port's. `gate` are fences that the statement carries itself (Q5); a statement of
- * several fences on their own answers the leases' rows instead. Throws `StatementDefect`.
+ * One SQL statement for one of the port's. `gate` are fences that the statement carries itself (Q5), `project` is told to the session by
+ * it (Q8); a statement of several fences on their own answers the leases' rows instead. Throws `StatementDefect`.
  */
-export const toSql = (statement: Statement, tables: Tables, gate: ReadonlyArray<Fence> = []): Sql & Form => {
-  const { table } = checkStatement(statement, (name) => tables.get(name), gate)
+export const toSql = (
+  statement: Statement,
+  tables: Tables,
+  gate: ReadonlyArray<Fence> = [],
+  project?: string
+): Sql & Form => {
+  const { table } = checkStatement(statement, (name) => tables.get(name), gate, project)
   const parameters: Array<Parameter> = []
   const slots: Array<Slot> = []
   const write: Write = (slot, given) => {
     parameters.push(fill(slot, given))
     return `$${slots.push(slot)}`
   }
-  const text = statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, table, gate, write)
+  const text =
+    statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, table, { gate, project }, write)
   return { text, parameters, slots }
 }
 
@@ -134,6 +150,9 @@ export const fencedCode = "SGF01"
 /** The transaction-local setting that holds the fences of a transaction, as json. */
 export const fencesSetting = "stormglass.fences"
 
+/** The transaction-local setting that holds the project that a transaction is for; empty or absent: all of them. */
+export const projectSetting = "stormglass.project"
+
 /** What a gate calls when the epoch is another one; the migrations create it. */
 export const fencedFunction = `create or replace function stormglass_fenced(lease text, epoch bigint, actual bigint)
 returns boolean language plpgsql as $$ begin
@@ -152,12 +171,20 @@ interface Scope {
   readonly isReading?: boolean
 }
 
-function guarded(statement: Plain, table: Table<unknown>, gate: ReadonlyArray<Fence>, write: Write): string {
+interface Guards {
+  readonly gate: ReadonlyArray<Fence>
+  readonly project: string | undefined
+}
+
+function guarded(statement: Plain, table: Table<unknown>, { gate, project }: Guards, write: Write): string {
   const text = plain(statement, table, write)
-  if (gate.length === 0) return text
+  if (gate.length === 0 && project === undefined) return text
   const gates = gate.map((fence) => gateOf(fence, write))
   const reads = isRead(statement)
-  if (!reads) gates.push(`(select ${tellOf(gate, write)} is not null)`)
+  if (gate.length > 0 && !reads) gates.push(`(select ${tellOf(gate, write)} is not null)`)
+  if (project !== undefined) {
+    gates.push(`(select set_config('${projectSetting}', ${write(projectSlot, project)}, true) is not null)`)
+  }
   return `with answer as ${reads ? "materialized " : ""}(${text}) select * from answer where ${gates.join(" and ")}`
 }
 
@@ -246,6 +273,11 @@ const fenceSlots = {
   key: comparedSlot("text", leases),
   epoch: comparedSlot("integer", leases)
 } as const
+
+const projectSlot = slot("text", (given) => {
+  checkProject(given)
+  return given
+})
 
 /** What no row says of a column. */
 const absent: Readonly<Record<ColumnKind, Slot>> = {

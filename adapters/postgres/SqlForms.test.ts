@@ -176,33 +176,40 @@ const told = (ask: () => Sql): unknown => {
   }
 }
 
-const fresh = (label: string, statement: Statement, gate: ReadonlyArray<Fence> = []) =>
+const fresh = (label: string, statement: Statement, gate: ReadonlyArray<Fence> = [], project?: string) =>
   told(() => {
-    const { parameters, text } = toSql(statement, tables, gate)
-    assert.lengthOf(parameters, checkStatement(statement, (name) => tables.get(name), gate).parameters)
+    const { parameters, text } = toSql(statement, tables, gate, project)
+    assert.lengthOf(parameters, checkStatement(statement, (name) => tables.get(name), gate, project).parameters)
     return { parameters, text: `/* ${label} */ ${text}` }
   })
 
 describe("a statement of a known form", () => {
   it("is what it would be anew, whatever was asked before, its mistakes included", () => {
     const seen = { refused: 0, made: 0 }
-    const ask = fc.record({ statement: statements, gate: gates, other: others, label: fc.constantFrom("a", "And") })
+    const ask = fc.record({
+      statement: statements,
+      gate: gates,
+      project: fc.constantFrom(undefined, undefined, "p", "q", "\u0000"),
+      other: others,
+      label: fc.constantFrom("a", "And")
+    })
     fc.assert(
       fc.property(fc.array(ask, { minLength: 1, maxLength: 6 }), fc.constantFrom(60, 32_768), (asks, wordsMax) => {
         const forms = new SqlForms(tables, wordsMax)
-        const twice = asks.flatMap(({ gate, label, other, statement }) => {
+        const twice = asks.flatMap(({ gate, label, other, project, statement }) => {
           const next = (before: unknown) => other[typeof before as keyof typeof other]
           const again = {
             label,
             statement: revalued(statement, next),
-            gate: gate.map((fence) => ({ ...fence, lease: other.string }))
+            gate: gate.map((fence) => ({ ...fence, lease: other.string })),
+            project: project === undefined ? undefined : other.string
           }
-          return [{ gate, label, statement }, again, { ...again, statement }]
+          return [{ gate, label, project, statement }, again, { ...again, statement }]
         })
-        for (const { gate, label, statement } of [...twice, ...twice]) {
-          const anew = fresh(label, statement, gate)
+        for (const { gate, label, project, statement } of [...twice, ...twice]) {
+          const anew = fresh(label, statement, gate, project)
           assert.deepStrictEqual(
-            told(() => forms.of(label, statement, gate)),
+            told(() => forms.of(label, statement, gate, project)),
             anew
           )
           seen[typeof anew === "string" ? "refused" : "made"]++

@@ -2,7 +2,7 @@
  * Statements whose form was seen before are not translated again: their text is at hand, one string for all of them, and only
  * their values are read.
  *
- * - F1 A form is what the text depends on: label, fences by number, structure, tables, columns, operators, directions, locks,
+ * - F1 A form is what the text depends on: label, fences by number, whether a project is told, structure, tables, columns, operators, directions, locks,
  *   how many of each, and the kinds of plain values where nothing else gives the kind. It is spelled as a sequence of words in which a
  *   tag or a number always says what follows, and words are compared one by one: no name and no value can pass for another form.
  * - F2 The values of a statement stand in the order in which the translation writes them. Each is checked as at the first time.
@@ -27,17 +27,22 @@ export class SqlForms {
   }
 
   /** `toSql`, labelled. Throws `StatementDefect`. */
-  of(label: string, statement: Statement, gate: ReadonlyArray<Fence> = []): Sql {
+  of(label: string, statement: Statement, gate: ReadonlyArray<Fence> = [], project?: string): Sql {
     const walk = new Walk(this.#tables)
-    walk.words.push(label, gate.length)
-    if (!walk.statement(statement, gate) || walk.words.length > formWordsMax) {
-      return labelled(label, toSql(statement, this.#tables, gate))
+    walk.words.push(label, gate.length, project !== undefined)
+    if (!walk.statement(statement, gate, project) || walk.words.length > formWordsMax) {
+      return labelled(label, toSql(statement, this.#tables, gate, project))
     }
     const known = this.#forms.get(walk.words)
     if (known !== undefined) return { text: known.text, parameters: filled(known, walk.values) }
-    const made = labelled(label, toSql(statement, this.#tables, gate))
+    const made = labelled(label, toSql(statement, this.#tables, gate, project))
     this.#keep(walk.words, made)
     return made
+  }
+
+  /** Whether it touches a table whose rows belong to projects. */
+  isOfTenants(statement: Statement): boolean {
+    return "table" in statement && this.#tables.get(statement.table)?.tenant !== undefined
   }
 
   /** BEGIN, COMMIT or ROLLBACK, labelled. */
@@ -88,7 +93,7 @@ class Walk {
   }
 
   /** False when the statement cannot be translated. */
-  statement(statement: Statement, gate: ReadonlyArray<Fence>): boolean {
+  statement(statement: Statement, gate: ReadonlyArray<Fence>, project: string | undefined): boolean {
     const { values, words } = this
     words.push(statement._tag)
     if (statement._tag === "Fence") {
@@ -117,6 +122,7 @@ class Walk {
     }
     for (const { epoch, lease } of gate) values.push(lease, epoch)
     if (gate.length > 0 && !isRead(statement)) values.push(gate)
+    if (project !== undefined) values.push(project)
     return true
   }
 

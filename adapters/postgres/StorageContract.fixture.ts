@@ -76,7 +76,19 @@ const rules = make("rules", {
   checks: { amountIsSmall: (row) => le(row.amount, 100) }
 })
 
-export const tables = [things, rules, leases] as unknown as ReadonlyArray<Table<unknown>>
+/** Of tenants, named by a column, or by what stands before the first "/". */
+const goods = make("goods", {
+  columns: { id: text, project: text, amount: integer },
+  primaryKey: ["id"],
+  tenant: "project"
+})
+const paths = make("paths", {
+  columns: { id: text, amount: integer },
+  primaryKey: ["id"],
+  tenant: { prefixOf: "id" }
+})
+
+export const tables = [things, rules, leases, goods, paths] as unknown as ReadonlyArray<Table<unknown>>
 
 type Program = Effect.Effect<void, unknown, Storage>
 
@@ -119,12 +131,14 @@ const rule: Rule = { id: 1, name: "a", word: "one", amount: 1, at: 0 }
 
 const once = <A>(
   call: (t: Transaction) => Effect.Effect<A, StorageError>,
-  fences: ReadonlyArray<Fence> = []
-): Effect.Effect<A, StorageError, Storage> => Effect.flatMap(Storage, (it) => it.once(call, { label: "law", fences }))
+  fences: ReadonlyArray<Fence> = [],
+  project?: string
+): Effect.Effect<A, StorageError, Storage> =>
+  Effect.flatMap(Storage, (it) => it.once(call, { label: "law", fences, project }))
 
 const transact = <A, E, R>(
   body: (t: Transaction) => Effect.Effect<A, E, R>,
-  options: { readonly isolation?: Isolation; readonly fences?: ReadonlyArray<Fence> } = {}
+  options: { readonly isolation?: Isolation; readonly fences?: ReadonlyArray<Fence>; readonly project?: string } = {}
 ): Effect.Effect<A, E | StorageError, R | Storage> =>
   Effect.flatMap(Storage, (it) => it.transaction(body, { label: "law", ...options }))
 
@@ -1044,4 +1058,188 @@ const fencing: Readonly<Record<string, Program>> = {
   })
 }
 
-const groups = { kinds, questions, writes, transactions, isolation, limits, fencing } as const
+/** Neighbours in the order of their names, and in that of what begins with them and "/". */
+const projects = ["a", "a-b", "a0", "ab", "b"]
+
+/** Two rows of each project, in both tables: "a/1" and "a/2". */
+const stocked = Effect.gen(function* () {
+  const rows = projects.flatMap((project) => [1, 2].map((amount) => ({ id: `${project}/${amount}`, project, amount })))
+  yield* once((t) => t.insert(goods, rows))
+  yield* once((t) =>
+    t.insert(
+      paths,
+      rows.map(({ amount, id }) => ({ id, amount }))
+    )
+  )
+})
+
+const everyGood = Effect.map(
+  once((t) => t.select(goods, { orderBy: ["id"] })),
+  (rows) => rows.map(({ amount, id, project }) => `${id} ${project} ${amount}`)
+)
+
+/** A call for a project, as one statement and as a transaction of its own. */
+const waysFor = <A>(project: string, call: (t: Transaction) => Effect.Effect<A, StorageError>) => ({
+  once: once(call, [], project),
+  transaction: transact(call, { project })
+})
+
+const tenants: Readonly<Record<string, Program>> = {
+  "who works for a project sees its rows only, whatever it asks for": Effect.gen(function* () {
+    yield* stocked
+    for (const project of projects) {
+      const own = [`${project}/1`, `${project}/2`]
+      for (const table of [goods, paths] as const) {
+        const idsOf = (rows: ReadonlyArray<{ readonly id: string }>) => rows.map(({ id }) => id).toSorted()
+        for (const [way, found] of Object.entries({
+          ...waysFor(project, (t) => t.select<{ readonly id: string }>(table)),
+          locked: transact((t) => t.select<{ readonly id: string }>(table, { lock: "for update" }), { project }),
+          either: once((t) => t.select(table, { where: (row) => or(eq(row.amount, 1), ne(row.id, "")) }), [], project)
+        })) {
+          assert.deepStrictEqual(idsOf(yield* found), own, `${table.name} ${way}`)
+        }
+        for (const counted of Object.values(waysFor(project, (t) => t.count(table)))) {
+          assert.strictEqual(yield* counted, 2, table.name)
+        }
+        for (const other of projects) {
+          for (const found of Object.values(
+            waysFor(project, (t) => t.get<{ readonly id: string }>(table, { id: `${other}/1` }))
+          )) {
+            assert.strictEqual((yield* found)?.id, other === project ? "a/1".replace("a", project) : undefined)
+          }
+        }
+      }
+    }
+  }),
+
+  "changes and removes none of another": Effect.gen(function* () {
+    yield* stocked
+    const all = yield* everyGood
+    const change = waysFor("a", (t) => t.update(goods, { where: () => and(), set: () => ({ amount: 7 }) }))
+    for (const changed of Object.values(change)) {
+      assert.deepStrictEqual((yield* changed).map(({ id }) => id).toSorted(), ["a/1", "a/2"])
+    }
+    for (const removed of Object.values(waysFor("a", (t) => t.delete(goods, { where: () => and() })))) yield* removed
+    assert.deepStrictEqual(
+      yield* everyGood,
+      all.filter((row) => !row.startsWith("a/"))
+    )
+  }),
+
+  "makes no row of another, and gives none away": Effect.gen(function* () {
+    yield* stocked
+    const all = yield* everyGood
+    for (const [title, statement] of Object.entries<(t: Transaction) => Effect.Effect<unknown, StorageError>>({
+      insert: (t) => t.insert(goods, { id: "x", project: "b", amount: 1 }),
+      "insert beside its own": (t) =>
+        t.insert(goods, [
+          { id: "y", project: "a", amount: 1 },
+          { id: "x", project: "b", amount: 1 }
+        ]),
+      "insert unless it is there": (t) =>
+        t.insert(goods, { id: "b/1", project: "b", amount: 1 }, { onConflict: { target: ["id"], action: "nothing" } }),
+      "insert below another's name": (t) => t.insert(paths, { id: "b/x", amount: 1 }),
+      "insert below a neighbour's name": (t) => t.insert(paths, { id: "a-b/x", amount: 1 }),
+      "insert below no name": (t) => t.insert(paths, { id: "a", amount: 1 }),
+      update: (t) => t.update(goods, { where: (row) => eq(row.id, "a/1"), set: () => ({ project: "b" }) }),
+      "update of a path": (t) => t.update(paths, { where: (row) => eq(row.id, "a/1"), set: () => ({ id: "b/x" }) }),
+      "insert or update of another's": (t) =>
+        t.insert(
+          goods,
+          { id: "b/1", project: "a", amount: 9 },
+          { onConflict: { target: ["id"], action: "update", set: () => ({ amount: 9 }) } }
+        )
+    })) {
+      for (const refused of Object.values(waysFor("a", statement))) yield* dies(refused, title)
+    }
+    assert.deepStrictEqual(yield* everyGood, all)
+    assert.strictEqual(yield* once((t) => t.count(paths)), 2 * projects.length)
+  }),
+
+  "what an insert meets of another is left as it is": Effect.gen(function* () {
+    yield* stocked
+    const all = yield* everyGood
+    for (const onConflict of [
+      { target: ["id"], action: "nothing" },
+      { target: ["id"], action: "update", set: () => ({ amount: 9 }), where: () => or() }
+    ] as const) {
+      const met = waysFor("a", (t) => t.insert(goods, { id: "b/1", project: "a", amount: 9 }, { onConflict }))
+      for (const inserted of Object.values(met)) assert.deepStrictEqual(yield* inserted, [])
+    }
+    assert.deepStrictEqual(yield* everyGood, all)
+  }),
+
+  "its own rows it may make, meet, change and remove": Effect.gen(function* () {
+    const row = { id: "a/1", project: "a", amount: 1 }
+    const upserted = { target: ["id"], action: "update", set: () => ({ amount: 2 }) } as const
+    for (const way of ["once", "transaction"] as const) {
+      const run = <A>(call: (t: Transaction) => Effect.Effect<A, StorageError>) => waysFor("a", call)[way]
+      assert.deepStrictEqual(yield* run((t) => t.insert(goods, row)), [row])
+      const met = yield* run((t) => t.insert(goods, row, { onConflict: upserted }))
+      assert.deepStrictEqual(met, [{ ...row, amount: 2 }])
+      const changed = yield* run((t) =>
+        t.update(goods, { where: (it) => eq(it.id, "a/1"), set: (it) => ({ amount: add(it.amount, 1) }) })
+      )
+      assert.deepStrictEqual(changed, [{ ...row, amount: 3 }])
+      assert.deepStrictEqual(yield* run((t) => t.delete(goods, { where: () => and() })), changed)
+    }
+  }),
+
+  "holds from the first statement of a transaction to the last, and no longer": Effect.gen(function* () {
+    yield* stocked
+    const counted = (t: Transaction) => Effect.all([t.count(things), t.count(goods), t.count(goods), t.count(paths)])
+    for (const isolation of ["read committed", "repeatable read", "serializable"] as const) {
+      assert.deepStrictEqual(yield* transact(counted, { project: "a", isolation }), [0, 2, 2, 2])
+      assert.deepStrictEqual(yield* transact(counted, { isolation }), [0, 10, 10, 10])
+    }
+    // More than there are connections, one after the other and side by side, some of which fail.
+    yield* Effect.forEach(
+      Array.from({ length: 24 }),
+      (_, nth) => {
+        const project = nth % 3 === 0 ? undefined : projects[nth % projects.length]
+        const count = once((t) => t.count(goods), [], project)
+        const failing = transact((t) => Effect.andThen(t.count(goods), Effect.fail("given up")), { project: "b" })
+        return Effect.gen(function* () {
+          if (nth % 2 === 0) yield* Effect.exit(failing)
+          assert.strictEqual(yield* count, project === undefined ? 10 : 2)
+        })
+      },
+      { concurrency: 8 }
+    )
+  }),
+
+  "goes together with fences": Effect.gen(function* () {
+    yield* stocked
+    yield* once((t) => t.insert(leases, lease(3)))
+    const [held, stale] = [3, 2].map((epoch) => [{ lease: "k", epoch }])
+    const change = (t: Transaction) => t.update(goods, { where: () => and(), set: () => ({ amount: 5 }) })
+    for (const statement of [change, (t: Transaction) => t.select(goods)]) {
+      assert.lengthOf(yield* once(statement, held, "a"), 2)
+      assert.lengthOf(yield* transact(statement, { fences: held!, project: "a" }), 2)
+      const expected = { _tag: "Fenced" as const, lease: "k", epoch: 2, actualEpoch: 3 }
+      assert.deepInclude(yield* reasonOf(once(statement, stale, "a")), expected)
+      assert.deepInclude(yield* reasonOf(transact(statement, { fences: stale!, project: "a" })), expected)
+    }
+  }),
+
+  "a row that is given to another while it is waited for is left": Effect.gen(function* () {
+    yield* stocked
+    const given = (t: Transaction) =>
+      t.update(goods, { where: (row) => eq(row.id, "a/1"), set: () => ({ project: "b" }) })
+    const change = (t: Transaction) => t.update(goods, { where: () => and(), set: () => ({ amount: 5 }) })
+    const attempt = yield* against(yield* held(given), once(change, [], "a"))
+    assert.isTrue(attempt.waited)
+    assert.deepStrictEqual(
+      (yield* succeeded(attempt)).map(({ id }) => id),
+      ["a/2"]
+    )
+  }),
+
+  "a project without a name is a defect, and so is one that is no text": Effect.gen(function* () {
+    for (const project of ["", "a\u0000"]) {
+      for (const refused of Object.values(waysFor(project, (t) => t.count(goods)))) yield* dies(refused)
+    }
+  })
+}
+
+const groups = { kinds, questions, writes, transactions, isolation, limits, fencing, tenants } as const

@@ -27,7 +27,9 @@ import {
 } from "./Migrations.ts"
 import { migrations as allMigrations } from "./migrations/all.ts"
 import type { Migration } from "./migrations/Migration.ts"
+import { guardedTables } from "./migrations/tenants.ts"
 import type { ConnectionSettings } from "./PostgresStorage.ts"
+import { tenantPolicy, tenantPolicyTexts } from "./Schema.ts"
 import { literal, name } from "./Sql.ts"
 
 /** A database that cannot be used. One line: where, what, what to do. */
@@ -316,7 +318,8 @@ const lackingOn = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<Reado
 /**
  * Columns, constraints, indexes, triggers and our functions, each with what the server says of it; and as statements of fact
  * (`Migrations.ts`, M5) what a table or function is not as it is created: rows that are lost in a crash, hidden, sent elsewhere or
- * held elsewhere, a trigger that does not fire.
+ * held elsewhere, a trigger that does not fire. That rows are guarded is such a fact, which a migration made; of the guard itself (`Schema.ts`,
+ * D5) nothing is told but where it is another one.
  */
 const describeTables = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<Description, DatabaseRefused> =>
   Effect.map(
@@ -327,6 +330,13 @@ const describeTables = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<
     ), functions as (
       select * from pg_proc where pronamespace = current_schema()::regnamespace
         and proname like 'stormglass\\_%' and exists (select from ours)
+    ), guarded as (
+      select * from ours where (relrowsecurity or relforcerowsecurity) and t::text = any(${literal("text", guardedTables, true)})
+    ), policies as (
+      select polrelid as table_oid, polname, polname = '${tenantPolicy}' and polpermissive and polcmd = '*' and polroles = '{0}'
+        and pg_get_expr(polqual, polrelid) = any(${literal("text", tenantPolicyTexts, true)})
+        and pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid) as is_ours
+      from pg_policy join ours on ours.oid = polrelid
     )
     select 'table ' || t as name, '' as definition from ours
     union all
@@ -357,6 +367,15 @@ const describeTables = (ask: Ask, tables: ReadonlyArray<string>): Effect.Effect<
       select 'table ' || t || ' is partitioned' from ours where relkind = 'p'
       union all
       select 'table ' || t || ' has row security' from ours where relrowsecurity or relforcerowsecurity
+      union all
+      select 'table ' || t || ' does not enable its row security' from guarded where not relrowsecurity
+      union all
+      select 'table ' || t || ' does not force its row security' from guarded where not relforcerowsecurity
+      union all
+      select 'table ' || t || ' lacks the policy ${tenantPolicy}' from guarded
+      where not exists (select from policies where table_oid = guarded.oid and is_ours)
+      union all
+      select 'table ' || t || ' has the policy ' || polname from ours join policies on table_oid = ours.oid where not is_ours
       union all
       select 'table ' || t || ' has the rule ' || rulename from ours join pg_rewrite on ev_class = ours.oid
       union all

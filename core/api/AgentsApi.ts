@@ -25,11 +25,10 @@ export const layer = HttpApiBuilder.group(
   Api,
   "agents",
   Effect.fn(function* (handlers) {
-    const storage = yield* Storage
     const holder = holderOf((yield* Membership).self)
     return handlers.handleAll({
       register: ({ params, payload }) =>
-        AgentCalls.register(storage, { id: params.agent, ...payload }).pipe(
+        Effect.flatMap(Storage, (storage) => AgentCalls.register(storage, { id: params.agent, ...payload })).pipe(
           Effect.flatMap((agent) =>
             agent === undefined
               ? Effect.fail(new Conflict({ detail: `agent ${params.agent} is on another host than ${payload.host}` }))
@@ -38,7 +37,7 @@ export const layer = HttpApiBuilder.group(
           Effect.catchTag("StorageError", unavailable)
         ),
       beat: ({ params, payload }) =>
-        AgentCalls.beat(storage, { agent: params.agent, ...payload }).pipe(
+        Effect.flatMap(Storage, (storage) => AgentCalls.beat(storage, { agent: params.agent, ...payload })).pipe(
           Effect.catchTag("StorageError", unavailable)
         ),
       forget: ({ headers, params, query }) =>
@@ -59,9 +58,9 @@ export const layer = HttpApiBuilder.group(
             },
             (tx) => forget(tx, params.agent)
           )
-        ).pipe(Effect.provideService(Storage, storage)),
+        ),
       exchange: ({ params, payload }) =>
-        AgentCalls.exchange(storage, { agent: params.agent, ...payload }).pipe(
+        Effect.flatMap(Storage, (storage) => AgentCalls.exchange(storage, { agent: params.agent, ...payload })).pipe(
           Effect.flatMap((placements) =>
             placements === undefined
               ? Effect.fail(

@@ -7,23 +7,20 @@ import { Storage } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import { unavailable } from "./problems.ts"
 
-export const layer = HttpApiBuilder.group(
-  Api,
-  "audit",
-  Effect.fn(function* (handlers) {
-    const { once } = yield* Storage
-    return handlers.handleAll({
-      list: ({ query: { after, limit = 100 } }) =>
+export const layer = HttpApiBuilder.group(Api, "audit", (handlers) =>
+  handlers.handleAll({
+    list: ({ query: { after, limit = 100 } }) =>
+      Effect.flatMap(Storage, ({ once }) =>
         once(
           (tx) =>
             after === undefined
               ? tx.select(Audit.auditLog, { orderBy: [{ column: "seq", direction: "desc" }], limit })
               : tx.select(Audit.auditLog, { where: (row) => gt(row.seq, after), orderBy: ["seq"], limit }),
           { label: "audit/list" }
-        ).pipe(
-          Effect.map((found) => ({ entries: after === undefined ? found.toReversed() : found })),
-          Effect.catchTag("StorageError", unavailable)
         )
-    })
+      ).pipe(
+        Effect.map((found) => ({ entries: after === undefined ? found.toReversed() : found })),
+        Effect.catchTag("StorageError", unavailable)
+      )
   })
 )

@@ -7,7 +7,7 @@ import * as Instance from "../instance/Instance.ts"
 import { listRowsMax } from "../Limits.ts"
 import { and, eq, isNotNull } from "../ports/Condition.ts"
 import { Feed } from "../ports/Feed.ts"
-import { Storage, type StorageError, type Transaction } from "../ports/Storage.ts"
+import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { Api } from "./Api.ts"
 import { NotFound } from "./ApiErrors.ts"
 import * as etag from "./etag.ts"
@@ -97,17 +97,12 @@ export const layer = HttpApiBuilder.group(
   Api,
   "dead-letters",
   Effect.fn(function* (handlers) {
-    const storage = yield* Storage
     const feed = yield* Feed
     return handlers.handleAll({
       list: ({ params: { project }, query: { fields, ...asked } }) =>
         Effect.gen(function* () {
           return yield* masked(DeadLetterView, fields, yield* page(project, asked))
-        }).pipe(
-          Effect.catchTag("StorageError", unavailable),
-          Effect.provideService(Storage, storage),
-          Effect.provideService(Feed, feed)
-        )
+        }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
     })
   })
 )

@@ -99,18 +99,15 @@ export const layer = HttpApiBuilder.group(
   Api,
   "fleets",
   Effect.fn(function* (handlers) {
-    const storage = yield* Storage
     const feed = yield* Feed
     const holder = holderOf((yield* Membership).self)
     const watch = yield* Watch
     const read = Effect.fnUntraced(function* ({ name, project }: Named) {
       const id = Fleet.fleetIdOf(project, name)
-      const fleet = yield* storage.once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })
+      const { once } = yield* Storage
+      const fleet = yield* once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })
       if (fleet === undefined) return undefined
-      return fleetView(
-        fleet,
-        yield* storage.once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" })
-      )
+      return fleetView(fleet, yield* once((tx) => tx.get(Fleet.fleetStatuses, { id }), { label: "fleets/status" }))
     })
     const stable = (named: Named, waitSeconds: number | undefined) =>
       Effect.map(
@@ -146,8 +143,7 @@ export const layer = HttpApiBuilder.group(
           ),
           Effect.catchTag("StorageError", unavailable),
           Effect.catchTag("FeedError", notFollowed),
-          Effect.catchTag("Compacted", ({ detail }) => new Unavailable({ detail, retryAfterSeconds: 1 })),
-          Effect.provideService(Storage, storage)
+          Effect.catchTag("Compacted", ({ detail }) => new Unavailable({ detail, retryAfterSeconds: 1 }))
         ),
       delete: ({ params, headers, query }) =>
         idempotently(
@@ -163,7 +159,7 @@ export const layer = HttpApiBuilder.group(
             etag: tagOf
           },
           (transaction, { conditions }) => remove(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
-        ).pipe(Effect.provideService(Storage, storage)),
+        ),
       redrive: ({ params, headers, query }) =>
         idempotently(
           {
@@ -179,7 +175,7 @@ export const layer = HttpApiBuilder.group(
           },
           (transaction, { conditions }) =>
             redriveFleet(transaction, Fleet.fleetIdOf(params.project, params.name), conditions)
-        ).pipe(Effect.provideService(Storage, storage)),
+        ),
       get: ({ params, query, request }) =>
         Effect.gen(function* () {
           const asked = request.headers["if-none-match"]
@@ -207,11 +203,7 @@ export const layer = HttpApiBuilder.group(
           const statusOf = yield* paging.rowsAt(statuses, ids, revision)
           const shown = items.map((fleet) => fleetView(fleet, statusOf.get(fleet.id)))
           return yield* masked(FleetView, query.fields, { items: shown, next, revision })
-        }).pipe(
-          Effect.catchTag("StorageError", unavailable),
-          Effect.provideService(Storage, storage),
-          Effect.provideService(Feed, feed)
-        )
+        }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
     })
   })
 )

@@ -97,7 +97,6 @@ export const layer = HttpApiBuilder.group(
   Api,
   "instances",
   Effect.fn(function* (handlers) {
-    const storage = yield* Storage
     const feed = yield* Feed
     const holder = holderOf((yield* Membership).self)
     /** A change of the instance with this uid, whose project is known only once it was read. */
@@ -120,7 +119,7 @@ export const layer = HttpApiBuilder.group(
         },
         (transaction, { conditions, principal }) =>
           change(transaction, uid, { conditions, mayChange: (project) => mayDo(principal, "write", project) })
-      ).pipe(Effect.provideService(Storage, storage))
+      )
     return handlers.handleAll({
       create: ({ params, headers, payload, query }) =>
         idempotently(
@@ -136,7 +135,7 @@ export const layer = HttpApiBuilder.group(
             etag: tagOf
           },
           (transaction) => create(transaction, { ...params, ...payload })
-        ).pipe(Effect.provideService(Storage, storage)),
+        ),
       delete: (request) => {
         const { uid } = request.params
         const path = `/v1/instances/${uid}`
@@ -154,7 +153,8 @@ export const layer = HttpApiBuilder.group(
       get: ({ params, request }) =>
         Effect.gen(function* () {
           const { uid } = params
-          const instance = yield* storage.once((tx) => tx.get(Instance.instances, { uid }), { label: "instances/get" })
+          const { once } = yield* Storage
+          const instance = yield* once((tx) => tx.get(Instance.instances, { uid }), { label: "instances/get" })
           if (instance === undefined || !mayDo(yield* Asking, "read", instance.project))
             return yield* new NotFound({ detail: `there is no instance ${uid}` })
           const view = instanceView(instance)
@@ -172,11 +172,7 @@ export const layer = HttpApiBuilder.group(
             asked
           )
           return yield* masked(InstanceView, fields, { items: items.map(instanceView), next, revision })
-        }).pipe(
-          Effect.catchTag("StorageError", unavailable),
-          Effect.provideService(Storage, storage),
-          Effect.provideService(Feed, feed)
-        )
+        }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
     })
   })
 )

@@ -52,27 +52,26 @@ export const layer = HttpApiBuilder.group(
   Api,
   "keys",
   Effect.fn(function* (handlers) {
-    const storage = yield* Storage
     const holder = holderOf((yield* Membership).self)
     const changing = { project: "", holder }
     return handlers.handleAll({
       list: () =>
-        storage
-          .once((tx) => tx.select(ApiKey.apiKeys, { orderBy: ["id"], limit: listRowsMax }), { label: "keys/list" })
-          .pipe(
-            Effect.map((found) => found.map(keyView)),
-            Effect.catchTag("StorageError", unavailable)
-          ),
+        Effect.flatMap(Storage, ({ once }) =>
+          once((tx) => tx.select(ApiKey.apiKeys, { orderBy: ["id"], limit: listRowsMax }), { label: "keys/list" })
+        ).pipe(
+          Effect.map((found) => found.map(keyView)),
+          Effect.catchTag("StorageError", unavailable)
+        ),
       put: ({ headers, params, payload }) =>
         idempotently(
           { ...changing, headers, route: "keys/put", method: "PUT", path: `/v1/keys/${params.key}`, body: payload },
           (tx) => put(tx, params.key, payload)
-        ).pipe(Effect.provideService(Storage, storage)),
+        ),
       revoke: ({ headers, params }) =>
         idempotently(
           { ...changing, headers, route: "keys/revoke", method: "DELETE", path: `/v1/keys/${params.key}`, body: null },
           (tx) => revoke(tx, params.key)
-        ).pipe(Effect.provideService(Storage, storage)),
+        ),
       rotate: ({ headers, params, payload }) =>
         idempotently(
           {
@@ -84,7 +83,7 @@ export const layer = HttpApiBuilder.group(
             body: payload
           },
           (tx) => rotate(tx, params.key, payload)
-        ).pipe(Effect.provideService(Storage, storage))
+        )
     })
   })
 )

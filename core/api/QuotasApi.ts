@@ -40,18 +40,17 @@ export const layer = HttpApiBuilder.group(
   Api,
   "quotas",
   Effect.fn(function* (handlers) {
-    const storage = yield* Storage
     const holder = holderOf((yield* Membership).self)
     return handlers.handleAll({
       get: ({ params: { project } }) =>
-        storage
-          .transaction(
+        Effect.flatMap(Storage, ({ transaction }) =>
+          transaction(
             (tx) => Effect.flatMap(tx.get(Quota.quotas, { project }), (quota) => viewOf(tx, project, quota)),
             {
               label: "quotas/get"
             }
           )
-          .pipe(Effect.catchTag("StorageError", unavailable)),
+        ).pipe(Effect.catchTag("StorageError", unavailable)),
       put: ({ headers, params: { project }, payload, query }) =>
         idempotently(
           {
@@ -69,7 +68,7 @@ export const layer = HttpApiBuilder.group(
               const quota = yield* Quota.set(tx, { project, ...payload })
               return answer(200, QuotaView, yield* viewOf(tx, project, quota))
             })
-        ).pipe(Effect.provideService(Storage, storage))
+        )
     })
   })
 )

@@ -41,6 +41,7 @@ export const fleets = make("fleets", {
     ...Parking.columns
   },
   primaryKey: ["id"],
+  tenant: "project",
   unique: [["project", "name"]],
   indexes: [["dueAt"], ["updatedAt"], ["project", "id"], ["parkedAt"]],
   topics: { dueAt: "due", updatedAt: "moved" },
@@ -70,7 +71,8 @@ export const fleetStatuses = make("fleet_statuses", {
     readyChangedAt: nullable(timestamp),
     updatedAt: timestamp
   },
-  primaryKey: ["id"]
+  primaryKey: ["id"],
+  tenant: { prefixOf: "id" }
 })
 export type FleetStatus = RowOf<typeof fleetStatuses>
 

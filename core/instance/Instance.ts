@@ -99,6 +99,7 @@ export const instances = make("instances", {
     readyChangedAt: nullable(timestamp)
   },
   primaryKey: ["uid"],
+  tenant: "project",
   unique: [["project", "liveName"]],
   indexes: [["dueAt"], ["fleet"], ["state", "lastHeartbeatAt"], ["updatedAt"], ["project", "uid"], ["parkedAt"]],
   topics: { dueAt: "due", updatedAt: "moved" },

@@ -9,6 +9,8 @@
  * - S4 The port never retries. `UnknownOutcome` means that the transaction may have committed; only an operation id
  *   written inside it can tell.
  * - S5 Every session has statement, lock and idle-in-transaction timeouts.
+ * - S6 A transaction for one project sees and writes no row of another, whatever its statements ask for (`Table.tenant`): others are
+ *   as if they were not there, and to write one is a defect. It is the second wall; what a statement asks for is the first.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -242,6 +244,8 @@ export interface TransactionOptions {
   /** Default "read committed". */
   readonly isolation?: Isolation
   readonly fences?: ReadonlyArray<Fence>
+  /** The one project that it is done for, never empty; undefined for work of the system, which sees all rows. */
+  readonly project?: string | undefined
 }
 
 export class Storage extends Context.Service<

@@ -45,6 +45,12 @@ export interface Check {
   readonly condition: Condition
 }
 
+/** How a row says whose it is: a column holds the name of its project, or begins with that name and "/". */
+export interface Tenant {
+  readonly column: string
+  readonly isPrefix: boolean
+}
+
 export interface Table<out R> {
   readonly name: string
   readonly columns: ColumnsOf<R>
@@ -58,6 +64,8 @@ export interface Table<out R> {
   readonly isAppendOnly: boolean
   /** What a commit is about that sets the column to the present time. */
   readonly topics: Topics
+  /** Whose rows they are; undefined where they are nobody's in particular, and whoever works for one project may see them all. */
+  readonly tenant: Tenant | undefined
   /** References to the columns of an existing row, and of one that an insert proposes. */
   readonly row: Row<R>
   readonly excluded: Row<R>
@@ -95,7 +103,7 @@ export const nullable = <A>(of: Column<A>): Column<A | null> => ({ ...of, nullab
 
 /**
  * Declares a table. Unique constraints and indexes are named after their columns; the primary key is unique too.
- * Dies when a key, unique constraint or index names a column that does not exist.
+ * Dies when a key, unique constraint or index names a column that does not exist, or `tenant` one that is no text or may be null.
  */
 export const make = <const C extends Record<string, Column<unknown>>>(
   name: string,
@@ -111,6 +119,8 @@ export const make = <const C extends Record<string, Column<unknown>>>(
     readonly isAppendOnly?: boolean
     /** Default: none. */
     readonly topics?: Readonly<Partial<Record<ColumnName<C>, Topic>>>
+    /** Default: the rows belong to no project. */
+    readonly tenant?: ColumnName<C> | { readonly prefixOf: ColumnName<C> }
   }
 ): Table<RowFrom<C>> => {
   const columnNames = Object.keys(options.columns)
@@ -134,12 +144,28 @@ export const make = <const C extends Record<string, Column<unknown>>>(
     isFed: options.isFed ?? true,
     isAppendOnly: options.isAppendOnly ?? false,
     topics: (options.topics ?? {}) as Topics,
+    tenant: tenantOf(name, options.columns, options.tenant),
     row,
     excluded: rowOf<RowFrom<C>>(columnNames, "excluded"),
     codecs: Object.entries(options.columns).flatMap(([column, { codec }]) =>
       codec === undefined ? [] : [[column, codec] as const]
     )
   }
+}
+
+function tenantOf(
+  table: string,
+  columns: Readonly<Record<string, Column<unknown>>>,
+  given: string | { readonly prefixOf: string } | undefined
+): Tenant | undefined {
+  if (given === undefined) return undefined
+  const tenant =
+    typeof given === "string" ? { column: given, isPrefix: false } : { column: given.prefixOf, isPrefix: true }
+  const column = columns[tenant.column]
+  if (column?.kind !== "text" || column.nullable) {
+    throw new Error(`table ${table}: ${tenant.column} names no project, as it is no text or may be null`)
+  }
+  return tenant
 }
 
 function rowOf<R>(columns: ReadonlyArray<string>, from: "row" | "excluded" = "row"): Row<R> {

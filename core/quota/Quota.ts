@@ -24,6 +24,7 @@ export const quotas = make("quotas", {
     updatedAt: timestamp
   },
   primaryKey: ["project"],
+  tenant: "project",
   checks: {
     isNoLess: (row) =>
       and(or(isNull(row.fleetsMax), ge(row.fleetsMax, 0)), or(isNull(row.instancesMax), ge(row.instancesMax, 0)))

@@ -77,7 +77,7 @@ export const kindOfResult = (operator: "+" | "-" | "*", left: ColumnKind, right:
 export const isNumeric = (kind: ColumnKind | undefined): boolean => kind === "integer" || kind === "timestamp"
 
 /** A value as it may stand in a comparison with this kind. */
-export const requireComparable = (value: unknown, kind: ColumnKind, { name }: Table<unknown>): void => {
+export const requireComparable = (value: unknown, kind: ColumnKind, { name }: Pick<Table<unknown>, "name">): void => {
   const own = kindOfValue(value)
   if (own === undefined) return
   if (own === "json") throw new StatementDefect(`${name}: json cannot be compared`)

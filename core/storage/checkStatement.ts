@@ -40,11 +40,12 @@ export const isRead = (statement: Plain): boolean =>
   statement._tag === "Count" ||
   (statement._tag === "Insert" && statement.rows.length === 0)
 
-/** Throws `StatementDefect`. `gate`: the fences that the statement carries itself. */
+/** Throws `StatementDefect`. `gate`: the fences that the statement carries itself; `project`: the one that it is for, and says so. */
 export const checkStatement = (
   statement: Statement,
   find: (table: string) => Table<unknown> | undefined,
-  gate: ReadonlyArray<Fence> = []
+  gate: ReadonlyArray<Fence> = [],
+  project?: string
 ): Checked => {
   const table = statement._tag === "Fence" ? (leases as Table<unknown>) : find(statement.table)
   if (table === undefined) throw new StatementDefect(`no table ${(statement as Plain).table}`)
@@ -56,6 +57,10 @@ export const checkStatement = (
     check(statement, scope)
     checkFences(gate)
     if (gate.length > 0) scope.parameters += 2 * gate.length + (isRead(statement) ? 0 : 1)
+    if (project !== undefined) {
+      checkProject(project)
+      scope.parameters++
+    }
   }
   if (scope.parameters > parametersMax) {
     throw new StatementDefect(
@@ -227,4 +232,9 @@ export function checkFences(fences: ReadonlyArray<Fence>): void {
     requireComparable(lease, "text", leases)
     requireComparable(epoch, "integer", leases)
   }
+}
+
+/** Throws `StatementDefect`. */
+export function checkProject(project: unknown): void {
+  requireComparable(project, "text", { name: "the project" })
 }

@@ -2,13 +2,15 @@
  * The storage port out of what its implementations differ in: how one statement is asked, and how a transaction begins and ends.
  *
  * - S1 `once` is one statement.
- * - S2 A transaction whose body succeeded is committed, one whose body failed is rolled back, which is awaited. One that was interrupted is
+ * - S2 Who works for a project says which: an empty name would be none, and so all of them.
+ * - S3 A transaction whose body succeeded is committed, one whose body failed is rolled back, which is awaited. One that was interrupted is
  *   rolled back without waiting, so that whoever interrupts need not wait for the network; so it is when the interruption came before
  *   COMMIT was sent, and afterwards COMMIT goes on.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { assert } from "../assert.ts"
 import {
   type Answer,
   type Reason,
@@ -42,6 +44,7 @@ export const makeStorage = (options: {
 }): Storage["Service"] => ({
   once: (call, of) =>
     Effect.suspend(() => {
+      requireProject(of)
       let statements = 0
       return call(
         makeTransaction((statement) =>
@@ -52,8 +55,23 @@ export const makeStorage = (options: {
       )
     }),
   transaction: (body, of) =>
-    Effect.uninterruptibleMask((restore) => Effect.suspend(() => run(options.begin(of), body, restore)))
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        requireProject(of)
+        return run(options.begin(of), body, restore)
+      })
+    )
 })
+
+/** The same storage, for one project and nothing else. */
+export const forProject = ({ once, transaction }: Storage["Service"], project: string): Storage["Service"] => ({
+  once: (call, of) => once(call, { ...of, project }),
+  transaction: (body, of) => transaction(body, { ...of, project })
+})
+
+function requireProject({ label, project }: Pick<TransactionOptions, "label" | "project">): void {
+  assert(project !== "", `${label}: a project has a name`)
+}
 
 function run<A, E, R>(
   running: Running,

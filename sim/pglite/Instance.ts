@@ -9,6 +9,7 @@ import type { Table } from "../../core/ports/Table.ts"
 import { fieldsOf } from "../../adapters/pglite/Backend.ts"
 import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
 import * as Frontend from "../../adapters/pglite/Frontend.ts"
+import { createRole, runtimeRole } from "../../adapters/pglite/runtimeRole.ts"
 import type { Pglite } from "../../adapters/pglite/Pglite.ts"
 import { createSchema } from "../../adapters/postgres/Schema.ts"
 import {
@@ -45,6 +46,9 @@ export class Instance {
       this.#run("drop schema public cascade")
       this.#run("create schema public")
       for (const statement of statements) this.#run(statement)
+      this.#run(createRole)
+      this.#run(`grant usage on schema public to ${runtimeRole}`)
+      this.#run(`grant select, insert, update, delete on all tables in schema public to ${runtimeRole}`)
       this.#schema = schema
     } else {
       // Without triggers: what is append-only in a run is nothing for the next.

@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { superuser } from "../../adapters/pglite/Multiplexer.ts"
+import { runtimeRole } from "../../adapters/pglite/runtimeRole.ts"
 import * as PostgresFeed from "../../adapters/postgres/Feed.ts"
 import * as FeedClient from "../../adapters/postgres/FeedClient.ts"
 import * as FeedHints from "../../adapters/postgres/FeedHints.ts"
@@ -63,7 +63,7 @@ const clientOf = (network: Network, node: SimNode, database: string) =>
   FeedClient.layer({
     connection: {
       stream: () => new NodeStream(network, node, database) as unknown as Duplex,
-      username: superuser,
+      username: runtimeRole,
       database: "postgres"
     }
   })

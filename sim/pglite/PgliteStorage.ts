@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Duplex } from "node:stream"
-import { superuser } from "../../adapters/pglite/Multiplexer.ts"
+import { runtimeRole } from "../../adapters/pglite/runtimeRole.ts"
 import * as PostgresStorage from "../../adapters/postgres/PostgresStorage.ts"
 import { Storage, StorageError, Unavailable } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
@@ -29,7 +29,7 @@ export const layer = (
       const production = PostgresStorage.layer({
         connection: {
           stream: () => new NodeStream(network, node, database) as unknown as Duplex,
-          username: superuser,
+          username: runtimeRole,
           database: "postgres"
         },
         tables: tables(),

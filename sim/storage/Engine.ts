@@ -82,7 +82,7 @@ export class Engine implements SessionHost {
     this.#serializability = new Serializability(options.readTracking ?? "keys")
     for (const table of options.tables) {
       if (this.#stored.has(table.name)) throw new StatementDefect(`table ${table.name} is declared twice`)
-      this.#stored.set(table.name, { relation: new Relation(table), validator: makeValidator(table) })
+      this.#stored.set(table.name, { table, relation: new Relation(table), validator: makeValidator(table) })
     }
   }
 
@@ -164,13 +164,14 @@ export class Engine implements SessionHost {
 
   // What follows is called by sessions.
 
-  beginTransaction(session: Session, { isolation, label }: Begin): Transaction {
+  beginTransaction(session: Session, { isolation, label, project }: Begin): Transaction {
     const startedAtMicros = this.#options.clockMicros()
     const clockSettings = this.#options.clockSettings?.() ?? 0
     const transaction = new Transaction({
       id: this.#nextTransactionId++,
       label,
       isolation,
+      project,
       startedAtMicros,
       clockSettings
     })
@@ -178,8 +179,8 @@ export class Engine implements SessionHost {
     return transaction
   }
 
-  check(statement: Statement, gate: ReadonlyArray<Fence>): void {
-    checkStatement(statement, this.#tableOf, gate)
+  check(statement: Statement, gate: ReadonlyArray<Fence>, project: string | undefined): void {
+    checkStatement(statement, this.#tableOf, gate, project)
   }
 
   executionOf(transaction: Transaction): Execution {

@@ -13,9 +13,11 @@
  * - X5 A new version enters the unique indexes one by one, waiting at each for the end of an uncommitted duplicate. Others
  *   meet it only in those that it has entered.
  * - X6 Serializable: as repeatable read, and every look and every write is told before it happens (Serializability.ts).
- * - X7 A gate is part of the statement that it guards, and of its snapshot: who had to wait for it sees the rows as they were before.
+ * - X7 A transaction for one project looks for its rows only, and makes no other's; the row that an insert meets must be its own
+ *   where it is to be changed. As with row security, that is asked of a new row before its checks.
+ * - X8 A gate is part of the statement that it guards, and of its snapshot: who had to wait for it sees the rows as they were before.
  */
-import { type Condition, value } from "../../core/ports/Condition.ts"
+import { and, type Condition, value } from "../../core/ports/Condition.ts"
 import {
   type Answer,
   type Assignments,
@@ -28,6 +30,8 @@ import {
   UniqueViolation,
   leases
 } from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import { ownedBy } from "../../core/storage/ownedBy.ts"
 import { StatementDefect } from "../../core/storage/StatementDefect.ts"
 import { type Scope, type StatementClock, type StoredRow, compareText, evaluate, order, test } from "./Evaluate.ts"
 import {
@@ -48,6 +52,7 @@ import type { Validator } from "./Validate.ts"
 
 /** A table with the rules for its rows. */
 export interface Stored {
+  readonly table: Table<unknown>
   readonly relation: Relation
   readonly validator: Validator
 }
@@ -75,7 +80,8 @@ export const execute = (
   gate: ReadonlyArray<Fence> = []
 ): Answer | Waiting<Answer> => (gate.length === 0 ? ungated(execution, statement) : gated(execution, statement, gate))
 
-function ungated(execution: Execution, statement: Statement): Answer | Waiting<Answer> {
+function ungated(execution: Execution, asked: Statement): Answer | Waiting<Answer> {
+  const statement = owned(execution, asked)
   switch (statement._tag) {
     case "Select":
       return statement.lock === undefined
@@ -92,6 +98,19 @@ function ungated(execution: Execution, statement: Statement): Answer | Waiting<A
     case "Fence":
       return fence(execution, statement)
   }
+}
+
+/** The same statement, about the rows that are the transaction's to see (X7). */
+function owned({ find, transaction: { project } }: Execution, statement: Statement): Statement {
+  if (project === undefined || statement._tag === "Fence" || statement._tag === "Insert") return statement
+  const { table } = find(statement.table)
+  return table.tenant === undefined ? statement : { ...statement, where: and(ownedBy(table, project), statement.where) }
+}
+
+/** Of a row that is made, or changed: `scope.row`. */
+function requireOwned({ table }: Stored, scope: Scope, { project }: Transaction): void {
+  if (project === undefined || test(ownedBy(table, project), scope) === true) return
+  throw new StatementDefect(`new row violates row-level security policy for table "${table.name}"`)
 }
 
 /** Each fence in turn: a lease is locked when those before it hold. */
@@ -218,7 +237,7 @@ function* insert(execution: Execution, statement: Extract<Statement, { readonly 
   for (const values of statement.rows) {
     scope.row = undefined
     scope.excluded = undefined
-    const row = proposedRow(stored, scope, values)
+    const row = proposedRow(execution, stored, scope, values)
     const result =
       resolution === undefined
         ? yield* insertRow(execution, stored, row)
@@ -281,6 +300,7 @@ function* insertOrResolve(
     scope.row = version.row
     scope.excluded = row
     if (test(onConflict.where, scope) !== true) return undefined
+    requireOwned(stored, scope, transaction)
     return yield* updateRow(execution, stored, scope, change!, slot, version, onConflict.where)
   }
 }
@@ -306,7 +326,7 @@ function* updateRow(
   let basis = found
   for (;;) {
     const before = basis.row!
-    const after = changedRow(stored, scope, change, before)
+    const after = changedRow(execution, stored, scope, change, before)
     const keyChanged = change.keyColumns.some((column) => before[column] !== after[column])
     const mode = keyChanged ? "for update" : "for no key update"
     const acquired = yield* acquire(execution, slot, mode, basis, writing)
@@ -568,22 +588,32 @@ function write(
   transaction.written.add(slot)
 }
 
-function proposedRow({ relation, validator }: Stored, scope: Scope, values: Assignments): StoredRow {
+function proposedRow({ transaction }: Execution, stored: Stored, scope: Scope, values: Assignments): StoredRow {
+  const { relation, validator } = stored
   const row: Record<string, unknown> = {}
   for (const column of relation.columns) {
     const expression = values[column]
     row[column] = validator.accept(column, expression === undefined ? null : evaluate(expression, scope))
   }
   scope.row = Object.freeze(row)
+  requireOwned(stored, scope, transaction)
   validator.check(scope)
   return row
 }
 
-function changedRow({ validator }: Stored, scope: Scope, change: Change, before: StoredRow): StoredRow {
+function changedRow(
+  { transaction }: Execution,
+  stored: Stored,
+  scope: Scope,
+  change: Change,
+  before: StoredRow
+): StoredRow {
+  const { validator } = stored
   const after: Record<string, unknown> = { ...before }
   scope.row = before
   for (const [column, expression] of change.set) after[column] = validator.accept(column, evaluate(expression, scope))
   scope.row = Object.freeze(after)
+  requireOwned(stored, scope, transaction)
   validator.check(scope)
   return after
 }

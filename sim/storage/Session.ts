@@ -34,13 +34,15 @@ export type CommitOutcome = "Committed" | "RolledBack" | "Refused"
 export interface Begin {
   readonly label: string
   readonly isolation: Isolation
+  /** The only one whose rows it may see and write; all may be where it is undefined. */
+  readonly project?: string | undefined
 }
 
 /** What a session needs of the database that it belongs to. */
 export interface SessionHost {
   readonly beginTransaction: (session: Session, options: Begin) => Transaction
   /** Throws `StatementDefect`. */
-  readonly check: (statement: Statement, gate: ReadonlyArray<Fence>) => void
+  readonly check: (statement: Statement, gate: ReadonlyArray<Fence>, project: string | undefined) => void
   readonly executionOf: (transaction: Transaction) => Execution
   readonly takeSnapshot: (transaction: Transaction) => void
   readonly releaseSnapshot: (transaction: Transaction) => void
@@ -110,7 +112,7 @@ export class Session {
     host.takeSnapshot(transaction)
     let started: Answer | Steps
     try {
-      host.check(statement, gate)
+      host.check(statement, gate, transaction.project)
       started = execute(host.executionOf(transaction), statement, gate)
     } catch (failure) {
       this.#fail(failure, answer)

@@ -341,7 +341,7 @@ class Backend {
     const command = request.commands[index]!
     switch (command._tag) {
       case "Begin":
-        this.#session.begin({ label: request.label, isolation: command.isolation })
+        this.#session.begin({ label: request.label, isolation: command.isolation, project: command.project })
         return this.#next(request, index, undefined)
       case "Execute":
         return this.#execute(request, index, command)

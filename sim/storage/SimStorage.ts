@@ -14,7 +14,6 @@ import * as Layer from "effect/Layer"
 import {
   Aborted,
   type Answer,
-  type Isolation,
   SerializationFailure,
   type Statement,
   Storage,
@@ -60,9 +59,9 @@ const make = (pool: Pool): Storage["Service"] =>
 type Answered<A> = Effect.Effect<A, StorageError>
 
 function once(pool: Pool, statement: Statement, options: Omit<TransactionOptions, "isolation">): Answered<Answer> {
-  const { fences: gate = [], label } = options
+  const { fences: gate = [], label, project } = options
   const commands: ReadonlyArray<Command> = [
-    { _tag: "Begin", isolation: "read committed" },
+    { _tag: "Begin", isolation: "read committed", project },
     { _tag: "Execute", statement, gate },
     { _tag: "Commit" }
   ]
@@ -106,7 +105,7 @@ class RunningTransaction implements Running {
 
   /** Takes a connection and begins, with the fences. */
   get start(): Answered<void> {
-    const { label, isolation = "read committed", fences } = this.#options
+    const { label } = this.#options
     const acquire = Effect.callback<Connection, StorageError>((resume) => {
       this.#pool.node.portCall()
       this.#pool.node.waits(`a connection to the database (${label})`)
@@ -116,7 +115,7 @@ class RunningTransaction implements Running {
         resume(Effect.succeed(connection))
       })
     })
-    return Effect.flatMap(acquire, () => Effect.asVoid(this.#call(begin(isolation, fences), false)))
+    return Effect.flatMap(acquire, () => Effect.asVoid(this.#call(begin(this.#options), false)))
   }
 
   get commit(): Answered<void> {
@@ -185,8 +184,8 @@ class RunningTransaction implements Running {
   }
 }
 
-function begin(isolation: Isolation, fences: TransactionOptions["fences"]): ReadonlyArray<Command> {
-  const first: Command = { _tag: "Begin", isolation }
+function begin({ fences, isolation = "read committed", project }: TransactionOptions): ReadonlyArray<Command> {
+  const first: Command = { _tag: "Begin", isolation, project }
   return fences === undefined || fences.length === 0
     ? [first]
     : [first, { _tag: "Execute", statement: { _tag: "Fence", fences } }]

@@ -84,6 +84,8 @@ export class Transaction {
   readonly id: number
   readonly label: string
   readonly isolation: Isolation
+  /** The only one whose rows it may see and write; all may be where it is undefined. */
+  readonly project: string | undefined
   /** What `now()` answers, from beginning to end. */
   readonly startedAtMicros: number
   /** How often the clock had been set by then. */
@@ -105,12 +107,14 @@ export class Transaction {
     readonly id: number
     readonly label: string
     readonly isolation: Isolation
+    readonly project?: string | undefined
     readonly startedAtMicros: number
     readonly clockSettings: number
   }) {
     this.id = options.id
     this.label = options.label
     this.isolation = options.isolation
+    this.project = options.project
     this.startedAtMicros = options.startedAtMicros
     this.clockSettings = options.clockSettings
   }

@@ -9,7 +9,7 @@ import type { CommitOutcome, Outcome } from "./Session.ts"
 export const databasePort = 5432
 
 export type Command =
-  | { readonly _tag: "Begin"; readonly isolation: Isolation }
+  | { readonly _tag: "Begin"; readonly isolation: Isolation; readonly project?: string | undefined }
   /** `gate` are fences that the statement carries itself. */
   | { readonly _tag: "Execute"; readonly statement: Statement; readonly gate?: ReadonlyArray<Fence> }
   | { readonly _tag: "Commit" }

@@ -11,6 +11,7 @@ import { quotas } from "./quotas.ts"
 import { restored } from "./restored.ts"
 import { roles } from "./roles.ts"
 import { rowChecks } from "./rowChecks.ts"
+import { tenants } from "./tenants.ts"
 import { unfed } from "./unfed.ts"
 
 export const migrations: ReadonlyArray<Migration> = [
@@ -25,5 +26,6 @@ export const migrations: ReadonlyArray<Migration> = [
   fleetPause,
   unfed,
   parking,
-  roles
+  roles,
+  tenants
 ]
