@@ -7,14 +7,14 @@ export const readsFromMemory: Mutant = {
   edits: [
     {
       file: "core/api/FleetsApi.ts",
-      find: "    const storage = yield* Storage\n",
-      replace: "    const storage = yield* Storage, known = new Map<string, Fleet.Fleet>()\n"
+      find: "    const feed = yield* Feed\n",
+      replace: "    const feed = yield* Feed, known = new Map<string, Fleet.Fleet>()\n"
     },
     {
       file: "core/api/FleetsApi.ts",
-      find: 'const fleet = yield* storage.once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })',
+      find: 'const fleet = yield* once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })',
       replace:
-        'const fleet = known.get(id) ?? (yield* storage.once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })); if (fleet !== undefined) known.set(id, fleet)'
+        'const fleet = known.get(id) ?? (yield* once((tx) => tx.get(Fleet.fleets, { id }), { label: "fleets/get" })); if (fleet !== undefined) known.set(id, fleet)'
     }
   ]
 }
