@@ -99,7 +99,7 @@ describe("migrate", () => {
       })
       assert.deepStrictEqual(stormglass(url, "--check"), {
         status: 0,
-        said: `${server}the schema is what this program needs\n`
+        said: `${server}warning: the role postgres is a superuser, for whom row security does not hold: the database does not keep projects apart by itself; run as a role of \`migrate --runtime-role\`\nthe schema is what this program needs\n`
       })
     }).pipe(Effect.scoped)
   )

@@ -38,21 +38,29 @@ export const migrateCommand = async (options: MigrateOptions): Promise<string> =
     throw new UsageError(`${choice.directory}: there is no database; run \`stormglass migrate\`, or set DATABASE_URL`)
   }
   // The driver is loaded by those who need it: a sweep does not.
-  const { migrate, requireReady } = await import("../postgres/migrate.ts")
+  const { migrate, requireReady, unguarded } = await import("../postgres/migrate.ts")
   const done = Effect.scoped(
     Effect.flatMap(open, (connection) =>
-      isCheck
-        ? Effect.as(requireReady({ connection }), "the schema is what this program needs")
-        : Effect.map(
-            migrate({ connection, isRestored, ...(runtimeRole === undefined ? {} : { runtimeRole }) }),
-            ({ from, to }) => {
-              const how =
-                from === to
-                  ? `the schema is version ${to}: nothing to do`
-                  : `the schema went from version ${from} to ${to}`
-              return isRestored ? `${how}; ${restoredLine}` : how
-            }
-          )
+      Effect.tap(
+        isCheck
+          ? Effect.as(requireReady({ connection }), "the schema is what this program needs")
+          : Effect.map(
+              migrate({ connection, isRestored, ...(runtimeRole === undefined ? {} : { runtimeRole }) }),
+              ({ from, to }) => {
+                const how =
+                  from === to
+                    ? `the schema is version ${to}: nothing to do`
+                    : `the schema went from version ${from} to ${to}`
+                return isRestored ? `${how}; ${restoredLine}` : how
+              }
+            ),
+        () =>
+          choice._tag === "Embedded" || (!isCheck && runtimeRole === undefined)
+            ? Effect.void
+            : Effect.map(unguarded({ connection, role: runtimeRole }), (why) => {
+                if (why !== undefined) say(`warning: ${why}`)
+              })
+      )
     )
   )
   return await Effect.runPromise(

@@ -17,9 +17,10 @@ import { Duplex } from "node:stream"
 import * as DataDirectory from "./DataDirectory.ts"
 import { Multiplexer, type Session, superuser } from "./Multiplexer.ts"
 import * as Pglite from "./Pglite.ts"
+import { createRole } from "./runtimeRole.ts"
 
 export interface EmbeddedDatabase {
-  /** What the driver needs to connect. */
+  /** What the driver needs to connect: as the superuser, who owns all. Programs come as `runtimeRole`, for whom row security holds. */
   readonly connection: { readonly stream: () => Duplex; readonly username: string; readonly database: string }
 }
 
@@ -50,6 +51,7 @@ export const make = (
           multiplexer.shutDown({ code: "57P01", message: "terminating connection due to administrator command" })
         )
     )
+    yield* Effect.sync(() => multiplexer.ask(createRole))
     return {
       connection: { stream: () => new Pipe(multiplexer), username: superuser, database: "postgres" }
     }

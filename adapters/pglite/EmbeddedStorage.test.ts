@@ -9,7 +9,7 @@ import { createSchema } from "../postgres/Schema.ts"
 import { storageContract, tables } from "../postgres/StorageContract.fixture.ts"
 import { type EmbeddedDatabase, make } from "./EmbeddedDatabase.ts"
 import { oneSessionExceptions } from "./oneSession.fixture.ts"
-import { createRole, runtimeRole } from "./runtimeRole.ts"
+import { runtimeRole } from "./runtimeRole.ts"
 
 /** Limits that no busy machine runs into; otherwise those of `core/Limits.ts` hold. */
 const patient = {
@@ -35,7 +35,6 @@ beforeAll(async () => {
   await Effect.runPromise(
     run(
       ...createSchema(tables),
-      createRole,
       `grant select, insert, update, delete on all tables in schema public to ${runtimeRole}`
     )
   )

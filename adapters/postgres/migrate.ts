@@ -127,6 +127,31 @@ export const requireReady = (options: ReadyOptions): Effect.Effect<void, Databas
   )
 }
 
+/**
+ * Why the guard between projects (`Schema.ts`, D5) does not hold for the role that connects, or for another, in one line; undefined where it
+ * does. Everything works all the same: what handlers ask for is the first wall.
+ */
+export const unguarded = ({
+  answerTimeoutMillis = hastyMillis,
+  connection,
+  role
+}: Pick<MigrateOptions, "connection" | "answerTimeoutMillis"> & { readonly role?: string | undefined }): Effect.Effect<
+  string | undefined,
+  DatabaseRefused
+> => {
+  const of = role === undefined ? "current_user" : literal("text", role)
+  const asked = Effect.gen(function* () {
+    const ask = asking(yield* open(connection, hasty), connection)
+    return yield* ask(`select rolname::text as role, case when rolsuper then 'is a superuser' else 'has BYPASSRLS' end as why
+      from pg_roles where rolname = ${of} and (rolsuper or rolbypassrls)`)
+  }).pipe(Effect.scoped)
+  return Effect.map(answered(connection, answerTimeoutMillis, asked), ([row]) =>
+    row === undefined
+      ? undefined
+      : `the role ${String(row["role"])} ${String(row["why"])}, for whom row security does not hold: the database does not keep projects apart by itself; run as a role of \`migrate --runtime-role\``
+  )
+}
+
 type Ask = (text: string) => Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>, DatabaseRefused>
 
 /** A number of our own among those that the applications of a server choose. */

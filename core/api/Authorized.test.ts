@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Access, anyone, type Principal, verbs } from "../identity/Access.ts"
@@ -98,11 +99,12 @@ const tenantOf = (endpoint: HttpApiEndpoint.Top, principal: Principal) =>
       Effect.as(HttpServerResponse.empty())
     )
     const params = { project: "shop", name: "web", uid: "web-1", key: "k", agent: "a" }
-    const answered = bearer(handled, { credential: Redacted.make("t"), endpoint, group: undefined as never })
-    yield* Effect.provideService(answered, HttpRouter.RouteContext, {
-      params,
-      route: undefined as never
-    }) as Effect.Effect<unknown, unknown>
+    const request = HttpServerRequest.fromWeb(new Request("http://n1/"))
+    yield* bearer(handled, { credential: Redacted.make("t"), endpoint, group: undefined as never }).pipe(
+      Effect.provideService(HttpRouter.RouteContext, { params, route: undefined as never }),
+      Effect.provideService(HttpServerRequest.HttpServerRequest, request),
+      Effect.provideService(HttpServerRequest.ParsedSearchParams, {})
+    )
     return tenant
   }).pipe(Effect.scoped)
 

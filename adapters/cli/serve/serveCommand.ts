@@ -32,7 +32,8 @@ import * as ClientCertificates from "../../node/ClientCertificates.ts"
 import * as HttpServing from "../../node/HttpServing.ts"
 import * as JwtVerifier from "../../node/JwtVerifier.ts"
 import { announce, type Choice } from "../../pglite/chooseDatabase.ts"
-import { migrate, requireReady } from "../../postgres/migrate.ts"
+import { runtimeRole } from "../../pglite/runtimeRole.ts"
+import { migrate, requireReady, unguarded } from "../../postgres/migrate.ts"
 import * as PostgresFeed from "../../postgres/Feed.ts"
 import * as FeedClient from "../../postgres/FeedClient.ts"
 import * as FeedHints from "../../postgres/FeedHints.ts"
@@ -91,9 +92,13 @@ export const serveCommand = async (
     yield* Effect.logInfo(announce(choice, settings.databaseOrigin))
     const opened = yield* open
     if (choice._tag === "Embedded" || settings.isMigrating) {
-      const { from, to } = yield* migrate({ connection: opened })
+      const its = choice._tag === "Embedded" ? { runtimeRole } : {}
+      const { from, to } = yield* migrate({ connection: opened, ...its })
       if (from !== to) yield* Effect.logInfo(`database: the schema went from version ${from} to ${to}`)
     } else yield* requireReady({ connection: opened })
+    if (choice._tag === "Embedded") return { ...opened, username: runtimeRole }
+    const why = yield* unguarded({ connection: opened })
+    if (why !== undefined) yield* Effect.logWarning(`database: ${why}`)
     return opened
   }).pipe(
     Effect.catch((refused) =>
