@@ -99,6 +99,8 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
   const someCandidate = Latch.makeUnsafe(false)
   const someHeld = Latch.makeUnsafe(false)
   let isRenewing = false
+  /** Why the last renewal was not answered; undefined when it was. */
+  let unanswered: string | undefined
   let asks = 0
 
   /** Says what is asked of the store, and what it answers. */
@@ -148,6 +150,12 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
       Effect.forkIn(scope),
       Effect.flatMap(Fiber.await)
     )
+
+  /** For whoever looks after the node: once for each lease, all that are lost together in one line. */
+  const sayLost = (fences: ReadonlyArray<Fence>, why: string) =>
+    fences.length === 0
+      ? Effect.void
+      : Effect.logWarning(`lost ${fences.map(({ epoch, lease }) => `${lease} of epoch ${epoch}`).join(", ")}: ${why}`)
 
   const acquire = Effect.gen(function* () {
     const sentAtMicros = yield* monotonicMicros
@@ -201,6 +209,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     yield* FaultPoint.here("lease/renew/answered")
     yield* Metric.update(Metrics.leaseRenewalSeconds, ((yield* monotonicMicros) - sentAtMicros) / 1_000_000)
     const stillHeld: Array<Held> = []
+    const lost: Array<Fence> = []
     for (const lease of leases) {
       if (held.get(lease.fence.lease) !== lease) continue
       const kept = renewed.find(({ fence }) => fence.lease === lease.fence.lease)
@@ -211,9 +220,11 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
       } else {
         yield* Mark.hit(lostToAnother)
         yield* Metrics.increment(Metrics.leaseRenewals.lost)
+        if (!Deferred.isDoneUnsafe(lease.lost)) lost.push(lease.fence)
         if (yield* Deferred.succeed(lease.lost, undefined)) yield* Metrics.increment(Metrics.leasesLost.another)
       }
     }
+    yield* sayLost(lost, "another has taken it over since")
     if (stillHeld.length > 0) {
       yield* actingAs(stillHeld)
       yield* Metrics.increment(Metrics.leaseRenewals.kept, stillHeld.length)
@@ -224,12 +235,12 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     Effect.sleep(profile.retryPeriodMillis * (1 + Lease.retryJitterRatio * fraction))
   )
 
-  /** True when the attempt was answered. */
+  /** Why the attempt was not answered; undefined when it was. */
   const attempt = (what: typeof acquire | typeof renew) =>
     what.pipe(
       Effect.timeoutOption(attemptTimeout),
-      Effect.map((answer) => answer._tag === "Some"),
-      Effect.catchTag("StorageError", (error) => Effect.as(Effect.logDebug(error.message), false))
+      Effect.map((answer) => (answer._tag === "Some" ? undefined : `no answer within ${attemptTimeout}`)),
+      Effect.catchTag("StorageError", ({ message }) => Effect.as(Effect.logDebug(message), message))
     )
 
   const hints = options.hints === undefined ? undefined : yield* options.hints
@@ -247,9 +258,9 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     yield* Effect.sleep(Lease.renewIntervalMillis(profile))
     while (held.size > 0) {
       isRenewing = true
-      const isAnswered = yield* attempt(renew)
+      unanswered = yield* attempt(renew)
       isRenewing = false
-      if (isAnswered) return
+      if (unanswered === undefined) return
       yield* Metrics.increment(Metrics.leaseRenewalsUnanswered)
       yield* pause
     }
@@ -260,6 +271,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     yield* someHeld.await
     const nowMicros = yield* monotonicMicros
     let nextMicros = nowMicros + Lease.actUntilMicros(profile, 0)
+    const lost: Array<Fence> = []
     for (const lease of held.values()) {
       const standing = Lease.standing(profile, lease.sentAtMicros, nowMicros)
       switch (standing._tag) {
@@ -269,6 +281,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
         case "Stop":
           nextMicros = Math.min(nextMicros, standing.byMicros)
           yield* Mark.hit(lostWhileRenewing, isRenewing)
+          if (!Deferred.isDoneUnsafe(lease.lost)) lost.push(lease.fence)
           if (yield* Deferred.succeed(lease.lost, undefined)) yield* Metrics.increment(Metrics.leasesLost.deadline)
           break
         case "Overrun":
@@ -277,6 +290,8 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
           return yield* node.exit(`work under lease ${lease.fence.lease} outlived it`)
       }
     }
+    const why = unanswered === undefined ? "" : `, lastly: ${unanswered}`
+    yield* sayLost(lost, `no renewal was answered for ${profile.renewDeadlineMillis} ms${why}`)
     yield* Effect.sleep(Math.max(1, Math.ceil((nextMicros - nowMicros) / 1_000)))
   }).pipe(Effect.forever)
 

@@ -1,6 +1,6 @@
 /** What the nodes of a cluster say of themselves, and who leads. */
 import * as Effect from "effect/Effect"
-import { failover, make } from "../../../core/client/Client.ts"
+import { type Client, make } from "../../../core/client/Client.ts"
 import { calling } from "../remote/calling.ts"
 import type { Key } from "../serve/keyStore.ts"
 import { type Told, leaderAmong } from "./ClusterStatus.ts"
@@ -8,19 +8,31 @@ import { type Told, leaderAmong } from "./ClusterStatus.ts"
 const answerTimeoutMillis = 2_000
 const lookMillis = 10
 
-/** Of the first node that answers; nothing when none does. */
+/** Of the node that answers first, as all are asked at once: one that is silent holds nobody up. Nothing when none does in time. */
 export const askNodes = (addresses: ReadonlyArray<string>, key: Key | undefined): Promise<Told> =>
   Effect.runPromise(
     Effect.gen(function* () {
-      const { ask } = yield* failover({ addresses, timeoutMillis: answerTimeoutMillis })
-      const members = yield* ask((client) => client.inspection.members({ query: {} }))
-      const leases = yield* ask((client) => client.inspection.leases({ query: {} }))
-      const agents = yield* ask((client) => client.inspection.agents({ query: {} }))
-      return { members: members.items, leases: leases.items, agents: agents.items }
+      const clients = yield* Effect.forEach(addresses, make)
+      return yield* Effect.raceAll(clients.map(told))
     }).pipe(
-      Effect.catch(() => Effect.succeed({ members: null, leases: null, agents: null })),
+      Effect.timeoutOption(`${answerTimeoutMillis} millis`),
+      Effect.map((answer) => (answer._tag === "Some" ? answer.value : nothing)),
+      Effect.catch(() => Effect.succeed(nothing)),
       Effect.provide(calling(key))
     )
+  )
+
+const nothing: Told = { members: null, leases: null, agents: null }
+
+const told = ({ inspection }: Client) =>
+  Effect.all([inspection.members({ query: {} }), inspection.leases({ query: {} }), inspection.agents({ query: {} })], {
+    concurrency: "unbounded"
+  }).pipe(
+    Effect.map(([members, leases, agents]): Told => ({
+      members: members.items,
+      leases: leases.items,
+      agents: agents.items
+    }))
   )
 
 export interface Taken {

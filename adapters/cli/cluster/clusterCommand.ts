@@ -33,20 +33,23 @@ const downWithinMillis = 60_000
 
 export const status = async (directory: string): Promise<ReadonlyArray<Row>> => {
   const state = requireCluster(directory)
+  const told = askNodes(addressesOf(state), readKey(directory))
   const processes = state.members.map(async ({ address, kind, name, restarts, running }) => {
     const pid = running !== null && isRunning(running) ? running.pid : null
+    const isPaused = pid !== null && isStopped(pid)
     return {
       name,
       kind,
       address,
       pid,
-      isPaused: pid !== null && isStopped(pid),
+      isPaused,
       isCut: state.cut.includes(name),
       restarts,
-      readiness: address === null ? null : await readiness(address)
+      // One that is stopped answers nobody.
+      readiness: address === null || isPaused ? null : await readiness(address)
     }
   })
-  return statusRows(await Promise.all(processes), await askNodes(addressesOf(state), readKey(directory)))
+  return statusRows(await Promise.all(processes), await told)
 }
 
 /** What happened, in one line. */

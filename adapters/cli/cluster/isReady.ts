@@ -1,5 +1,5 @@
 /** Whether a node says that requests should come to it. */
-const answerWithinMillis = 2_000
+const answerWithinMillis = 1_000
 
 /** "ready", or why it is not, in a word or two. */
 export const readiness = async (address: string): Promise<string> => {
