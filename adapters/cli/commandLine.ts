@@ -466,10 +466,14 @@ const migrate = Command.make(
       Flag.withDescription("It was restored from a backup: nothing that it gave out since is given out again"),
       Flag.withDefault(false)
     ),
+    revokeKeys: Flag.String("revoke-keys").pipe(
+      Flag.withDescription("With --restored: ids of API keys that were revoked since, separated by commas; or all"),
+      Flag.optional
+    ),
     ...flagsOf(databaseSettings),
     ...configFlag
   },
-  ({ check, restored, runtimeRole, ...given }) =>
+  ({ check, restored, revokeKeys, runtimeRole, ...given }) =>
     attempt(async () => {
       const { origins, values } = readConfig(databaseSettings, given)
       const choice = choiceOf(values)
@@ -483,6 +487,7 @@ const migrate = Command.make(
         await migrateCommand({
           isCheck: check,
           isRestored: restored,
+          revokeKeys: Option.getOrUndefined(revokeKeys),
           runtimeRole: Option.getOrUndefined(runtimeRole),
           choice,
           origin,

@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import fs from "node:fs"
 import path from "node:path"
 import { type Choice, announce } from "../pglite/chooseDatabase.ts"
-import { raisedBy } from "../postgres/afterRestore.ts"
+import { raisedBy, type RevokedKeys } from "../postgres/afterRestore.ts"
+import { idPattern } from "../../core/identity/ApiKey.ts"
 import { openerOf } from "./openDatabase.ts"
 import { UsageError } from "./Usage.ts"
 
@@ -15,6 +16,8 @@ export interface MigrateOptions {
   readonly isCheck: boolean
   /** It was restored from a backup. */
   readonly isRestored: boolean
+  /** Of a restored one: "all", or ids of API keys, separated by commas. */
+  readonly revokeKeys: string | undefined
   readonly choice: Choice
   /** Who names the server: a variable, or a file. */
   readonly origin: string
@@ -27,6 +30,7 @@ const restoredLine = `restored: what was given out before is not given again (ep
 /** What happened, in one line. Throws `UsageError` with what is wrong with the database. */
 export const migrateCommand = async (options: MigrateOptions): Promise<string> => {
   const { choice, isCheck, isRestored, origin, runtimeRole, say } = options
+  const revokedKeys = revokedOf(options)
   if (choice._tag === "Embedded" && runtimeRole !== undefined) {
     throw new UsageError(
       "--runtime-role: the embedded database is its process' own, and has no roles for others; set DATABASE_URL to use a server"
@@ -45,13 +49,13 @@ export const migrateCommand = async (options: MigrateOptions): Promise<string> =
         isCheck
           ? Effect.as(requireReady({ connection }), "the schema is what this program needs")
           : Effect.map(
-              migrate({ connection, isRestored, ...(runtimeRole === undefined ? {} : { runtimeRole }) }),
+              migrate({ connection, isRestored, revokedKeys, ...(runtimeRole === undefined ? {} : { runtimeRole }) }),
               ({ from, to }) => {
                 const how =
                   from === to
                     ? `the schema is version ${to}: nothing to do`
                     : `the schema went from version ${from} to ${to}`
-                return isRestored ? `${how}; ${restoredLine}` : how
+                return isRestored ? `${how}; ${restoredLine}${revokedLine(revokedKeys)}` : how
               }
             ),
         () =>
@@ -72,4 +76,20 @@ export const migrateCommand = async (options: MigrateOptions): Promise<string> =
       }
     })
   ).then((end) => end())
+}
+
+function revokedOf({ isRestored, revokeKeys }: MigrateOptions): RevokedKeys {
+  if (revokeKeys === undefined) return []
+  if (!isRestored)
+    throw new UsageError("--revoke-keys: goes with --restored; `stormglass keys revoke` ends a key otherwise")
+  if (revokeKeys === "all") return "all"
+  const ids = revokeKeys.split(",").map((id) => id.trim())
+  const wrong = ids.find((id) => !idPattern.test(id))
+  if (wrong === undefined) return ids
+  throw new UsageError(`--revoke-keys: "${wrong}": an id of a key is 16 hexadecimal digits, without its secret; or all`)
+}
+
+function revokedLine(revokedKeys: RevokedKeys): string {
+  if (revokedKeys === "all") return "; every API key is revoked: `stormglass keys first --again` makes one"
+  return revokedKeys.length === 0 ? "" : `; revoked: ${revokedKeys.join(", ")}`
 }

@@ -29,6 +29,12 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
       () => ["mutants", "lock-without-timeout", "silence-is-life", "--storage", "pglite"],
       /--storage pglite: lock-without-timeout: not to be found on PGlite: no row is waited for/
     ],
+    ["keys to revoke, of no restore", () => ["migrate", "--revoke-keys", "all"], /--revoke-keys: goes with --restored/],
+    [
+      "a key to revoke with its secret",
+      () => ["migrate", "--restored", "--revoke-keys", `${"0".repeat(16)},sg_1`],
+      /--revoke-keys: "sg_1": an id of a key is 16/
+    ],
     ["one seed and many", () => ["run", "calm", "--seed", "1", "--seeds", "2"], /--seed and --seeds/],
     ["more seeds than there is room for", () => ["run", "calm", "--seeds", "99999999999"], /at most 1000000/],
     ["more runs than there is room for", () => ["run", "--seeds", "1000000"], /at most 1000000 runs at once/],

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { tables as declared } from "../../core/ControlPlane.ts"
 import * as Fleet from "../../core/fleet/Fleet.ts"
+import * as ApiKey from "../../core/identity/ApiKey.ts"
 import * as Lease from "../../core/lease/Lease.ts"
 import * as Member from "../../core/member/Member.ts"
 import { type Cursor, Feed } from "../../core/ports/Feed.ts"
@@ -57,6 +58,24 @@ const generations = (connection: Connection) =>
     rows.map(({ generation, scaled }) => [Number(generation), Number(scaled)])
   )
 
+const keyIds = ["0".repeat(16), "1".repeat(16)]
+
+const makeKeys = (connection: Connection) =>
+  Effect.gen(function* () {
+    const { transaction } = yield* Storage
+    for (const id of keyIds) {
+      const wanted = { id, principal: "p", verbs: ["read"], projects: ["*"], hash: "0".repeat(64) } as const
+      yield* transaction((tx) => ApiKey.create(tx, wanted, null), { label: "keys" })
+    }
+  }).pipe(Effect.provide(PostgresStorage.layer({ connection, tables })), Effect.scoped)
+
+const goodKeys = (connection: Connection) =>
+  Effect.gen(function* () {
+    const { once } = yield* Storage
+    const found = yield* Effect.forEach(keyIds, (id) => ApiKey.look(once, id))
+    return found.flatMap((key) => key?.id ?? [])
+  }).pipe(Effect.provide(PostgresStorage.layer({ connection, tables })), Effect.scoped)
+
 describe.skipIf(skipped())("a database that is restored", () => {
   it.live(
     "gives nothing a second time: back up, run on, restore, migrate --restored, start",
@@ -66,6 +85,7 @@ describe.skipIf(skipped())("a database that is restored", () => {
         const app = yield* databaseOn(server)
         yield* migrate({ connection: app })
         yield* life(app)
+        yield* makeKeys(app)
 
         // A copy of all files of the database, as it is.
         const backup = `${app.database}_backup`
@@ -90,7 +110,9 @@ describe.skipIf(skipped())("a database that is restored", () => {
         )
         assert.deepStrictEqual(yield* generations(app), [[1, 0]])
         const before = (yield* following(app, (feed) => feed.list(tables))).cursor
-        const { from, to } = yield* migrate({ connection: app, isRestored: true })
+        assert.deepStrictEqual(yield* goodKeys(app), keyIds)
+        const { from, to } = yield* migrate({ connection: app, isRestored: true, revokedKeys: [keyIds[1]!] })
+        assert.deepStrictEqual(yield* goodKeys(app), [keyIds[0]])
         assert.strictEqual(from, to)
 
         const first = yield* life(app, { isKilled: true })
@@ -124,6 +146,9 @@ describe.skipIf(skipped())("a database that is restored", () => {
         }
         const { cursor: fresh } = yield* following(app, (feed) => feed.list(tables))
         yield* following(app, (feed) => feed.poll(fresh))
+
+        yield* migrate({ connection: app, isRestored: true, revokedKeys: "all" })
+        assert.deepStrictEqual(yield* goodKeys(app), [])
       }).pipe(Effect.scoped),
     60_000
   )

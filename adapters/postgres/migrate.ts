@@ -10,7 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
-import { afterRestore } from "./afterRestore.ts"
+import { afterRestore, type RevokedKeys } from "./afterRestore.ts"
 import { codeOf, describe } from "./Errors.ts"
 import {
   type Description,
@@ -63,6 +63,8 @@ export interface MigrateOptions {
   readonly runtimeRole?: string
   /** The database was restored from a backup, and nobody has worked on it since (`afterRestore.ts`). Default false. */
   readonly isRestored?: boolean
+  /** Of a database that was restored: the API keys that are not good in it any more. Default none. */
+  readonly revokedKeys?: RevokedKeys
   readonly migrations?: ReadonlyArray<Migration>
   /** How long the server may take to let us in and to say what it is. Default 15 s. The driver may take 5 s more to give up. */
   readonly answerTimeoutMillis?: number
@@ -79,6 +81,7 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
     answerTimeoutMillis = hastyMillis,
     connection,
     isRestored = false,
+    revokedKeys = [],
     migrations = allMigrations,
     runtimeRole
   } = options
@@ -107,14 +110,14 @@ export const migrate = (options: MigrateOptions): Effect.Effect<Migrated, Databa
         yield* ask(recordOf(migration, facts.serverVersion, existing, yield* describeTables(ask, existing)))
       }
     }
-    if (isRestored) for (const statement of afterRestore) yield* ask(statement)
+    if (isRestored) for (const statement of afterRestore(revokedKeys)) yield* ask(statement)
     if (runtimeRole !== undefined) yield* grant(ask, runtimeRole)
     yield* ask("commit")
     return { from, to: Math.max(from, known) }
   }).pipe(Effect.scoped)
 }
 
-export type ReadyOptions = Omit<MigrateOptions, "runtimeRole" | "isRestored">
+export type ReadyOptions = Omit<MigrateOptions, "runtimeRole" | "isRestored" | "revokedKeys">
 
 /** Succeeds when this program may run on the database; alters nothing. */
 export const requireReady = (options: ReadyOptions): Effect.Effect<void, DatabaseRefused> => {
