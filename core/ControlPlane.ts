@@ -194,8 +194,9 @@ function work(
     const policy = { failuresMax, restartMillisMax }
     const buckets = yield* BucketWork.make({ backoffMillisMax, policy, hints: config.hints?.("due") })
     const leads = Leader.work({ hints: config.hints?.("moved") })
-    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, leads)))
+    // What begins last is stopped first: the leader's lease waits for no group that is still being drained.
     yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))
+    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, leads)))
   })
   return Layer.effectDiscard(loops).pipe(Layer.provide([keeper, Layer.succeed(StaticPlace.Configured, staticPlace)]))
 }

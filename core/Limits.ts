@@ -18,7 +18,7 @@ export const bucketLoadSlackRatio = 0.1
 export const clockDriftRatioMax = 0.05
 
 /** Who wants a lease and hears that something was committed looks again, at most so often. */
-export const leaseHintMillis = 50
+export const leaseHintMillis = 20
 
 /** Sessions of the database; a silent client holds its locks no longer than these. */
 export const statementTimeoutMillis = 1_000
@@ -46,6 +46,8 @@ export const brakeCountMin = 3
 /** Agents that run instances: how often each asks for work, and for how long after that it is given new work. */
 export const agentsMax = 1_000
 export const agentExchangeIntervalMillis = 1_000
+/** The shortest pause after which an agent looks again at what it has begun or ended, besides at once. */
+export const agentLookMillisMin = 50
 export const agentLiveMillis = 15_000
 /** That an agent was heard is written this often at most. */
 export const agentHeardMillis = 5_000

@@ -46,6 +46,10 @@ export const leaseOverruns = counter(
   "stormglass_lease_overruns_total",
   "Times that work outlived its lease and ended the node"
 )
+export const writesFenced = counter(
+  "stormglass_writes_fenced_total",
+  "Transactions and statements that were refused, as the lease under which they were to write is another's by now"
+)
 export const leaderEpoch = Metric.gauge("stormglass_leader_epoch", {
   description: "The epoch under which the node leads; 0 while it does not"
 })

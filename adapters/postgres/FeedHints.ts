@@ -5,6 +5,7 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { feedHintMillis } from "../../core/Limits.ts"
@@ -38,12 +39,16 @@ export const layer: Layer.Layer<Storage, never, Storage | PgClient.PgClient> = L
     yield* Effect.addFinalizer(() =>
       Effect.flatMap(Queue.size(told), (waiting) => (waiting > 0 ? notify : Effect.void))
     )
-    const next = Effect.andThen(Queue.take(told), notify)
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(next, Effect.sleep(feedHintMillis))))
+    const urgent = yield* Latch.make()
+    const next = Effect.andThen(Queue.take(told), Effect.andThen(urgent.close, notify))
+    const rest = Effect.race(Effect.sleep(feedHintMillis), urgent.await)
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(next, rest)))
     const telling = (written: Written) =>
       Effect.suspend(() => {
         if (!written.isAny) return Effect.void
         for (const topic of written.about) about.add(topic)
+        // Seldom, and somebody does nothing until he hears of it.
+        if (written.about.has("released")) urgent.openUnsafe()
         return Effect.asVoid(Queue.offer(told, undefined))
       })
     return {

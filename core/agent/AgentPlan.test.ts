@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { Observation } from "../ports/Provider.ts"
-import { type Assigned, reports, steps } from "./AgentPlan.ts"
+import { type Assigned, lookMillis, reports, steps } from "./AgentPlan.ts"
 
 const spec = { image: "web:1", size: "small" } as const
 const observation = fc.constantFrom(...Observation.literals)
@@ -44,6 +44,12 @@ describe("an agent", () => {
       { uid: "a", attempt: 1, observation: "Failed" }
     ])
   })
+
+  it("looks at once at what it has begun or ended, then after pauses that double, and each second when nothing is to be done", () =>
+    assert.deepStrictEqual(
+      [1, 2, 3, 4, 5, 6, 7, 2_000, 0].map(lookMillis),
+      [0, 50, 100, 200, 400, 800, 1_000, 1_000, 1_000]
+    ))
 
   it("tells only what is not believed already, and in the end all of it", () =>
     fc.assert(

@@ -1,4 +1,5 @@
 /** What an agent does and says next, from what it was given and what it sees: pure. */
+import { agentExchangeIntervalMillis, agentLookMillisMin } from "../Limits.ts"
 import type { Observation, Spec } from "../ports/Provider.ts"
 
 /** What the control plane wants here, and what it believes to be here. */
@@ -33,6 +34,17 @@ export const reports = (assigned: ReadonlyArray<Assigned>, seen: Seen): Readonly
       ? []
       : [{ uid, attempt, observation }]
   })
+
+/**
+ * How soon to look again after so many looks in a row that each began or ended something: at once, then after pauses that double up to those
+ * between any two looks. What is asked to end is asked again until it has.
+ */
+export const lookMillis = (acts: number): number =>
+  acts === 0
+    ? agentExchangeIntervalMillis
+    : acts === 1
+      ? 0
+      : Math.min(agentExchangeIntervalMillis, agentLookMillisMin * 2 ** (acts - 2))
 
 /**
  * What failed is not started again here: whoever placed it decides. What is here and was not given is nobody's: a start comes

@@ -30,7 +30,7 @@ import { closeCodes, reasonOf, SessionEnd } from "../session/SessionEnd.ts"
 import type { SessionOpened } from "../session/SessionFacts.ts"
 import { encode, fromNode, type Work, version } from "../session/SessionFrame.ts"
 import * as AgentPoll from "./AgentPoll.ts"
-import { type Assigned, reports, steps } from "./AgentPlan.ts"
+import { type Assigned, lookMillis, reports, steps } from "./AgentPlan.ts"
 import { carryOut, look, running } from "./Host.ts"
 
 export interface AgentWorkOptions {
@@ -138,7 +138,7 @@ const session = (self: Self, address: string, opened: { isOpened: boolean }) =>
       let assigned: ReadonlyArray<Assigned> = []
       let asked = 0
       let resyncAtMicros = 0
-      let hasJustActed = false
+      let acts = 0
       for (;;) {
         const seen = yield* look(provider)
         const nowMicros = yield* monotonicMicros
@@ -153,10 +153,8 @@ const session = (self: Self, address: string, opened: { isOpened: boolean }) =>
         if (news !== undefined) assigned = news.placements
         news = undefined
         const hasActed = seen !== undefined && (yield* carryOut(provider, steps(assigned, seen)))
-        // What was begun is looked at once at once; what goes on, at intervals.
-        const waitMillis = hasActed && !hasJustActed ? 0 : agentExchangeIntervalMillis
-        hasJustActed = hasActed
-        yield* Effect.timeoutOption(takesNews, waitMillis)
+        acts = hasActed ? acts + 1 : 0
+        yield* Effect.timeoutOption(takesNews, lookMillis(acts))
       }
     })
 

@@ -11,6 +11,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { assert } from "../assert.ts"
+import * as Metrics from "../Metrics.ts"
 import {
   type Answer,
   type Reason,
@@ -46,21 +47,23 @@ export const makeStorage = (options: {
     Effect.suspend(() => {
       requireProject(of)
       let statements = 0
-      return call(
+      const asked = call(
         makeTransaction((statement) =>
           statements++ === 0
             ? options.once(statement, of)
             : Effect.die(new Error(`${of.label}: once is one statement; use a transaction for more`))
         )
       )
+      return of.fences === undefined ? asked : Effect.tapError(asked, tellFenced)
     }),
   transaction: (body, of) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
+    Effect.uninterruptibleMask((restore) => {
+      const asked = Effect.suspend(() => {
         requireProject(of)
         return run(options.begin(of), body, restore)
       })
-    )
+      return of.fences === undefined ? asked : Effect.tapError(asked, tellFenced)
+    })
 })
 
 /** The same storage, for one project and nothing else. */
@@ -72,6 +75,15 @@ export const forProject = ({ once, transaction }: Storage["Service"], project: s
 function requireProject({ label, project }: Pick<TransactionOptions, "label" | "project">): void {
   assert(project !== "", `${label}: a project has a name`)
 }
+
+/** Whoever was deposed and does not know it yet would have written. */
+const tellFenced = (error: unknown): Effect.Effect<void> =>
+  error instanceof StorageError && error.reason._tag === "Fenced"
+    ? Effect.andThen(Metrics.increment(Metrics.writesFenced), Effect.logInfo(`${fencedWord}: ${error.message}`))
+    : Effect.void
+
+/** What the log says first of a write that its fence refused. */
+export const fencedWord = "refused by its fence"
 
 function run<A, E, R>(
   running: Running,

@@ -82,9 +82,9 @@ export const neutralMutants: ReadonlyArray<NeutralMutant> = [
     edits: [
       {
         file: "core/ControlPlane.ts",
-        find: '    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, leads)))\n    yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))',
+        find: '    yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))\n    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, leads)))',
         replace:
-          '    yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))\n    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, leads)))'
+          '    yield* Effect.forkScoped(essential("leader", whileHeld(Leader.lease, leads)))\n    yield* Effect.forkScoped(essential("buckets/own", BucketOwner.run(buckets.serve)))'
       }
     ]
   },

@@ -19,6 +19,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import type { FleetView } from "../../../core/api/Views.ts"
 import { make } from "../../../core/client/Client.ts"
+import { fencedWord } from "../../../core/storage/makeStorage.ts"
 import { calling } from "../remote/calling.ts"
 import { type Key, readKey } from "../serve/keyStore.ts"
 import { askNodes, untilTaken } from "../cluster/askNodes.ts"
@@ -82,18 +83,21 @@ async function takeoverCommand({ clients, port, profile, signals, times }: Optio
     const load = new Load(addresses, readKey(directory), clients)
     const rows: Array<ReadonlyArray<string>> = []
     for (const signal of signals) {
-      const millis: Array<number> = []
+      const [millis, acquiredMillis]: [Array<number>, Array<number>] = [[], []]
+      const fencedBefore = fencedIn(directory)
       for (let time = 1; time <= times; time++) {
         const { acquired, told } = await Promise.race([takenAfter(directory, signal), load.failed])
         millis.push(told)
+        acquiredMillis.push(acquired)
         say(
           `${signal} ${time} of ${times}: ${told.toFixed(0)} ms; acquired after ${acquired.toFixed(0)} ms by the database's clock`
         )
       }
-      rows.push([signal, String(times), ...quantiles(millis)])
+      const fenced = fencedIn(directory) - fencedBefore
+      rows.push([signal, String(times), ...quantiles(millis), ...quantiles(acquiredMillis), String(fenced)])
     }
     const { changes, lost, repeated, unanswered } = await load.end()
-    process.stdout.write(`${table(["signal", "times", "least", "median", "worst"], rows)}\n\n`)
+    process.stdout.write(`${table(headings, rows)}\n\n`)
     process.stdout.write(
       `${clients} clients: ${changes} changes were acknowledged, ${lost} of them lost, ${repeated} done twice; ${unanswered} requests had to be repeated\n`
     )
@@ -102,6 +106,15 @@ async function takeoverCommand({ clients, port, profile, signals, times }: Optio
     if (readState(directory) !== undefined) cluster("down")
     fs.rmSync(directory, { recursive: true })
   }
+}
+
+const headings = "signal,times,least,median,worst,acquired: least,median,worst,writes refused by fences".split(",")
+
+/** How many writes the nodes say their fences have refused, those of processes that are gone included. */
+function fencedIn(directory: string): number {
+  const { members } = requireCluster(directory)
+  const logs = members.filter(({ kind }) => kind === "node").map(({ log }) => fs.readFileSync(log, "utf8"))
+  return logs.reduce((sum, text) => sum + text.split(`"${fencedWord}: `).length - 1, 0)
 }
 
 /** Once all nodes are ready and somebody leads: when a survivor tells of another leader, and when the lease was acquired, in ms after the signal. */
