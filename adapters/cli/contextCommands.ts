@@ -1,4 +1,5 @@
 /** Control planes by name, and the keys for them. */
+import { constants } from "node:os"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -94,15 +95,24 @@ const login = Command.make("login", { context: contextFlag }, (options) =>
       if (found !== undefined) return found.name
       throw new UsageError("login: to which control plane? `stormglass context add NAME --server …` first")
     })
-    const typed = process.stdin.isTTY
-      ? yield* Effect.orDie(Prompt.run(Prompt.Password({ message: `The key for ${name}` })))
-      : Redacted.make(yield* Effect.promise(readAll))
+    const typed = process.stdin.isTTY ? yield* asked(name) : Redacted.make(yield* Effect.promise(readAll))
     yield* attempt(() => keep(name, typed))
   })
 ).pipe(
   Command.withDescription("Keeps a key for a context: typed, or read from standard input; it is tried first"),
   Command.withExamples([{ command: "stormglass login --context shop < key", description: "or without < key, typed" }])
 )
+
+/** Nothing of what is typed is shown, not even how long it is. Ctrl-C ends the process as the signal would, and nothing is kept. */
+const asked = (name: string) =>
+  Prompt.run(Prompt.Hidden({ message: `The key for ${name} (it is not shown)` })).pipe(
+    Effect.catchTag("QuitError", () =>
+      Effect.sync((): never => {
+        process.stdout.write("\n")
+        return process.exit(128 + constants.signals.SIGINT)
+      })
+    )
+  )
 
 const readAll = async (): Promise<string> => {
   let text = ""
