@@ -4,6 +4,7 @@ import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
 import { states } from "../instance/Instance.ts"
 import { auditPageMax, listRowsMax } from "../Limits.ts"
 import { Text } from "../ports/Text.ts"
@@ -87,6 +88,10 @@ const pageOf = <S extends Schema.Top>(item: S) =>
     revision: Schema.NullOr(Schema.String)
   })
 
+/** What an endpoint does, for people: the OpenAPI document has it, and the test of that document misses it. */
+const does = (summary: string, description?: string) =>
+  OpenApi.annotations({ summary, ...(description === undefined ? {} : { description }) })
+
 export class FleetsGroup extends HttpApiGroup.make("fleets")
   .add(
     HttpApiEndpoint.put("put", "/projects/:project/fleets/:name", {
@@ -99,20 +104,38 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       payload: FleetWanted,
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(201)), FleetView.pipe(HttpApiSchema.status(202))],
       error: refusals
-    }).annotate(Access, { verb: "write", of: "project" }),
+    })
+      .annotate(Access, { verb: "write", of: "project" })
+      .annotateMerge(
+        does(
+          "Create a fleet or set what it shall be",
+          "The same again changes nothing. With `wait=stable` the answer comes when the fleet is as wanted, or with 202 when `waitSeconds` are over. The spec of a fleet never changes."
+        )
+      ),
     HttpApiEndpoint.get("get", "/projects/:project/fleets/:name", {
       params: { project: Name, name: Name },
       query: waiting,
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(202))],
       error: [NotFound, Unavailable]
-    }).annotate(Access, { verb: "read", of: "project" }),
+    })
+      .annotate(Access, { verb: "read", of: "project" })
+      .annotateMerge(
+        does(
+          "One fleet, with what was counted of it last",
+          "With `wait=stable` the answer comes when the fleet is as wanted, or with 202 when `waitSeconds` are over."
+        )
+      ),
     HttpApiEndpoint.delete("delete", "/projects/:project/fleets/:name", {
       params: { project: Name, name: Name },
       headers: conditional,
       query: trying,
       success: FleetView.pipe(HttpApiSchema.status(202)),
       error: refusals
-    }).annotate(Access, { verb: "write", of: "project" }),
+    })
+      .annotate(Access, { verb: "write", of: "project" })
+      .annotateMerge(
+        does("Ask for the end of a fleet and of its instances", "It is there until the last of its instances is gone.")
+      ),
     /** A new try for the fleet and its instances where they are parked. */
     HttpApiEndpoint.post("redrive", "/projects/:project/fleets/:name/redrive", {
       params: { project: Name, name: Name },
@@ -120,13 +143,17 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       query: trying,
       success: [FleetView, FleetView.pipe(HttpApiSchema.status(202))],
       error: refusals
-    }).annotate(Access, { verb: "write", of: "project" }),
+    })
+      .annotate(Access, { verb: "write", of: "project" })
+      .annotateMerge(does("Try a fleet and its instances again where they are parked")),
     HttpApiEndpoint.get("list", "/projects/:project/fleets", {
       params: { project: Name },
       query: paging,
       success: pageOf(FleetView),
       error: [Compacted, Unavailable]
-    }).annotate(Access, { verb: "read", of: "project" })
+    })
+      .annotate(Access, { verb: "read", of: "project" })
+      .annotateMerge(does("The fleets of a project"))
   )
   .prefix("/v1") {}
 
@@ -139,7 +166,9 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       payload: InstanceWanted,
       success: [InstanceView, InstanceView.pipe(HttpApiSchema.status(202))],
       error: refusals
-    }).annotate(Access, { verb: "write", of: "project" }),
+    })
+      .annotate(Access, { verb: "write", of: "project" })
+      .annotateMerge(does("Ask for an instance by itself", "It belongs to no fleet, and is not replaced.")),
     HttpApiEndpoint.get("list", "/projects/:project/instances", {
       params: { project: Name },
       query: {
@@ -150,19 +179,32 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       },
       success: pageOf(InstanceView),
       error: [Compacted, Unavailable]
-    }).annotate(Access, { verb: "read", of: "project" }),
+    })
+      .annotate(Access, { verb: "read", of: "project" })
+      .annotateMerge(
+        does(
+          "The instances of a project",
+          "Those of all its fleets and those by themselves; `state` and `fleet` choose among them."
+        )
+      ),
     HttpApiEndpoint.get("get", "/instances/:uid", {
       params: { uid: Text },
       success: InstanceView,
       error: [NotFound, Unavailable]
-    }).annotate(Access, { verb: "read", of: "instance" }),
+    })
+      .annotate(Access, { verb: "read", of: "instance" })
+      .annotateMerge(does("One instance")),
     HttpApiEndpoint.delete("delete", "/instances/:uid", {
       params: { uid: Text },
       headers: conditional,
       query: trying,
       success: InstanceView.pipe(HttpApiSchema.status(202)),
       error: refusals
-    }).annotate(Access, { verb: "write", of: "instance" }),
+    })
+      .annotate(Access, { verb: "write", of: "instance" })
+      .annotateMerge(
+        does("Ask for the end of an instance", "One of a fleet is replaced: `desired` says how many there shall be.")
+      ),
     /** A new try for the instance where it is parked. */
     HttpApiEndpoint.post("redrive", "/instances/:uid/redrive", {
       params: { uid: Text },
@@ -170,7 +212,9 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
       query: trying,
       success: [InstanceView, InstanceView.pipe(HttpApiSchema.status(202))],
       error: refusals
-    }).annotate(Access, { verb: "write", of: "instance" })
+    })
+      .annotate(Access, { verb: "write", of: "instance" })
+      .annotateMerge(does("Try an instance again where it is parked"))
   )
   .prefix("/v1") {}
 
@@ -182,7 +226,14 @@ export class DeadLettersGroup extends HttpApiGroup.make("dead-letters")
       query: paging,
       success: pageOf(DeadLetterView),
       error: [Compacted, Unavailable]
-    }).annotate(Access, { verb: "read", of: "project" })
+    })
+      .annotate(Access, { verb: "read", of: "project" })
+      .annotateMerge(
+        does(
+          "What is parked in a project",
+          "Fleets, then instances, that failed too often and are not tried any more, until they are redriven."
+        )
+      )
   )
   .prefix("/v1") {}
 
@@ -197,26 +248,39 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
       payload: Schema.Struct({ host: HostName, process: HostName }),
       success: Schema.Struct({ incarnation: Schema.Int }),
       error: [Conflict, Unavailable]
-    }).annotate(Access, { verb: "agent", of: "cluster" }),
+    })
+      .annotate(Access, { verb: "agent", of: "cluster" })
+      .annotateMerge(
+        does(
+          "A process comes as an agent",
+          "It is given the number that it then calls itself by; the process before it is believed no more."
+        )
+      ),
     HttpApiEndpoint.post("beat", "/agents/:agent/heartbeats", {
       params: { agent: Name },
       payload: Beat,
       success: BeatAnswer,
       error: Unavailable
-    }).annotate(Access, { verb: "agent", of: "cluster" }),
+    })
+      .annotate(Access, { verb: "agent", of: "cluster" })
+      .annotateMerge(does("An agent says which instances run", "It is told which of them nobody wants any more.")),
     HttpApiEndpoint.post("exchange", "/agents/:agent/exchanges", {
       params: { agent: Name },
       payload: Exchange,
       success: Schema.Struct({ placements: Schema.Array(PlacementView) }),
       error: [Conflict, Unavailable]
-    }).annotate(Access, { verb: "agent", of: "cluster" }),
+    })
+      .annotate(Access, { verb: "agent", of: "cluster" })
+      .annotateMerge(does("An agent reports on its work and is told what there is")),
     HttpApiEndpoint.delete("forget", "/agents/:agent", {
       params: { agent: Name },
       headers: mutation,
       query: trying,
       success: AgentView,
       error: refusals
-    }).annotate(Access, { verb: "admin", of: "cluster" })
+    })
+      .annotate(Access, { verb: "admin", of: "cluster" })
+      .annotateMerge(does("Give up an agent whose host is gone for good", "What ran there is replaced elsewhere."))
   )
   .prefix("/v1") {}
 
@@ -226,17 +290,23 @@ export class InspectionGroup extends HttpApiGroup.make("inspection")
       query: paging,
       success: pageOf(MemberView),
       error: [Compacted, Unavailable]
-    }).annotate(Access, { verb: "read", of: "cluster" }),
+    })
+      .annotate(Access, { verb: "read", of: "cluster" })
+      .annotateMerge(does("The nodes of the control plane")),
     HttpApiEndpoint.get("leases", "/leases", {
       query: paging,
       success: pageOf(LeaseView),
       error: [Compacted, Unavailable]
-    }).annotate(Access, { verb: "read", of: "cluster" }),
+    })
+      .annotate(Access, { verb: "read", of: "cluster" })
+      .annotateMerge(does("Who holds which lease, and with which epoch")),
     HttpApiEndpoint.get("agents", "/agents", {
       query: paging,
       success: pageOf(AgentView),
       error: [Compacted, Unavailable]
-    }).annotate(Access, { verb: "read", of: "cluster" })
+    })
+      .annotate(Access, { verb: "read", of: "cluster" })
+      .annotateMerge(does("The agents, and when each was last heard"))
   )
   .prefix("/v1") {}
 
@@ -246,7 +316,9 @@ export class QuotasGroup extends HttpApiGroup.make("quotas")
       params: { project: Name },
       success: QuotaView,
       error: Unavailable
-    }).annotate(Access, { verb: "read", of: "project" }),
+    })
+      .annotate(Access, { verb: "read", of: "project" })
+      .annotateMerge(does("The quota of a project and what of it is used")),
     HttpApiEndpoint.put("put", "/projects/:project/quota", {
       params: { project: Name },
       headers: mutation,
@@ -254,36 +326,50 @@ export class QuotasGroup extends HttpApiGroup.make("quotas")
       payload: QuotaWanted,
       success: QuotaView,
       error: refusals
-    }).annotate(Access, { verb: "admin", of: "cluster" })
+    })
+      .annotate(Access, { verb: "admin", of: "cluster" })
+      .annotateMerge(
+        does("Set the quota of a project", "What is there stays, also where it is more than the quota allows.")
+      )
   )
   .prefix("/v1") {}
 
 export class KeysGroup extends HttpApiGroup.make("keys")
   .add(
-    HttpApiEndpoint.get("list", "/keys", { success: Schema.Array(KeyView), error: Unavailable }).annotate(Access, {
-      verb: "admin",
-      of: "cluster"
-    }),
+    HttpApiEndpoint.get("list", "/keys", { success: Schema.Array(KeyView), error: Unavailable })
+      .annotate(Access, {
+        verb: "admin",
+        of: "cluster"
+      })
+      .annotateMerge(does("The API keys, without their secrets")),
     HttpApiEndpoint.put("put", "/keys/:key", {
       params: { key: KeyId },
       headers: mutation,
       payload: KeyWanted,
       success: [KeyView, KeyView.pipe(HttpApiSchema.status(201))],
       error: refusals
-    }).annotate(Access, { verb: "admin", of: "cluster" }),
+    })
+      .annotate(Access, { verb: "admin", of: "cluster" })
+      .annotateMerge(
+        does("Make an API key of an id and the hash of a secret", "The secret stays with whoever made it.")
+      ),
     HttpApiEndpoint.post("rotate", "/keys/:key/rotations", {
       params: { key: KeyId },
       headers: mutation,
       payload: KeyRotation,
       success: KeyView.pipe(HttpApiSchema.status(201)),
       error: refusals
-    }).annotate(Access, { verb: "admin", of: "cluster" }),
+    })
+      .annotate(Access, { verb: "admin", of: "cluster" })
+      .annotateMerge(does("Make the key that follows an API key", "The old one works beside it for `overlapSeconds`.")),
     HttpApiEndpoint.delete("revoke", "/keys/:key", {
       params: { key: KeyId },
       headers: mutation,
       success: KeyView,
       error: refusals
-    }).annotate(Access, { verb: "admin", of: "cluster" })
+    })
+      .annotate(Access, { verb: "admin", of: "cluster" })
+      .annotateMerge(does("Revoke an API key"))
   )
   .prefix("/v1") {}
 
@@ -299,7 +385,14 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       },
       success: Schema.Struct({ entries: Schema.Array(AuditView) }),
       error: Unavailable
-    }).annotate(Access, { verb: "admin", of: "cluster" })
+    })
+      .annotate(Access, { verb: "admin", of: "cluster" })
+      .annotateMerge(
+        does(
+          "Entries of the audit log",
+          "Without `after` the last ones, else those that follow that number; the oldest first."
+        )
+      )
   )
   .prefix("/v1") {}
 

@@ -21,6 +21,7 @@ import { checkStatement } from "../storage/checkStatement.ts"
 import { makeStorage } from "../storage/makeStorage.ts"
 import { Watch } from "../watch/Watch.ts"
 import * as HealthRoutes from "./HealthRoutes.ts"
+import * as MetricsRoutes from "./MetricsRoutes.ts"
 import * as Routes from "./Routes.ts"
 import * as ServedRoutes from "./ServedRoutes.ts"
 import * as AgentSessions from "../session/AgentSessions.ts"
@@ -101,7 +102,8 @@ export const served = (): Effect.Effect<ReadonlyArray<string>> => {
     Routes.layer,
     WatchRoutes.layer,
     SessionRoutes.layer,
-    HealthRoutes.layer({ isStopping: () => false })
+    HealthRoutes.layer({ isStopping: () => false }),
+    MetricsRoutes.layer
   )
   return Effect.map(ServedRoutes.ServedRoutes, (found) =>
     [...found].flatMap(([path, methods]) =>

@@ -21,4 +21,20 @@ describe("the document of the API", () => {
     )
     assert.strictEqual(new Set(ids).size, ids.length)
   })
+
+  it("says of each operation what it does, and of each that asks for a key how that is refused", () => {
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const operation of Object.values(operations as Readonly<Record<string, Operation>>)) {
+        assert.match(operation.summary ?? "", /^[A-Z].*[^.]$/, path)
+        const refusals = (operation.security?.length ?? 0) === 0 ? [] : ["401", "403", "429"]
+        assert.includeMembers(Object.keys(operation.responses), refusals, path)
+      }
+    }
+  })
 })
+
+interface Operation {
+  readonly summary?: string
+  readonly security?: ReadonlyArray<object>
+  readonly responses: object
+}

@@ -13,6 +13,14 @@ const problem = (description: string) => ({
   content: { "application/problem+json": { schema: { type: "object" } } }
 })
 
+/** Of whatever asks for a key. */
+const refusedAtTheGate = {
+  401: problem("No key, or none that is known"),
+  403: problem("The key is not for this"),
+  429: problem("Too much is asked for: come again when Retry-After says so"),
+  503: problem("Not just now")
+}
+
 const watching = (operationId: string, summary: string, kinds: ReadonlyArray<string>, isOfProject: boolean) => ({
   get: {
     tags: ["watch"],
@@ -38,8 +46,8 @@ const watching = (operationId: string, summary: string, kinds: ReadonlyArray<str
       101: { description: "The stream, as messages of a WebSocket" },
       200: text("The stream"),
       400: problem("The request is not what is taken here"),
-      410: problem("What happened since the token is not kept any more: list again"),
-      503: problem("Not just now")
+      ...refusedAtTheGate,
+      410: problem("What happened since the token is not kept any more: list again")
     }
   }
 })
@@ -56,6 +64,7 @@ const session = {
     responses: {
       101: { description: "The session" },
       400: problem("The request is not what is taken here"),
+      ...refusedAtTheGate,
       426: problem("The request does not ask for an upgrade"),
       503: problem("Too many come at once: come again when Retry-After says so")
     }
@@ -73,23 +82,43 @@ const health = (operationId: string, summary: string) => ({
   }
 })
 
-/** Made once. */
-export const document = {
-  ...OpenApi.fromApi(Api),
-  info: {
-    title: "Stormglass",
-    version: "1",
-    description:
-      "Every refusal is `application/problem+json` (RFC 9457). Whatever changes something takes an idempotency key. Fleets and instances have an ETag: `If-None-Match` on a read is answered with 304, `If-Match` on a change with 412."
+const metrics = {
+  get: {
+    tags: ["health"],
+    operationId: "health.metrics",
+    summary: "What a node counts, as Prometheus reads it",
+    description: "For whoever may read everything, as the names of fleets are in it.",
+    parameters: [],
+    security: [{ bearer: [] }],
+    responses: {
+      200: { description: "The metrics", content: { "text/plain": { schema: { type: "string" } } } },
+      ...refusedAtTheGate
+    }
   }
 }
-Object.assign(document.paths, {
+
+const paths = {
   "/v1/projects/{project}/watch": watching("watch.project", "What changes in a project", projectKinds, true),
   "/v1/watch": watching("watch.cluster", "What changes in the control plane", clusterKinds, false),
   "/v1/agents/{agent}/session": session,
   "/live": health("health.live", "The process answers"),
   "/started": health("health.started", "The node has joined"),
-  "/ready": health("health.ready", "Requests should come here")
-})
+  "/ready": health("health.ready", "Requests should come here"),
+  "/metrics": metrics
+}
+
+/** The API as it is described: whatever makes a document of it makes this one. */
+export const DescribedApi = Api.annotateMerge(
+  OpenApi.annotations({
+    title: "Stormglass",
+    version: "1",
+    description:
+      "Every refusal is `application/problem+json` (RFC 9457). Whatever changes something takes an idempotency key. Fleets and instances have an ETag: `If-None-Match` on a read is answered with 304, `If-Match` on a change with 412.",
+    transform: (made) => ({ ...made, paths: { ...made["paths"], ...paths } })
+  })
+)
+
+/** Made once. */
+export const document = OpenApi.fromApi(DescribedApi)
 
 export const documentText = JSON.stringify(document)

@@ -6,15 +6,9 @@
  */
 import { rootCertificates } from "node:tls"
 import * as Effect from "effect/Effect"
-import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
-import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import { guarded } from "../../../core/api/Authorized.ts"
-import { Api } from "../../../core/api/Api.ts"
-import { documentText } from "../../../core/api/openApi.ts"
+import * as MetricsRoutes from "../../../core/api/MetricsRoutes.ts"
 import type { StaticPlace } from "../../../core/bucket/StaticPlace.ts"
 import * as ControlPlane from "../../../core/ControlPlane.ts"
 import * as Gate from "../../../core/identity/Gate.ts"
@@ -42,6 +36,7 @@ import { reasonOf } from "../../../reports/saveFailure.ts"
 import { openerOf } from "../openDatabase.ts"
 import { UsageError } from "../Usage.ts"
 import { type AgentSettings, agentProgram } from "./agentCommand.ts"
+import * as DocsRoutes from "./DocsRoutes.ts"
 import { firstKey, makeToken, warnUnadministered } from "./keyStore.ts"
 import { untilStopped } from "./untilStopped.ts"
 
@@ -154,7 +149,7 @@ export const serveCommand = async (
         ...(settings.staticPlace === undefined ? {} : { staticPlace: settings.staticPlace }),
         hints: hintsOf,
         isStopping: () => stopping.isStopping,
-        routes: servesApi ? Layer.merge(metrics, pages) : metrics
+        routes: servesApi ? Layer.merge(MetricsRoutes.layer, pages) : MetricsRoutes.layer
       })
     )
   ).pipe(
@@ -186,29 +181,5 @@ export const serveCommand = async (
   })
 }
 
-/** For whoever may read everything, as the names of fleets are in them. */
-const metrics = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const router = yield* HttpRouter.HttpRouter
-    const gate = yield* Gate.Gate
-    const text = Effect.map(PrometheusMetrics.format(), (body) =>
-      HttpServerResponse.text(body, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
-    )
-    yield* router.add(
-      "GET",
-      "/metrics",
-      guarded(gate, { verb: "read", of: "cluster" }, () => text)
-    )
-  })
-)
-
 /** For people and their tools. */
-const pages = Layer.mergeAll(
-  ConsoleRoutes.layer,
-  HttpApiScalar.layer(Api),
-  HttpRouter.add(
-    "GET",
-    "/openapi.json",
-    Effect.succeed(HttpServerResponse.text(documentText, { contentType: "application/json" }))
-  )
-)
+const pages = Layer.merge(ConsoleRoutes.layer, DocsRoutes.layer)
