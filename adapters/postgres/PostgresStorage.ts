@@ -53,7 +53,7 @@ import { type Running, failed, makeStorage, writes } from "../../core/storage/ma
 import { bind, makeCodecs } from "./Codecs.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { failureOf } from "./Errors.ts"
-import type { Sql } from "./Sql.ts"
+import type { Sql, Told } from "./Sql.ts"
 import { SqlForms } from "./SqlForms.ts"
 
 /** Where the server is and who comes: the driver's own settings, those of the session apart. */
@@ -290,7 +290,7 @@ function once(
 ): Answered<Answer> {
   const { fences, label, project } = options
   return Effect.callback<Answer, StorageError>((resume) => {
-    const sql = sessions.sql.of(label, statement, fences, sessions.sql.isOfTenants(statement) ? project : undefined)
+    const sql = sessions.sql.of(label, statement, fences, toldBy(sessions, statement, project, true))
     let abandon: (() => void) | undefined
     const leave = sessions.acquire(
       label,
@@ -306,6 +306,16 @@ function once(
     )
     return Effect.sync(() => (abandon ?? leave)())
   })
+}
+
+/** What a statement has to tell of the project that it is for: only where there are tenants. */
+function toldBy(
+  { sql }: Sessions,
+  statement: Statement,
+  project: string | undefined,
+  isAlone: boolean
+): Told | undefined {
+  return project === undefined || !sql.isOfTenants(statement) ? undefined : { project, isAlone }
 }
 
 /** One transaction from BEGIN to its end. */
@@ -422,9 +432,8 @@ class RunningTransaction implements Running {
   #translated(statement: Statement): Effect.Effect<Sql> {
     return Effect.sync(() => {
       const { label, project } = this.#options
-      const { sql } = this.#sessions
-      const told = this.#hasToldProject || !sql.isOfTenants(statement) ? undefined : project
-      const translated = sql.of(label, statement, [], told)
+      const told = this.#hasToldProject ? undefined : toldBy(this.#sessions, statement, project, false)
+      const translated = this.#sessions.sql.of(label, statement, [], told)
       this.#hasToldProject ||= told !== undefined
       return translated
     }).pipe(

@@ -22,7 +22,8 @@
  *   Where rows are locked or written the clock is read at each, after whatever was waited for.
  * - Q8 The first statement of a transaction for one project that touches a tenants' table tells the session which, until the end of the transaction
  *   (`projectSetting`), beside its gates: so before it looks at a row. The policies of the tables read it (`Schema.ts`, D5). No
- *   round trip more, and nothing that a connection would have to forget.
+ *   round trip more, and nothing that a connection would have to forget. A read that is a transaction by itself says it among its conditions,
+ *   where it comes first as well and its rows need not be kept: what drops it there, a condition that is false, shows no row either.
  *
  * Absent on purpose: json in comparisons, and joins.
  */
@@ -74,19 +75,25 @@ export interface Form {
   readonly slots: ReadonlyArray<Slot>
 }
 
+/** For which project a transaction is; `isAlone`: the statement is all of it. */
+export interface Told {
+  readonly project: string
+  readonly isAlone: boolean
+}
+
 export type Tables = ReadonlyMap<string, Table<unknown>>
 
 /**
- * One SQL statement for one of the port's. `gate` are fences that the statement carries itself (Q5), `project` is told to the session by
+ * One SQL statement for one of the port's. `gate` are fences that the statement carries itself (Q5), `told` is told to the session by
  * it (Q8); a statement of several fences on their own answers the leases' rows instead. Throws `StatementDefect`.
  */
 export const toSql = (
   statement: Statement,
   tables: Tables,
   gate: ReadonlyArray<Fence> = [],
-  project?: string
+  told?: Told
 ): Sql & Form => {
-  const { table } = checkStatement(statement, (name) => tables.get(name), gate, project)
+  const { table } = checkStatement(statement, (name) => tables.get(name), gate, told?.project)
   const parameters: Array<Parameter> = []
   const slots: Array<Slot> = []
   const write: Write = (slot, given) => {
@@ -94,7 +101,7 @@ export const toSql = (
     return `$${slots.push(slot)}`
   }
   const text =
-    statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, table, { gate, project }, write)
+    statement._tag === "Fence" ? fence(statement.fences, write) : guarded(statement, table, { gate, told }, write)
   return { text, parameters, slots }
 }
 
@@ -173,36 +180,55 @@ interface Scope {
 
 interface Guards {
   readonly gate: ReadonlyArray<Fence>
-  readonly project: string | undefined
+  readonly told: Told | undefined
 }
 
-function guarded(statement: Plain, table: Table<unknown>, { gate, project }: Guards, write: Write): string {
-  const text = plain(statement, table, write)
-  if (gate.length === 0 && project === undefined) return text
+function guarded(statement: Plain, table: Table<unknown>, { gate, told }: Guards, write: Write): string {
+  const isSaidInside = told?.isAlone === true && gate.length === 0 && looks(statement)
+  const text = plain(statement, table, { write, told: isSaidInside ? told : undefined })
+  if (isSaidInside || (gate.length === 0 && told === undefined)) return text
   const gates = gate.map((fence) => gateOf(fence, write))
   const reads = isRead(statement)
   if (gate.length > 0 && !reads) gates.push(`(select ${tellOf(gate, write)} is not null)`)
-  if (project !== undefined) {
-    gates.push(`(select set_config('${projectSetting}', ${write(projectSlot, project)}, true) is not null)`)
-  }
+  if (told !== undefined) gates.push(sayProject(told, write))
   return `with answer as ${reads ? "materialized " : ""}(${text}) select * from answer where ${gates.join(" and ")}`
 }
 
-function plain(statement: Plain, table: Table<unknown>, write: Write): string {
+/** Whether it only looks, at rows that meet a condition. */
+const looks = (statement: Plain): boolean =>
+  statement._tag === "Count" || (statement._tag === "Select" && statement.lock === undefined)
+
+function sayProject({ project }: Told, write: Write): string {
+  return `(select set_config('${projectSetting}', ${write(projectSlot, project)}, true) is not null)`
+}
+
+interface Saying {
+  readonly write: Write
+  /** Said among the conditions, as the last of what is written; only by a read. */
+  readonly told: Told | undefined
+}
+
+function plain(statement: Plain, table: Table<unknown>, { told, write }: Saying): string {
   const isReading = isRead(statement) && !("lock" in statement && statement.lock !== undefined)
   const scope: Scope = { table, write, isReading }
   const target = name(table.name)
+  const said = (where: string) =>
+    told === undefined ? "" : `${where === "" ? " where " : " and "}${sayProject(told, write)}`
   switch (statement._tag) {
-    case "Select":
-      return [
-        `select ${columnList(table)} from ${target}${whereOf(statement.where, scope)}`,
+    case "Select": {
+      const where = whereOf(statement.where, scope)
+      const rest = [
         orderOf(statement.orderBy),
         limitOf(statement.limit, scope),
         statement.lock === undefined ? "" : ` ${statement.lock}`,
         statement.lock !== undefined && statement.skipLocked ? " skip locked" : ""
       ].join("")
-    case "Count":
-      return `select count(*) from ${target}${whereOf(statement.where, scope)}`
+      return `select ${columnList(table)} from ${target}${where}${said(where)}${rest}`
+    }
+    case "Count": {
+      const where = whereOf(statement.where, scope)
+      return `select count(*) from ${target}${where}${said(where)}`
+    }
     case "Update":
       return `update ${target} set ${setOf(statement.set, scope)}${whereOf(statement.where, scope)}${returning(table)}`
     case "Delete":

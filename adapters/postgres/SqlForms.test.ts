@@ -22,7 +22,7 @@ import { type Assignments, type Fence, type Statement, leases } from "../../core
 import { type Table, boolean, integer, json, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
 import { StatementDefect } from "../../core/storage/StatementDefect.ts"
 import { checkStatement } from "../../core/storage/checkStatement.ts"
-import { type Sql, toSql } from "./Sql.ts"
+import { type Sql, type Told, toSql } from "./Sql.ts"
 import { SqlForms } from "./SqlForms.ts"
 
 /** Columns that are called as what a statement is made of, and as what stands between names in it. */
@@ -176,10 +176,13 @@ const told = (ask: () => Sql): unknown => {
   }
 }
 
-const fresh = (label: string, statement: Statement, gate: ReadonlyArray<Fence> = [], project?: string) =>
+const fresh = (label: string, statement: Statement, gate: ReadonlyArray<Fence> = [], project?: Told) =>
   told(() => {
     const { parameters, text } = toSql(statement, tables, gate, project)
-    assert.lengthOf(parameters, checkStatement(statement, (name) => tables.get(name), gate, project).parameters)
+    assert.lengthOf(
+      parameters,
+      checkStatement(statement, (name) => tables.get(name), gate, project?.project).parameters
+    )
     return { parameters, text: `/* ${label} */ ${text}` }
   })
 
@@ -189,7 +192,9 @@ describe("a statement of a known form", () => {
     const ask = fc.record({
       statement: statements,
       gate: gates,
-      project: fc.constantFrom(undefined, undefined, "p", "q", "\u0000"),
+      project: fc.option(fc.record({ project: fc.constantFrom("p", "q", "\u0000"), isAlone: fc.boolean() }), {
+        nil: undefined
+      }),
       other: others,
       label: fc.constantFrom("a", "And")
     })
@@ -202,7 +207,7 @@ describe("a statement of a known form", () => {
             label,
             statement: revalued(statement, next),
             gate: gate.map((fence) => ({ ...fence, lease: other.string })),
-            project: project === undefined ? undefined : other.string
+            project: project === undefined ? undefined : { ...project, project: other.string }
           }
           return [{ gate, label, project, statement }, again, { ...again, statement }]
         })

@@ -12,7 +12,7 @@ import type { Condition, Expression } from "../../core/ports/Condition.ts"
 import type { Assignments, Fence, Statement } from "../../core/ports/Storage.ts"
 import { kindAmong, kindOfValue } from "../../core/storage/Kinds.ts"
 import { isRead } from "../../core/storage/checkStatement.ts"
-import { type Form, type Sql, type Tables, fill, layoutOf, toSql } from "./Sql.ts"
+import { type Form, type Sql, type Tables, type Told, fill, layoutOf, toSql } from "./Sql.ts"
 
 /** The labelled statements of one storage. */
 export class SqlForms {
@@ -27,15 +27,15 @@ export class SqlForms {
   }
 
   /** `toSql`, labelled. Throws `StatementDefect`. */
-  of(label: string, statement: Statement, gate: ReadonlyArray<Fence> = [], project?: string): Sql {
+  of(label: string, statement: Statement, gate: ReadonlyArray<Fence> = [], told?: Told): Sql {
     const walk = new Walk(this.#tables)
-    walk.words.push(label, gate.length, project !== undefined)
-    if (!walk.statement(statement, gate, project) || walk.words.length > formWordsMax) {
-      return labelled(label, toSql(statement, this.#tables, gate, project))
+    walk.words.push(label, gate.length, told?.isAlone ?? "for nobody")
+    if (!walk.statement(statement, gate, told?.project) || walk.words.length > formWordsMax) {
+      return labelled(label, toSql(statement, this.#tables, gate, told))
     }
     const known = this.#forms.get(walk.words)
     if (known !== undefined) return { text: known.text, parameters: filled(known, walk.values) }
-    const made = labelled(label, toSql(statement, this.#tables, gate, project))
+    const made = labelled(label, toSql(statement, this.#tables, gate, told))
     this.#keep(walk.words, made)
     return made
   }

@@ -1192,6 +1192,19 @@ const tenants: Readonly<Record<string, Program>> = {
       assert.deepStrictEqual(yield* transact(counted, { project: "a", isolation }), [0, 2, 2, 2])
       assert.deepStrictEqual(yield* transact(counted, { isolation }), [0, 10, 10, 10])
     }
+    // Whatever the first one is, and though it finds nothing to look at.
+    for (const first of [
+      (t: Transaction) => t.select(goods, { where: () => or() }),
+      (t: Transaction) => t.select(goods, { limit: 0 }),
+      (t: Transaction) => t.select(goods, { where: () => or(), lock: "for update" }),
+      (t: Transaction) => t.count(goods, () => or()),
+      (t: Transaction) => t.insert(goods, []),
+      (t: Transaction) => t.update(goods, { where: () => or(), set: () => ({ amount: 9 }) }),
+      (t: Transaction) => t.delete(goods, { where: () => or() })
+    ] as ReadonlyArray<(t: Transaction) => Effect.Effect<unknown, StorageError>>) {
+      const then = (t: Transaction) => Effect.andThen(first(t), Effect.all([t.count(goods), t.count(paths)]))
+      assert.deepStrictEqual(yield* transact(then, { project: "a" }), [2, 2])
+    }
     // More than there are connections, one after the other and side by side, some of which fail.
     yield* Effect.forEach(
       Array.from({ length: 24 }),
