@@ -7,11 +7,9 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { words } from "./config/parse.ts"
+import { print, say } from "./printed.ts"
 import { attempt } from "./runCommand.ts"
 import { durationMicros, UsageError } from "./Usage.ts"
-
-const say = (line: string): void => void process.stderr.write(`${line}\n`)
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 const directory = Flag.String("directory").pipe(
   Flag.withDescription("Where the cluster keeps its state and its logs"),

@@ -12,10 +12,9 @@ import { key as parseKey } from "./config/parse.ts"
 import { added, chosen, contextsFile, readContexts, removed, used, withKey, writeContexts } from "./remote/contexts.ts"
 import { addressesOf, contextFlag, contextNameOf, requireName } from "./remote/remoteFlags.ts"
 import { table } from "./remote/table.ts"
+import { print } from "./printed.ts"
 import { attempt } from "./runCommand.ts"
 import { UsageError } from "./Usage.ts"
-
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 const nameArgument = Argument.String("name").pipe(Argument.withDescription("The name of a context"))
 

@@ -12,11 +12,9 @@ import { configFlag, readConfig } from "./config/readConfig.ts"
 import { databaseSettings, flagsOf } from "./config/settings.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { remoteFlags, remoteOf } from "./remote/remoteFlags.ts"
+import { print, say } from "./printed.ts"
 import { attempt } from "./runCommand.ts"
 import { durationMicros, UsageError } from "./Usage.ts"
-
-const say = (line: string): void => void process.stderr.write(`${line}\n`)
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 const json = Flag.Boolean("json").pipe(
   Flag.withDescription("One JSON document on standard output"),
@@ -226,7 +224,8 @@ async function* pagesOf(file: string): AsyncGenerator<ReadonlyArray<typeof Audit
       throw new UsageError(`${file}:${index + 1}: not an entry of an audit log`)
     }
   })
-  if (entries.length > 0) yield entries
+  if (entries.length === 0) throw new UsageError(`--file ${file}: no entry is in it; was what exported it cut off?`)
+  yield entries
 }
 
 const requireKey = (id: string): string =>

@@ -25,15 +25,13 @@ import {
 } from "./config/settings.ts"
 import { contextCommands } from "./contextCommands.ts"
 import { choiceOf } from "./openDatabase.ts"
+import { print, say } from "./printed.ts"
 import { attempt } from "./runCommand.ts"
 import { remoteFlags, remoteOf, requireName } from "./remote/remoteFlags.ts"
 import type { Definitions } from "./remote/explain.ts"
 import type { FleetDocument } from "./remote/manifest.ts"
 import { type Kind, kinds } from "./remote/remoteCommands.ts"
 import { durationMicros, UsageError } from "./Usage.ts"
-
-const say = (line: string): void => void process.stderr.write(`${line}\n`)
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 /** With what `--log-level` says, which is a flag of every command. */
 const attemptAt = (body: (logLevel: Option.Option<string>) => Promise<void>) =>

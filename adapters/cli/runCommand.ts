@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import { orNearest } from "../../sim/nemesis/nearest.ts"
 import { Refused } from "../../sim/host/Supervisor.ts"
 import { versions } from "../../reports/saveFailure.ts"
+import { inLine } from "./printed.ts"
 import { UsageError, UsageErrors } from "./Usage.ts"
 
 /** The handlers are plain functions over worker threads; what they throw comes out as it is. */
@@ -62,7 +63,7 @@ function isHelp(error: unknown): boolean {
 function oneLine(text: string): string {
   return text
     .split("\n")
-    .map((line) => line.trim())
+    .map((line) => inLine(line.trim()))
     .filter((line) => line !== "")
     .join("; ")
 }

@@ -15,9 +15,9 @@
  */
 import * as Schema from "effect/Schema"
 
-/** A duration as a person writes it: "250us", "40ms", "12.5s", "3m". */
+/** A duration as a person writes it: "250us", "40ms", "12.5s", "3m", "24h", "30d". */
 export const DurationText = Schema.String.check(
-  Schema.isPattern(/^\d+(\.\d+)?(us|ms|s|m)$/, { expected: 'a duration such as "250us", "40ms", "12.5s" or "3m"' })
+  Schema.isPattern(/^\d+(\.\d+)?(us|ms|s|m|h|d)$/, { expected: 'a duration such as "40ms", "12.5s", "3m" or "24h"' })
 )
 
 export const FactPattern = Schema.Struct({
@@ -77,12 +77,12 @@ export interface Acted {
   readonly others: ReadonlyArray<string>
 }
 
-const microsByUnit = { us: 1, ms: 1_000, s: 1_000_000, m: 60_000_000 } as const
+const microsByUnit = { us: 1, ms: 1_000, s: 1_000_000, m: 60_000_000, h: 3_600_000_000, d: 86_400_000_000 } as const
 
 /** Dies on what `DurationText` refuses. */
 export const toMicros = (text: string): number => {
-  const match = /^(\d+(?:\.\d+)?)(us|ms|s|m)$/.exec(text)
-  if (match === null) throw new Error(`"${text}" is no duration; write 250us, 40ms, 12.5s or 3m`)
+  const match = /^(\d+(?:\.\d+)?)(us|ms|s|m|h|d)$/.exec(text)
+  if (match === null) throw new Error(`"${text}" is no duration; write 40ms, 12.5s, 3m, 24h or 30d`)
   return Math.round(Number(match[1]) * microsByUnit[match[2] as keyof typeof microsByUnit])
 }
 

@@ -80,6 +80,42 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     await done("resume", "gone")
     await done("delete", "fleet", "gone")
     assert.strictEqual(await done("redrive", "all"), "nothing is parked\n")
+    // As README and the operator's guide have them.
+    const made = await done(
+      "keys",
+      "create",
+      "--principal",
+      "ci",
+      "--verbs",
+      "read,write",
+      "--projects",
+      "shop",
+      "--expires",
+      "720h"
+    )
+    const idOf = (token: string) => /^sg_([0-9a-f]{16})/.exec(token)?.[1] ?? ""
+    const next = await done("keys", "rotate", idOf(made))
+    await done("keys", "rotate", idOf(next), "--overlap", "1h")
+    assert.include(await done("keys", "revoke", idOf(next)), "is refused everywhere within ten seconds")
+    const exported = at("audit.ndjson")
+    let entries = ""
+    // The leader seals every few seconds.
+    while (entries === "") entries = await done("audit", "export")
+    fs.writeFileSync(exported, entries)
+    assert.match(await done("audit", "verify", "--file", exported), /^\d+ entries, one chain/)
+    fs.writeFileSync(exported, "")
+    const empty = await typed("audit", "verify", "--file", exported)
+    assert.deepEqual(
+      [empty.code, empty.err],
+      [2, `stormglass: --file ${exported}: no entry is in it; was what exported it cut off?\n`]
+    )
+    vi.stubEnv("STORMGLASS_KEY", next.trim())
+    const revoked = await typed("get", "fleets")
+    assert.match(
+      revoked.err,
+      /^stormglass: key [0-9a-f]{16} is not known, has expired or was revoked \(from STORMGLASS_KEY\)\n$/
+    )
+    vi.stubEnv("STORMGLASS_KEY", variables.STORMGLASS_KEY)
     const watcher = spawn(process.execPath, [launcher, "watch", "web", "--json"], {
       stdio: ["ignore", "pipe", "inherit"]
     })

@@ -9,29 +9,31 @@ import * as HttpCalling from "../../node/HttpCalling.ts"
 import { key as parseKey } from "../config/parse.ts"
 import { type Key, readKey } from "../serve/keyStore.ts"
 import { UsageError } from "../Usage.ts"
+import { startedAt } from "./startedHere.ts"
 
-/** Where a node that was started here, and a cluster, keep the key of whoever looks after them. */
-const directories = ["./data/cluster", "./data"]
+export interface Chosen {
+  readonly key: Key
+  /** What people look at when it is refused. */
+  readonly origin: string
+}
 
 /**
- * `STORMGLASS_KEY`, the key of the context, or else, for a control plane on this machine alone, the key that it keeps below the directory where the command is typed.
+ * `STORMGLASS_KEY`, the key of the context, or else, for a control plane that was started in this directory, the key that it keeps there. That one is sent to nobody else.
  */
-export const keyFor = (addresses: ReadonlyArray<string>, ofContext?: string): Key | undefined => {
+export const keyFor = (
+  addresses: ReadonlyArray<string>,
+  ofContext?: { readonly name: string; readonly key?: string }
+): Chosen | undefined => {
   const said = process.env["STORMGLASS_KEY"]?.trim() ?? ""
   if (said !== "") {
     const parsed = parseKey(said)
     if (Result.isFailure(parsed)) throw new UsageError(`STORMGLASS_KEY: ${parsed.failure}`)
-    return parsed.success
+    return { key: parsed.success, origin: "STORMGLASS_KEY" }
   }
-  if (ofContext !== undefined) return Redacted.make(ofContext)
-  if (!addresses.every(isHere)) return undefined
-  for (const directory of directories) {
-    const key = readKey(path.resolve(directory))
-    if (key !== undefined) return key
-  }
-  return undefined
+  if (ofContext?.key !== undefined) return { key: Redacted.make(ofContext.key), origin: `context ${ofContext.name}` }
+  const started = startedAt(addresses)
+  const key = started === undefined ? undefined : readKey(path.resolve(path.dirname(started.keyFile)))
+  return started === undefined || key === undefined ? undefined : { key, origin: started.keyFile }
 }
-
-const isHere = (address: string): boolean => ["localhost", "127.0.0.1", "[::1]"].includes(new URL(address).hostname)
 
 export const calling = (key: Key | undefined): Layer.Layer<HttpClient.HttpClient> => withKey(key, HttpCalling.layer)

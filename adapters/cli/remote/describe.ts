@@ -1,6 +1,7 @@
 /** Everything about one fleet or instance on one screen: what is wanted, what is there, why it is not done, and what was asked of it last. */
 import type { AuditView, FleetView, InstanceView } from "../../../core/api/Views.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
+import { inLine } from "../printed.ts"
 import { asking, get, type Remote } from "./remoteCommands.ts"
 import { ageOf, table } from "./table.ts"
 
@@ -39,7 +40,7 @@ export const fleetText = (
   const { desired, generation, id, spec, status } = fleet
   const waiting = instances.filter(isUnderWay)
   return [
-    `fleet ${id}, generation ${generation}: ${spec.image}, ${spec.size}`,
+    `fleet ${id}, generation ${generation}: ${inLine(spec.image)}, ${spec.size}`,
     `  wanted ${desired}, running ${status?.running ?? 0}, failed ${status?.error ?? 0}, on their way out ${status?.deleting ?? 0}`,
     `  ${unstable(fleet) ?? "as it is wanted"}`,
     ...conditionsText(fleet.conditions),
@@ -53,7 +54,7 @@ export const fleetText = (
 
 const instanceText = (instance: InstanceView, changes: ReadonlyArray<Entry> | undefined): string =>
   [
-    `instance ${instance.uid}, revision ${instance.revision}: ${instance.spec.image}, ${instance.spec.size}`,
+    `instance ${instance.uid}, revision ${instance.revision}: ${inLine(instance.spec.image)}, ${instance.spec.size}`,
     `  of ${instance.fleet ?? "no fleet"}, in project ${instance.project}`,
     `  ${isUnderWay(instance) ? whyNotDone(instance) : "runs"}, heard ${ageOf(instance.lastHeartbeatAt)}`,
     ...(instance.parkedAt === null ? [] : [`  parked: stormglass redrive instance ${instance.uid}`]),
@@ -69,7 +70,7 @@ const whyNotDone = ({ deletionRequestedAt, failure, failures, parkedAt, reason, 
   [
     state,
     ...(reason === null ? [] : [reason]),
-    ...(failure === null ? [] : [`${failure} (${failures} in a row)`]),
+    ...(failure === null ? [] : [`${inLine(failure)} (${failures} in a row)`]),
     ...(parkedAt === null ? [] : [`parked ${ageOf(parkedAt)}`]),
     ...(deletionRequestedAt === null ? [] : ["its end was asked for"])
   ].join(", ")

@@ -22,6 +22,8 @@ export interface Remote {
   readonly addresses: ReadonlyArray<string>
   readonly project: string
   readonly key: Key | undefined
+  /** What people look at when the key is refused: "data/key". */
+  readonly keyOrigin?: string | undefined
 }
 
 export const kinds = ["fleets", "instances", "dead-letters", "members", "leases", "agents"] as const
@@ -52,11 +54,13 @@ export const asking = <A>(
 const isPassing = ({ _tag }: { readonly _tag: string }): boolean => _tag === "InProgress" || _tag === "Unavailable"
 
 function refusalOf(
-  { addresses }: Remote,
+  { addresses, keyOrigin }: Remote,
   failure: NoAnswer | { readonly _tag: string; readonly message?: string }
 ): string {
   const said = "message" in failure ? (failure.message ?? failure._tag) : failure._tag
   const isUnreached = failure._tag === "NoAnswer" || failure._tag === "HttpClientError"
+  if (failure._tag === "Unauthenticated")
+    return `${said} (${keyOrigin === undefined ? "none was sent" : `from ${keyOrigin}`})`
   return isUnreached
     ? `${addresses.join(", ")}: no answer; is \`stormglass serve\` running there? (--server, STORMGLASS_SERVER)`
     : said

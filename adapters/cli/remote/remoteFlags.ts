@@ -1,16 +1,15 @@
 /** What every command for a control plane that runs somewhere is told: where it is, and which project is meant. */
-import path from "node:path"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Name } from "../../../core/api/Views.ts"
-import { isRunning, readState } from "../cluster/ClusterState.ts"
 import { agentSettings } from "../config/settings.ts"
 import { UsageError } from "../Usage.ts"
 import { keyFor } from "./calling.ts"
 import { chosen, readContexts } from "./contexts.ts"
 import type { Remote } from "./remoteCommands.ts"
+import { startedHere } from "./startedHere.ts"
 
 export const contextFlag = Flag.String("context").pipe(
   Flag.withDescription("Which context: STORMGLASS_CONTEXT, or else the one in use"),
@@ -20,7 +19,7 @@ export const contextFlag = Flag.String("context").pipe(
 export const remoteFlags = {
   server: Flag.String("server").pipe(
     Flag.withDescription(
-      "Nodes, separated by commas: STORMGLASS_SERVER, the context's, the cluster's in ./data/cluster, or else http://localhost:8081"
+      "Nodes, separated by commas: STORMGLASS_SERVER, the context's, the cluster's or the node's that was started in this directory, or else http://localhost:8081"
     ),
     Flag.optional
   ),
@@ -44,11 +43,13 @@ export function remoteOf({ context: asked, project, server }: RemoteFlags): Remo
   if (named !== undefined && Option.isSome(asked)) {
     throw new UsageError("--context: a server is named as well (--server, STORMGLASS_SERVER): one of the two")
   }
-  const addresses = named ?? context?.servers ?? clusterHere() ?? agentSettings.server.default
+  const addresses = named ?? context?.servers ?? startedHere()[0]!.addresses
+  const chosenKey = keyFor(addresses, context)
   const said = process.env["STORMGLASS_PROJECT"] ?? context?.project ?? "default"
   return {
     addresses,
-    key: keyFor(addresses, context?.key),
+    key: chosenKey?.key,
+    keyOrigin: chosenKey?.origin,
     project: requireName(
       "--project",
       Option.getOrElse(project, () => said)
@@ -70,13 +71,6 @@ export function addressesOf(server: Option.Option<string>): ReadonlyArray<string
   const parsed = parse(text)
   if (Result.isSuccess(parsed)) return parsed.success
   throw new UsageError(`${Option.isSome(server) ? "--server" : variable} "${text}": ${parsed.failure}`)
-}
-
-/** The nodes of the cluster that `stormglass cluster up`, typed in this directory, has started; undefined when none runs. */
-function clusterHere(): ReadonlyArray<string> | undefined {
-  const state = readState(path.resolve("./data/cluster"))
-  if (state === undefined || !isRunning(state.supervisor)) return undefined
-  return state.members.flatMap(({ address }) => (address === null ? [] : [address]))
 }
 
 export function requireName(flag: string, text: string): string {

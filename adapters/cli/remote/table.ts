@@ -1,6 +1,8 @@
 /** Columns for people: as wide as what is in them. */
+import { inLine } from "../printed.ts"
 
-export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+export const table = (head: ReadonlyArray<string>, given: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const rows = given.map((row) => row.map(inLine))
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
   return [head, ...rows]
     .map((row) =>

@@ -34,6 +34,7 @@ import * as FeedHints from "../../postgres/FeedHints.ts"
 import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
 import { reasonOf } from "../../../reports/saveFailure.ts"
 import { openerOf } from "../openDatabase.ts"
+import { removeAddresses, writeAddresses } from "../remote/startedHere.ts"
 import { UsageError } from "../Usage.ts"
 import { type AgentSettings, agentProgram } from "./agentCommand.ts"
 import * as DocsRoutes from "./DocsRoutes.ts"
@@ -157,8 +158,16 @@ export const serveCommand = async (
     Layer.provide([AgentProvider.layer, gate]),
     Layer.provide(storage)
   )
+  // For commands that are typed in the same directory.
+  const telling = Effect.acquireRelease(
+    Effect.sync(() =>
+      writeAddresses(settings.directory, [...new Set([`${new URL(address).protocol}//localhost:${port}`, address])])
+    ),
+    () => Effect.sync(() => removeAddresses(settings.directory))
+  )
   const serving = Effect.gen(function* () {
     yield* Layer.build(node)
+    if (servesApi) yield* telling
     yield* Effect.logInfo(
       servesApi
         ? `${id} serves ${address}, its API is described at ${address}/docs`
