@@ -16,6 +16,7 @@ import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import { World } from "../sim/run/World.ts"
 import { persist, putFleet } from "./Clients.ts"
 import * as Cluster from "./ControlPlaneCluster.ts"
+import * as WhoWrites from "./whoWrites.fixture.ts"
 
 /** Of each end of a connection, from its first. */
 const messages = 8
@@ -91,9 +92,11 @@ describe("a session", () => {
 })
 
 describe("a frame of a session that is lost with its connection", () => {
+  // covers A16
   it("is made up for, whichever it is, from either end: nothing runs twice and nothing is forgotten", () => {
     const world = new World({ seed: "1", strategy: Schedule.random })
     const cluster = Cluster.build(world, { nodes: 2, agents: 1, runsOnAgents: true })
+    const { found, written } = WhoWrites.follow(world)
     const violations: Array<string> = []
     let opened = 0
     for (const { name, start } of all) {
@@ -138,6 +141,7 @@ describe("a frame of a session that is lost with its connection", () => {
     // Those that were struck before their welcome were not open yet.
     assert.isAtLeast(opened, messages)
     for (let round = 0; round < 60 && cluster.settled() !== true; round++) world.run("10s")
-    assert.deepEqual([violations, cluster.settled()], [[], true])
+    assert.deepEqual([violations, cluster.settled(), [...found]], [[], true, []])
+    assert.containsAllKeys(written, ["placements.+", "placements.observed", "agents.incarnation", "instances.agent"])
   })
 })

@@ -12,6 +12,7 @@ import * as SimHttpClient from "../sim/network/SimHttpClient.ts"
 import { World } from "../sim/run/World.ts"
 import { persist, putFleet } from "./Clients.ts"
 import * as Cluster from "./ControlPlaneCluster.ts"
+import * as WhoWrites from "./whoWrites.fixture.ts"
 
 const profiles = { default: profileDefault, conservative: profileConservative }
 
@@ -85,9 +86,10 @@ const alone = () => {
 }
 
 describe("a node that starts again", () => {
-  // covers A8, A15
+  // covers A8, A15, A16
   it("knows what was committed, wherever it waited when it was killed", () => {
     const { cluster, stop, violations, world } = alone()
+    const { found, written } = WhoWrites.follow(world)
     const killedAt = new Set<string>()
     /** For an answer of the database, or of the provider. */
     const waitsFor = ({ fact, node }: Envelope): string | undefined => {
@@ -126,6 +128,13 @@ describe("a node that starts again", () => {
         part
       )
     assert.isAtLeast(killedAt.size, 50)
+    assert.containsAllKeys(written, [
+      "fleets.desired",
+      "fleets.scaledGeneration",
+      "fleet_statuses.running",
+      "instances.state"
+    ])
+    assert.isEmpty(found)
     for (let round = 0; round < 60 && cluster.settled() !== true; round++) world.run("10s")
     assert.deepEqual([violations, cluster.settled()], [[], true])
   })

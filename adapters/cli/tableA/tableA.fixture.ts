@@ -45,7 +45,7 @@ export const rows: ReadonlyArray<Row> = [
     id: "A16",
     title: "Each shared field has one writer",
     missing:
-      "no type keeps a wrong writer out, as every writer sets columns of the same tables: the fence refuses who has not the lease, the invariant finds who has none"
+      "no type keeps a wrong writer out, as all write through one port: the fence, an invariant and a test of every column do"
   },
   { id: "A17", title: "All nodes work on their buckets, with or without a leader" },
   { id: "A18", title: "A lease is taken in one statement, by the database's clock, in a new epoch" },
