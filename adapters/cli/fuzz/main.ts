@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import { waitSecondsMax } from "../../../core/Limits.ts"
 import { make, urlOf } from "../../postgres/EmbeddedPostgres.ts"
+import { plainDatabase } from "../../postgres/plainDatabase.ts"
 import { isReady } from "../cluster/isReady.ts"
 import { createKey } from "../remote/keyCommands.ts"
 import { apply, type Remote } from "../remote/remoteCommands.ts"
@@ -302,7 +303,8 @@ const command = Command.make(
     attempt(() => {
       const program: Effect.Effect<void, unknown, Scope.Scope> = Effect.gen(function* () {
         const { connection } = yield* make({ fsync: false })
-        yield* Effect.promise(() => fuzz(options, urlOf(connection)))
+        const plain = yield* plainDatabase(connection)
+        yield* Effect.promise(() => fuzz(options, urlOf(plain)))
       })
       return Effect.runPromise(Effect.scoped(program))
     })
