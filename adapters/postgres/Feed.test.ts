@@ -14,12 +14,14 @@ import * as fc from "fast-check"
 import { follow } from "../../core/feed/follow.ts"
 import { type Change, type Cursor, Feed } from "../../core/ports/Feed.ts"
 import { Replica } from "../../core/ports/Replica.fixture.ts"
-import { Storage } from "../../core/ports/Storage.ts"
+import { clockTimestamp, eq } from "../../core/ports/Condition.ts"
+import { Storage, leases } from "../../core/ports/Storage.ts"
 import { integer, make, nullable, text, timestamp } from "../../core/ports/Table.ts"
 import { database, databaseOn, run, skipped } from "./Database.fixture.ts"
 import { type Connection, make as makeServer } from "./EmbeddedPostgres.ts"
 import * as FeedClient from "./FeedClient.ts"
 import * as PostgresFeed from "./Feed.ts"
+import { channel } from "./hintPayload.ts"
 import * as FeedContract from "./FeedContract.fixture.ts"
 import * as FeedHints from "./FeedHints.ts"
 import { changesTable, createFeed, recordChangesOf } from "./FeedSchema.ts"
@@ -419,7 +421,7 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
         // Of a program that does not say what it is about: it may be about anything.
         const due = yield* feed.hintsOf("due")
         yield* Queue.take(due)
-        yield* say(`notify ${PostgresFeed.channel}`)
+        yield* say(`notify ${channel}`)
         yield* Queue.take(due)
         yield* Queue.take(hints)
         yield* say(
@@ -427,8 +429,29 @@ describe.skipIf(skipped())("the change feed of Postgres", () => {
         )
         // Says so by itself: something may have been lost meanwhile.
         yield* Queue.take(hints)
-        yield* say(`notify ${PostgresFeed.channel}`)
+        yield* say(`notify ${channel}`)
         yield* Queue.take(hints)
+      })
+    )
+  )
+
+  // covers A21
+  it.live("hears of a release from the transaction that made it, whoever else tells of what was written", () =>
+    story(({ connection, feed }) =>
+      Effect.gen(function* () {
+        const released = yield* feed.hintsOf("released")
+        yield* Queue.take(released)
+        yield* run(connection, ...createSchema([leases]))
+        const context = yield* Layer.build(PostgresStorage.layer({ connection, tables: [leases] }))
+        const { once } = Context.get(context, Storage)
+        const lease = { holder: "a", epoch: 1, acquiredAt: 1, renewedAt: 1, expiresAt: 2, releasedAt: null }
+        yield* once((t) => t.insert(leases, { ...lease, key: "told" }), { label: "lease/acquire" })
+        const release = once(
+          (t) => t.update(leases, { where: (row) => eq(row.key, "told"), set: () => ({ releasedAt: clockTimestamp }) }),
+          { label: "lease/release" }
+        )
+        assert.lengthOf(yield* release, 1)
+        yield* Queue.take(released)
       })
     )
   )

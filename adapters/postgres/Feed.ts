@@ -46,14 +46,13 @@ import {
 } from "../../core/ports/Feed.ts"
 import { type Fence, Unavailable } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
-import { type Topic, topics } from "../../core/ports/Topic.ts"
+import type { Topic } from "../../core/ports/Topic.ts"
 import { rowKeyOf } from "../../core/ports/rowKeyOf.ts"
 import { describe, failureOf } from "./Errors.ts"
 import { type FeedCursor, type Snapshot, cut, decode, encode, ofSnapshot, toSnapshot } from "./FeedCursor.ts"
 import { changesTable, floorTable } from "./FeedSchema.ts"
+import { channel, topicsIn } from "./hintPayload.ts"
 import { literal, name } from "./Sql.ts"
-
-export const channel = "stormglass_changes"
 
 /** How long an answer is waited for, unless configured otherwise. */
 export const feedAnswerMillis = 10_000
@@ -150,11 +149,6 @@ const make = (
 
   return { list, poll, compact, hints: hintsOf(), hintsOf }
 }
-
-/** The words of a hint: one that it always has, as an empty one says nothing of what it is about, and the topics of the commits that it tells of. */
-const ofAny = "changes"
-export const payloadOf = (about: Iterable<Topic>): string => [ofAny, ...about].join(" ")
-const topicsIn = (payload: string): ReadonlySet<string> => new Set(payload === "" ? topics : payload.split(" "))
 
 /** What hints are heard by: one session for all who follow, as long as anybody does. */
 const listeningOn = (client: PgClient.PgClient): Effect.Effect<(topic?: Topic) => Hints, never, Scope.Scope> =>

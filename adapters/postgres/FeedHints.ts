@@ -5,14 +5,13 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { feedHintMillis } from "../../core/Limits.ts"
 import { clockTimestamp } from "../../core/ports/Condition.ts"
 import { Storage, type Transaction } from "../../core/ports/Storage.ts"
 import { type Topic, topicsOfRemoval, topicsOfWrite } from "../../core/ports/Topic.ts"
-import { channel, payloadOf } from "./Feed.ts"
+import { channel, payloadOf } from "./hintPayload.ts"
 
 /** A hint that takes longer than a poll is none. */
 const notifyMillisMax = 5_000
@@ -39,16 +38,12 @@ export const layer: Layer.Layer<Storage, never, Storage | PgClient.PgClient> = L
     yield* Effect.addFinalizer(() =>
       Effect.flatMap(Queue.size(told), (waiting) => (waiting > 0 ? notify : Effect.void))
     )
-    const urgent = yield* Latch.make()
-    const next = Effect.andThen(Queue.take(told), Effect.andThen(urgent.close, notify))
-    const rest = Effect.race(Effect.sleep(feedHintMillis), urgent.await)
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(next, rest)))
+    const next = Effect.andThen(Queue.take(told), notify)
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(next, Effect.sleep(feedHintMillis))))
     const telling = (written: Written) =>
       Effect.suspend(() => {
         if (!written.isAny) return Effect.void
         for (const topic of written.about) about.add(topic)
-        // Seldom, and somebody does nothing until he hears of it.
-        if (written.about.has("released")) urgent.openUnsafe()
         return Effect.asVoid(Queue.offer(told, undefined))
       })
     return {

@@ -17,7 +17,8 @@ import {
   now,
   or,
   subtract,
-  value
+  value,
+  type Expression
 } from "../../core/ports/Condition.ts"
 import { type Fence, type Statement, leases } from "../../core/ports/Storage.ts"
 import {
@@ -182,6 +183,26 @@ describe("a statement", () => {
         `set "epoch" = ("leases"."epoch" + $7), "holder" = excluded."holder" where "leases"."expiresAt" < now() ` +
         `returning "key", "holder", "epoch", "acquiredAt", "renewedAt", "expiresAt", "releasedAt"`
     )
+  })
+
+  // covers A21
+  it("tells of a release as it commits, and of no other update of a lease", () => {
+    const update = (releasedAt: Expression<number | null>): Statement => ({
+      _tag: "Update",
+      table: "leases",
+      where: and(eq(leases.row.key, "k")),
+      set: { releasedAt }
+    })
+    const told = `with answer as (update "leases" set "releasedAt" = clock_timestamp() where "leases"."key" = $1 returning `
+    const { text } = toSql(update(clockTimestamp), tables)
+    assert.isTrue(text.startsWith(told), text)
+    assert.isTrue(
+      text.endsWith(
+        ` select * from answer where (select pg_notify('stormglass_changes', 'changes released') is not null)`
+      ),
+      text
+    )
+    assert.notInclude(toSql(update(value(null)), tables).text, "pg_notify")
   })
 
   it("sends a number that no column takes as one that the column's check refuses", () => {

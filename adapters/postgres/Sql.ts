@@ -24,12 +24,15 @@
  *   (`projectSetting`), beside its gates: so before it looks at a row. The policies of the tables read it (`Schema.ts`, D5). No
  *   round trip more, and nothing that a connection would have to forget. A read that is a transaction by itself says it among its conditions,
  *   where it comes first as well and its rows need not be kept: what drops it there, a condition that is false, shows no row either.
+ * - Q9 The release of a lease tells of itself, as its transaction commits: whoever waits for it does nothing meanwhile, and a hint that is sent
+ *   afterwards takes another round trip. Nothing else does, as transactions that notify commit one after the other.
  *
  * Absent on purpose: json in comparisons, and joins.
  */
 import type { Condition, Expression, Operator } from "../../core/ports/Condition.ts"
 import { type Assignments, type Fence, type Statement, leases } from "../../core/ports/Storage.ts"
 import type { Column, ColumnKind, Table } from "../../core/ports/Table.ts"
+import { topicsOfWrite } from "../../core/ports/Topic.ts"
 import {
   columnOf,
   commonKind,
@@ -49,6 +52,7 @@ import {
   checkStatement,
   isRead
 } from "../../core/storage/checkStatement.ts"
+import { channel, payloadOf } from "./hintPayload.ts"
 
 /** A value with the type that it is sent as: times are microseconds since 1970, json is a document. */
 export interface Parameter {
@@ -186,12 +190,20 @@ interface Guards {
 function guarded(statement: Plain, table: Table<unknown>, { gate, told }: Guards, write: Write): string {
   const isSaidInside = told?.isAlone === true && gate.length === 0 && looks(statement)
   const text = plain(statement, table, { write, told: isSaidInside ? told : undefined })
-  if (isSaidInside || (gate.length === 0 && told === undefined)) return text
+  const isRelease = releases(statement, table)
+  if (isSaidInside || (gate.length === 0 && told === undefined && !isRelease)) return text
   const gates = gate.map((fence) => gateOf(fence, write))
+  if (isRelease) gates.push(`(select pg_notify('${channel}', '${payloadOf(["released"])}') is not null)`)
   const reads = isRead(statement)
   if (gate.length > 0 && !reads) gates.push(`(select ${tellOf(gate, write)} is not null)`)
   if (told !== undefined) gates.push(sayProject(told, write))
   return `with answer as ${reads ? "materialized " : ""}(${text}) select * from answer where ${gates.join(" and ")}`
+}
+
+/** Whether it is about a lease that is released (Q9). */
+function releases(statement: Plain, table: Table<unknown>): boolean {
+  if (statement._tag !== "Update") return false
+  return topicsOfWrite(table, (column) => statement.set[column]?._tag === "ClockTimestamp").includes("released")
 }
 
 /** Whether it only looks, at rows that meet a condition. */

@@ -114,7 +114,7 @@ const headings = "signal,times,least,median,worst,acquired: least,median,worst,w
 function fencedIn(directory: string): number {
   const { members } = requireCluster(directory)
   const logs = members.filter(({ kind }) => kind === "node").map(({ log }) => fs.readFileSync(log, "utf8"))
-  return logs.reduce((sum, text) => sum + text.split(`"${fencedWord}: `).length - 1, 0)
+  return logs.reduce((sum, text) => sum + text.split(`${fencedWord}: `).length - 1, 0)
 }
 
 /** Once all nodes are ready and somebody leads: when a survivor tells of another leader, and when the lease was acquired, in ms after the signal. */
