@@ -52,6 +52,9 @@ export const agentLiveMillis = 15_000
 /** That an agent was heard is written this often at most. */
 export const agentHeardMillis = 5_000
 export const placementsPerAgentMax = 1_000
+/** A process runs when it has lived for so long; an agent may say otherwise, up to the most. */
+export const instanceStartMillis = 1_000
+export const instanceStartMillisMax = 20_000
 
 /** Idempotency keys (the IETF draft leaves both to the server; 255 and 24 h are the common promise). */
 export const idempotencyKeyCharsMax = 255
@@ -232,6 +235,11 @@ assert(reconcileWaitMillisMax >= reconcileProgressMillis, "what takes long is no
 assert(
   2 * reconcileWaitMillisMax < startTimeoutMillis,
   "what is starting is looked at several times before it is given up"
+)
+assert(
+  instanceStartMillis <= instanceStartMillisMax &&
+    instanceStartMillisMax + heartbeatIntervalMillis <= startTimeoutMillis,
+  "what has lived for as long as its agent asks is told to run before it is given up"
 )
 assert(
   (socketSilentIntervalsMax + 1) * socketPingIntervalMillis + socketOpenTimeoutMillis < heartbeatStaleMillis,

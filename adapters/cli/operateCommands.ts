@@ -62,7 +62,9 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
         tls: tlsOf(values),
         limits: open ? undefined : { principal: values.ratePrincipal, project: values.rateProject },
         exit: exiting(values),
-        agent: values.agent ? { id, directory: `${directory}/agent`, exit: exiting(values), command } : undefined
+        agent: values.agent
+          ? { id, directory: `${directory}/agent`, exit: exiting(values), command, startMillis: values.startMillis }
+          : undefined
       },
       (program) => observed(values, program)
     )
@@ -78,13 +80,12 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
 export const agent = Command.make("agent", { ...flagsOf(agentSettings), ...configFlag }, (given) =>
   attemptAt(async (logLevel) => {
     const { values } = readConfig(agentSettings, { ...given, logLevel }, agentRelations)
-    const { command, directory, id, key, server, tlsCa, tlsCert, tlsKey } = values
+    const { command, directory, id, key, server, startMillis, tlsCa, tlsCert, tlsKey } = values
     const tls = { authority: tlsCa, certificate: tlsCert, key: tlsKey }
     const { exiting, observed } = await import("./serve/observed.ts")
     const { agentCommand } = await import("./serve/agentCommand.ts")
-    await agentCommand({ id, addresses: server, directory, exit: exiting(values), command, key, tls }, (program) =>
-      observed(values, program)
-    )
+    const settings = { id, addresses: server, directory, exit: exiting(values), command, startMillis, key, tls }
+    await agentCommand(settings, (program) => observed(values, program))
   })
 ).pipe(
   Command.withDescription("Runs instances as processes of this machine; they outlive it"),

@@ -124,6 +124,7 @@ const session = (self: Self, address: string, opened: { isOpened: boolean }) =>
       }
     })
     const takesNews = Effect.andThen(told.await, told.close)
+    const takesNewsOrSees = provider.changed === undefined ? takesNews : Effect.raceFirst(takesNews, provider.changed)
 
     const working = Effect.gen(function* () {
       yield* answered(
@@ -154,7 +155,7 @@ const session = (self: Self, address: string, opened: { isOpened: boolean }) =>
         news = undefined
         const hasActed = seen !== undefined && (yield* carryOut(provider, steps(assigned, seen)))
         acts = hasActed ? acts + 1 : 0
-        yield* Effect.timeoutOption(takesNews, lookMillis(acts))
+        yield* Effect.timeoutOption(takesNewsOrSees, lookMillis(acts))
       }
     })
 

@@ -63,6 +63,8 @@ export class Provider extends Context.Service<
     readonly observe: (uid: string) => Effect.Effect<Observation, ProviderError>
     /** The uids of all resources that exist, ascending. */
     readonly list: Effect.Effect<ReadonlyArray<string>, ProviderError>
+    /** Ends when something here may look otherwise than when it ended last. Absent where nobody tells: who wants to know looks at intervals. */
+    readonly changed?: Effect.Effect<void>
   }
 >()("stormglass/core/ports/Provider") {}
 

@@ -4,7 +4,14 @@ import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as StaticPlace from "../../../core/bucket/StaticPlace.ts"
 import type { Limit } from "../../../core/identity/RateLimit.ts"
-import { bucketGroupCount, failuresMax, ratePrincipal, rateProject } from "../../../core/Limits.ts"
+import {
+  bucketGroupCount,
+  failuresMax,
+  instanceStartMillis,
+  instanceStartMillisMax,
+  ratePrincipal,
+  rateProject
+} from "../../../core/Limits.ts"
 import { type Role, roles } from "../../../core/node/Role.ts"
 import type { JwtOptions } from "../../node/JwtVerifier.ts"
 import * as parse from "./parse.ts"
@@ -39,6 +46,14 @@ const command: Setting<ReadonlyArray<string>> = {
   parse: parse.words,
   default: ["sleep", "1000000000"],
   show: (words) => words.join(" ")
+}
+
+const startMillis: Setting<number> = {
+  flag: "start-millis",
+  variable: "STORMGLASS_START_MILLIS",
+  what: "How long a process must have lived for its instance to be running; what ends before has failed to start",
+  parse: parse.integer({ min: 0, max: instanceStartMillisMax }),
+  default: instanceStartMillis
 }
 
 /** A file in PEM; what is in it is shown to nobody. */
@@ -246,6 +261,7 @@ export const serveSettings = {
     isSwitch: true
   }),
   command,
+  startMillis,
   ...telemetrySettings
 }
 
@@ -329,6 +345,7 @@ export const agentSettings = {
   }),
   directory,
   command,
+  startMillis,
   ...telemetrySettings
 }
 

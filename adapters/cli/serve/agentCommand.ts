@@ -25,6 +25,8 @@ export interface AgentSettings {
   /** How the process ends itself. */
   readonly exit: Layer.Layer<NodeExit>
   readonly command: ReadonlyArray<string>
+  /** How long a process must have lived to run. */
+  readonly startMillis: number
   /** Undefined where nobody is asked for one. */
   readonly key: Redacted.Redacted | undefined
   /** Whom it trusts, and what it shows. */
@@ -35,15 +37,36 @@ export interface AgentSettings {
 export const agentCommand = (
   settings: AgentSettings,
   around: (program: Effect.Effect<never>) => Effect.Effect<never>
-): Promise<void> =>
-  untilStopped(
-    around(Effect.onInterrupt(agentProgram(settings), () => Effect.logInfo("stopping: the instances run on")))
-  )
+): Promise<void> => untilStopped(around(Effect.onInterrupt(agentProgram(settings), () => saysWhatRunsOn(settings))))
+
+/** The last line of an agent: its instances outlive it, and how they are ended. */
+export const saysWhatRunsOn = ({ directory }: Pick<AgentSettings, "directory">): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const host = new ChildProcesses.ChildProcesses({ directory: instancesOf(directory), command: [] })
+    return Effect.logInfo(runsOn(host.processes(), directory))
+  })
+
+/** Pure. */
+export const runsOn = (processes: ReadonlyArray<number>, directory: string): string => {
+  const count = processes.length
+  if (count === 0) return "stopped: no process of an instance is left"
+  const end =
+    count <= killableMax
+      ? `to end ${count === 1 ? "it" : "them"}: kill -- ${processes.map((pid) => -pid).join(" ")}`
+      : "to end them, scale their fleets to 0 before the agent stops"
+  const which = count === 1 ? "1 instance's process runs on" : `${count} instances' processes run on`
+  return `stopped: ${which}, found again by the next agent on ${directory}; ${end}`
+}
+
+/** In one line. */
+const killableMax = 20
+
+const instancesOf = (directory: string): string => path.join(directory, "instances")
 
 /** Runs for ever; ends this process when another has registered as this agent. */
 export const agentProgram = (settings: AgentSettings): Effect.Effect<never> =>
   Effect.gen(function* () {
-    const { addresses, command, directory, id, key, tls } = settings
+    const { addresses, command, directory, id, key, startMillis, tls } = settings
     const host = yield* Effect.sync(() => hostOf(directory))
     yield* Effect.logInfo(`agent ${id} runs instances as \`${command.join(" ")}\`, kept in ${directory}`)
     return yield* AgentWork.run({ id, addresses, host }).pipe(
@@ -52,7 +75,7 @@ export const agentProgram = (settings: AgentSettings): Effect.Effect<never> =>
           withKey(key, HttpCalling.layerTls(tls)),
           dialWithKey(key, WebSocketDial.layer({}, tls)),
           settings.exit,
-          ChildProcesses.layer({ directory: path.join(directory, "instances"), command })
+          ChildProcesses.layer({ directory: instancesOf(directory), command, startMillis })
         )
       )
     )

@@ -36,7 +36,7 @@ import { reasonOf } from "../../../reports/saveFailure.ts"
 import { openerOf } from "../openDatabase.ts"
 import { removeAddresses, writeAddresses } from "../remote/startedHere.ts"
 import { UsageError } from "../Usage.ts"
-import { type AgentSettings, agentProgram } from "./agentCommand.ts"
+import { type AgentSettings, agentProgram, saysWhatRunsOn } from "./agentCommand.ts"
 import * as DocsRoutes from "./DocsRoutes.ts"
 import { firstKey, makeToken, warnUnadministered } from "./keyStore.ts"
 import { untilStopped } from "./untilStopped.ts"
@@ -183,7 +183,10 @@ export const serveCommand = async (
     )
   )
   const stopped = Effect.logInfo("stopping: finishes what is under way and releases its leases")
-  await untilStopped(around(Effect.scoped(Effect.onInterrupt(serving, () => stopped))), {
+  const { agent } = settings
+  const runsOn = agent === undefined ? Effect.void : saysWhatRunsOn(agent)
+  const whole = Effect.onInterrupt(Effect.scoped(Effect.onInterrupt(serving, () => stopped)), () => runsOn)
+  await untilStopped(around(whole), {
     onStop: () => {
       stopping.isStopping = true
     }
