@@ -1,6 +1,7 @@
 /** `stormglass cluster up`: refuses what cannot be, and starts the supervisor, in this process or one that stays. */
 import { spawn } from "node:child_process"
 import fs from "node:fs"
+import { constants } from "node:os"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { unavailable } from "../../postgres/EmbeddedPostgres.ts"
@@ -39,11 +40,14 @@ export const clusterUp = async (options: Up): Promise<void> => {
   await requireFree(planned)
   if (isForeground)
     return await superviseCluster({ directory, planned, say, onUp: (state) => print(upText(state, directory)) })
-  print(upText(await detached(options), directory))
+  const started = await detached(options)
+  if (typeof started !== "string") return print(upText(started, directory))
+  say("stormglass: stopped before it was up: nothing of it runs")
+  process.exitCode = 128 + constants.signals[started]
 }
 
-/** The state of the cluster when it is up. */
-async function detached(options: Up): Promise<ClusterState> {
+/** The state of the cluster when it is up, or the signal by which somebody changed their mind. */
+async function detached(options: Up): Promise<ClusterState | "SIGINT" | "SIGTERM"> {
   const { agents, command, directory, nodes, port, profile } = options
   const log = logOf(directory, supervisorName)
   const descriptor = fs.openSync(log, "a", 0o600)
@@ -52,17 +56,22 @@ async function detached(options: Up): Promise<ClusterState> {
   const [file, ...parameters] = commandLineOf(["cluster", "up", "--foreground", ...counts, ...others])
   const supervisor = spawn(file as string, parameters, { detached: true, stdio: ["ignore", descriptor, descriptor] })
   fs.closeSync(descriptor)
-  const stop = (): void => void supervisor.kill("SIGTERM")
+  let stopped: "SIGINT" | "SIGTERM" | undefined
+  const stop = (signal: NodeJS.Signals): void => {
+    stopped ??= signal === "SIGINT" ? "SIGINT" : "SIGTERM"
+    supervisor.kill("SIGTERM")
+  }
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop)
   while (supervisor.exitCode === null && supervisor.signalCode === null) {
     const state = readState(directory)
-    if (state?.phase === "up" && state.supervisor.pid === supervisor.pid) {
+    if (stopped === undefined && state?.phase === "up" && state.supervisor.pid === supervisor.pid) {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop)
       supervisor.unref()
       return state
     }
     await sleep(lookMillis)
   }
+  if (stopped !== undefined) return stopped
   throw new UsageError(lastLine(log))
 }
 
