@@ -15,7 +15,9 @@ describe("a handler that forgets to ask whose an instance is", { timeout: 60_000
     const mutant = { name: "forgetful-handler", edits: [forgetful!] }
     const supervisor = new Supervisor({ catalogue, mutant, jobs: 1, runMillisMax: 60_000 })
     try {
-      const { result } = await supervisor.run(FailureFile.requestOf(saved))
+      // Past the moment at which it is shown without the second wall.
+      const untilMicros = (saved.verdict as { readonly atMicros: number }).atMicros + 1_000_000
+      const { result } = await supervisor.run({ ...FailureFile.requestOf(saved), untilMicros })
       assert.deepStrictEqual(result.verdict, { _tag: "passed" })
     } finally {
       await supervisor.close()
