@@ -201,6 +201,8 @@ export const waitSecondsDefault = 30
 export const waitSecondsMax = 300
 /** Of one page of a list; and how many changes may be undone to show it as it was when the list began. */
 export const listRowsMax = 1_000
+/** Each is looked for by a statement or two. */
+export const projectsPageMax = 100
 export const listChangesMax = 10_000
 export const transactionAttemptsMax = 4
 

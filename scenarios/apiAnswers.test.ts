@@ -24,6 +24,7 @@ interface Sending {
   readonly node?: number
 }
 
+/** `path` below the project, or, with a "/" at first, below "/v1". */
 type Send = (method: "GET" | "PUT" | "POST" | "DELETE", path: string, sending?: Sending) => Effect.Effect<Told>
 
 /** Runs the story in a cluster; returns the labels of what was committed. */
@@ -44,9 +45,12 @@ const play = (story: (send: Send) => Effect.Effect<void>, nodes = 1): ReadonlyAr
     const send: Send = (method, path, { body, headers = {}, node = 0 } = {}) =>
       Effect.gen(function* () {
         const own = "x-idempotency-key" in headers ? {} : { "idempotency-key": `k-${++nth}` }
-        const request = HttpClientRequest.make(method)(`${addresses[node]}/v1/projects/shop/${path}`, {
-          headers: { ...own, ...headers }
-        })
+        const request = HttpClientRequest.make(method)(
+          `${addresses[node]}/v1/${path.startsWith("/") ? path.slice(1) : `projects/shop/${path}`}`,
+          {
+            headers: { ...own, ...headers }
+          }
+        )
         const response = yield* client.execute(
           body === undefined ? request : HttpClientRequest.bodyJsonUnsafe(request, body)
         )
@@ -236,6 +240,91 @@ describe("a quota", () => {
         const same = yield* send("POST", "instances", { body: { name: "box", spec } })
         assert.isBelow(same.status, 300, "it is there already, and adds nothing")
         assert.strictEqual((yield* send("PUT", "quota", { body: { fleetsMax: -1, instancesMax: 3 } })).status, 400)
+      })
+    )
+  })
+})
+
+describe("a list of what there is, in pages", () => {
+  /** The items of all pages of so many; `between` comes before each page but the first. */
+  const everyItem = Effect.fnUntraced(function* (
+    send: Send,
+    path: string,
+    limit: number,
+    between: Effect.Effect<void> = Effect.void
+  ) {
+    const items: Array<Told["document"]> = []
+    for (let after = ""; ; yield* between) {
+      const { document, status, text } = yield* send("GET", `${path}?limit=${limit}${after}`)
+      assert.strictEqual(status, 200, text)
+      const page = document as unknown as { readonly items: typeof items; readonly next: string | null }
+      assert.isAtMost(page.items.length, limit)
+      items.push(...page.items)
+      if (page.next === null) return items
+      after = `&after=${page.next}`
+    }
+  })
+
+  it("has every project with a fleet, an instance or a quota, once", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        assert.deepStrictEqual(yield* everyItem(send, "/projects", 1), [])
+        yield* send("PUT", path, { body: { desired: 2, spec } })
+        yield* send("POST", "instances", { body: { name: "box", spec } })
+        yield* send("PUT", "/projects/forge/quota", { body: { fleetsMax: 4, instancesMax: null } })
+        yield* send("POST", "/projects/yard/instances", { body: { name: "box", spec } })
+        const all = [
+          { name: "forge", fleetsMax: 4, instancesMax: null },
+          { name: "shop", fleetsMax: null, instancesMax: null },
+          { name: "yard", fleetsMax: null, instancesMax: null }
+        ]
+        for (const limit of [1, 2, 3, 100]) assert.deepStrictEqual(yield* everyItem(send, "/projects", limit), all)
+      })
+    )
+  })
+
+  it("has every group of buckets, with who works on it", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        const groups = yield* everyItem(send, "/buckets", 20)
+        assert.deepStrictEqual(
+          groups.map(({ firstBucket, group, holder, lastBucket, lease }) => [
+            group,
+            firstBucket,
+            lastBucket,
+            holder,
+            lease
+          ]),
+          Array.from({ length: 32 }, (_, group) => [group, group * 32, group * 32 + 31, "n1/1", `buckets/${group}`])
+        )
+        assert.deepStrictEqual(yield* everyItem(send, "/buckets", 100), groups)
+        assert.strictEqual((yield* send("GET", "/buckets?after=bm9uZQ")).status, 400)
+      })
+    )
+  })
+
+  it("has what was asked of a project, the newest first, each once, also where it is sealed between two pages", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        yield* send("PUT", path, { body: { desired: 2, spec } })
+        yield* send("PUT", "/projects/forge/fleets/other", { body: { desired: 0, spec } })
+        const { document: box } = yield* send("POST", "instances", { body: { name: "box", spec } })
+        yield* send("PUT", path, { body: { desired: 2, spec: { ...spec, image: "web:2" } } })
+        yield* Effect.sleep(30_000)
+        yield* send("DELETE", `/instances/${String(box["uid"])}`, { headers: { "x-idempotency-key": "away" } })
+        yield* send("DELETE", path)
+        const paged = yield* everyItem(send, "operations", 1, Effect.sleep(10_000))
+        assert.deepStrictEqual(
+          paged.map(({ action, status }) => `${String(action)} ${String(status)}`),
+          ["fleets/delete 202", "instances/delete 202", "fleets/put 409", "instances/create 202", "fleets/put 201"]
+        )
+        assert.deepInclude(paged[1], { principal: "anonymous", requestId: "away" })
+        assert.deepStrictEqual(yield* everyItem(send, "operations", 100), paged)
+        const forge = yield* everyItem(send, "/projects/forge/operations", 100)
+        assert.deepStrictEqual(
+          forge.map(({ path: of }) => of),
+          ["/v1/projects/forge/fleets/other"]
+        )
       })
     )
   })

@@ -111,7 +111,9 @@ export const get = Command.make("get", { kind: Argument.Literals("kind", kinds),
     print(options.json ? JSON.stringify(documents, null, 2) : text)
   })
 ).pipe(
-  Command.withDescription("What a control plane has: fleets, instances, dead letters, members, leases or agents"),
+  Command.withDescription(
+    "What a control plane has: projects, fleets, instances, dead letters, operations (the last 100), members, leases, buckets or agents"
+  ),
   Command.withExamples([
     { command: "stormglass get fleets", description: "desired, running, and what is missing" },
     { command: "stormglass get dead-letters", description: "what failed too often, and why" }

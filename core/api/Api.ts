@@ -29,6 +29,7 @@ import {
   AuditView,
   Beat,
   BeatAnswer,
+  BucketsView,
   DeadLetterView,
   Exchange,
   FleetView,
@@ -42,7 +43,9 @@ import {
   LeaseView,
   MemberView,
   Name,
+  OperationView,
   PlacementView,
+  ProjectView,
   QuotaView,
   QuotaWanted,
   HostName
@@ -300,6 +303,13 @@ export class InspectionGroup extends HttpApiGroup.make("inspection")
     })
       .annotate(Access, { verb: "read", of: "cluster" })
       .annotateMerge(does("Who holds which lease, and with which epoch")),
+    HttpApiEndpoint.get("buckets", "/buckets", {
+      query: paging,
+      success: pageOf(BucketsView),
+      error: [Compacted, Unavailable]
+    })
+      .annotate(Access, { verb: "read", of: "cluster" })
+      .annotateMerge(does("The groups of buckets, and which node works on each")),
     HttpApiEndpoint.get("agents", "/agents", {
       query: paging,
       success: pageOf(AgentView),
@@ -307,6 +317,41 @@ export class InspectionGroup extends HttpApiGroup.make("inspection")
     })
       .annotate(Access, { verb: "read", of: "cluster" })
       .annotateMerge(does("The agents, and when each was last heard"))
+  )
+  .prefix("/v1") {}
+
+export class ProjectsGroup extends HttpApiGroup.make("projects")
+  .add(
+    HttpApiEndpoint.get("list", "/projects", {
+      query: paging,
+      success: pageOf(ProjectView),
+      error: [Compacted, Unavailable]
+    })
+      .annotate(Access, { verb: "read", of: "projects" })
+      .annotateMerge(
+        does(
+          "The projects that the caller may read",
+          "A project is there as long as a fleet, an instance or a quota is. Each page is of its own moment, and shows 100 at most."
+        )
+      )
+  )
+  .prefix("/v1") {}
+
+export class OperationsGroup extends HttpApiGroup.make("operations")
+  .add(
+    HttpApiEndpoint.get("list", "/projects/:project/operations", {
+      params: { project: Name },
+      query: paging,
+      success: pageOf(OperationView),
+      error: Unavailable
+    })
+      .annotate(Access, { verb: "read", of: "project" })
+      .annotateMerge(
+        does(
+          "What was asked to be changed in a project, the newest first",
+          "The entries of the audit log that are of this project. `revision` of the list is null: no watch tells them."
+        )
+      )
   )
   .prefix("/v1") {}
 
@@ -400,6 +445,8 @@ export class Api extends HttpApi.make("stormglass")
   .add(FleetsGroup)
   .add(InstancesGroup)
   .add(DeadLettersGroup)
+  .add(ProjectsGroup)
+  .add(OperationsGroup)
   .add(QuotasGroup)
   .add(AgentsGroup)
   .add(InspectionGroup)

@@ -21,6 +21,8 @@ import type * as FleetsApi from "./FleetsApi.ts"
 import type * as InspectionApi from "./InspectionApi.ts"
 import type * as InstancesApi from "./InstancesApi.ts"
 import type * as KeysApi from "./KeysApi.ts"
+import type * as OperationsApi from "./OperationsApi.ts"
+import type * as ProjectsApi from "./ProjectsApi.ts"
 import type * as QuotasApi from "./QuotasApi.ts"
 
 const asked = async (path: string, authorization?: string) => {
@@ -72,6 +74,8 @@ type Groups = EachHasStorage<
     typeof InspectionApi.layer,
     typeof InstancesApi.layer,
     typeof KeysApi.layer,
+    typeof OperationsApi.layer,
+    typeof ProjectsApi.layer,
     typeof QuotasApi.layer
   ]
 >
@@ -110,7 +114,7 @@ const tenantOf = (endpoint: HttpApiEndpoint.Top, principal: Principal) =>
 
 describe("the handlers", () => {
   it("have no other storage than the one that each request is given", () => {
-    const none: Groups = [false, false, false, false, false, false, false, false]
+    const none: Groups = [false, false, false, false, false, false, false, false, false, false]
     assert.lengthOf(none, Object.keys(Api.groups).length, "a group that is not looked at here")
   })
 
@@ -130,10 +134,10 @@ describe("the handlers", () => {
             everybody,
             endpoint.path
           )
-          assert.strictEqual(yield* tenantOf(endpoint, someone), of === "instance" ? "shop" : everybody, endpoint.path)
+          assert.strictEqual(yield* tenantOf(endpoint, someone), of === "cluster" ? undefined : "shop", endpoint.path)
         }
       }
-      assert.sameMembers([...seen], ["cluster", "instance", "project"])
+      assert.sameMembers([...seen], ["cluster", "instance", "project", "projects"])
     })
   )
 })

@@ -71,8 +71,8 @@ const projectOf = ({ of }: Need, params: Readonly<Record<string, string | undefi
   of === "project" && isName(params["project"]) ? params["project"] : undefined
 
 /**
- * Whose rows the handler may see. The project of an instance is not known before its row is read: there it is the one project of who has no other,
- * and for who has several the handler alone tells them apart.
+ * Whose rows the handler may see. The project of an instance is not known before its row is read, and of projects all are asked for that there are: there
+ * it is the one project of who has no other, and for who has several the handler alone tells them apart.
  */
 function tenantOf(
   { of }: Need,
@@ -80,7 +80,8 @@ function tenantOf(
   { projects }: Principal
 ): string | undefined {
   if (of === "cluster") return undefined
-  if (of === "instance") return projects.length === 1 && projects[0] !== everyProject ? projects[0] : undefined
+  if (of === "instance" || of === "projects")
+    return projects.length === 1 && projects[0] !== everyProject ? projects[0] : undefined
   const project = params["project"]
   assert(project !== undefined, "an endpoint of a project names it in its path")
   // Also what is no name, which the endpoint refuses: it has no rows.

@@ -2,7 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as Schema from "effect/Schema"
+import * as Bucket from "../bucket/Bucket.ts"
 import { agents } from "../heartbeat/Heartbeat.ts"
+import { bucketsPerGroup, listRowsMax } from "../Limits.ts"
 import { members } from "../member/Member.ts"
 import { Feed } from "../ports/Feed.ts"
 import { leases } from "../ports/Storage.ts"
@@ -10,7 +12,40 @@ import { Api } from "./Api.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { unavailable } from "./problems.ts"
-import { AgentView, LeaseView, MemberView } from "./Views.ts"
+import { BadRequest } from "./ApiErrors.ts"
+import { AgentView, BucketsView, LeaseView, MemberView } from "./Views.ts"
+
+/** The groups that there always are, each with its lease as it was when the list began. */
+const bucketsPage = Effect.fnUntraced(function* (asked: paging.Asked) {
+  const question = "buckets"
+  const position = yield* paging.positionOf(asked, question)
+  const from = position === undefined ? 0 : Number(position.last) + 1
+  if (!Number.isSafeInteger(from) || from < 0)
+    return yield* new BadRequest({ detail: "query.after: no token of a page" })
+  const upTo = from + (asked.limit ?? listRowsMax)
+  const groups = Bucket.groups.slice(from, upTo)
+  const isLast = upTo >= Bucket.groups.length
+  const revision = position?.revision ?? (yield* paging.revisionNow)
+  const held = { table: leases, key: "key", label: "inspection/buckets", where: {} } as const
+  const leaseOf = yield* paging.rowsAt(held, groups.map(Bucket.leaseOf), isLast && from === 0 ? null : revision)
+  return {
+    items: groups.map((group): BucketsView => {
+      const lease = Bucket.leaseOf(group)
+      const { epoch = null, expiresAt = null, holder = null, releasedAt = null } = leaseOf.get(lease) ?? {}
+      return {
+        group,
+        firstBucket: group * bucketsPerGroup,
+        lastBucket: (group + 1) * bucketsPerGroup - 1,
+        lease,
+        holder: releasedAt === null ? holder : null,
+        epoch,
+        expiresAt
+      }
+    }),
+    next: isLast ? null : paging.tokenOf({ revision, last: String(upTo - 1), question }),
+    revision
+  }
+})
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -26,6 +61,10 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       members: listed({ table: members, key: "id", label: "inspection/members", where: {} }, MemberView),
       leases: listed({ table: leases, key: "key", label: "inspection/leases", where: {} }, LeaseView),
+      buckets: ({ query: { fields, ...asked } }) =>
+        Effect.gen(function* () {
+          return yield* masked(BucketsView, fields, yield* bucketsPage(asked))
+        }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed)),
       agents: listed({ table: agents, key: "id", label: "inspection/agents", where: {} }, AgentView)
     })
   })

@@ -118,7 +118,11 @@ export const layer = HttpApiBuilder.group(
           etag: tagOf
         },
         (transaction, { conditions, principal }) =>
-          change(transaction, uid, { conditions, mayChange: (project) => mayDo(principal, "write", project) })
+          Effect.map(
+            change(transaction, uid, { conditions, mayChange: (project) => mayDo(principal, "write", project) }),
+            (told) =>
+              told.status >= 400 ? told : { ...told, project: (JSON.parse(told.body) as InstanceView).project }
+          )
       )
     return handlers.handleAll({
       create: ({ params, headers, payload, query }) =>

@@ -10,6 +10,8 @@ import * as FleetsApi from "./FleetsApi.ts"
 import * as InspectionApi from "./InspectionApi.ts"
 import * as InstancesApi from "./InstancesApi.ts"
 import * as KeysApi from "./KeysApi.ts"
+import * as OperationsApi from "./OperationsApi.ts"
+import * as ProjectsApi from "./ProjectsApi.ts"
 import * as QuotasApi from "./QuotasApi.ts"
 import * as Readable from "./Readable.ts"
 import * as WellFormed from "./WellFormed.ts"
@@ -21,6 +23,8 @@ export const layer = HttpApiBuilder.layer(Api).pipe(
     DeadLettersApi.layer,
     AgentsApi.layer,
     InspectionApi.layer,
+    ProjectsApi.layer,
+    OperationsApi.layer,
     QuotasApi.layer,
     KeysApi.layer,
     AuditApi.layer

@@ -236,6 +236,27 @@ export const LeaseView = Schema.Struct({
   releasedAt: atOrNever("When it was released")
 }).annotate({ identifier: "Lease", description: "The right to do some work, for a while" })
 
+export const BucketsView = Schema.Struct({
+  group: said(Schema.Int, "Which group of buckets it is, from 0", 0),
+  firstBucket: said(Schema.Int, "The first of its buckets", 0),
+  lastBucket: said(Schema.Int, "The last of its buckets", 31),
+  lease: said(Schema.String, "The lease under which it is owned", "buckets/0"),
+  holder: said(Schema.NullOr(Schema.String), "Who works on it: a node and its incarnation; null: nobody", "n1/1"),
+  epoch: said(Schema.NullOr(Schema.Int), "The epoch of that lease; null while it was never held", 1),
+  expiresAt: said(
+    Schema.NullOr(Schema.Int),
+    "When another may acquire it, in microseconds since 1970; null while it was never held"
+  )
+}).annotate({ identifier: "Buckets", description: "A group of buckets, which one node owns at a time" })
+export type BucketsView = typeof BucketsView.Type
+
+export const ProjectView = Schema.Struct({
+  name: said(Schema.String, "Its name", "shop"),
+  fleetsMax: said(QuotaMax, "How many fleets it may have; null: as many as it likes", 10),
+  instancesMax: said(QuotaMax, "How many instances it may want; null: as many as it likes", 100)
+}).annotate({ identifier: "Project", description: "A name that has a fleet, an instance or a quota" })
+export type ProjectView = typeof ProjectView.Type
+
 /** What an agent says: which instances it runs, as which incarnation of itself. */
 export const Beat = Schema.Struct({
   incarnation: Schema.Int,
@@ -313,6 +334,18 @@ export const keyView = (key: ApiKey): KeyView => ({
   expiresAt: key.expiresAt,
   revokedAt: key.revokedAt
 })
+
+export const OperationView = Schema.Struct({
+  id: said(Schema.String, "Names it, in the audit log as well"),
+  at: at("When it was done"),
+  principal: said(Schema.String, "By whom", "ci"),
+  action: said(Schema.String, "What was asked for", "fleets/put"),
+  path: said(Schema.String, "The path of the request", "/v1/projects/shop/fleets/web"),
+  requestId: said(Schema.String, "Its idempotency key"),
+  status: said(Schema.Int, "The status of the answer", 200),
+  revision: said(Schema.NullOr(Schema.Int), "The generation or revision that it made", 1)
+}).annotate({ identifier: "Operation", description: "A request that was to change something, and how it was answered" })
+export type OperationView = typeof OperationView.Type
 
 export const AuditView = Schema.Struct({
   seq: said(Schema.Int, "Its place in the log, from 1", 1),

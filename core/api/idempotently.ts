@@ -56,7 +56,7 @@ export const idempotently = Effect.fnUntraced(function* (
   }
   const principal = yield* Asking
   const scope = `${mutation.project}/${principal.name}/${mutation.route}`
-  const { method, path, project, route } = mutation
+  const { method, path, route } = mutation
   const conditions = conditionsOf(mutation.headers)
   if (conditions instanceof BadRequest) return refusal(conditions)
   // Without conditions as it has always been: keys outlive versions of this program.
@@ -72,7 +72,7 @@ export const idempotently = Effect.fnUntraced(function* (
       label: route
     },
     (tx) =>
-      Effect.tap(effect(tx, { conditions, principal }), ({ revision = null, status }) => {
+      Effect.tap(effect(tx, { conditions, principal }), ({ project = mutation.project, revision = null, status }) => {
         const { keyId, name } = principal
         return Audit.record(tx, {
           principal: name,

@@ -19,6 +19,7 @@ import { and, eq, type Expression, gt, isIn, isNotNull } from "../ports/Conditio
 import { type Change, type Cursor, Feed, type FeedError } from "../ports/Feed.ts"
 import { Storage } from "../ports/Storage.ts"
 import type { Table } from "../ports/Table.ts"
+import { Text } from "../ports/Text.ts"
 import { BadRequest, Compacted } from "./ApiErrors.ts"
 import { notFollowed } from "./problems.ts"
 
@@ -50,12 +51,19 @@ export interface Listed<R> {
   readonly having?: keyof R & string
 }
 
-const Position = Schema.fromJsonString(
-  Schema.Struct({ revision: Schema.String, last: Schema.String, question: Schema.String })
-)
+const Position = Schema.fromJsonString(Schema.Struct({ revision: Text, last: Text, question: Schema.String }))
 type Position = typeof Position.Type
 const decodePosition = Schema.decodeUnknownOption(Position)
 const encodePosition = Schema.encodeSync(Position)
+
+/** The token of the page that follows. */
+export const tokenOf = (position: Position): string => Base64Url.encode(encodePosition(position))
+
+/** Of this moment. */
+export const revisionNow = Effect.gen(function* () {
+  const feed = yield* Feed
+  return (yield* followed(feed.list([]))).cursor
+})
 
 /** Names each page of the rows that are asked for. */
 export const page = <R>(listed: Listed<R>, asked: Asked) =>
@@ -63,13 +71,12 @@ export const page = <R>(listed: Listed<R>, asked: Asked) =>
     const { having, key, table, where } = listed
     const limit = asked.limit ?? listRowsMax
     const question = JSON.stringify([table.name, where, ...(having === undefined ? [] : [having])])
-    const feed = yield* Feed
     const position = yield* positionOf(asked, question)
     if (position === undefined) {
       const rows = yield* read(listed, "", limit + 1)
       if (rows.length <= limit) return { items: rows, next: null, revision: null } satisfies Page<R>
     }
-    const revision: Cursor = position?.revision ?? (yield* followed(feed.list([]))).cursor
+    const revision: Cursor = position?.revision ?? (yield* revisionNow)
     const after = position?.last ?? ""
     const rows = yield* read(listed, after, limit)
     const end = rows.length < limit ? undefined : keyOf(rows.at(-1)!, key)
@@ -80,7 +87,7 @@ export const page = <R>(listed: Listed<R>, asked: Asked) =>
     const last = known.length > limit ? keys.at(-1) : end
     return {
       items: keys.map((each) => then.get(each)!),
-      next: last === undefined ? null : Base64Url.encode(encodePosition({ revision, last, question })),
+      next: last === undefined ? null : tokenOf({ revision, last, question }),
       revision
     } satisfies Page<R>
   })
@@ -174,7 +181,8 @@ const changesSince = (revision: Cursor) =>
 
 const followed = <A>(asked: Effect.Effect<A, FeedError>) => asked.pipe(Effect.catchTag("FeedError", notFollowed))
 
-const positionOf = (asked: Asked, question: string): Effect.Effect<Position | undefined, BadRequest> => {
+/** Where the page before ended. */
+export const positionOf = (asked: Asked, question: string): Effect.Effect<Position | undefined, BadRequest> => {
   if (asked.after === undefined) return Effect.succeed(undefined)
   const position = Option.flatMap(Result.getSuccess(Base64Url.decodeString(asked.after)), decodePosition)
   if (Option.isNone(position)) return new BadRequest({ detail: "query.after: no token of a page" })

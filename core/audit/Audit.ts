@@ -49,6 +49,7 @@ export const auditLog = make("audit_log", {
   columns: { seq: integer, ...entry, previousHash: text, hash: text },
   primaryKey: ["seq"],
   unique: [["id"]],
+  indexes: [["project", "at", "id"]],
   isFed: false,
   isAppendOnly: true
 })

@@ -69,6 +69,8 @@ export interface Answer {
   readonly body: string
   /** Of what it shows, for the audit; not stored with the key. */
   readonly revision?: number | null
+  /** Where it was done, where only that tells; for the audit. */
+  readonly project?: string
 }
 
 export interface Identity {

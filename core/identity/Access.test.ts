@@ -36,6 +36,12 @@ describe("access", () => {
       })
     ))
 
+  it("to the list of projects needs the verb, in whichever project", () => {
+    const reader: Principal = { name: "p", keyId: null, verbs: ["read"], projects: ["a"] }
+    assert.isTrue(mayAsk(reader, { verb: "read", of: "projects" }, undefined))
+    assert.isFalse(mayAsk(reader, { verb: "write", of: "projects" }, undefined))
+  })
+
   it("to an endpoint that says nothing of it is for those who administer everything", () =>
     assert.deepStrictEqual(Context.get(Context.empty(), Access), { verb: "admin", of: "cluster" }))
 

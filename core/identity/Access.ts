@@ -32,10 +32,10 @@ export interface Principal {
   readonly projects: ReadonlyArray<string>
 }
 
-/** What a request needs; of an instance, the project is known when its row is. */
+/** What a request needs; of an instance, the project is known when its row is, and of `projects` there are those that the principal has. */
 export interface Need {
   readonly verb: Verb
-  readonly of: "cluster" | "project" | "instance"
+  readonly of: "cluster" | "project" | "projects" | "instance"
 }
 
 /** The annotation of an endpoint. One that has none is for those who administer everything. */
@@ -47,9 +47,11 @@ export const Access: Context.Reference<Need> = Context.Reference<Need>("stormgla
 export const mayDo = ({ projects, verbs }: Principal, verb: Verb, project: string | undefined): boolean =>
   verbs.includes(verb) && (projects.includes(everyProject) || (project !== undefined && projects.includes(project)))
 
-/** Whether the request may go on to its handler; for an instance this is but the first look. */
+/** Whether the request may go on to its handler; for an instance, or for any project, this is but the first look. */
 export const mayAsk = (principal: Principal, need: Need, project: string | undefined): boolean =>
-  need.of === "instance" ? principal.verbs.includes(need.verb) : mayDo(principal, need.verb, project)
+  need.of === "instance" || need.of === "projects"
+    ? principal.verbs.includes(need.verb)
+    : mayDo(principal, need.verb, project)
 
 /** Of a control plane that asks nobody who he is. */
 export const anyone: Principal = { name: "anonymous", keyId: null, verbs, projects: [everyProject] }

@@ -26,7 +26,17 @@ export interface Remote {
   readonly keyOrigin?: string | undefined
 }
 
-export const kinds = ["fleets", "instances", "dead-letters", "members", "leases", "agents"] as const
+export const kinds = [
+  "projects",
+  "fleets",
+  "instances",
+  "dead-letters",
+  "operations",
+  "members",
+  "leases",
+  "buckets",
+  "agents"
+] as const
 export type Kind = (typeof kinds)[number]
 
 const answerTimeoutMillis = 5_000
@@ -116,6 +126,35 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
       ])
       return { documents, text: table(["kind", "name", "of fleet", "failures", "parked", "why"], rows) }
     }
+    case "projects": {
+      const documents = await everyPage((query) => asking(remote, (client) => client.projects.list({ query })))
+      const rows = documents.map((each) => [each.name, mostOf(each.fleetsMax), mostOf(each.instancesMax)])
+      return { documents, text: table(["project", "fleets at most", "instances at most"], rows) }
+    }
+    case "operations": {
+      // The newest are enough for people and for programs; the whole log is `stormglass audit`.
+      const { items } = await asking(remote, (client) => client.operations.list({ params, query: { limit: 100 } }))
+      const rows = items.map((each) => [
+        ageOf(each.at),
+        each.principal,
+        each.action,
+        each.path,
+        String(each.status),
+        each.revision === null ? "" : String(each.revision),
+        each.requestId
+      ])
+      return { documents: items, text: table(["when", "who", "what", "path", "status", "revision", "request"], rows) }
+    }
+    case "buckets": {
+      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.buckets({ query })))
+      const rows = documents.map((each) => [
+        String(each.group),
+        `${each.firstBucket}-${each.lastBucket}`,
+        each.holder ?? "",
+        each.epoch === null ? "" : String(each.epoch)
+      ])
+      return { documents, text: table(["group", "buckets", "holder", "epoch"], rows) }
+    }
     case "members": {
       const documents = await everyPage((query) => asking(remote, (client) => client.inspection.members({ query })))
       const rows = documents.map((each) => [
@@ -144,6 +183,8 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
     }
   }
 }
+
+const mostOf = (max: number | null): string => (max === null ? "" : String(max))
 
 const deadLetters = (remote: Remote) =>
   everyPage((query) =>

@@ -5,6 +5,7 @@ import { fleetPause } from "./fleetPause.ts"
 import { initial } from "./initial.ts"
 import { identity } from "./identity.ts"
 import type { Migration } from "./Migration.ts"
+import { operations } from "./operations.ts"
 import { parking } from "./parking.ts"
 import { placements } from "./placements.ts"
 import { quotas } from "./quotas.ts"
@@ -27,5 +28,6 @@ export const migrations: ReadonlyArray<Migration> = [
   unfed,
   parking,
   roles,
-  tenants
+  tenants,
+  operations
 ]
