@@ -75,12 +75,21 @@ const refusals = [
  * Of a list: how many at most, where to go on, and which members of each item to show: "name,state". Whoever names them reads the JSON, as
  * what is answered is then not the whole document.
  */
-const paging = {
+const pagingOf = <F extends Schema.Struct.Fields>(item: Schema.Struct<F>) => ({
   limit: Schema.optional(
     Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: listRowsMax }))
   ),
   after: Schema.optional(Text),
-  fields: Schema.optional(Text)
+  fields: Schema.optional(fieldsOf(item))
+})
+
+const fieldsOf = <F extends Schema.Struct.Fields>({ fields }: Schema.Struct<F>) => {
+  const known = Object.keys(fields)
+  return Text.check(
+    Schema.makeFilter((text: string) => text.split(",").every((name) => known.includes(name)), {
+      expected: `any of ${known.join(", ")}, separated by commas`
+    })
+  )
 }
 
 /** `next` is the `after` of the page that follows; `revision` a token that a watch goes on after. Both are null of a list in one page. */
@@ -151,7 +160,7 @@ export class FleetsGroup extends HttpApiGroup.make("fleets")
       .annotateMerge(does("Try a fleet and its instances again where they are parked")),
     HttpApiEndpoint.get("list", "/projects/:project/fleets", {
       params: { project: Name },
-      query: paging,
+      query: pagingOf(FleetView),
       success: pageOf(FleetView),
       error: [Compacted, Unavailable]
     })
@@ -175,7 +184,7 @@ export class InstancesGroup extends HttpApiGroup.make("instances")
     HttpApiEndpoint.get("list", "/projects/:project/instances", {
       params: { project: Name },
       query: {
-        ...paging,
+        ...pagingOf(InstanceView),
         state: Schema.optional(Schema.Literals(states)),
         /** The name of a fleet. */
         fleet: Schema.optional(Name)
@@ -226,7 +235,7 @@ export class DeadLettersGroup extends HttpApiGroup.make("dead-letters")
   .add(
     HttpApiEndpoint.get("list", "/projects/:project/dead-letters", {
       params: { project: Name },
-      query: paging,
+      query: pagingOf(DeadLetterView),
       success: pageOf(DeadLetterView),
       error: [Compacted, Unavailable]
     })
@@ -290,28 +299,28 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
 export class InspectionGroup extends HttpApiGroup.make("inspection")
   .add(
     HttpApiEndpoint.get("members", "/members", {
-      query: paging,
+      query: pagingOf(MemberView),
       success: pageOf(MemberView),
       error: [Compacted, Unavailable]
     })
       .annotate(Access, { verb: "read", of: "cluster" })
       .annotateMerge(does("The nodes of the control plane")),
     HttpApiEndpoint.get("leases", "/leases", {
-      query: paging,
+      query: pagingOf(LeaseView),
       success: pageOf(LeaseView),
       error: [Compacted, Unavailable]
     })
       .annotate(Access, { verb: "read", of: "cluster" })
       .annotateMerge(does("Who holds which lease, and with which epoch")),
     HttpApiEndpoint.get("buckets", "/buckets", {
-      query: paging,
+      query: pagingOf(BucketsView),
       success: pageOf(BucketsView),
       error: [Compacted, Unavailable]
     })
       .annotate(Access, { verb: "read", of: "cluster" })
       .annotateMerge(does("The groups of buckets, and which node works on each")),
     HttpApiEndpoint.get("agents", "/agents", {
-      query: paging,
+      query: pagingOf(AgentView),
       success: pageOf(AgentView),
       error: [Compacted, Unavailable]
     })
@@ -323,7 +332,7 @@ export class InspectionGroup extends HttpApiGroup.make("inspection")
 export class ProjectsGroup extends HttpApiGroup.make("projects")
   .add(
     HttpApiEndpoint.get("list", "/projects", {
-      query: paging,
+      query: pagingOf(ProjectView),
       success: pageOf(ProjectView),
       error: [Compacted, Unavailable]
     })
@@ -341,7 +350,7 @@ export class OperationsGroup extends HttpApiGroup.make("operations")
   .add(
     HttpApiEndpoint.get("list", "/projects/:project/operations", {
       params: { project: Name },
-      query: paging,
+      query: pagingOf(OperationView),
       success: pageOf(OperationView),
       error: Unavailable
     })

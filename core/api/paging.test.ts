@@ -64,6 +64,12 @@ describe("a page", () => {
     }
   })
 
+  it("is told all that is wrong with its question at once", async () => {
+    const { status, text } = await send("GET", "projects/p/fleets?limit=0&fields=nope")
+    const { errors } = JSON.parse(text) as { readonly errors: ReadonlyArray<{ readonly path: string }> }
+    assert.deepStrictEqual([status, errors.map(({ path }) => path)], [400, ["query.limit", "query.fields"]], text)
+  })
+
   it("of nothing is empty, and the last", async () => {
     const { status, text } = await send(
       "GET",
