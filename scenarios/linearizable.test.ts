@@ -61,7 +61,7 @@ const cases: ReadonlyArray<readonly [rule: string, mutant: string, request: RunR
   [
     "fleets-linearizable",
     "idempotency-record-apart",
-    drawn("idempotency/duplicates-across-nodes", "3"),
+    drawn("idempotency/duplicates-across-nodes", "1"),
     /fleet "[^"]+" explains "write \d+ → version \d+, \d+ \([^"]+\)", when "version \d+, \d+ is there"$/
   ]
 ]

@@ -3,6 +3,8 @@
  * transaction and then tries another. For the test that stops it in between: `node StoppedHolder.fixture.ts <settings as JSON>`.
  */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import readline from "node:readline"
 import * as Lease from "../../core/lease/Lease.ts"
@@ -36,4 +38,6 @@ const program = Effect.gen(function* () {
   lines.close()
 })
 
-await Effect.runPromise(Effect.provide(program, PostgresStorage.layer({ connection, tables })))
+// What it says is read line by line.
+const quiet = Logger.layer([])
+await Effect.runPromise(Effect.provide(program, Layer.merge(PostgresStorage.layer({ connection, tables }), quiet)))
