@@ -130,27 +130,18 @@ const beats = ({ profile }: ControlPlaneConfig) =>
     })
   )
 
+const served = <R>(routes: Layer.Layer<never, never, R>) =>
+  HttpRouter.serve(ServedRoutes.layer(routes), { disableLogger: true, disableListenLog: true })
+
 /** What a supervisor asks of every node. */
 const health = ({ isStopping = () => false, routes = Layer.empty }: ControlPlaneConfig) =>
-  HttpRouter.serve(ServedRoutes.layer(Layer.merge(HealthRoutes.layer({ isStopping }), routes)), {
-    disableLogger: true,
-    disableListenLog: true
-  }).pipe(Layer.provide(Layer.succeed(Label, "api")))
+  served(Layer.merge(HealthRoutes.layer({ isStopping }), routes)).pipe(Layer.provide(Layer.succeed(Label, "api")))
 
 const api = ({ admission, isStopping = () => false, routes = Layer.empty, watch }: ControlPlaneConfig) =>
   streamsEndFirst.pipe(
     Layer.provide(
-      HttpRouter.serve(
-        ServedRoutes.layer(
-          Layer.mergeAll(
-            Routes.layer,
-            HealthRoutes.layer({ isStopping }),
-            WatchRoutes.layer,
-            SessionRoutes.layer,
-            routes
-          )
-        ),
-        { disableLogger: true, disableListenLog: true }
+      served(
+        Layer.mergeAll(Routes.layer, HealthRoutes.layer({ isStopping }), WatchRoutes.layer, SessionRoutes.layer, routes)
       )
     ),
     Layer.provide(AgentSessions.layer),

@@ -15,7 +15,8 @@ import { answer, type Conditions } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { refused, unavailable } from "./problems.ts"
-import { DeadLetterView, deadLetterView, FleetView, fleetView, InstanceView, instanceView } from "./Views.ts"
+import type { DeadLetterView } from "./Views.ts"
+import { deadLetterView, FleetView, fleetView, InstanceView, instanceView } from "./Views.ts"
 
 /** A new try for the fleet and for its instances, where they are parked: 202; 200 where nothing is. */
 export const redriveFleet = (
@@ -101,7 +102,7 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ params: { project }, query: { fields, ...asked } }) =>
         Effect.gen(function* () {
-          return yield* masked(DeadLetterView, fields, yield* page(project, asked))
+          return masked(fields, yield* page(project, asked))
         }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
     })
   })

@@ -202,7 +202,7 @@ export const layer = HttpApiBuilder.group(
           const statuses = { table: Fleet.fleetStatuses, key: "id", label: "fleets/statuses", where: {} } as const
           const statusOf = yield* paging.rowsAt(statuses, ids, revision)
           const shown = items.map((fleet) => fleetView(fleet, statusOf.get(fleet.id)))
-          return yield* masked(FleetView, query.fields, { items: shown, next, revision })
+          return masked(query.fields, { items: shown, next, revision })
         }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
     })
   })

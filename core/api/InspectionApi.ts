@@ -1,7 +1,6 @@
 /** The endpoints for those who look after the control plane: who is there, and who holds what. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import type * as Schema from "effect/Schema"
 import * as Bucket from "../bucket/Bucket.ts"
 import { agents } from "../heartbeat/Heartbeat.ts"
 import { bucketsPerGroup, listRowsMax } from "../Limits.ts"
@@ -13,7 +12,7 @@ import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { unavailable } from "./problems.ts"
 import { BadRequest } from "./ApiErrors.ts"
-import { AgentView, BucketsView, LeaseView, MemberView } from "./Views.ts"
+import type { BucketsView } from "./Views.ts"
 
 /** The groups that there always are, each with its lease as it was when the list began. */
 const bucketsPage = Effect.fnUntraced(function* (asked: paging.Asked) {
@@ -53,19 +52,21 @@ export const layer = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const feed = yield* Feed
     const listed =
-      <R extends object, F extends Schema.Struct.Fields>(listed: paging.Listed<R>, view: Schema.Struct<F>) =>
+      <R extends object>(listed: paging.Listed<R>) =>
       ({ query: { fields, ...asked } }: { readonly query: paging.Asked & { readonly fields?: string | undefined } }) =>
-        Effect.gen(function* () {
-          return yield* masked(view, fields, yield* paging.page(listed, asked))
-        }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
+        Effect.map(paging.page(listed, asked), (page) => masked(fields, page)).pipe(
+          Effect.catchTag("StorageError", unavailable),
+          Effect.provideService(Feed, feed)
+        )
     return handlers.handleAll({
-      members: listed({ table: members, key: "id", label: "inspection/members", where: {} }, MemberView),
-      leases: listed({ table: leases, key: "key", label: "inspection/leases", where: {} }, LeaseView),
+      members: listed({ table: members, key: "id", label: "inspection/members", where: {} }),
+      leases: listed({ table: leases, key: "key", label: "inspection/leases", where: {} }),
       buckets: ({ query: { fields, ...asked } }) =>
-        Effect.gen(function* () {
-          return yield* masked(BucketsView, fields, yield* bucketsPage(asked))
-        }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed)),
-      agents: listed({ table: agents, key: "id", label: "inspection/agents", where: {} }, AgentView)
+        Effect.map(bucketsPage(asked), (page) => masked(fields, page)).pipe(
+          Effect.catchTag("StorageError", unavailable),
+          Effect.provideService(Feed, feed)
+        ),
+      agents: listed({ table: agents, key: "id", label: "inspection/agents", where: {} })
     })
   })
 )

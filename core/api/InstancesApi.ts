@@ -175,7 +175,7 @@ export const layer = HttpApiBuilder.group(
             { table: Instance.instances, key: "uid", label: "instances/list", where },
             asked
           )
-          return yield* masked(InstanceView, fields, { items: items.map(instanceView), next, revision })
+          return masked(fields, { items: items.map(instanceView), next, revision })
         }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
     })
   })

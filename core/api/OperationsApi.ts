@@ -15,7 +15,7 @@ import { BadRequest } from "./ApiErrors.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { unavailable } from "./problems.ts"
-import { OperationView } from "./Views.ts"
+import type { OperationView } from "./Views.ts"
 
 type Place = Pick<Audit.Entry, "at" | "id">
 
@@ -81,8 +81,8 @@ const operationView = ({
 export const layer = HttpApiBuilder.group(Api, "operations", (handlers) =>
   handlers.handleAll({
     list: ({ params: { project }, query: { fields, ...asked } }) =>
-      Effect.gen(function* () {
-        return yield* masked(OperationView, fields, yield* page(project, asked))
-      }).pipe(Effect.catchTag("StorageError", unavailable))
+      Effect.map(page(project, asked), (found) => masked(fields, found)).pipe(
+        Effect.catchTag("StorageError", unavailable)
+      )
   })
 )

@@ -13,7 +13,7 @@ import { Api } from "./Api.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
 import { unavailable } from "./problems.ts"
-import { ProjectView } from "./Views.ts"
+import type { ProjectView } from "./Views.ts"
 
 type Where = (row: Row<{ readonly project: string }>) => Condition
 
@@ -75,7 +75,7 @@ export const layer = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ query: { fields, ...asked } }) =>
         Effect.gen(function* () {
-          return yield* masked(ProjectView, fields, yield* page(yield* Asking, asked))
+          return masked(fields, yield* page(yield* Asking, asked))
         }).pipe(Effect.catchTag("StorageError", unavailable), Effect.provideService(Feed, feed))
     })
   })

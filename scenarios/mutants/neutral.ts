@@ -78,7 +78,7 @@ export const neutralMutants: ReadonlyArray<NeutralMutant> = [
   },
   {
     name: "another-order-of-the-node-forks",
-    why: "A node owns buckets before it wants to lead.",
+    why: "A node wants to lead before it owns buckets, and stops to lead after it has drained them.",
     edits: [
       {
         file: "core/ControlPlane.ts",
