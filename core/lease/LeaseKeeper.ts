@@ -28,8 +28,9 @@ import { leaseHintMillis } from "../Limits.ts"
 import * as Metrics from "../Metrics.ts"
 import { essential } from "../node/essential.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
-import { type Fence, Storage, type StorageError } from "../ports/Storage.ts"
+import type { Fence, Storage, StorageError } from "../ports/Storage.ts"
 import * as Lease from "./Lease.ts"
+import { leaseStorage } from "./LeaseStorage.ts"
 import type { ActingAs, LeasesAsked, LeasesTold, StoppedActing } from "./LeaseFacts.ts"
 
 const lostWhileRenewing = Mark.sometimes("lease given up while a renewal is in flight")
@@ -87,7 +88,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
   const problems = Lease.problems(profile)
   assert(problems.length === 0, `lease profile: ${problems.join("; ")}`)
 
-  const { once } = yield* Storage
+  const { once } = yield* leaseStorage
   const node = yield* NodeExit
   const clock = yield* Clock.Clock
   const tell = yield* Facts.Facts
@@ -157,9 +158,10 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
       ? Effect.void
       : Effect.logWarning(`lost ${fences.map(({ epoch, lease }) => `${lease} of epoch ${epoch}`).join(", ")}: ${why}`)
 
-  const acquire = Effect.gen(function* () {
+  /** What is said to be released is asked for at once, without the look. */
+  const acquire = Effect.fnUntraced(function* (isReleased: boolean) {
     const sentAtMicros = yield* monotonicMicros
-    const taken = yield* Lease.lookTaken(once, { keys: [...candidates.keys()], holder })
+    const taken = isReleased ? [] : yield* Lease.lookTaken(once, { keys: [...candidates.keys()], holder })
     const keys = [...candidates.keys()].filter((key) => !taken.some((row) => row.key === key))
     if (keys.length === 0) return
     yield* FaultPoint.here("lease/acquire/looked")
@@ -236,7 +238,7 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
   )
 
   /** Why the attempt was not answered; undefined when it was. */
-  const attempt = (what: typeof acquire | typeof renew) =>
+  const attempt = (what: ReturnType<typeof acquire> | typeof renew) =>
     what.pipe(
       Effect.timeoutOption(attemptTimeout),
       Effect.map((answer) => (answer._tag === "Some" ? undefined : `no answer within ${attemptTimeout}`)),
@@ -244,14 +246,20 @@ export const make = Effect.fnUntraced(function* (options: LeaseKeeperOptions) {
     )
 
   const hints = options.hints === undefined ? undefined : yield* options.hints
-  /** However busy the store is, it is not asked more often than that. */
+  const paused = Effect.as(pause, false)
+  /** True when it is hinted at a release. However busy the store is, it is not asked more often than that. */
   const untilHinted =
-    hints === undefined ? pause : Effect.race(pause, Effect.andThen(Effect.sleep(leaseHintMillis), Queue.take(hints)))
-  const compete = someCandidate.await.pipe(
-    Effect.andThen(attempt(acquire)),
-    Effect.andThen(untilHinted),
-    Effect.forever
-  )
+    hints === undefined
+      ? paused
+      : Effect.race(paused, Effect.sleep(leaseHintMillis).pipe(Effect.andThen(Queue.take(hints)), Effect.as(true)))
+  const compete = Effect.gen(function* () {
+    let isReleased = false
+    while (true) {
+      yield* someCandidate.await
+      yield* attempt(acquire(isReleased))
+      isReleased = yield* untilHinted
+    }
+  })
 
   const keep = Effect.gen(function* () {
     yield* someHeld.await

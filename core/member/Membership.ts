@@ -5,8 +5,9 @@ import * as Layer from "effect/Layer"
 import * as Facts from "../facts/Facts.ts"
 import { labelled } from "../facts/Label.ts"
 import * as Mark from "../facts/Mark.ts"
+import { leaseStorage } from "../lease/LeaseStorage.ts"
 import { NodeExit } from "../ports/NodeExit.ts"
-import { Storage, type StorageError } from "../ports/Storage.ts"
+import type { Storage, StorageError } from "../ports/Storage.ts"
 import * as Member from "./Member.ts"
 import type { Joined } from "./MemberFacts.ts"
 
@@ -31,7 +32,7 @@ export class Membership extends Context.Service<
 
 /** Waits until the store answers and the name is free; nothing else of the node runs before. */
 export const make = Effect.fnUntraced(function* (member: Member.Joining) {
-  const { once } = yield* Storage
+  const { once } = yield* leaseStorage
   const node = yield* NodeExit
 
   const join = Member.join(once, member).pipe(

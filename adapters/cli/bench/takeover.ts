@@ -136,10 +136,13 @@ async function takenAfter(directory: string, signal: (typeof signals)[number]) {
 }
 
 async function settledLeader(addresses: ReadonlyArray<string>, key: Key | undefined) {
+  let settledAt = performance.now() + settleMillis
   for (;;) {
     const ready = await Promise.all(addresses.map(isReady))
     const leader = leaderAmong(await askNodes(addresses, key))
-    if (leader !== undefined && ready.every(Boolean)) return leader
+    if (leader === undefined || !ready.every(Boolean)) {
+      settledAt = performance.now() + settleMillis
+    } else if (performance.now() > settledAt) return leader
     await sleep(100)
   }
 }
@@ -156,6 +159,8 @@ function quantiles(millis: ReadonlyArray<number>): ReadonlyArray<string> {
 
 const project = "load"
 const answerTimeoutMillis = 2_000
+/** A node that has just been started compiles for a while; a rolling restart waits as long. */
+const settleMillis = 5_000
 const repeatAfterMillis = 20
 const stableWithinMillis = 60_000
 const spec = { image: "load", size: "small" } as const

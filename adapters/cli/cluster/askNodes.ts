@@ -59,7 +59,7 @@ export const untilTaken = (
           Effect.timeoutOption(`${answerTimeoutMillis} millis`),
           Effect.map((answer) => (answer._tag === "Some" ? takenSince(options.epoch, answer.value.items) : undefined)),
           Effect.catch(() => Effect.succeed(undefined)),
-          Effect.tap(() => Effect.sleep(`${lookMillis} millis`)),
+          Effect.tap((taken) => (taken === undefined ? Effect.sleep(`${lookMillis} millis`) : Effect.void)),
           Effect.repeat({ until: (taken) => taken !== undefined })
         )
       return yield* Effect.raceAllFirst(clients.map(watch))

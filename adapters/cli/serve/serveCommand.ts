@@ -16,10 +16,12 @@ import { everyProject } from "../../../core/identity/Access.ts"
 import * as ApiKey from "../../../core/identity/ApiKey.ts"
 import type { Verifier } from "../../../core/identity/Credentials.ts"
 import type { LeaseProfile } from "../../../core/lease/Lease.ts"
+import { LeaseStorage } from "../../../core/lease/LeaseStorage.ts"
 import type { Role } from "../../../core/node/Role.ts"
 import * as AgentProvider from "../../../core/placement/AgentProvider.ts"
 import { Feed } from "../../../core/ports/Feed.ts"
 import type { NodeExit } from "../../../core/ports/NodeExit.ts"
+import { Storage } from "../../../core/ports/Storage.ts"
 import type { Table } from "../../../core/ports/Table.ts"
 import * as ConsoleRoutes from "../../console/ConsoleRoutes.ts"
 import * as ClientCertificates from "../../node/ClientCertificates.ts"
@@ -110,12 +112,18 @@ export const serveCommand = async (
 
   const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
   const storage = Layer.unwrap(
-    Effect.map(connection, (opened) =>
-      Layer.merge(
-        FeedHints.layer.pipe(Layer.provide(PostgresStorage.layer({ connection: opened, tables }))),
-        PostgresFeed.layer({ tables })
-      ).pipe(Layer.provide(FeedClient.layer({ connection: opened })))
-    )
+    Effect.map(connection, (opened) => {
+      const telling = (options: { readonly connectionsMax?: number }) =>
+        Layer.fresh(FeedHints.layer).pipe(
+          Layer.provide(PostgresStorage.layer({ connection: opened, tables, ...options }))
+        )
+      const ofLeases = Layer.effect(LeaseStorage, Storage).pipe(
+        Layer.provide(telling({ connectionsMax: leaseSessionsMax }))
+      )
+      return Layer.mergeAll(telling({}), ofLeases, PostgresFeed.layer({ tables })).pipe(
+        Layer.provide(FeedClient.layer({ connection: opened }))
+      )
+    })
   )
   const certificates = ClientCertificates.make()
   const tls = settings.tls === undefined ? undefined : { ...settings.tls, vouch: certificates.vouch }
@@ -192,6 +200,9 @@ export const serveCommand = async (
     }
   })
 }
+
+/** One for what is wanted, one for what is held. */
+const leaseSessionsMax = 2
 
 /** For people and their tools. */
 const pages = Layer.merge(ConsoleRoutes.layer, DocsRoutes.layer)
