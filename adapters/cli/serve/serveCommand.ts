@@ -113,16 +113,17 @@ export const serveCommand = async (
   const tables = ControlPlane.tables as unknown as ReadonlyArray<Table<unknown>>
   const storage = Layer.unwrap(
     Effect.map(connection, (opened) => {
-      const telling = (options: { readonly connectionsMax?: number }) =>
-        Layer.fresh(FeedHints.layer).pipe(
-          Layer.provide(PostgresStorage.layer({ connection: opened, tables, ...options }))
-        )
-      const ofLeases = Layer.effect(LeaseStorage, Storage).pipe(
-        Layer.provide(telling({ connectionsMax: leaseSessionsMax }))
-      )
-      return Layer.mergeAll(telling({}), ofLeases, PostgresFeed.layer({ tables })).pipe(
-        Layer.provide(FeedClient.layer({ connection: opened }))
-      )
+      const telling = (options: Pick<PostgresStorage.PostgresOptions, "connection" | "connectionsMax">) =>
+        Layer.fresh(FeedHints.layer).pipe(Layer.provide(PostgresStorage.layer({ ...options, tables })))
+      const ofLeases = telling({
+        connection: { ...opened, applicationName: "stormglass leases" },
+        connectionsMax: leaseSessionsMax
+      })
+      return Layer.mergeAll(
+        telling({ connection: opened }),
+        Layer.effect(LeaseStorage, Storage).pipe(Layer.provide(ofLeases)),
+        PostgresFeed.layer({ tables })
+      ).pipe(Layer.provide(FeedClient.layer({ connection: opened })))
     })
   )
   const certificates = ClientCertificates.make()
