@@ -94,6 +94,22 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   const textOf = (selector: string): Promise<string> => page.$eval(selector, (it) => it.textContent)
   const fleetsShown = (): Promise<ReadonlyArray<string>> =>
     page.$$eval(".card h3", (heads) => heads.map((it) => it.textContent))
+  const isOpen = (dialog: string): Promise<boolean> =>
+    page.$eval(dialog, (it) => (it as unknown as { open: boolean }).open)
+  const valuesOf = (inputs: ReadonlyArray<object>): ReadonlyArray<string> =>
+    inputs.map((it) => (it as { value: string }).value)
+  /** Into one field after the other. */
+  const typeInto = async (...texts: ReadonlyArray<string>): Promise<void> => {
+    for (const [nth, text] of texts.entries()) {
+      if (nth > 0) await page.keyboard.press("Tab")
+      await page.keyboard.type(text)
+    }
+  }
+  const selectAll = async (): Promise<void> => {
+    await page.keyboard.down("Control")
+    await page.keyboard.press("a")
+    await page.keyboard.up("Control")
+  }
   const untilText = (selector: string, text: RegExp): Promise<void> =>
     vi.waitFor(async () => assert.match(await textOf(selector), text), waiting)
   const untilFocused = (selector: string): Promise<void> =>
@@ -162,71 +178,120 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     assert.isTrue(complaints.splice(0).every((each) => each.includes(" 401 ")))
   })
 
-  it("shows a fleet that is made, who leads as of which epoch, and what runs", async () => {
-    await untilText("#health-text", /^live, \d s old$/)
+  it("shows who leads as of which epoch, what each works on, and that there is no fleet", async () => {
     await untilText("#fleets-note", /No fleet in this project/)
-    await put("web", 1)
-    await untilText(".card .figures", /of 1 running$/)
-    await untilText("#instance-rows", /^web-0[A-Z]+/)
-    await untilText("#member-rows", /^local\/1leads, epoch 1/)
+    await untilText("#member-rows", /^local\/1leader, epoch 11024\d s$/)
     await untilText("#lease-rows", /^leaderlocal\/11/)
-    await untilText("#agent-rows", /^local1/)
-    assert.lengthOf(await page.$$(".card"), 1)
+    await untilText("#agent-rows", /^local.+1\d s$/)
+    await untilText("#operations-note", /^Nothing was asked for/)
+    assert.strictEqual(await textOf("#moving-note"), "Everything is as it is wanted.")
   })
 
-  it("is scaled without a mouse: s, a number, Enter", async () => {
-    await page.keyboard.press("s")
-    await untilFocused(".card input")
-    await page.keyboard.type("3")
-    await page.keyboard.press("Enter")
-    await untilText(".card .said", /^3 wanted$/)
-    await untilText(".card .figures", /of 3 running$/)
-    assert.match(await textOf("#operation-fleets"), /^(web: .*)?$/)
-  })
-
-  it("makes a fleet by n, and deletes it by d when its name is written, and not before", async () => {
-    const isOpen = (): Promise<boolean> => page.$eval("#delete", (it) => (it as unknown as { open: boolean }).open)
-    const card = ".card[aria-labelledby=fleet-wrong]"
-    await page.keyboard.press("Escape")
+  it("makes a fleet by n, and says of each field what is wrong, keeping what was written", async () => {
     await page.keyboard.press("n")
-    for (const text of ["wrong", "job:1", "medium", "2"]) {
-      await page.keyboard.type(text)
-      await page.keyboard.press("Tab")
-    }
+    await untilFocused("#create-name")
+    await typeInto("Web!", "web:1", "medium", "2000")
     await page.keyboard.press("Enter")
-    await untilText("#create-said", /^wrong is wanted$/)
-    await page.waitForSelector(card)
-    await untilText(`${card} .about:last-of-type`, /^job:1, medium, generation 1$/)
-    await untilText(`${card} .figures`, /of 2 running$/)
+    await untilText("#create-desired-fault", /1000/)
+    assert.match(await textOf("#create-name-fault"), /lower case/)
+    assert.strictEqual(await textOf("#create-image-fault"), "")
+    await untilFocused("#create-name")
+    assert.deepStrictEqual(await page.$$eval("#create input", valuesOf), ["Web!", "web:1", "2000"])
+    await selectAll()
+    await typeInto("web", "web:1", "medium", "3")
+    const errors = [{ path: "payload.spec.image", message: "is none of ours" }]
+    gateway.refuses = { status: 400, problem: { detail: "payload.spec.image: is none of ours", errors } }
+    await page.keyboard.press("Enter")
+    await untilText("#create-image-fault", /^is none of ours$/)
+    await untilFocused("#create-image")
+    await page.keyboard.press("Enter")
+    await untilText(".card .figures", /^3of 3 running$/)
+    assert.isFalse(await isOpen("#create"))
+    assert.match(await textOf(".card-foot .about"), /^web:1, medium, generation 1$/)
+    await untilText("#operation-rows", /adminfleets\/put fleets\/web201, generation 1/)
+  })
 
+  it("is scaled to ten without a mouse, shows a killed process replaced, and exactly seven deleted at three", async () => {
+    const scale = async (desired: string): Promise<void> => {
+      await page.keyboard.press("s")
+      await untilFocused(".card input")
+      await page.keyboard.type(desired)
+      await page.keyboard.press("Enter")
+      await untilText(".card .said", new RegExp(`^${desired} wanted$`))
+      await page.keyboard.press("Escape")
+    }
+    await scale("10")
+    await untilText(".card .figures", /^10of 10 running$/)
+    await untilText(".card .tally", /^since generation 2: 7 created$/)
+
+    const instances = path.join(directory, "agent", "instances")
+    const [any] = fs.readdirSync(instances).filter((file) => file.endsWith(".json"))
+    const { pid } = JSON.parse(fs.readFileSync(path.join(instances, any!), "utf8")) as { readonly pid: number }
+    process.kill(pid, "SIGKILL")
+    await untilText(".card .tally", /^since generation 2: 8 created, 1 failed, 1 deleted$/)
+    await untilText(".card .figures", /^10of 10 running$/)
+    assert.match(await textOf("#change-rows"), /ERROR: Vanished/)
+
+    await scale("3")
+    await untilText(".card .tally", /^since generation 3: 7 deleted$/)
+    await untilText(".card .figures", /^3of 3 running$/)
+    await untilText("#instances-count", /^3$/)
+    const drawn = await page.$eval(".card path.running", (it) => it.getAttribute("d")!)
+    assert.isAbove(drawn.split("V").length, 3, "it has gone up, and down")
+    assert.match(await textOf("#moving-fleets"), /^(web: .*)?$/)
+  })
+
+  it("keeps what was written, and the focus, whatever is refused or comes meanwhile", async () => {
+    const counts = (): Promise<ReadonlyArray<string>> => page.$$eval(".card .scaling input", valuesOf)
+    const count = ".card[aria-labelledby=fleet-web] .scaling input"
+    gateway.refuses = { status: 412, problem: { detail: "it is at another tag" } }
+    await page.keyboard.press("s")
+    await page.keyboard.type("5")
+    await page.keyboard.press("Enter")
+    await untilText(".card .said", /^it was changed meanwhile/)
+    await put("another", 0)
+    await vi.waitFor(async () => assert.deepStrictEqual(await fleetsShown(), ["another", "web"]), waiting)
+    assert.deepStrictEqual(await counts(), ["0", "5"])
+    await untilFocused(count)
+    gateway.refuses = { status: 401, problem: { detail: "this key was revoked" } }
+    await page.keyboard.press("Enter")
+    await untilText("#sign-in-why", /^this key was revoked$/)
+    await page.keyboard.type(key)
+    await page.keyboard.press("Enter")
+    await vi.waitFor(async () => assert.deepStrictEqual(await counts(), ["0", "5"]), waiting)
+    await page.focus(count)
+    await page.keyboard.press("Escape")
+    assert.deepStrictEqual(await counts(), ["0", "3"])
+    assert.isTrue(complaints.splice(0).every((each) => / 4(12|01|00) /.test(each)))
+  })
+
+  it("deletes a fleet by d when its name is written, and not before", async () => {
+    const card = ".card[aria-labelledby=fleet-another]"
     await page.focus(card)
     await page.keyboard.press("d")
     await untilFocused("#delete-name")
-    assert.strictEqual(await textOf("#delete-head"), "Delete wrong?")
+    assert.strictEqual(await textOf("#delete-head"), "Delete another?")
     assert.match(await textOf("#delete-why"), /This cannot be undone/)
     await page.keyboard.type("web")
     await page.keyboard.press("Enter")
-    await untilText("#delete-said", /^Write wrong/)
+    await untilText("#delete-said", /^Write another/)
     await page.keyboard.press("Escape")
-    assert.isFalse(await isOpen())
+    assert.isFalse(await isOpen("#delete"))
     await untilFocused(card)
     assert.notMatch(await textOf(`${card} .why`), /deleted/)
 
     await page.keyboard.press("d")
-    await page.keyboard.type("wrong")
+    await page.keyboard.type("another")
     await page.keyboard.press("Enter")
-    await vi.waitFor(async () => assert.isFalse(await isOpen()), waiting)
-    await page.keyboard.press("Escape")
-    assert.match(await textOf(".card .figures"), /of 3 running$/, "the other one stays")
+    await vi.waitFor(async () => assert.isFalse(await isOpen("#delete")), waiting)
+    await vi.waitFor(async () => assert.deepStrictEqual(await fleetsShown(), ["web"]), waiting)
+    await untilFocused("#fleets")
   })
 
   it("lists its keys under ?, which Escape closes, and does not take what is typed for shortcuts", async () => {
     await page.keyboard.press("Escape")
     await page.keyboard.type("?")
-    await vi.waitFor(
-      async () => assert.isTrue(await page.$eval("#help", (it) => (it as unknown as { open: boolean }).open)),
-      waiting
-    )
+    await vi.waitFor(async () => assert.isTrue(await isOpen("#help")), waiting)
     assert.match(await textOf("#help-keys"), /\/find fleets and instances/)
     await page.keyboard.press("Escape")
     await page.keyboard.press("/")
@@ -251,6 +316,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
       "INPUT project",
       "BUTTON theme",
       "INPUT find",
+      "BUTTON create-open",
       "BUTTON −",
       "BUTTON +",
       "BUTTON Scale",
@@ -305,7 +371,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await page.setViewport({ width: 390, height: 844 })
     assert.isAtMost((await page.evaluate("document.documentElement.scrollWidth")) as number, 390)
     const top = (id: string): Promise<number> => page.$eval(id, (it) => it.getBoundingClientRect().top)
-    assert.isBelow(await top("#operations"), await top("#instances"), "what is under way comes before the long list")
+    assert.isBelow(await top("#moving"), await top("#instances"), "what is under way comes before the long list")
     await page.setViewport({ width: 1280, height: 800 })
   })
 
@@ -343,14 +409,12 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await untilText(".card .figures", /of 3 running$/)
   })
 
-  it("shows what became of all wishes, now and over time", async () => {
+  it("shows what became of all wishes", async () => {
     await untilText(".card .figures", /^3of 3 running$/)
     await untilText(".card .why", /^stable$/)
     await untilText("#instances-count", /^3$/)
-    await untilText("#operations-note", /^Everything is as it is wanted/)
+    await untilText("#moving-note", /^Everything is as it is wanted/)
     assert.deepStrictEqual(await fleetsShown(), ["web", "while-cut"])
-    const drawn = await page.$eval(".card path.running", (it) => it.getAttribute("d")!)
-    assert.isAbove(drawn.split("V").length, 1, "it has gone up")
     assert.match(
       (await page.$eval(".card svg", (it) => it.getAttribute("aria-label")))!,
       /3 instances running of 3 desired/
@@ -365,7 +429,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await page.keyboard.press("h")
     await untilText(".card .why", /^paused, for \d s$/)
     await untilText(".card .said", /^paused$/)
-    await untilText("#operation-fleets", /^web: paused/)
+    await untilText("#moving-fleets", /^web: paused/)
     assert.strictEqual(await textOf(".card .pause"), "Resume")
     await page.keyboard.press("s")
     await page.keyboard.type("1")

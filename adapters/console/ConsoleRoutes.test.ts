@@ -50,7 +50,7 @@ describe("the console", () => {
   it.live("serves no file besides its own", () =>
     Effect.gen(function* () {
       for (const file of [
-        "core/Limits.ts",
+        "core/ControlPlane.ts",
         "adapters/console/ConsoleRoutes.ts",
         "../package.json",
         "%2e%2e/package.json"
@@ -81,7 +81,7 @@ describe("the console", () => {
     const sizes = ConsoleRoutes.modules.map((name) => fs.statSync(path.join(root, `${name}.ts`)).size)
     assert.isBelow(
       sizes.reduce((one, other) => one + other, 0),
-      100_000
+      130_000
     )
   })
 })

@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 
 /** What the page is made of, without the extension that modules have here. A test compares it with what they import. */
 export const modules = [
+  "adapters/console/changeLog",
   "adapters/console/connection",
   "adapters/console/fleetHistory",
   "adapters/console/fleetRows",
@@ -26,6 +27,7 @@ export const modules = [
   "adapters/console/wishes",
   "adapters/console/page/api",
   "adapters/console/page/clusterPanels",
+  "adapters/console/page/creation",
   "adapters/console/page/deletion",
   "adapters/console/page/dom",
   "adapters/console/page/fleetCards",
@@ -34,7 +36,9 @@ export const modules = [
   "adapters/console/page/main",
   "adapters/console/page/preferences",
   "adapters/console/page/streams",
+  "core/Limits",
   "core/api/etag",
+  "core/assert",
   "core/fleet/unstable",
   "core/hash/fnv1a32",
   "core/json/canonicalJson"

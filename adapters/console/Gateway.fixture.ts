@@ -10,6 +10,8 @@ export class Gateway {
   #isCut = false
   /** The next stream that comes with a token is told that it is too old. */
   forgets = false
+  /** How the next request that is to change something is answered, which the node then does not hear of. */
+  refuses: { readonly status: number; readonly problem: object } | undefined
   /** Of the streams that were asked for: their paths and tokens. */
   readonly streams: Array<{ readonly path: string; readonly token: string | undefined }> = []
 
@@ -58,6 +60,13 @@ export class Gateway {
         response.writeHead(410, { "content-type": "application/problem+json" }).end('{"detail":"too old"}')
         return
       }
+    }
+    if (this.refuses !== undefined && method !== "GET") {
+      const { problem, status } = this.refuses
+      this.refuses = undefined
+      request.resume()
+      response.writeHead(status, { "content-type": "application/problem+json" }).end(JSON.stringify(problem))
+      return
     }
     const asked = http.request({ host: "127.0.0.1", port: this.#node(), method, path, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)

@@ -9,6 +9,7 @@ import {
   next,
   pauseMillis,
   pauseMillisMax,
+  retryAfterMillisMax,
   silentMillis
 } from "./connection.ts"
 
@@ -72,6 +73,12 @@ describe("a stream", () => {
       "Waiting"
     ])
     assert.strictEqual(untilMillis(after(5, { _tag: "Heard" }, { _tag: "Answered", status: 410, why: "" })), 5)
+  })
+
+  it("is asked for again no sooner than the node wants, and no later than in a minute", () => {
+    const until = (retryAfterMillis: number) =>
+      untilMillis(after(5, { _tag: "Answered", status: 429, why: "too many", retryAfterMillis }))
+    assert.deepStrictEqual([until(3_000), until(86_400_000)], [3_005, 5 + retryAfterMillisMax])
   })
 
   it("of several is shown by the worst, and one that may not be seen hides no other", () => {

@@ -12,6 +12,8 @@ export const silentMillis = 15_000
 export const lateMillis = 8_000
 export const pauseMillisMin = 500
 export const pauseMillisMax = 10_000
+/** As late as a node may ask for. */
+export const retryAfterMillisMax = 60_000
 
 export interface Connection {
   readonly phase:
@@ -34,8 +36,8 @@ export interface Connection {
 export type Happening =
   | { readonly _tag: "Opened" }
   | { readonly _tag: "Heard" }
-  /** The status of an answer that is no stream, and what it says. */
-  | { readonly _tag: "Answered"; readonly status: number; readonly why: string }
+  /** The status of an answer that is no stream, what it says, and when it wants to be asked again, if it says so. */
+  | { readonly _tag: "Answered"; readonly status: number; readonly why: string; readonly retryAfterMillis?: number }
   | { readonly _tag: "Lost"; readonly why: string }
   | { readonly _tag: "Hidden" }
   /** It is looked at again, a key was given, or the reader wants it now. */
@@ -65,7 +67,12 @@ export const next = (connection: Connection, happening: Happening, nowMillis: nu
       if (happening.status >= 400 && happening.status < 500 && ![408, 410, 429].includes(happening.status)) {
         return { ...connection, phase: { _tag: "Refused", why: happening.why } }
       }
-      return waiting(connection, happening.why, nowMillis + pauseMillis(failures, fraction))
+      return waiting(
+        connection,
+        happening.why,
+        nowMillis +
+          Math.max(pauseMillis(failures, fraction), Math.min(retryAfterMillisMax, happening.retryAfterMillis ?? 0))
+      )
     case "Lost":
       return waiting(connection, happening.why, nowMillis + pauseMillis(failures, fraction))
   }

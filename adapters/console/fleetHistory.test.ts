@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { chartOf, record, samplesMax, unstableSinceMillis, windowMillis, type FleetHistory } from "./fleetHistory.ts"
+import {
+  chartOf,
+  record,
+  samplesMax,
+  unstableFor,
+  unstableSinceMillis,
+  windowMillis,
+  type FleetHistory
+} from "./fleetHistory.ts"
 
 const row = (desired: number, running: number, id = "p/web") => ({
   id,
@@ -36,6 +44,19 @@ describe("the history of a fleet", () => {
     }
     assert.deepStrictEqual(said, [0, undefined, 2, 2, undefined])
     assert.isUndefined(unstableSinceMillis([]))
+  })
+
+  it("claims no more of what was so from the first look on than that it was seen so for so long", () => {
+    const samples = record(new Map(), [row(3, 1)], 1_000).get("p/web")!
+    assert.strictEqual(unstableFor(samples, 4_000, false), "3 s or more")
+    assert.strictEqual(unstableFor(samples, 4_000, true), "3 s")
+    assert.isUndefined(unstableFor([], 4_000, false))
+  })
+
+  it("is drawn at once, from edge to edge, as what is seen for the first time", () => {
+    const samples = record(new Map(), [row(4, 2)], 7_000).get("p/web")!
+    const drawn = { desired: "M0 0H100", running: "M0 25H100", area: "M0 25H100V50H0Z", spanMillis: 0 }
+    assert.deepInclude(chartOf(samples, moment(7_000), size), drawn)
   })
 
   it("is drawn in steps up to now", () => {

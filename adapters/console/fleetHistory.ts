@@ -1,9 +1,8 @@
 /** What was wanted and what ran, over the last minutes, as far as this page has seen it; and its drawing. Pure. */
 import type { FleetRow } from "./fleetRows.ts"
+import { duration } from "./texts.ts"
 
 export const windowMillis = 5 * 60_000
-/** What a drawing shows at least, while little was seen yet. */
-export const windowMillisMin = 30_000
 /** More changes than that within the window are thinned out from the oldest on. */
 export const samplesMax = 600
 
@@ -49,6 +48,18 @@ export const unstableSinceMillis = (samples: ReadonlyArray<Sample>): number | un
   return samples[samples.findLastIndex(({ isStable }) => isStable) + 1]!.atMillis
 }
 
+/** For how long, in words; what was so when this page saw it first may have been so for longer. Undefined when it is as it is wanted. */
+export const unstableFor = (
+  samples: ReadonlyArray<Sample>,
+  untilMillis: number,
+  isSeenFromBeginning: boolean
+): string | undefined => {
+  const sinceMillis = unstableSinceMillis(samples)
+  if (sinceMillis === undefined) return undefined
+  const isPart = sinceMillis === samples[0]?.atMillis && !isSeenFromBeginning
+  return `${duration(untilMillis - sinceMillis)}${isPart ? " or more" : ""}`
+}
+
 export interface Moment {
   readonly nowMillis: number
   /** Up to when the last sample is known to hold: before now, when the stream is lost. */
@@ -63,7 +74,7 @@ export interface Chart {
   readonly area: string
   /** The top of the scale. */
   readonly max: number
-  /** From the left edge to the right one, which is now. */
+  /** From the left edge to the right one, which is now: all that was seen, as far as it is not older than the window. */
   readonly spanMillis: number
 }
 
@@ -73,19 +84,19 @@ export const chartOf = (
   { height, width }: { readonly width: number; readonly height: number }
 ): Chart => {
   const max = Math.max(1, ...samples.map(({ desired, running }) => Math.max(desired, running)))
-  const seenMillis = nowMillis - (samples[0]?.atMillis ?? nowMillis)
-  const spanMillis = Math.min(windowMillis, Math.max(windowMillisMin, seenMillis))
+  const spanMillis = Math.min(windowMillis, nowMillis - (samples[0]?.atMillis ?? nowMillis))
   const x = (atMillis: number): string =>
-    rounded(width * Math.min(1, Math.max(0, 1 - (nowMillis - atMillis) / spanMillis)))
+    rounded(width * Math.min(1, Math.max(0, 1 - (nowMillis - atMillis) / Math.max(1, spanMillis))))
   const y = (count: number): string => rounded(height * (1 - count / max))
   const line = (countOf: (sample: Sample) => number): string => {
     const steps = samples.map((sample, index) =>
-      index === 0 ? `M${x(sample.atMillis)} ${y(countOf(sample))}` : `H${x(sample.atMillis)}V${y(countOf(sample))}`
+      // At the left edge, also when this is the moment in which it was seen: it is shown at once.
+      index === 0 ? `M0 ${y(countOf(sample))}` : `H${x(sample.atMillis)}V${y(countOf(sample))}`
     )
     return samples.length === 0 ? "" : `${steps.join("")}H${x(untilMillis)}`
   }
   const running = line((sample) => sample.running)
-  const area = running === "" ? "" : `${running}V${rounded(height)}H${x(samples[0]!.atMillis)}Z`
+  const area = running === "" ? "" : `${running}V${rounded(height)}H0Z`
   return { desired: line((sample) => sample.desired), running, area, max, spanMillis }
 }
 

@@ -2,8 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import type { InstanceView } from "../../core/api/Views.ts"
 import { unfailed } from "../../core/reconcile/Parking.ts"
 import { doingOf, fleetRows, instancesFound, onTheirWay } from "./fleetRows.ts"
-import { compareNumbered, leaseRows, memberRows } from "./holdings.ts"
-import { type Documents, noTables, type Tables } from "./tables.ts"
+import { bucketsOf, compareNumbered, leaseRows, memberRows, roleOf } from "./holdings.ts"
+import type { Documents, Tables } from "./documents.ts"
+import { noTables } from "./tables.ts"
 import { ageOf, counted, duration, listed } from "./texts.ts"
 
 const fleet = (name: string, desired: number): Documents["fleet"] => ({
@@ -46,7 +47,7 @@ const tables: Tables = {
   "fleet-status": told([["p/web", { observedGeneration: 1, live: 3, running: 1, error: 1, deleting: 1, parked: 0 }]]),
   instance: told([
     ["web-10", instance("web-10", { state: "CREATING" }), 40],
-    ["web-9", instance("web-9", { state: "PENDING" }), 50],
+    ["web-9", instance("web-9", { state: "PENDING", failures: 7, failure: "its start failed" }), 50],
     ["web-2", instance("web-2", { state: "ERROR", reason: "Vanished" }), 60],
     ["web-1", instance("web-1")],
     ["web-0", instance("web-0", { deletionRequestedAt: 1 }), 10],
@@ -58,6 +59,7 @@ describe("fleets", () => {
   it("come with their counters, what their instances do, and why they are not as they are wanted", () => {
     const [api, web] = fleetRows(tables)
     assert.deepInclude(web, { name: "web", why: "1 failed, to be replaced" })
+    assert.deepStrictEqual([web!.failing, api!.failing], ["its start failed, 7 times in a row", undefined])
     assert.deepStrictEqual(web!.doing, { running: 1, starting: 2, changing: 0, failed: 1, leaving: 1 })
     assert.deepInclude(api, { name: "api", status: null, why: "not counted since its last change" })
   })
@@ -87,7 +89,7 @@ describe("members", () => {
     id,
     address: `http://${id}`,
     incarnation,
-    weight: 1,
+    weight: id === "n1" ? 0 : 1,
     joinedAt: 0,
     seenAt: 0,
     leavingAt
@@ -105,6 +107,7 @@ describe("members", () => {
     lease("buckets/10", "n2/1"),
     lease("buckets/9", "n2/1"),
     lease("leader", "n2/1"),
+    // Of the process before the present one.
     lease("buckets/1", "n1/1")
   ]
   const cluster: Tables = {
@@ -115,12 +118,12 @@ describe("members", () => {
 
   it("hold what their present incarnation took and has not released; who left is last", () => {
     assert.deepStrictEqual(
-      memberRows(cluster).map(({ groups, leadsAs, member }) => [member.id, leadsAs, groups]),
+      memberRows(cluster).map((row) => [row.member.id, roleOf(row), row.buckets]),
       [
-        ["n1", undefined, 0],
-        ["n2", 7, 2],
-        ["n10", undefined, 0],
-        ["n0", undefined, 0]
+        ["n1", "API only", 0],
+        ["n2", "leader, epoch 7", 64],
+        ["n10", "follower", 0],
+        ["n0", "left", 0]
       ]
     )
   })
@@ -130,6 +133,7 @@ describe("members", () => {
       leaseRows(cluster).map(({ key }) => key),
       ["leader", "buckets/1", "buckets/2", "buckets/9", "buckets/10"]
     )
+    assert.deepStrictEqual(["leader", "buckets/0", "buckets/31"].map(bucketsOf), [undefined, "0–31", "992–1023"])
     assert.deepStrictEqual(["a", "n", "n2b", "n2", "n10", "02", "2"].toSorted(compareNumbered), [
       "2",
       "02",

@@ -1,7 +1,7 @@
 /** Fleets with their counters and what their instances are doing; instances on their way. Pure. */
 import { unstable } from "../../core/fleet/unstable.ts"
 import type { FleetView, InstanceView } from "../../core/api/Views.ts"
-import type { Tables, Told } from "./tables.ts"
+import type { Tables, Told } from "./documents.ts"
 
 /** What matters of an instance at a glance. */
 export const doings = ["running", "starting", "changing", "failed", "leaving"] as const
@@ -26,12 +26,23 @@ export interface FleetRow extends FleetView {
   /** Undefined: it is as it is wanted. */
   readonly why: string | undefined
   readonly doing: Readonly<Record<Doing, number>>
+  /** Of its instances that do not run, why the one failed that failed most often in a row. */
+  readonly failing: string | undefined
+}
+
+/** Why it failed last, and how often in a row; undefined where it did not. */
+export const failureOf = ({ failure, failures }: Pick<InstanceView, "failure" | "failures">): string | undefined => {
+  if (failure === null || failures === null) return undefined
+  return failures > 1 ? `${failure}, ${failures} times in a row` : failure
 }
 
 /** By name. The counters are those of the leader; what instances do is what they say themselves, and so is often ahead. */
 export const fleetRows = (tables: Tables): ReadonlyArray<FleetRow> => {
   const doing = new Map<string | null, Record<Doing, number>>()
+  const failing = new Map<string | null, InstanceView>()
   for (const { document } of tables.instance.values()) {
+    const isWorse = (document.failures ?? 0) > (failing.get(document.fleet)?.failures ?? 0)
+    if (isWorse && document.state !== "RUNNING") failing.set(document.fleet, document)
     const counts = doing.get(document.fleet) ?? noDoing()
     counts[doingOf(document)]++
     doing.set(document.fleet, counts)
@@ -39,7 +50,13 @@ export const fleetRows = (tables: Tables): ReadonlyArray<FleetRow> => {
   return [...tables.fleet]
     .map(([id, { document }]) => {
       const fleet: FleetView = { ...document, status: tables["fleet-status"].get(id)?.document ?? null }
-      return { ...fleet, why: unstable(fleet), doing: doing.get(id) ?? noDoing() }
+      const worst = failing.get(id)
+      return {
+        ...fleet,
+        why: unstable(fleet),
+        doing: doing.get(id) ?? noDoing(),
+        failing: worst === undefined ? undefined : failureOf(worst)
+      }
     })
     .toSorted((one, other) => compare(one.name, other.name))
 }

@@ -1,5 +1,6 @@
 /** Who is there, and what each holds. Pure. */
-import type { Documents, Tables } from "./tables.ts"
+import { bucketsPerGroup } from "../../core/Limits.ts"
+import type { Documents, Tables } from "./documents.ts"
 
 export const leaderKey = "leader"
 
@@ -7,8 +8,8 @@ export interface MemberRow {
   readonly member: Documents["member"]
   /** The epoch under which it leads; undefined: it does not. */
   readonly leadsAs: number | undefined
-  /** Groups of buckets that it holds. */
-  readonly groups: number
+  /** How many buckets it works on. */
+  readonly buckets: number
 }
 
 /** Those who are there by name, those who left behind them. A lease counts for the incarnation that took it. */
@@ -20,7 +21,7 @@ export const memberRows = (tables: Tables): ReadonlyArray<MemberRow> => {
       return {
         member,
         leadsAs: held.find(({ key }) => key === leaderKey)?.epoch,
-        groups: held.filter(({ key }) => key !== leaderKey).length
+        buckets: bucketsPerGroup * held.filter(({ key }) => key !== leaderKey).length
       }
     })
     .toSorted(
@@ -54,4 +55,18 @@ export const compareNumbered = (one: string, other: string): number => {
 
 function partsOf(text: string): ReadonlyArray<string> {
   return text.match(/\d+|\D+/g) ?? []
+}
+
+/** What it is to the others. */
+export const roleOf = ({ leadsAs, member }: MemberRow): string => {
+  if (member.leavingAt !== null) return "left"
+  if (leadsAs !== undefined) return `leader, epoch ${leadsAs}`
+  return member.weight === 0 ? "API only" : "follower"
+}
+
+/** "0–31" of the lease "buckets/0"; undefined of a lease that is for something else. */
+export const bucketsOf = (lease: string): string | undefined => {
+  const group = /^buckets\/(\d+)$/.exec(lease)?.[1]
+  if (group === undefined) return undefined
+  return `${Number(group) * bucketsPerGroup}–${(Number(group) + 1) * bucketsPerGroup - 1}`
 }

@@ -63,6 +63,24 @@ describe("what a stream has told", () => {
     )
   })
 
+  it("is logged from the listing on, as of whole transactions, and begun anew with the next listing", () => {
+    const named = (name: string, type: WatchEvent["type"] = "added"): WatchEvent => ({
+      type,
+      kind: "instance",
+      id: name,
+      project: "p",
+      document: { uid: name, name, fleet: "p/a", state: "PENDING", reason: null, deletionRequestedAt: null }
+    })
+    const whats = ({ log }: Watched) => log.changes.map(({ name, what }) => `${name} ${what}`)
+    const listed = told([changes([named("a-0")], true, "t2")], told([{ _tag: "Reset" }]))
+    assert.deepStrictEqual(whats(listed), [])
+    const half = told([changes([named("a-1")], false, "t3")], listed)
+    assert.deepStrictEqual(whats(half), [])
+    const whole = told([changes([named("a-0", "deleted")], true, "t4")], cutOff(half))
+    assert.deepStrictEqual(whats(whole), ["a-1 created", "a-0 deleted"])
+    assert.deepStrictEqual(whats(told([{ _tag: "Reset" }, changes([], true, "t5")], whole)), [])
+  })
+
   it("passes over kinds and events that it does not know, and refuses what it cannot read", () => {
     const strange = { event: "changes", id: "t2", data: '{"events":[{"kind":"moon","id":"m"}],"isComplete":true}' }
     assert.deepStrictEqual(shown(step(told(listing), strange, 1)!), shown(told(listing)))

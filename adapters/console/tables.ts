@@ -5,35 +5,23 @@
  * - T2 A listing replaces everything at once when it is complete; until then what was known is still shown.
  * - T3 The token is that of the last frame; there is none from the beginning of a listing to its end, so that one that was cut off begins anew.
  */
-import type { FleetView, InstanceView, AgentView, LeaseView, MemberView } from "../../core/api/Views.ts"
 import type { WatchEvent } from "../../core/watch/WatchFrame.ts"
+import { type ChangeLog, type Happened, logged, noChanges } from "./changeLog.ts"
+import type { Documents, Kind, Tables, Told } from "./documents.ts"
 import type { ServerSentEvent } from "./serverSentEvents.ts"
 
-/** What each kind of event tells. */
-export interface Documents {
-  readonly fleet: Omit<FleetView, "status">
-  readonly "fleet-status": NonNullable<FleetView["status"]>
-  readonly instance: InstanceView
-  readonly member: typeof MemberView.Type
-  readonly lease: typeof LeaseView.Type
-  readonly agent: typeof AgentView.Type
+interface Heard {
+  readonly tables: Tables
+  readonly log: ChangeLog
 }
-export type Kind = keyof Documents
-
-export interface Told<K extends Kind> {
-  readonly document: Documents[K]
-  /** When this state of it was told, by the reader's clock; undefined when it was there before: in a listing. */
-  readonly sinceMillis: number | undefined
-}
-
-/** By id, of each kind. */
-export type Tables = { readonly [K in Kind]: ReadonlyMap<string, Told<K>> }
 
 export interface Watched {
   /** Undefined until the first listing was complete. */
   readonly shown: Tables | undefined
+  /** What has changed since the last listing was complete. */
+  readonly log: ChangeLog
   /** What is told and not yet whole. */
-  readonly aside: Tables | undefined
+  readonly aside: Heard | undefined
   readonly isListing: boolean
   /** Where to go on; undefined: from a listing. */
   readonly token: string | undefined
@@ -48,23 +36,31 @@ export const noTables: Tables = {
   agent: new Map()
 }
 
-export const nothing: Watched = { shown: undefined, aside: undefined, isListing: false, token: undefined }
+export const nothing: Watched = {
+  shown: undefined,
+  log: noChanges,
+  aside: undefined,
+  isListing: false,
+  token: undefined
+}
 
 /** Undefined where the event is none that can be read: the stream is garbled. Events of a kind that is not known are passed over. */
 export const step = (watched: Watched, told: ServerSentEvent, nowMillis: number): Watched | undefined => {
   switch (told.event) {
     case "reset":
-      return { ...watched, aside: noTables, isListing: true, token: undefined }
+      return { ...watched, aside: { tables: noTables, log: noChanges }, isListing: true, token: undefined }
     case "bookmark":
       return { ...watched, token: told.id ?? watched.token }
     case "changes": {
       const changes = changesOf(told.data)
       if (changes === undefined) return undefined
-      const { aside, isListing, shown } = watched
-      const tables = apply(aside ?? shown ?? noTables, changes.events, isListing ? undefined : nowMillis)
+      const { isListing, log, shown } = watched
+      const from = watched.aside ?? { tables: shown ?? noTables, log }
+      const heard = apply(from, changes.events, isListing ? undefined : nowMillis)
+      const token = told.id ?? watched.token
       return changes.isComplete
-        ? { shown: tables, aside: undefined, isListing: false, token: told.id ?? watched.token }
-        : { shown, aside: tables, isListing, token: told.id ?? watched.token }
+        ? { shown: heard.tables, log: heard.log, aside: undefined, isListing: false, token }
+        : { shown, log, aside: heard, isListing, token }
     }
     default:
       return watched
@@ -78,16 +74,23 @@ export const expired = (watched: Watched): Watched => ({ ...watched, token: unde
 export const cutOff = (watched: Watched): Watched =>
   watched.isListing ? { ...watched, aside: undefined, isListing: false, token: undefined } : watched
 
-function apply(tables: Tables, events: ReadonlyArray<WatchEvent>, sinceMillis: number | undefined): Tables {
+/** `sinceMillis` is undefined within a listing, which is no change. */
+function apply({ log, tables }: Heard, events: ReadonlyArray<WatchEvent>, sinceMillis: number | undefined): Heard {
   const copies = new Map<Kind, Map<string, Told<Kind>>>()
-  for (const { document, id, kind, type } of events) {
+  const happened: Array<Happened> = []
+  for (const event of events) {
+    const { document, id, kind, type } = event
     if (!(kind in tables)) continue
     const table = copies.get(kind) ?? new Map<string, Told<Kind>>(tables[kind])
     copies.set(kind, table)
+    happened.push({ event, before: table.get(id)?.document as Happened["before"] })
     if (type === "deleted") table.delete(id)
     else table.set(id, { document: document as unknown as Documents[Kind], sinceMillis })
   }
-  return { ...tables, ...Object.fromEntries(copies) }
+  return {
+    tables: { ...tables, ...Object.fromEntries(copies) },
+    log: sinceMillis === undefined ? log : logged(log, happened, sinceMillis)
+  }
 }
 
 type Changes = { readonly events: ReadonlyArray<WatchEvent>; readonly isComplete: boolean }

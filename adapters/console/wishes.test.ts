@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { attemptsMax, meaningOf, messageOf } from "./wishes.ts"
+import { attemptsMax, type Meaning, meaningOf, messageOf } from "./wishes.ts"
 
 const answer = (status: number, text = "", retryAfter: string | null = null) => ({ status, text, retryAfter })
 
@@ -10,24 +10,36 @@ describe("the answer to a wish", () => {
 
   it("that never came, or says later, has it sent again, as late as is asked for but not for ever", () => {
     assert.strictEqual(meaningOf(undefined, 1)._tag, "Again")
-    assert.deepStrictEqual(meaningOf(answer(409, "{}", "3"), 1), { _tag: "Again", afterMillis: 3_000 })
-    assert.deepStrictEqual(meaningOf(answer(429, "{}", "86400"), 1), { _tag: "Again", afterMillis: 10_000 })
-    assert.deepStrictEqual(meaningOf(answer(503, "{}", "soon"), 1), { _tag: "Again", afterMillis: 500 })
+    assert.deepInclude(meaningOf(answer(409, "{}", "3"), 1), { _tag: "Again", afterMillis: 3_000 })
+    const many: Meaning = { _tag: "Again", afterMillis: 10_000, why: "the share of requests is used" }
+    assert.deepStrictEqual(meaningOf(answer(429, '{"detail":"the share of requests is used"}', "86400"), 1), many)
+    assert.deepInclude(meaningOf(answer(503, "{}", "soon"), 1), { _tag: "Again", afterMillis: 500 })
     const last = meaningOf(undefined, attemptsMax)
-    assert.deepStrictEqual(last, { _tag: "Refused", why: "the node does not answer; tried 8 times" })
+    assert.deepStrictEqual(last, { _tag: "Unknown", why: "the node does not answer; tried 8 times" })
   })
 
   it("that refuses it is told in its own words", () => {
+    const refused = { _tag: "Refused", fields: {} } as const
     const conflict = answer(409, '{"_tag":"Conflict","detail":"specs never change"}')
-    assert.deepStrictEqual(meaningOf(conflict, 1), { _tag: "Refused", why: "specs never change" })
+    assert.deepStrictEqual(meaningOf(conflict, 1), { ...refused, status: 409, why: "specs never change" })
     assert.strictEqual(
       messageOf(answer(403, '{"title":"Forbidden","detail":"scale is not yours"}')),
       "scale is not yours"
     )
-    const bad =
-      '{"detail":"two things","errors":[{"path":"payload.desired","message":"too many"},{"path":"a","message":"b"}]}'
-    assert.strictEqual(messageOf(answer(400, bad)), "two things; payload.desired: too many; a: b")
     assert.strictEqual(messageOf(answer(502, "<html>")), "the answer was 502")
     assert.deepStrictEqual(meaningOf(answer(401, '{"title":"no key"}'), 1), { _tag: "SignIn", why: "no key" })
+    const stale = meaningOf(answer(412, '{"detail":"it is at \\"k-3.1\\" by now"}'), 1)
+    assert.deepInclude(stale, { status: 412, why: "it was changed meanwhile: look at it, and send this again" })
+  })
+
+  it("that finds several faults has each by its field", () => {
+    const bad = `{"detail":"payload.desired: too many (and 1 more)","errors":[
+      {"path":"payload.desired","message":"too many"},{"path":"payload.spec.image","message":"empty"}]}`
+    assert.deepStrictEqual(meaningOf(answer(400, bad), 1), {
+      _tag: "Refused",
+      status: 400,
+      why: "desired: too many; spec.image: empty",
+      fields: { desired: "too many", image: "empty" }
+    })
   })
 })

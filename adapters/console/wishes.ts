@@ -10,36 +10,60 @@ export interface Answer {
 export type Meaning =
   | { readonly _tag: "Done" }
   /** Once more, with the same idempotency key. */
-  | { readonly _tag: "Again"; readonly afterMillis: number }
+  | { readonly _tag: "Again"; readonly afterMillis: number; readonly why: string }
   | { readonly _tag: "SignIn"; readonly why: string }
-  | { readonly _tag: "Refused"; readonly why: string }
+  /** `fields` by the last part of their paths: "desired". */
+  | {
+      readonly _tag: "Refused"
+      readonly status: number
+      readonly why: string
+      readonly fields: Readonly<Record<string, string>>
+    }
+  /** It was given up, and may or may not have been done. */
+  | { readonly _tag: "Unknown"; readonly why: string }
 
 export const attemptsMax = 8
 const pauseMillis = 500
 const pauseMillisMax = 10_000
+
+/** What the API says of it is a tag, which is for programs. */
+const changedMeanwhile = "it was changed meanwhile: look at it, and send this again"
 
 /** `answer` undefined: none came, and it may or may not have been done. `attempts` counts those that were made. */
 export const meaningOf = (answer: Answer | undefined, attempts: number): Meaning => {
   const isPassing = answer === undefined || answer.status >= 500 || answer.status === 429 || answer.retryAfter !== null
   if (isPassing) {
     const why = answer === undefined ? "the node does not answer" : messageOf(answer)
-    if (attempts >= attemptsMax) return { _tag: "Refused", why: `${why}; tried ${attempts} times` }
-    const asked = Number(answer?.retryAfter ?? "0") * 1_000
-    return { _tag: "Again", afterMillis: Math.min(pauseMillisMax, Math.max(pauseMillis, asked || 0)) }
+    if (attempts >= attemptsMax) return { _tag: "Unknown", why: `${why}; tried ${attempts} times` }
+    return { _tag: "Again", afterMillis: Math.min(pauseMillisMax, retryAfterMillisOf(answer) ?? pauseMillis), why }
   }
   if (answer.status < 300) return { _tag: "Done" }
   if (answer.status === 401) return { _tag: "SignIn", why: messageOf(answer) }
-  return { _tag: "Refused", why: messageOf(answer) }
+  const fields = problemsOf(answer.text).map(({ message, path }) => [path.split(".").at(-1)!, message])
+  const why = answer.status === 412 ? changedMeanwhile : messageOf(answer)
+  return { _tag: "Refused", status: answer.status, why, fields: Object.fromEntries(fields) }
 }
 
-/** What a problem document (RFC 9457) says for people, all that is wrong field by field included. */
+/** Undefined where no number of seconds is asked for. */
+export const retryAfterMillisOf = (answer: Pick<Answer, "retryAfter"> | undefined): number | undefined => {
+  const seconds = Number(answer?.retryAfter ?? "")
+  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined
+}
+
+/** What a problem document (RFC 9457) says for people: what is wrong field by field, or else its detail. */
 export const messageOf = ({ status, text }: Pick<Answer, "status" | "text">): string => {
-  const { detail, errors, title } = documentOf(text)
-  const said = [detail, title].find((each) => typeof each === "string") ?? `the answer was ${status}`
-  const fields = (Array.isArray(errors) ? (errors as ReadonlyArray<Record<string, unknown> | null>) : []).map(
-    (each) => `${String(each?.["path"])}: ${String(each?.["message"])}`
-  )
-  return [said, ...fields].join("; ")
+  const fields = problemsOf(text).map(({ message, path }) => `${path.replace(/^(payload|path)\./, "")}: ${message}`)
+  if (fields.length > 0) return fields.join("; ")
+  const { detail, title } = documentOf(text)
+  return [detail, title].find((each) => typeof each === "string") ?? `the answer was ${status}`
+}
+
+function problemsOf(text: string): ReadonlyArray<{ readonly path: string; readonly message: string }> {
+  const { errors } = documentOf(text)
+  return (Array.isArray(errors) ? (errors as ReadonlyArray<Record<string, unknown> | null>) : []).map((each) => ({
+    path: String(each?.["path"]),
+    message: String(each?.["message"])
+  }))
 }
 
 function documentOf(text: string): Readonly<Record<string, unknown>> {

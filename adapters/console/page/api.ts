@@ -28,22 +28,43 @@ export const get = async (path: string): Promise<Asked | undefined> => {
 /** What came of a wish. */
 export type Outcome = Exclude<Meaning, { _tag: "Again" }>
 
+/** Says something where the wish was made. */
+export type Say = (text: string) => void
+
 export interface Wish {
-  readonly method: "PUT" | "DELETE"
+  readonly method: "PUT" | "POST" | "DELETE"
   readonly path: string
+  /** Everything is checked and decided, and nothing is kept. */
+  readonly isDryRun?: boolean
   /** Undefined: none. */
   readonly body?: unknown
   /** Only what the reader has seen is changed, and what is new is made. */
   readonly condition: Readonly<Record<string, string>>
 }
 
-/** Sends the wish, with one idempotency key however often, until its outcome is known or it is given up. */
-export const ask = async ({ body, condition, method, path }: Wish): Promise<Outcome> => {
+/** By path: the last wish there whose outcome is not known, and its key. */
+const open = new Map<string, { readonly wish: string; readonly key: string }>()
+
+/**
+ * Sends the wish, with one idempotency key however often, until its outcome is known or it is given up; whoever then wishes the same again sends the
+ * same key. Says meanwhile why it is sent again.
+ */
+export const ask = async (wish: Wish, say: Say): Promise<Outcome> => {
+  const { body, condition, isDryRun = false, method, path } = wish
   const type = body === undefined ? {} : { "content-type": "application/json" }
-  const headers = { ...condition, ...type, "idempotency-key": newKey() }
+  const said = JSON.stringify(wish)
+  const before = open.get(path)
+  const key = before?.wish === said ? before.key : newKey()
+  open.set(path, { wish: said, key })
+  const headers = { ...condition, ...type, ...(isDryRun ? {} : { "idempotency-key": key }) }
   for (let attempts = 1; ; attempts++) {
-    const meaning = meaningOf(await send(method, path, headers, JSON.stringify(body)), attempts)
-    if (meaning._tag !== "Again") return meaning
+    const answer = await send(method, isDryRun ? `${path}?dryRun=true` : path, headers, JSON.stringify(body))
+    const meaning = meaningOf(answer, attempts)
+    if (meaning._tag !== "Again") {
+      if (meaning._tag !== "Unknown" && open.get(path)?.key === key) open.delete(path)
+      return meaning
+    }
+    say(`${meaning.why}; sent again in ${Math.ceil(meaning.afterMillis / 1_000)} s`)
     await new Promise((resolve) => setTimeout(resolve, meaning.afterMillis))
   }
 }

@@ -1,10 +1,11 @@
-/** Members, leases and agents; what is under way; the end of the audit log. */
+/** Members, leases and agents; what is under way and what has changed; what was asked for, and the end of the audit log. */
+import type { Change } from "../changeLog.ts"
+import { bucketsOf, type MemberRow, roleOf } from "../holdings.ts"
 import { ageOf, duration } from "../texts.ts"
-import type { MemberRow } from "../holdings.ts"
-import type { Documents, Told } from "../tables.ts"
+import type { Documents, Told } from "../documents.ts"
 import { doingOf } from "../fleetRows.ts"
 import { element, keyed, setAttribute, setText, tableRow } from "./dom.ts"
-import { sinceOf, stateOf } from "./instanceTable.ts"
+import { reasonOf, shortOf, sinceOf, stateOf } from "./instanceTable.ts"
 
 /** A document, when the database heard of it last if that was asked, and the reader's wall clock. */
 export interface Aged<A> {
@@ -22,19 +23,14 @@ export const membersIn = (body: HTMLElement): ((rows: ReadonlyArray<Aged<MemberR
     ({ row }) => row.member.id,
     tableRow<Aged<MemberRow>>(
       (aged) => {
-        const { groups, leadsAs, member } = aged.row
-        const role = leadsAs === undefined ? "" : `leads, epoch ${leadsAs}`
-        return [
-          `${member.id}/${member.incarnation}`,
-          member.leavingAt === null ? role : "left",
-          String(groups),
-          heard(aged)
-        ]
+        const { buckets, member } = aged.row
+        return [`${member.id}/${member.incarnation}`, roleOf(aged.row), String(buckets), heard(aged)]
       },
       (row, { row: { member } }) => {
         row.classList.toggle("gone", member.leavingAt !== null)
         setAttribute(row, "title", member.address)
-      }
+      },
+      ["name", "", "", ""]
     )
   )
 
@@ -45,9 +41,10 @@ export const leasesIn = (body: HTMLElement): ((rows: ReadonlyArray<Aged<Document
     tableRow<Aged<Documents["lease"]>>(
       ({ row: { acquiredAt, epoch, holder, key, releasedAt }, wallMillis }) =>
         releasedAt === null
-          ? [key, holder, String(epoch), ageOf(acquiredAt, wallMillis)]
-          : [key, "released", String(epoch), ""],
-      (row, { row: { releasedAt } }) => row.classList.toggle("gone", releasedAt !== null)
+          ? [key, bucketsOf(key) ?? "", holder, String(epoch), ageOf(acquiredAt, wallMillis)]
+          : [key, bucketsOf(key) ?? "", "released", String(epoch), ""],
+      (row, { row: { releasedAt } }) => row.classList.toggle("gone", releasedAt !== null),
+      ["", "roomy", "name", "", ""]
     )
   )
 
@@ -55,14 +52,18 @@ export const agentsIn = (body: HTMLElement): ((rows: ReadonlyArray<Aged<Document
   keyed(
     body,
     ({ row }) => row.id,
-    tableRow<Aged<Documents["agent"]>>((aged) => [aged.row.id, String(aged.row.incarnation), heard(aged)])
+    tableRow<Aged<Documents["agent"]>>(
+      (aged) => [aged.row.id, aged.row.host ?? "", String(aged.row.incarnation), heard(aged)],
+      undefined,
+      ["name", "name roomy", "", ""]
+    )
   )
 
 export interface Unsettled {
   readonly name: string
   readonly why: string
-  readonly sinceMillis: number | undefined
-  readonly nowMillis: number
+  /** For how long. */
+  readonly lasts: string
 }
 
 export const unsettledIn = (list: HTMLElement): ((rows: ReadonlyArray<Unsettled>) => void) =>
@@ -73,9 +74,9 @@ export const unsettledIn = (list: HTMLElement): ((rows: ReadonlyArray<Unsettled>
       const [what, since] = [element("span", { class: "fleet" }), element("span")]
       return {
         element: element("li", {}, what, since),
-        update: ({ name, nowMillis, sinceMillis, why }) => {
+        update: ({ lasts, name, why }) => {
           setText(what, `${name}: ${why}`)
-          setText(since, sinceMillis === undefined ? "" : duration(nowMillis - sinceMillis))
+          setText(since, lasts)
         }
       }
     }
@@ -95,17 +96,42 @@ export const movingIn = (list: HTMLElement): ((rows: ReadonlyArray<Moving>) => v
       return {
         element: element("li", {}, what, since),
         update: ({ nowMillis, told }) => {
-          const { name, reason } = told.document
-          setAttribute(what, "data-doing", doingOf(told.document))
-          setText(what, [name, stateOf(told), ...(reason === null ? [] : [reason])].join(" "))
+          const { document } = told
+          setAttribute(what, "data-doing", doingOf(document))
+          setText(what, [document.name, stateOf(told), reasonOf(document)].join(" ").trim())
           setText(since, sinceOf(told, nowMillis))
         }
       }
     }
   )
 
-export interface AuditEntry {
-  readonly seq: number
+export interface ChangeRow {
+  readonly change: Change
+  readonly nowMillis: number
+}
+
+export const changesIn = (body: HTMLElement): ((rows: ReadonlyArray<ChangeRow>) => void) =>
+  keyed(
+    body,
+    ({ change }) => String(change.nr),
+    tableRow<ChangeRow>(
+      ({ change: { atMillis, name, uid, what }, nowMillis }) => [
+        duration(nowMillis - atMillis),
+        name,
+        what,
+        shortOf(uid, name)
+      ],
+      (row, { change }) => {
+        setAttribute(row.children[2]!, "data-doing", change.doing)
+        setAttribute(row, "title", change.uid)
+      },
+      ["", "name", "state", "roomy"]
+    )
+  )
+
+/** A request that was to change something, and how it was answered. */
+export interface OperationEntry {
+  readonly id: string
   /** Microseconds since 1970. */
   readonly at: number
   readonly principal: string
@@ -113,6 +139,34 @@ export interface AuditEntry {
   readonly action: string
   readonly path: string
   readonly status: number
+  /** The generation or revision that it made. */
+  readonly revision: number | null
+}
+
+export interface OperationRow {
+  readonly entry: OperationEntry
+  readonly wallMillis: number
+}
+
+export const operationsIn = (body: HTMLElement): ((rows: ReadonlyArray<OperationRow>) => void) =>
+  keyed(
+    body,
+    ({ entry }) => entry.id,
+    tableRow<OperationRow>(
+      ({ entry: { action, at, path, principal, revision, status }, wallMillis }) => [
+        ageOf(at, wallMillis),
+        principal,
+        // Of a project that the page shows: what is behind it in the path.
+        `${action} ${path.split("/").slice(4).join("/") || path}`,
+        status < 300 && revision !== null ? `${status}, generation ${revision}` : String(status)
+      ],
+      undefined,
+      ["", "name", "long", ""]
+    )
+  )
+
+export interface AuditEntry extends Omit<OperationEntry, "id"> {
+  readonly seq: number
 }
 
 export interface AuditRow {
@@ -127,12 +181,12 @@ export const auditIn = (body: HTMLElement): ((rows: ReadonlyArray<AuditRow>) => 
     tableRow<AuditRow>(
       ({ entry: { action, at, path, principal, seq, status }, wallMillis }) => [
         String(seq),
-        duration(wallMillis - at / 1_000),
+        ageOf(at, wallMillis),
         principal,
         `${action} ${path}`,
         String(status)
       ],
       undefined,
-      ["roomy", "", "", "long", ""]
+      ["roomy", "", "name", "long", ""]
     )
   )

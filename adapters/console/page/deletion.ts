@@ -1,13 +1,13 @@
 /** Asks the reader whether a fleet shall go, before it is asked for: whoever means it writes its name. */
 import type { FleetRow } from "../fleetRows.ts"
 import { counted } from "../texts.ts"
-import type { Outcome } from "./api.ts"
+import type { Outcome, Say } from "./api.ts"
 import { found, setAttribute, setText } from "./dom.ts"
 
 /** `remove` sends the wish. */
 export const deletionIn = (
   dialog: HTMLDialogElement,
-  remove: (fleet: FleetRow) => Promise<Outcome>
+  remove: (fleet: FleetRow, say: Say) => Promise<Outcome>
 ): ((fleet: FleetRow) => void) => {
   const form = found("delete-form", HTMLFormElement)
   const name = found("delete-name", HTMLInputElement)
@@ -30,9 +30,10 @@ export const deletionIn = (
   })
   const send = async (fleet: FleetRow): Promise<void> => {
     say(`asks for the end of ${fleet.name}`)
-    const meaning = await remove(fleet)
     // Whoever has given up meanwhile, and asked for another, is not spoken to.
-    if (asked !== fleet || !dialog.open) return
+    const isAsked = (): boolean => asked === fleet && dialog.open
+    const meaning = await remove(fleet, (waiting) => isAsked() && say(waiting))
+    if (!isAsked()) return
     if (meaning._tag === "Done") dialog.close()
     else say(meaning.why, true)
   }

@@ -1,6 +1,7 @@
 /** Instances as a table, as many as a page can bear. */
-import { doingOf } from "../fleetRows.ts"
-import type { Told } from "../tables.ts"
+import type { InstanceView } from "../../../core/api/Views.ts"
+import { doingOf, failureOf } from "../fleetRows.ts"
+import type { Told } from "../documents.ts"
 import { duration } from "../texts.ts"
 import { keyed, setAttribute, tableRow } from "./dom.ts"
 
@@ -18,13 +19,31 @@ export const instancesIn = (body: HTMLElement): ((rows: ReadonlyArray<InstanceRo
     ({ told }) => told.document.uid,
     tableRow<InstanceRow>(
       ({ nowMillis, told }) => {
-        const { name, reason, revision, uid } = told.document
-        return [name, stateOf(told), reason ?? "", sinceOf(told, nowMillis), String(revision), uid]
+        const { name, revision, uid } = told.document
+        return [
+          name,
+          stateOf(told),
+          reasonOf(told.document),
+          sinceOf(told, nowMillis),
+          String(revision),
+          shortOf(uid, name)
+        ]
       },
-      (row, { told }) => setAttribute(row.children[1]!, "data-doing", doingOf(told.document)),
-      ["", "state", "", "", "roomy", "roomy"]
+      (row, { told }) => {
+        setAttribute(row.children[1]!, "data-doing", doingOf(told.document))
+        setAttribute(row, "title", told.document.uid)
+      },
+      ["name", "state", "words", "", "roomy", "roomy"]
     )
   )
+
+/** Why it is as it is. */
+export const reasonOf = (instance: InstanceView): string =>
+  [instance.reason, failureOf(instance), instance.parkedAt === null ? undefined : "parked"].filter(Boolean).join("; ")
+
+/** Without the name, which stands beside it. */
+export const shortOf = (uid: string, name: string): string =>
+  uid.startsWith(`${name}-`) ? `…${uid.slice(name.length)}` : uid
 
 /** The state, and whether its end is asked for. */
 export const stateOf = ({ document }: Told<"instance">): string =>

@@ -1,16 +1,29 @@
 /** The page: what it shows of the streams, what it asks besides, and what its reader can do. */
 import { ofFleet } from "../../../core/api/etag.ts"
 import { healthOf } from "../connection.ts"
-import { type FleetHistory, record, unstableSinceMillis } from "../fleetHistory.ts"
+import { type FleetHistory, record, unstableFor } from "../fleetHistory.ts"
 import { type FleetRow, fleetRows, instancesFound, onTheirWay } from "../fleetRows.ts"
 import { compareNumbered, leaseRows, memberRows } from "../holdings.ts"
-import { noTables, type Tables } from "../tables.ts"
-import { counted, duration } from "../texts.ts"
-import { ask, get, type Outcome, type Wish } from "./api.ts"
-import { agentsIn, type AuditEntry, auditIn, leasesIn, membersIn, movingIn, unsettledIn } from "./clusterPanels.ts"
+import type { Tables } from "../documents.ts"
+import { noTables } from "../tables.ts"
+import { ageOf, counted, duration } from "../texts.ts"
+import { ask, get, type Outcome, type Say, type Wish } from "./api.ts"
+import {
+  agentsIn,
+  type AuditEntry,
+  auditIn,
+  changesIn,
+  leasesIn,
+  membersIn,
+  movingIn,
+  type OperationEntry,
+  operationsIn,
+  unsettledIn
+} from "./clusterPanels.ts"
+import { creationIn, type Written } from "./creation.ts"
 import { deletionIn } from "./deletion.ts"
 import { found, element, setAttribute, setText } from "./dom.ts"
-import { cardsIn } from "./fleetCards.ts"
+import { cardsIn, type Drafts } from "./fleetCards.ts"
 import { instancesIn, instancesShownMax } from "./instanceTable.ts"
 import { describe, listen, type Shortcut } from "./keyboard.ts"
 import * as Preferences from "./preferences.ts"
@@ -18,7 +31,10 @@ import { WatchStream } from "./streams.ts"
 
 const cardsMax = 60
 const movingMax = 8
+const changesShownMax = 50
 const refreshMillis = 5_000
+/** After a wish, whose effects come one after the other. */
+const refreshSoonMillis = 300
 /** Who looks elsewhere for a moment comes back to a stream that is still open. */
 const restAfterMillis = 30_000
 
@@ -45,25 +61,38 @@ let project = Preferences.readProject()
 let streams = openStreams()
 let history: FleetHistory = new Map()
 let recorded: Tables | undefined
-let asked: Refreshed = { members: new Map(), agents: new Map(), audit: undefined }
+let asked: Refreshed = nothingAsked()
 let isDrawing = false
 let wasSignedOut = false
+const drafts: Drafts = new Map()
 
 /** Only what the reader has seen is changed. */
 const seen = (fleet: FleetRow) => ({ "if-match": ofFleet(fleet) })
-const showCards = cardsIn(found("fleet-cards", HTMLElement), {
-  scale: (fleet, desired) => put(fleet.name, { desired, spec: fleet.spec }, seen(fleet)),
-  pause: (fleet, paused) => put(fleet.name, { desired: fleet.desired, spec: fleet.spec, paused }, seen(fleet)),
-  remove: deletionIn(found("delete", HTMLDialogElement), (fleet) =>
-    wish({ method: "DELETE", path: pathOf(fleet.name), condition: seen(fleet) })
-  )
-})
+const showCards = cardsIn(
+  found("fleet-cards", HTMLElement),
+  {
+    scale: (fleet, desired, say) => put(fleet.name, { desired, spec: fleet.spec }, seen(fleet), say),
+    pause: (fleet, paused, say) =>
+      put(fleet.name, { desired: fleet.desired, spec: fleet.spec, paused }, seen(fleet), say),
+    redrive: (fleet, say) =>
+      wish({ method: "POST", path: `${pathOf(fleet.name)}/redrive`, condition: seen(fleet) }, say),
+    remove: deletionIn(found("delete", HTMLDialogElement), (fleet, say) =>
+      wish({ method: "DELETE", path: pathOf(fleet.name), condition: seen(fleet) }, say)
+    )
+  },
+  drafts
+)
+const askForFleet = creationIn(found("create", HTMLDialogElement), create, (name) =>
+  setText(at.announcement, `${name} is wanted`)
+)
 const showInstances = instancesIn(found("instance-rows", HTMLElement))
-const showMoving = movingIn(found("operation-rows", HTMLElement))
-const showUnsettled = unsettledIn(found("operation-fleets", HTMLElement))
+const showChanges = changesIn(found("change-rows", HTMLElement))
+const showMoving = movingIn(found("moving-rows", HTMLElement))
+const showUnsettled = unsettledIn(found("moving-fleets", HTMLElement))
 const showMembers = membersIn(found("member-rows", HTMLElement))
 const showLeases = leasesIn(found("lease-rows", HTMLElement))
 const showAgents = agentsIn(found("agent-rows", HTMLElement))
+const showOperations = operationsIn(found("operation-rows", HTMLElement))
 const showAudit = auditIn(found("audit-rows", HTMLElement))
 
 interface Streams {
@@ -92,7 +121,7 @@ function changed(): void {
 
 function draw(): void {
   const [nowMillis, wallMillis] = [performance.now(), Date.now()]
-  const ofProject = streams.ofProject.watched.shown
+  const { log, shown: ofProject } = streams.ofProject.watched
   const { heardMillis = nowMillis, phase } = streams.ofProject.connection
   const moment = { nowMillis, untilMillis: phase._tag === "Live" ? nowMillis : heardMillis }
   const ofCluster = streams.ofCluster.watched.shown
@@ -113,10 +142,17 @@ function draw(): void {
   const of = new Set(instances.map(({ document }) => document.fleet))
   const shown = wanted === "" ? fleets : fleets.filter((fleet) => named.includes(fleet) || of.has(fleet.id))
   showCards(
-    shown.slice(0, cardsMax).map((fleet) => ({ fleet, samples: history.get(fleet.id) ?? [], moment, wallMillis }))
+    shown.slice(0, cardsMax).map((fleet) => ({
+      fleet,
+      samples: history.get(fleet.id) ?? [],
+      tally: log.tallies.get(fleet.id),
+      moment,
+      wallMillis
+    }))
   )
   note("fleets-count", ofProject === undefined ? "" : String(fleets.length))
   note("fleets-note", absence(streams.ofProject) ?? more(shown.length, cardsMax, "No fleet", "fleets"))
+  found("fleets-first", HTMLElement).hidden = ofProject === undefined || fleets.length > 0
   showInstances(instances.slice(0, instancesShownMax).map((told) => ({ told, nowMillis })))
   note("instances-count", ofProject === undefined ? "" : String(tables.instance.size))
   note(
@@ -124,27 +160,36 @@ function draw(): void {
     absence(streams.ofProject) ?? more(instances.length, instancesShownMax, "No instance", "instances")
   )
 
+  const { changes } = log
+  showChanges(
+    changes
+      .slice(-changesShownMax)
+      .toReversed()
+      .map((change) => ({ change, nowMillis }))
+  )
+  note("changes-count", changes.length === 0 ? "" : String(changes.at(-1)!.nr))
+  note("changes-note", changes.length === 0 ? (absence(streams.ofProject) ?? "None since this page is open.") : "")
+
   const moving = onTheirWay(tables)
   const unstable = fleets.filter(({ why }) => why !== undefined)
   showUnsettled(
-    unstable.slice(0, movingMax).map(({ id, name, pausedAt, why = "" }) => ({
-      name,
-      why,
-      sinceMillis:
-        pausedAt === null ? unstableSinceMillis(history.get(id) ?? []) : nowMillis - (wallMillis - pausedAt / 1_000),
-      nowMillis
-    }))
+    unstable.slice(0, movingMax).map(({ id, name, pausedAt, why = "" }) => {
+      const lasts = unstableFor(history.get(id) ?? [], moment.untilMillis, log.tallies.get(id)?.isPart === false)
+      return { name, why, lasts: pausedAt === null ? (lasts ?? "") : ageOf(pausedAt, wallMillis) }
+    })
   )
   showMoving(moving.slice(0, movingMax).map((told) => ({ told, nowMillis })))
-  note("operations-count", summary(unstable, moving.length))
+  note("moving-count", summary(unstable, moving.length))
   const rest = moving.length > movingMax ? `and ${counted(moving.length - movingMax, "instance")} more` : ""
   const settled = unstable.length === 0 && moving.length === 0 ? "Everything is as it is wanted." : rest
-  note("operations-note", absence(streams.ofProject) ?? settled)
+  note("moving-note", absence(streams.ofProject) ?? settled)
 
   const cluster = ofCluster ?? noTables
   const members = memberRows(cluster)
   const present = members.filter(({ member }) => member.leavingAt === null)
-  showMembers(members.map((row) => ({ row, heardAt: asked.members.get(row.member.id), wallMillis })))
+  showMembers(
+    members.map((row) => ({ row, heardAt: asked.members.get(row.member.id) ?? row.member.seenAt, wallMillis }))
+  )
   note("members-count", ofCluster === undefined ? "" : String(present.length))
   note("members-note", absence(streams.ofCluster) ?? "")
   const leases = leaseRows(cluster)
@@ -158,7 +203,7 @@ function draw(): void {
   showAgents(
     agents
       .toSorted((one, other) => compareNumbered(one.id, other.id))
-      .map((row) => ({ row, heardAt: asked.agents.get(row.id), wallMillis }))
+      .map((row) => ({ row, heardAt: asked.agents.get(row.id) ?? row.heardAt, wallMillis }))
   )
   note("agents-count", ofCluster === undefined ? "" : String(agents.length))
   note(
@@ -167,7 +212,14 @@ function draw(): void {
       (agents.length === 0 && ofCluster !== undefined ? "No agent has registered; nothing can run." : "")
   )
 
+  const { operations } = asked
+  showOperations((operations ?? []).map((entry) => ({ entry, wallMillis })))
+  note(
+    "operations-note",
+    absence(streams.ofProject) ?? (operations?.length === 0 ? "Nothing was asked for in this project." : "")
+  )
   found("audit", HTMLElement).hidden = asked.audit === undefined
+  note("audit-note", asked.audit?.length === 0 ? "Nothing was done." : "")
   showAudit((asked.audit ?? []).toReversed().map((entry) => ({ entry, wallMillis })))
 }
 
@@ -238,39 +290,59 @@ function drawElsewhere(): void {
 interface Refreshed {
   readonly members: ReadonlyMap<string, number | null>
   readonly agents: ReadonlyMap<string, number | null>
+  /** The newest first. Undefined: not asked yet. */
+  readonly operations: ReadonlyArray<OperationEntry> | undefined
   /** Undefined: it is not for this reader. */
   readonly audit: ReadonlyArray<AuditEntry> | undefined
 }
 
+function nothingAsked(): Refreshed {
+  return { members: new Map(), agents: new Map(), operations: undefined, audit: undefined }
+}
+
 let isAuditKept = true
+let refreshing: ReturnType<typeof setTimeout> | undefined
+
+function refreshIn(millis: number): void {
+  clearTimeout(refreshing)
+  refreshing = setTimeout(() => {
+    refreshIn(refreshMillis)
+    void refresh()
+  }, millis)
+}
+
+const isLive = ({ connection }: WatchStream): boolean => connection.phase._tag === "Live"
 
 async function refresh(): Promise<void> {
-  if (document.hidden || streams.ofCluster.connection.phase._tag !== "Live") return
+  if (document.hidden) return
   const asking = streams
-  const [members, agents, audit] = await Promise.all([
-    get("/v1/members"),
-    get("/v1/agents"),
-    isAuditKept ? get("/v1/audit?limit=50") : undefined
+  const [ofCluster, ofProject] = [isLive(streams.ofCluster), isLive(streams.ofProject)]
+  const [members, agents, audit, operations] = await Promise.all([
+    ofCluster ? get("/v1/members") : undefined,
+    ofCluster ? get("/v1/agents") : undefined,
+    ofCluster && isAuditKept ? get("/v1/audit?limit=50") : undefined,
+    ofProject ? get(`/v1/projects/${encodeURIComponent(project)}/operations?limit=50`) : undefined
   ])
   // What was asked with a key that was given up is nobody's here any more.
   if (asking !== streams) return
   // Until another key is given: it would be refused again.
-  if (audit !== undefined && audit.status >= 400 && audit.status < 500) isAuditKept = false
+  if (audit !== undefined && audit.status >= 400 && audit.status < 500 && audit.status !== 429) isAuditKept = false
   asked = {
     members: timesOf(members?.document, "seenAt") ?? asked.members,
     agents: timesOf(agents?.document, "heardAt") ?? asked.agents,
-    audit: audit === undefined ? asked.audit : entriesOf(audit.document)
+    operations: rowsOf<OperationEntry>(operations?.document, "items") ?? asked.operations,
+    audit: audit === undefined ? asked.audit : (rowsOf<AuditEntry>(audit.document, "entries") ?? asked.audit)
   }
   changed()
 }
 
 function timesOf(document: unknown, field: string): ReadonlyMap<string, number | null> | undefined {
-  const items = (document as { readonly items?: ReadonlyArray<Record<string, unknown>> } | undefined)?.items
+  const items = rowsOf<Record<string, unknown>>(document, "items")
   return items === undefined ? undefined : new Map(items.map((row) => [String(row["id"]), row[field] as number | null]))
 }
 
-function entriesOf(document: unknown): ReadonlyArray<AuditEntry> | undefined {
-  return (document as { readonly entries?: ReadonlyArray<AuditEntry> } | undefined)?.entries
+function rowsOf<Row>(document: unknown, field: "items" | "entries"): ReadonlyArray<Row> | undefined {
+  return (document as { readonly [F in typeof field]?: ReadonlyArray<Row> } | undefined)?.[field]
 }
 
 // What the reader does.
@@ -278,28 +350,32 @@ function entriesOf(document: unknown): ReadonlyArray<AuditEntry> | undefined {
 const pathOf = (name: string): string =>
   `/v1/projects/${encodeURIComponent(project)}/fleets/${encodeURIComponent(name)}`
 
-const put = (name: string, body: unknown, condition: Wish["condition"]): Promise<Outcome> =>
-  wish({ method: "PUT", path: pathOf(name), body, condition })
+const put = (name: string, body: unknown, condition: Wish["condition"], say: Say): Promise<Outcome> =>
+  wish({ method: "PUT", path: pathOf(name), body, condition }, say)
 
-async function wish(wish: Wish): Promise<Outcome> {
-  const meaning = await ask(wish)
+async function wish(wish: Wish, say: Say): Promise<Outcome> {
+  const meaning = await ask(wish, say)
   if (meaning._tag === "SignIn") askForKey(meaning.why)
+  refreshIn(refreshSoonMillis)
   return meaning
 }
 
-async function create(form: HTMLFormElement): Promise<void> {
-  const values = Object.fromEntries(new FormData(form)) as Record<"name" | "image" | "size" | "desired", string>
-  const said = found("create-said", HTMLElement)
-  setText(said, `asks for ${values.name}`)
-  const spec = { image: values.image, size: values.size } as FleetRow["spec"]
-  const meaning = await put(values.name, { desired: Number(values.desired), spec }, { "if-none-match": "*" })
-  setAttribute(said, "data-bad", String(meaning._tag !== "Done"))
-  setText(said, meaning._tag === "Done" ? `${values.name} is wanted` : meaning.why)
+/** What is there already is not changed. */
+function create({ desired, image, isDryRun, name, size }: Written, say: Say): Promise<Outcome> {
+  const body = { desired: Number(desired), spec: { image, size } }
+  return wish({ method: "PUT", path: pathOf(name), isDryRun, body, condition: { "if-none-match": "*" } }, say)
+}
+
+function openCreate(): void {
+  setText(found("create-head", HTMLElement), `New fleet in ${project}`)
+  askForFleet()
 }
 
 function askForKey(why: string): void {
   setText(found("sign-in-why", HTMLElement), why)
   if (!at.signIn.open) at.signIn.showModal()
+  // What was refused is still there, to be mended or written over.
+  at.key.select()
 }
 
 /** With other rights all is heard anew. */
@@ -307,10 +383,12 @@ function begin(): void {
   for (const stream of both()) stream.rest()
   streams = openStreams()
   history = new Map()
-  asked = { members: new Map(), agents: new Map(), audit: undefined }
+  recorded = undefined
+  asked = nothingAsked()
   isAuditKept = true
   wasSignedOut = false
   for (const stream of both()) stream.open()
+  refreshIn(refreshSoonMillis)
   changed()
 }
 
@@ -320,7 +398,9 @@ function noticeSignedOut(): void {
     .map(({ connection }) => connection.phase)
     .find(({ _tag }) => _tag === "SignedOut")
   const isSignedOut = phase !== undefined
-  if (isSignedOut && !wasSignedOut) askForKey("why" in phase ? phase.why : "")
+  if (!at.signIn.open && both().some(isLive)) at.key.value = ""
+  // Who has given none need not be told that.
+  if (isSignedOut && !wasSignedOut) askForKey(Preferences.readKey() !== undefined && "why" in phase ? phase.why : "")
   wasSignedOut = isSignedOut
 }
 
@@ -355,7 +435,17 @@ function pressHere(button: string): void {
   document.activeElement?.closest(".card")?.querySelector<HTMLButtonElement>(button)?.click()
 }
 
-const panels = ["fleets", "instances", "operations", "members", "leases", "agents", "audit"] as const
+const panels = [
+  ["fleets", "the fleets"],
+  ["instances", "the instances"],
+  ["changes", "what has changed"],
+  ["moving", "what is under way"],
+  ["members", "the members"],
+  ["leases", "the leases"],
+  ["agents", "the agents"],
+  ["operations", "the operations"],
+  ["audit", "the audit"]
+] as const
 
 const shortcuts: ReadonlyArray<Shortcut> = [
   { key: "?", what: "these keys", act: () => at.help.showModal() },
@@ -368,17 +458,14 @@ const shortcuts: ReadonlyArray<Shortcut> = [
   {
     key: "n",
     what: "a new fleet",
-    act: () => {
-      found("create", HTMLDetailsElement).open = true
-      found("create-form", HTMLFormElement).querySelector("input")?.focus()
-    }
+    act: openCreate
   },
   { key: "p", what: "another project", act: () => at.project.select() },
   { key: "t", what: "another theme", act: nextTheme },
   { key: "r", what: "open the streams anew", act: () => both().forEach((stream) => stream.open()) },
-  ...panels.map((id, index) => ({
+  ...panels.map(([id, what], index) => ({
     key: String(index + 1),
-    what: `to ${id === "operations" ? "what is under way" : id}`,
+    what: `to ${what}`,
     act: () => found(id, HTMLElement).focus()
   }))
 ]
@@ -396,10 +483,8 @@ onSubmit("project-form", () => {
   at.project.blur()
 })
 onSubmit("find-form", () => found("fleets", HTMLElement).focus())
-onSubmit("create-form", (form) => void create(form))
 onSubmit("sign-in-form", () => {
   const key = at.key.value.trim()
-  at.key.value = ""
   if (!/^[\x21-\x7e]+$/.test(key)) return askForKey("A key is printable characters without spaces.")
   at.signIn.close()
   Preferences.keepKey(key)
@@ -409,8 +494,12 @@ found("sign-in-cancel", HTMLButtonElement).addEventListener("click", () => at.si
 at.sign.addEventListener("click", () => {
   if (Preferences.readKey() === undefined) return askForKey("")
   Preferences.keepKey(undefined)
+  at.key.value = ""
+  drafts.clear()
   begin()
 })
+found("create-open", HTMLButtonElement).addEventListener("click", openCreate)
+at.project.addEventListener("focus", () => void offerProjects())
 at.find.addEventListener("input", changed)
 at.find.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return
@@ -425,8 +514,14 @@ found("lost-retry", HTMLButtonElement).addEventListener("click", () => both().fo
 addEventListener("hashchange", () => {
   project = Preferences.readProject()
   at.project.value = project
+  drafts.clear()
   begin()
 })
+
+async function offerProjects(): Promise<void> {
+  const names = rowsOf<{ readonly name: string }>((await get("/v1/projects"))?.document, "items") ?? []
+  found("projects", HTMLDataListElement).replaceChildren(...names.map(({ name }) => element("option", { value: name })))
+}
 
 let resting: ReturnType<typeof setTimeout> | undefined
 document.addEventListener("visibilitychange", () => {
@@ -450,4 +545,3 @@ setInterval(() => {
   for (const stream of both()) stream.tick()
   changed()
 }, 1_000)
-setInterval(() => void refresh(), refreshMillis)

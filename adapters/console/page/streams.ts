@@ -2,7 +2,7 @@
 import * as Connections from "../connection.ts"
 import { read } from "../serverSentEvents.ts"
 import * as Tables from "../tables.ts"
-import { messageOf } from "../wishes.ts"
+import { messageOf, retryAfterMillisOf } from "../wishes.ts"
 import { authorization } from "./api.ts"
 
 export class WatchStream {
@@ -90,11 +90,13 @@ export class WatchStream {
       if (this.#opened !== opened) return undefined
       if (response.status !== 200 || response.body === null) {
         const { status } = response
+        const retryAfterMillis = retryAfterMillisOf({ retryAfter: response.headers.get("retry-after") })
         const why = messageOf({ status, text: await response.text() })
         if (this.#opened !== opened) return undefined
         this.#close()
         if (status === 410) this.watched = Tables.expired(this.watched)
-        this.#happens({ _tag: "Answered", status, why })
+        const asked = retryAfterMillis === undefined ? {} : { retryAfterMillis }
+        this.#happens({ _tag: "Answered", status, why, ...asked })
         return undefined
       }
       this.#happens({ _tag: "Opened" })
