@@ -77,17 +77,17 @@ export const execute = Effect.fnUntraced(function* (
   const perform = Effect.fnUntraced(function* (claimed: IdempotencyKey.IdempotencyKey) {
     yield* Mark.hit(takesOver, claimed.epoch > 1)
     yield* FaultPoint.here("idempotency/claimed")
-    const answer = yield* retryTransient(
-      transaction(
-        Effect.fnUntraced(function* (tx) {
-          const answer = yield* effect(tx)
-          yield* FaultPoint.here("idempotency/effect/done")
-          const finished = yield* IdempotencyKey.finish(tx, claimed, answer)
-          return finished === undefined ? yield* new ClaimLost() : answer
-        }),
-        { label: request.label }
-      )
+    const done = transaction(
+      Effect.fnUntraced(function* (tx) {
+        const answer = yield* effect(tx)
+        yield* FaultPoint.here("idempotency/effect/done")
+        const finished = yield* IdempotencyKey.finish(tx, claimed, answer)
+        return finished === undefined ? yield* new ClaimLost() : answer
+      }),
+      { label: request.label }
     )
+    // A client that has gone asks again: it shall find an answer, not a claim that has yet to expire.
+    const answer = yield* retryTransient(Effect.uninterruptible(done))
     yield* FaultPoint.here("idempotency/finished")
     return yield* acknowledge(request, answer, false)
   })
