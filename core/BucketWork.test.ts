@@ -43,7 +43,7 @@ const cluster = () => {
           return Effect.void
         }),
       stop: (uid) => Effect.sync(() => outside.delete(uid)),
-      observe: (uid) => Effect.sync(() => outside.get(uid) ?? "Absent"),
+      observe: (uid) => Effect.sync(() => ({ observation: outside.get(uid) ?? "Absent" })),
       list: Effect.succeed([])
     })
   )

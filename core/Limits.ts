@@ -52,6 +52,8 @@ export const agentLiveMillis = 15_000
 /** That an agent was heard is written this often at most. */
 export const agentHeardMillis = 5_000
 export const placementsPerAgentMax = 1_000
+/** What an agent says of how an instance ended. */
+export const reportCauseCharsMax = 200
 /** A process runs when it has lived for so long; an agent may say otherwise, up to the most. */
 export const instanceStartMillis = 1_000
 export const instanceStartMillisMax = 20_000
@@ -222,6 +224,12 @@ assert(
   "an agent that finds its first two addresses dead is still given work"
 )
 assert(placementsPerAgentMax <= heartbeatUidsMax, "one heartbeat tells of everything that an agent runs")
+assert(
+  // Three bytes for each unit at most, and what is around it.
+  placementsPerAgentMax * (3 * reportCauseCharsMax + 300) <= Math.min(sessionFrameBytesMax, httpBodyBytesMax),
+  "one report tells how everything that an agent runs has ended"
+)
+assert(nameCharsMax + reportCauseCharsMax + 100 <= causeCharsMax, "what an agent says of an end is stored whole")
 assert(
   idempotencyClaimMillis > statementTimeoutMillis + idleInTransactionTimeoutMillis,
   "a claim outlives the transaction that it protects"

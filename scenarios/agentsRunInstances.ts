@@ -1,14 +1,18 @@
+import { all } from "../core/invariants/all.ts"
+import { toCheck } from "../core/invariants/Invariant.ts"
 import { make, plan, repeated } from "./ControlPlaneScenario.ts"
+import { failureTold } from "./failureTold.ts"
 
 export const agentsRunInstances = make({
   name: "agents/run-instances",
   story: `The agents run the instances, each on its own host, as they do in production. They are killed and started again, paused, and cut
 from the control plane, whose nodes are killed and held up as well; answers are lost and requests repeated. No instance ever runs twice or where it is
-not placed, none is left behind, and what failed is replaced. Now and then a proxy before the nodes upgrades nothing, and the agents poll.`,
+not placed, none is left behind, what failed is replaced, and what is told of how is told of it. Now and then a proxy before the nodes upgrades nothing, and the agents poll.`,
   // Of four seeds one has a proxy.
   parameters: { agents: [1, 3], clients: [1, 2], proxied: [0, 3] },
   safetyMillis: 90_000,
   cluster: { runsOnAgents: true },
+  invariants: [...all, toCheck(failureTold)],
   clusterOf: ({ proxied }) => ({ agentsBehindProxy: proxied === 3 }),
   faults: (draw, { throughout }) =>
     plan(

@@ -50,6 +50,7 @@ const writers: Readonly<Record<string, ReadonlyArray<RegExp>>> = {
   "placements.-": [/^agent\/exchange$/, /^placement\//],
   "placements.observed": [/^agent\/exchange$/],
   "placements.observedAt": [/^agent\/exchange$/],
+  "placements.cause": [/^agent\/exchange$/],
   "placements.*": [/^placement\/(place|unplace)$/],
   "rate_limits.*": [/^limits?\//]
 }

@@ -31,6 +31,7 @@ const instance = (uid: string, changes: Partial<InstanceView> = {}): InstanceVie
   revision: 1,
   createdAt: 0,
   deletionRequestedAt: null,
+  agent: null,
   lastHeartbeatAt: null,
   ...unfailed,
   ...changes

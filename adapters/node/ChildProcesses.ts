@@ -5,10 +5,14 @@
  *   adapter finds again what runs. One that died in between is found by the uid in its environment (Linux).
  * - C2 A process whose number was given to another is not taken for it: the start time, as the system tells it, is compared.
  * - C3 What has ended is shown as failed until its end is asked for; nothing is started twice.
- * - C4 An end is asked for with SIGTERM to the whole process group, and after `killAfterMillis` with SIGKILL.
+ * - C4 An end is asked for with SIGTERM to the whole process group, and after `killAfterMillis` with SIGKILL. What is left of the group when its
+ *   first process has ended is ended in the same way, whoever ended that; an instance is gone when nobody is left. Who leaves the group is out of reach.
  * - C5 It runs when its process has lived for `startMillis`; what ended before that was only starting. What an earlier process of this
  *   adapter has started runs.
  * - C6 Who ends without having been asked to is told of once, with how it ended, and what it wrote last is kept (`FailedOutput.ts`).
+ * - C7 A group whose first process is gone is taken for an instance's only while somebody is in it who was seen there before, by number and start
+ *   time, or whose environment has the uid (Linux): a number is not given out again while there is a group of it, but it is afterwards.
+ * - C8 What a process writes is bounded (`OutputFile.ts`), and it writes on when the agent is gone.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import fs from "node:fs"
@@ -16,11 +20,21 @@ import path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import { instanceStartMillis } from "../../core/Limits.ts"
 import { type Observation, Provider, ProviderError, ProviderUnavailable, type Spec } from "../../core/ports/Provider.ts"
 import { keepOutput } from "./FailedOutput.ts"
 import { commandOf, environmentOf } from "./InstanceCommand.ts"
-import { isAlive, processOfInstance, startTimeOf } from "./processTable.ts"
+import { outputLookMillis, removeOutput, rotate } from "./OutputFile.ts"
+import {
+  hasGroup,
+  isAlive,
+  isOfInstance,
+  type Member,
+  membersOf,
+  processOfInstance,
+  startTimeOf
+} from "./processTable.ts"
 
 export interface Options {
   /** Of this agent alone; made when it is not there. */
@@ -37,7 +51,7 @@ export interface Options {
 interface Events {
   /** An instance may look otherwise than before. */
   readonly onChange: () => void
-  /** In words: which, how it ended, and what it wrote. */
+  /** In words: which, how it ended, and what it wrote; or what of it could not be done. */
   readonly onFailed: (message: string) => void
   /** A timer that keeps no process from ending. */
   readonly later: (millis: number, then: () => void) => void
@@ -51,8 +65,11 @@ interface Recorded {
   readonly startTime: string | null
   /** Its end was asked for. */
   readonly isStopping?: boolean
-  /** How it ended, once that was told. */
+  /** How it ended, once that was told, and the same with what it wrote last. */
   readonly end?: string
+  readonly cause?: string
+  /** Who was left of its group when it ended. */
+  readonly rest?: ReadonlyArray<Member>
 }
 
 /** One that this very process has started, and whose end it has not heard of. */
@@ -64,7 +81,7 @@ interface Child {
 const killAfterMillisDefault = 5_000
 /** Of one that could not be started: it need not be looked for. */
 const noProcess = 0
-const endUnknown = "its process is gone, and how it ended is not known, as it was no child of this agent's process"
+const endUnknown = "ended, and how is not known, as it was no child of this agent's process"
 
 /** Dies when the directory cannot be made. */
 export const layer = (options: Options): Layer.Layer<Provider> => Layer.effect(Provider, makeProvider(options))
@@ -78,6 +95,11 @@ const makeProvider = (options: Options) =>
       onFailed: (message) => run(Effect.logWarning(message)),
       later: (millis, then) => setTimeout(then, millis).unref()
     })
+    const bound = Effect.try({ try: () => host.boundOutput(), catch: (error) => (error as Error).message }).pipe(
+      Effect.flatMap((messages) => Effect.forEach(messages, (message) => Effect.logWarning(message))),
+      Effect.catch((detail) => Effect.logWarning(`what instances write cannot be looked at: ${detail}`))
+    )
+    yield* Effect.forkScoped(Effect.repeat(bound, Schedule.spaced(`${outputLookMillis} millis`)))
     const call = <A>(name: ProviderError["call"], body: () => A): Effect.Effect<A, ProviderError> =>
       Effect.try({
         try: body,
@@ -87,7 +109,12 @@ const makeProvider = (options: Options) =>
     return Provider.of({
       start: (uid, spec) => call("start", () => host.start(uid, spec)),
       stop: (uid) => call("stop", () => host.stop(uid)),
-      observe: (uid) => call("observe", () => host.observe(uid)),
+      observe: (uid) =>
+        call("observe", () => {
+          const observation = host.observe(uid)
+          const cause = observation === "Failed" ? host.causeOf(uid) : undefined
+          return { observation, ...(cause === undefined ? {} : { cause }) }
+        }),
       list: call("list", () => host.list()),
       changed: Effect.andThen(changed.await, changed.close)
     })
@@ -98,10 +125,14 @@ export class ChildProcesses {
   readonly #options: Options
   readonly #events: Events | undefined
   readonly #children = new Map<string, Child>()
-  /** Since when the end of each was asked for, on the monotonic clock. */
-  readonly #stopping = new Map<string, number>()
-  /** Those of whose end was told, written down or not. */
-  readonly #told = new Set<string>()
+  /** Those whose end was asked for. */
+  readonly #stopping = new Set<string>()
+  /** Since when the group of each has been asked to end, on the monotonic clock. */
+  readonly #askedAtMillis = new Map<string, number>()
+  /** Those of whose end was told, written down or not, and how they ended. */
+  readonly #told = new Map<string, string>()
+  /** Who was seen last in a group whose first process is gone. */
+  readonly #rest = new Map<string, ReadonlyArray<Member>>()
 
   constructor(options: Options, events?: Events) {
     this.#options = options
@@ -131,41 +162,54 @@ export class ChildProcesses {
 
   /** Asks again with every call, so that whoever repeats it comes to an end. */
   stop(uid: string): void {
-    const recorded = this.#read(uid)
+    const recorded = this.#found(uid)
     if (recorded === undefined) return
     const pid = this.#alive(recorded)
-    if (pid === undefined) {
-      this.#tellUnheard(uid)
-      this.#forget(uid)
-      return
-    }
-    const askedMillis = this.#stopping.get(uid)
-    if (askedMillis === undefined) this.#stopping.set(uid, performance.now())
-    const isOverdue =
-      askedMillis !== undefined &&
-      performance.now() - askedMillis > (this.#options.killAfterMillis ?? killAfterMillisDefault)
-    if (askedMillis === undefined || isOverdue) signalGroup(pid, isOverdue ? "SIGKILL" : "SIGTERM")
+    if (pid === undefined) this.#tellUnheard(uid)
+    const group = pid ?? this.#groupLeft(recorded)
+    if (group === undefined) return this.#forget(uid)
+    this.#stopping.add(uid)
+    this.#end(uid, group)
     // After the signal: a full disk keeps nobody alive.
     if (recorded.isStopping !== true) this.#write({ ...(this.#read(uid) ?? recorded), isStopping: true })
   }
 
   observe(uid: string): Observation {
-    const recorded = this.#read(uid)
+    const recorded = this.#found(uid)
     if (recorded === undefined) return "Absent"
     if (this.#alive(recorded) === undefined) {
       this.#tellUnheard(uid)
-      return "Failed"
+      const group = this.#groupLeft(recorded)
+      if (group === undefined) return "Failed"
+      if (this.#events !== undefined) this.#end(uid, group)
+      return this.#stopping.has(uid) ? "Stopping" : "Failed"
     }
     if (this.#stopping.has(uid)) return "Stopping"
     return this.#children.get(uid)?.isStarting === true ? "Starting" : "Running"
   }
 
-  /** The numbers of all processes that live, of whichever life. */
+  /** How it ended and what it wrote last, once that was told: "exited with code 1: out of memory". */
+  causeOf(uid: string): string | undefined {
+    return this.#told.get(uid) ?? this.#read(uid)?.cause
+  }
+
+  /** The numbers of all process groups that live, of whichever life. */
   processes(): ReadonlyArray<number> {
     return this.list().flatMap((uid) => {
-      const recorded = this.#read(uid)
-      const pid = recorded === undefined ? undefined : this.#alive(recorded)
-      return pid === undefined ? [] : [pid]
+      const recorded = this.#found(uid)
+      return recorded === undefined ? [] : (this.#alive(recorded) ?? this.#groupLeft(recorded) ?? [])
+    })
+  }
+
+  /** To be called now and then. In words, what could not be done. */
+  boundOutput(): ReadonlyArray<string> {
+    return this.list().flatMap((uid) => {
+      try {
+        rotate(this.#path(uid, "log"))
+        return []
+      } catch (error) {
+        return [`instance ${uid}: what it wrote is not all kept: ${(error as Error).message}`]
+      }
     })
   }
 
@@ -176,15 +220,48 @@ export class ChildProcesses {
       .toSorted()
   }
 
+  /** What was written down, also of one that was started when that was not done yet. */
+  #found(uid: string): Recorded | undefined {
+    const recorded = this.#read(uid)
+    if (recorded === undefined || recorded.pid !== null || this.#children.has(uid)) return recorded
+    const pid = processOfInstance(uid)
+    if (pid === undefined) return recorded
+    const found = { ...recorded, pid, startTime: startTimeOf(pid) ?? null }
+    this.#write(found)
+    return found
+  }
+
   /** Its number, while it lives. */
-  #alive(recorded: Recorded): number | undefined {
+  #alive({ pid, startTime, uid }: Recorded): number | undefined {
     // Until its end was heard of, with how it ended.
-    const child = this.#children.get(recorded.uid)
+    const child = this.#children.get(uid)
     if (child !== undefined) return child.process.pid
-    if (recorded.pid !== null) return isAlive(recorded.pid, recorded.startTime) ? recorded.pid : undefined
-    const pid = processOfInstance(recorded.uid)
-    if (pid !== undefined) this.#write({ uid: recorded.uid, pid, startTime: startTimeOf(pid) ?? null })
-    return pid
+    return pid !== null && isAlive(pid, startTime) ? pid : undefined
+  }
+
+  /** The number of its group, when it has ended itself and others of the group live (C7). */
+  #groupLeft({ pid: group, rest = [], uid }: Recorded): number | undefined {
+    // Another process has the number, so nobody was left in the group.
+    if (group === null || !hasGroup(group) || startTimeOf(group) !== undefined) return undefined
+    const members = membersOf(group)
+    const seen = [...rest, ...(this.#rest.get(uid) ?? [])]
+    const isKnown = (member: Member) =>
+      seen.some(({ pid, startTime }) => pid === member.pid && startTime === member.startTime)
+    if (!members.some((member) => isKnown(member) || isOfInstance(member.pid, uid))) return undefined
+    this.#rest.set(uid, members)
+    return group
+  }
+
+  /** At first it is asked, and when that has taken too long, not any more. */
+  #end(uid: string, group: number): void {
+    const nowMillis = performance.now()
+    const askedAtMillis = this.#askedAtMillis.get(uid)
+    if (askedAtMillis === undefined) {
+      this.#askedAtMillis.set(uid, nowMillis)
+      signalGroup(group, "SIGTERM")
+    } else if (nowMillis - askedAtMillis > (this.#options.killAfterMillis ?? killAfterMillisDefault)) {
+      signalGroup(group, "SIGKILL")
+    }
   }
 
   #follow(process: ChildProcess, uid: string): void {
@@ -195,11 +272,12 @@ export class ChildProcesses {
       if (this.#children.get(uid) !== child) return
       this.#children.delete(uid)
       this.#tell(uid, how)
+      this.#endRest(uid, process.pid)
       this.#events?.onChange()
     }
-    process.on("error", (error) => ended(`it could not be started: ${error.message}`))
+    process.on("error", (error) => ended(`could not be started: ${error.message}`))
     process.on("exit", (code, signal) =>
-      ended(signal === null ? `its process ended with code ${code}` : `its process was killed by ${signal}`)
+      ended(signal === null ? `exited with code ${code}` : `was killed by ${signal}`)
     )
     if (!child.isStarting) return
     this.#events?.later(startMillis, () => {
@@ -214,9 +292,23 @@ export class ChildProcesses {
     if (!this.#children.has(uid)) this.#tell(uid, endUnknown)
   }
 
+  /** At the very moment of its end: the number is nobody else's yet. */
+  #endRest(uid: string, group: number | undefined): void {
+    if (group === undefined || !hasGroup(group)) return
+    try {
+      const rest = membersOf(group)
+      const recorded = this.#read(uid)
+      if (rest.length === 0 || recorded === undefined) return
+      this.#rest.set(uid, rest)
+      this.#end(uid, group)
+      this.#write({ ...recorded, rest })
+    } catch (error) {
+      this.#events?.onFailed(`instance ${uid}: what is left of its processes: ${(error as Error).message}`)
+    }
+  }
+
   #tell(uid: string, how: string): void {
     if (this.#events === undefined || this.#told.has(uid) || this.#stopping.has(uid)) return
-    this.#told.add(uid)
     let kept: string
     try {
       // As it is now: another life may have asked for its end, or have told of it.
@@ -224,17 +316,20 @@ export class ChildProcesses {
       if (recorded === undefined || recorded.isStopping === true || recorded.end !== undefined) return
       kept = this.#keep(recorded, how)
     } catch (error) {
+      this.#told.set(uid, how)
       kept = `what it wrote could not be kept: ${(error as Error).message}`
     }
-    this.#events.onFailed(`instance ${uid}: ${how}; ${kept}`)
+    this.#events.onFailed(`instance ${uid} ${how}; ${kept}`)
   }
 
   /** In words, what it wrote and where that is. Throws what the disk says. */
   #keep(recorded: Recorded, how: string): string {
     const { uid } = recorded
     const directory = path.join(this.#options.directory, "failed")
-    const { file, lastLines } = keepOutput(directory, { uid, how, log: this.#path(uid, "log") })
-    this.#write({ ...recorded, end: how })
+    const { file, lastLine, lastLines } = keepOutput(directory, { uid, how, log: this.#path(uid, "log") })
+    const cause = lastLine === "" ? how : `${how}: ${lastLine}`
+    this.#told.set(uid, cause)
+    this.#write({ ...recorded, end: how, cause })
     return `${lastLines === "" ? "it wrote nothing" : `it wrote last "${lastLines}"`}; kept in ${file}`
   }
 
@@ -242,8 +337,10 @@ export class ChildProcesses {
     this.#children.delete(uid)
     this.#told.delete(uid)
     this.#stopping.delete(uid)
+    this.#askedAtMillis.delete(uid)
+    this.#rest.delete(uid)
     fs.rmSync(this.#path(uid, "json"), { force: true })
-    fs.rmSync(this.#path(uid, "log"), { force: true })
+    removeOutput(this.#path(uid, "log"))
   }
 
   #path(uid: string, ending: "json" | "log"): string {

@@ -29,7 +29,7 @@ export interface AgentOptions<R> {
 export const run = <R>(options: AgentOptions<R>): Effect.Effect<never, never, HttpClient.HttpClient | R> =>
   Effect.gen(function* () {
     const failover = yield* connect(options.addresses)
-    const incarnation = yield* register(failover, options)
+    const { incarnation } = yield* register(failover, options)
     return yield* beats(failover, { ...options, incarnation })
   })
 
@@ -37,17 +37,17 @@ export const run = <R>(options: AgentOptions<R>): Effect.Effect<never, never, Ht
 export const connect = (addresses: ReadonlyArray<string>): Effect.Effect<Failover, never, HttpClient.HttpClient> =>
   failover({ addresses, timeoutMillis: heartbeatTimeoutMillis })
 
-/** The incarnation of this process; tried until it is given. */
+/** The incarnation of this process, and what may be told besides (`features` of `AgentPlan.ts`); tried until it is given. */
 export const register = (
   { ask }: Failover,
   { host, id }: { readonly id: string; readonly host?: string }
-): Effect.Effect<number> =>
+): Effect.Effect<{ readonly incarnation: number; readonly features: ReadonlyArray<string> }> =>
   Effect.gen(function* () {
     const process = yield* makeUid(id)
     const request = { params: { agent: id }, payload: { host: host ?? id, process } }
     for (;;) {
       const given = yield* ask((client) => client.agents.register(request)).pipe(
-        Effect.map((registered) => registered.incarnation),
+        Effect.map(({ features = [], incarnation }) => ({ features, incarnation })),
         Effect.catchTag("Conflict", ({ message }) => Effect.as(Effect.logWarning(message), undefined)),
         Effect.catch((error) => Effect.as(Effect.logDebug(`not registered: ${error._tag}`), undefined))
       )

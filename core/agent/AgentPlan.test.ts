@@ -1,8 +1,10 @@
 /** What an agent says and does next, from what it was given and what it sees. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { Observation } from "../ports/Provider.ts"
-import { type Assigned, lookMillis, reports, steps } from "./AgentPlan.ts"
+import * as Schema from "effect/Schema"
+import { Exchange } from "../api/Views.ts"
+import { Observation, type Observed } from "../ports/Provider.ts"
+import { type Assigned, features, lookMillis, reports, steps } from "./AgentPlan.ts"
 
 const spec = { image: "web:1", size: "small" } as const
 const observation = fc.constantFrom(...Observation.literals)
@@ -17,7 +19,12 @@ const assigned: fc.Arbitrary<ReadonlyArray<Assigned>> = fc.uniqueArray(
   }),
   { selector: (each) => each.uid }
 )
-const seen = fc.uniqueArray(fc.tuple(uid, observation), { selector: ([of]) => of }).map((pairs) => new Map(pairs))
+const observed: fc.Arbitrary<Observed> = fc.record(
+  { observation, cause: fc.string({ unit: "binary", maxLength: 500 }) },
+  { requiredKeys: ["observation"] }
+)
+const seen = fc.uniqueArray(fc.tuple(uid, observed), { selector: ([of]) => of }).map((pairs) => new Map(pairs))
+const isReadBy = Schema.is(Exchange.fields.reports)
 
 describe("an agent", () => {
   it("starts what is wanted and not there, and stops all that is there and not wanted, each once", () =>
@@ -27,9 +34,9 @@ describe("an agent", () => {
         const wanted = given.filter((each) => each.wanted === "run").map((each) => each.uid)
         assert.deepStrictEqual(
           start.map((each) => each.uid),
-          wanted.filter((each) => (here.get(each) ?? "Absent") === "Absent")
+          wanted.filter((each) => (here.get(each)?.observation ?? "Absent") === "Absent")
         )
-        const present = [...here].flatMap(([of, what]) => (what === "Absent" ? [] : [of]))
+        const present = [...here].flatMap(([of, what]) => (what.observation === "Absent" ? [] : [of]))
         assert.sameMembers(
           [...stop],
           present.filter((each) => !wanted.includes(each))
@@ -39,11 +46,26 @@ describe("an agent", () => {
 
   it("does not start again what has failed: whoever placed it decides", () => {
     const failed: Assigned = { uid: "a", attempt: 1, spec, wanted: "run", observed: "Running" }
-    assert.deepStrictEqual(steps([failed], new Map([["a", "Failed"]])), { start: [], stop: [] })
-    assert.deepStrictEqual(reports([failed], new Map([["a", "Failed"]])), [
-      { uid: "a", attempt: 1, observation: "Failed" }
+    const here = new Map([["a", { observation: "Failed", cause: "exited with code 1" } as const]])
+    assert.deepStrictEqual(steps([failed], here), { start: [], stop: [] })
+    assert.deepStrictEqual(reports([failed], here), [{ uid: "a", attempt: 1, observation: "Failed" }])
+    assert.deepStrictEqual(reports([failed], here, features), [
+      { uid: "a", attempt: 1, observation: "Failed", cause: "exited with code 1" }
     ])
   })
+
+  it("tells how something failed as a line that every node reads which takes it, and to no other, whatever it wrote", () =>
+    fc.assert(
+      fc.property(assigned, seen, (given, here) => {
+        const told = reports(given, here, features)
+        assert.isTrue(isReadBy(told), JSON.stringify(told))
+        for (const { cause, observation } of told) assert.isTrue(cause === undefined || observation === "Failed")
+        assert.deepStrictEqual(
+          reports(given, here),
+          told.map(({ attempt, observation, uid }) => ({ uid, attempt, observation }))
+        )
+      })
+    ))
 
   it("looks at once at what it has begun or ended, then after pauses that double, and each second when nothing is to be done", () =>
     assert.deepStrictEqual(
@@ -58,7 +80,7 @@ describe("an agent", () => {
         for (const { attempt, observation, uid } of told) {
           const of = given.find((each) => each.uid === uid)
           assert.strictEqual(of?.attempt, attempt)
-          assert.strictEqual(observation, here.get(uid) ?? "Absent")
+          assert.strictEqual(observation, here.get(uid)?.observation ?? "Absent")
         }
         // What a store believes that has taken all of it; an end that was told is not there any more.
         const after = given.flatMap((each) => {

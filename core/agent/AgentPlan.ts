@@ -1,6 +1,7 @@
 /** What an agent does and says next, from what it was given and what it sees: pure. */
-import { agentExchangeIntervalMillis, agentLookMillisMin } from "../Limits.ts"
-import type { Observation, Spec } from "../ports/Provider.ts"
+import { agentExchangeIntervalMillis, agentLookMillisMin, reportCauseCharsMax } from "../Limits.ts"
+import type { Observation, Observed, Spec } from "../ports/Provider.ts"
+import { lineOf } from "../ports/Text.ts"
 
 /** What the control plane wants here, and what it believes to be here. */
 export interface Assigned {
@@ -15,7 +16,12 @@ export interface Report {
   readonly uid: string
   readonly attempt: number
   readonly observation: Observation
+  /** How it ended, as a line of at most `reportCauseCharsMax`. */
+  readonly cause?: string
 }
+
+/** What a node takes in reports beyond what each node does; it says so, and is told no more. */
+export const features = ["report-cause"] as const
 
 export interface Steps {
   readonly start: ReadonlyArray<Assigned>
@@ -23,16 +29,24 @@ export interface Steps {
 }
 
 /** Who sees nothing of an instance sees it absent. */
-type Seen = ReadonlyMap<string, Observation>
+type Seen = ReadonlyMap<string, Observed>
 
-/** What is not as the control plane believes. An end that is wanted is told for as long as the control plane wants it. */
-export const reports = (assigned: ReadonlyArray<Assigned>, seen: Seen): ReadonlyArray<Report> =>
+/**
+ * What is not as the control plane believes, and how it ended where the node that is told takes that (`taken`). An end that is wanted is told for
+ * as long as the control plane wants it.
+ */
+export const reports = (
+  assigned: ReadonlyArray<Assigned>,
+  seen: Seen,
+  taken: ReadonlyArray<string> = []
+): ReadonlyArray<Report> =>
   assigned.flatMap(({ attempt, observed, uid, wanted }) => {
-    const observation = seen.get(uid) ?? "Absent"
+    const { cause = "", observation } = seen.get(uid) ?? { observation: "Absent" }
     const believed = wanted === "run" ? (observed ?? "Absent") : observed
-    return observation === believed && !(observation === "Absent" && wanted === "stop")
-      ? []
-      : [{ uid, attempt, observation }]
+    if (observation === believed && !(observation === "Absent" && wanted === "stop")) return []
+    const line =
+      observation === "Failed" && taken.includes("report-cause") ? lineOf(cause, reportCauseCharsMax) : undefined
+    return [{ uid, attempt, observation, ...(line === undefined ? {} : { cause: line }) }]
   })
 
 /**
@@ -53,7 +67,11 @@ export const lookMillis = (acts: number): number =>
 export const steps = (assigned: ReadonlyArray<Assigned>, seen: Seen): Steps => {
   const kept = new Set(assigned.filter(({ wanted }) => wanted === "run").map(({ uid }) => uid))
   return {
-    start: assigned.filter(({ uid, wanted }) => wanted === "run" && (seen.get(uid) ?? "Absent") === "Absent"),
-    stop: [...seen].flatMap(([uid, observation]) => (observation === "Absent" || kept.has(uid) ? [] : [uid])).toSorted()
+    start: assigned.filter(
+      ({ uid, wanted }) => wanted === "run" && (seen.get(uid)?.observation ?? "Absent") === "Absent"
+    ),
+    stop: [...seen]
+      .flatMap(([uid, { observation }]) => (observation === "Absent" || kept.has(uid) ? [] : [uid]))
+      .toSorted()
   }
 }

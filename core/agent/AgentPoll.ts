@@ -30,15 +30,24 @@ export const run = (
     const provider = yield* Provider
     const failover = yield* Agent.connect(options.addresses)
     const params = { agent: options.id }
-    const incarnation = yield* Agent.register(failover, options)
+    const registered = yield* Agent.register(failover, options)
+    const { incarnation } = registered
 
     let assigned: ReadonlyArray<Assigned> = []
+    /** What the node takes that answered last. */
+    let { features } = registered
     const exchange = Effect.gen(function* () {
       const seen = yield* look(provider)
       if (seen === undefined) return
-      const payload = { incarnation, reports: reports(assigned, seen) }
-      const answer = yield* failover.ask((client) => client.agents.exchange({ params, payload }))
+      const payload = { incarnation, reports: reports(assigned, seen, features) }
+      const answer = yield* Effect.tapErrorTag(
+        failover.ask((client) => client.agents.exchange({ params, payload })),
+        "BadRequest",
+        // Another node has answered, an older one: it is told again, and no more than each takes.
+        () => Effect.sync(() => void (features = []))
+      )
       assigned = answer.placements
+      features = answer.features ?? []
       yield* carryOut(provider, steps(assigned, seen))
     }).pipe(
       Effect.catch((error) =>

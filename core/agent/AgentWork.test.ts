@@ -40,7 +40,7 @@ describe("an agent whose host tells of changes", () => {
       const host = Provider.of({
         start: (uid) => Effect.sync(() => void here.set(uid, "Starting")),
         stop: () => Effect.void,
-        observe: (uid) => Effect.sync(() => here.get(uid) ?? "Absent"),
+        observe: (uid) => Effect.sync(() => ({ observation: here.get(uid) ?? "Absent" })),
         list: Effect.sync(() => [...here.keys()]),
         changed: Effect.andThen(changed.await, changed.close)
       })

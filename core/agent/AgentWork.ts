@@ -108,6 +108,7 @@ const session = (self: Self, address: string, opened: { isOpened: boolean }) =>
     /** What the node said last, and has not been looked at. */
     let news: Work | undefined
     let incarnation = 0
+    let features: ReadonlyArray<string> = []
     const told = yield* Latch.make()
     const listening = Effect.gen(function* () {
       for (;;) {
@@ -117,8 +118,10 @@ const session = (self: Self, address: string, opened: { isOpened: boolean }) =>
             yield* write(new Socket.CloseEvent(frame.code, reasonOf(frame)))
             return yield* Effect.forever(pull)
           }
-          if (frame._tag === "Welcome") incarnation = frame.incarnation
-          else news = frame
+          if (frame._tag === "Welcome") {
+            incarnation = frame.incarnation
+            features = frame.features ?? []
+          } else news = frame
           yield* told.open
         }
       }
@@ -143,7 +146,7 @@ const session = (self: Self, address: string, opened: { isOpened: boolean }) =>
       for (;;) {
         const seen = yield* look(provider)
         const nowMicros = yield* monotonicMicros
-        const due = seen === undefined ? [] : reports(assigned, seen)
+        const due = seen === undefined ? [] : reports(assigned, seen, features)
         if (due.length > 0 || nowMicros >= resyncAtMicros) {
           asked++
           yield* write(encode({ _tag: "Report", number: asked, reports: due }))

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as AgentCalls from "../agent/AgentCalls.ts"
+import { features } from "../agent/AgentPlan.ts"
 import * as Facts from "../facts/Facts.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { holderOf } from "../member/Member.ts"
@@ -32,7 +33,7 @@ export const layer = HttpApiBuilder.group(
           Effect.flatMap((agent) =>
             agent === undefined
               ? Effect.fail(new Conflict({ detail: `agent ${params.agent} is on another host than ${payload.host}` }))
-              : Effect.succeed({ incarnation: agent.incarnation })
+              : Effect.succeed({ incarnation: agent.incarnation, features })
           ),
           Effect.catchTag("StorageError", unavailable)
         ),
@@ -68,7 +69,7 @@ export const layer = HttpApiBuilder.group(
                     detail: `another process has registered as agent ${params.agent} since incarnation ${payload.incarnation}`
                   })
                 )
-              : Effect.succeed({ placements })
+              : Effect.succeed({ placements, features })
           ),
           Effect.catchTag("StorageError", unavailable)
         )

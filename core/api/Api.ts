@@ -32,6 +32,7 @@ import {
   BucketsView,
   DeadLetterView,
   Exchange,
+  Features,
   FleetView,
   FleetWanted,
   InstanceView,
@@ -258,7 +259,7 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
     HttpApiEndpoint.post("register", "/agents/:agent/registrations", {
       params: { agent: Name },
       payload: Schema.Struct({ host: HostName, process: HostName }),
-      success: Schema.Struct({ incarnation: Schema.Int }),
+      success: Schema.Struct({ incarnation: Schema.Int, features: Features }),
       error: [Conflict, Unavailable]
     })
       .annotate(Access, { verb: "agent", of: "cluster" })
@@ -279,11 +280,16 @@ export class AgentsGroup extends HttpApiGroup.make("agents")
     HttpApiEndpoint.post("exchange", "/agents/:agent/exchanges", {
       params: { agent: Name },
       payload: Exchange,
-      success: Schema.Struct({ placements: Schema.Array(PlacementView) }),
+      success: Schema.Struct({ placements: Schema.Array(PlacementView), features: Features }),
       error: [Conflict, Unavailable]
     })
       .annotate(Access, { verb: "agent", of: "cluster" })
-      .annotateMerge(does("An agent reports on its work and is told what there is")),
+      .annotateMerge(
+        does(
+          "An agent reports on its work and is told what there is",
+          "How something failed is told to who answers that it takes that: `features` holds `report-cause`."
+        )
+      ),
     HttpApiEndpoint.delete("forget", "/agents/:agent", {
       params: { agent: Name },
       headers: mutation,

@@ -9,12 +9,13 @@ import {
   hostCharsMax,
   keyOverlapSecondsMax,
   nameCharsMax,
-  placementsPerAgentMax
+  placementsPerAgentMax,
+  reportCauseCharsMax
 } from "../Limits.ts"
 import { PrincipalName, Scope, Verb } from "../identity/Access.ts"
 import { type ApiKey, hashPattern, idPattern } from "../identity/ApiKey.ts"
 import { Observation, Spec } from "../ports/Provider.ts"
-import { Text } from "../ports/Text.ts"
+import { Line, Text } from "../ports/Text.ts"
 import { ConditionView, conditionsOfFleet, conditionsOfInstance } from "./conditions.ts"
 import type { Failing } from "../reconcile/Parking.ts"
 
@@ -46,7 +47,11 @@ export const Desired = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 
 /** How often in a row work on it failed, why, and since when nobody works on it any more; null where there is nothing to say. */
 const failing = {
   failures: said(Schema.NullOr(Schema.Int), "How often in a row work on it failed; null: never", 3),
-  failure: said(Schema.NullOr(Schema.String), "Why it failed last", "its start failed"),
+  failure: said(
+    Schema.NullOr(Schema.String),
+    "Why it failed last",
+    "its start failed on agent a1: exited with code 1: out of memory"
+  ),
   failedAt: atOrNever("When it failed last"),
   parkedAt: atOrNever("Since when nobody works on it any more, as it failed too often")
 }
@@ -149,6 +154,11 @@ export const InstanceView = Schema.Struct({
   revision: said(Schema.Int, "Counts its changes, but for heartbeats", 3),
   createdAt: at("When it was wished"),
   deletionRequestedAt: atOrNever("When its end was asked for"),
+  agent: said(
+    Schema.NullOr(Schema.String),
+    "The agent that last said that it runs, in its present attempt; null until one does. It comes with a heartbeat, which is no event of a watch: a document that a watch tells has the agent as of its own change",
+    "a1"
+  ),
   lastHeartbeatAt: atOrNever("When an agent last said that it runs"),
   ...failing,
   conditions
@@ -167,6 +177,7 @@ export const instanceView = (instance: Instance): InstanceView => ({
   revision: instance.revision,
   createdAt: instance.createdAt,
   deletionRequestedAt: instance.deletionRequestedAt,
+  agent: instance.agent,
   lastHeartbeatAt: instance.lastHeartbeatAt,
   ...failingOf(instance),
   conditions: conditionsOfInstance(instance)
@@ -180,7 +191,7 @@ export const DeadLetterView = Schema.Struct({
   name: said(Schema.String, "Its name", "web-0"),
   fleet: fleetOfInstance,
   failures: said(Schema.Int, "How often in a row work on it failed", 8),
-  failure: said(Schema.String, "Why it failed last", "its start failed"),
+  failure: said(Schema.String, "Why it failed last", "its start failed on agent a1: exited with code 1: out of memory"),
   failedAt: atOrNever("When it failed last"),
   parkedAt: at("Since when nobody works on it any more")
 }).annotate({
@@ -281,13 +292,28 @@ export const AgentView = Schema.Struct({
   heardAt: atOrNever("When it last asked for work")
 }).annotate({ identifier: "Agent", description: "Runs instances on a host" })
 
+/** What an agent says of one placement. */
+const Report = Schema.Struct({
+  uid: Text,
+  attempt: Schema.Int,
+  observation: Observation,
+  cause: Schema.optionalKey(
+    said(
+      Line.check(Schema.isMaxLength(reportCauseCharsMax)),
+      "How what has failed ended; only to a node that says it takes it: `report-cause` is among its features",
+      "exited with code 1: out of memory"
+    )
+  )
+})
+
 /** What an agent says of its placements, as which incarnation of itself. */
 export const Exchange = Schema.Struct({
   incarnation: Schema.Int,
-  reports: Schema.Array(Schema.Struct({ uid: Text, attempt: Schema.Int, observation: Observation })).check(
-    Schema.isMaxLength(placementsPerAgentMax)
-  )
+  reports: Schema.Array(Report).check(Schema.isMaxLength(placementsPerAgentMax))
 })
+
+/** What a node takes beyond what each one does (`core/agent/AgentPlan.ts`); an older one says nothing of it. */
+export const Features = Schema.optionalKey(Schema.Array(Schema.String))
 
 /** `unknown`: instances that nobody wants any more, or that a later incarnation of the agent speaks for; the agent may end them. */
 export const BeatAnswer = Schema.Struct({ unknown: Schema.Array(Schema.String) })

@@ -7,12 +7,12 @@
  * one that is being started as absent.
  */
 import { reconcileProgressMillis, reconcileWaitMillisMax, stableMillis, startTimeoutMillis } from "../Limits.ts"
-import type { Observation } from "../ports/Provider.ts"
+import type { Observation, Observed } from "../ports/Provider.ts"
 import * as Parking from "../reconcile/Parking.ts"
 import type { Instance, Reason, State } from "./Instance.ts"
 
 /** What is known of the outside, gathered in this very reconcile. */
-export interface Seen {
+export interface Seen extends Omit<Observed, "observation"> {
   readonly observation: Observation | undefined
   /** The provider has taken a `stop` before the observation. */
   readonly isStopAsked: boolean
@@ -161,13 +161,17 @@ function isStable({ state, updatedAt }: Instance, nowMicros: number): boolean {
 export const failuresWith = (instance: Instance, nowMicros: number): number =>
   isStable(instance, nowMicros) ? 1 : (instance.failures ?? 0) + 1
 
-/** What is stored of why it failed. */
-export const causeOf = (reason: Reason, observation: Observation | undefined): string => {
+/** What is stored of why it failed: "its start failed on agent a1: exited with code 1: out of memory". */
+export const causeOf = (reason: Reason, { agent, cause, observation }: Seen): string => {
+  const where = agent === undefined ? "" : ` on agent ${agent}`
+  const how = `${where}${cause === undefined ? "" : `: ${cause}`}`
   switch (reason) {
     case "StartFailed":
-      return observation === "Failed" ? "its start failed" : `it did not run within ${startTimeoutMillis / 1_000} s`
+      return observation === "Failed"
+        ? `its start failed${how}`
+        : `it did not run within ${startTimeoutMillis / 1_000} s${where}`
     case "Vanished":
-      return observation === "Failed" ? "it failed while it ran" : "it ran, and is gone"
+      return observation === "Failed" ? `it failed while it ran${how}` : "it ran, and is gone"
     case "HeartbeatStale":
       return "nothing was heard of it any more"
   }

@@ -8,7 +8,7 @@ import * as Mark from "../facts/Mark.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import { providerCallTimeoutMillis, reconcileProgressMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
-import { type Observation, Provider, ProviderError, UnknownEffect } from "../ports/Provider.ts"
+import { type Observed, Provider, ProviderError, UnknownEffect } from "../ports/Provider.ts"
 import { Storage } from "../ports/Storage.ts"
 import type * as Parking from "../reconcile/Parking.ts"
 import { effectUnderGrant } from "../reconcile/effectUnderGrant.ts"
@@ -35,7 +35,7 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
     instance: Instance.Instance,
     to: Instance.State,
     reason: Instance.Reason | null,
-    observation: Observation | undefined
+    seen: InstancePlan.Seen
   ) => {
     const { fleet } = instance
     const failed =
@@ -43,7 +43,7 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
         ? undefined
         : {
             failures: InstancePlan.failuresWith(instance, grant.databaseMicrosUnsafe()),
-            failure: InstancePlan.causeOf(reason, observation)
+            failure: InstancePlan.causeOf(reason, seen)
           }
     if (fleet === null || to !== "ERROR") {
       return once((tx) => Instance.move(tx, instance, to, reason, failed), {
@@ -81,13 +81,13 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
     const step = InstancePlan.next(instance, seen, grant.databaseMicrosUnsafe(), policy)
     switch (step._tag) {
       case "Observe": {
-        const observation: Observation = yield* provider.observe(uid).pipe(
+        const observed: Observed = yield* provider.observe(uid).pipe(
           Effect.timeoutOrElse({
             duration: `${providerCallTimeoutMillis} millis`,
             orElse: () => Effect.fail(new ProviderError({ call: "observe", reason: new UnknownEffect() }))
           })
         )
-        seen = { ...seen, observation }
+        seen = { ...seen, ...observed }
         break
       }
       case "Begin": {
@@ -111,12 +111,13 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
         break
       case "Move": {
         yield* FaultPoint.here("instance/move")
-        const moved: Instance.Instance | undefined = yield* move(instance, step.to, step.reason, seen.observation)
+        const moved: Instance.Instance | undefined = yield* move(instance, step.to, step.reason, seen)
         if (moved === undefined) {
           yield* Mark.hit(stalePlan)
           return again
         }
         instance = moved
+        if (moved.state === "ERROR") yield* Effect.logWarning(`instance ${uid}: ${moved.reason}, ${moved.failure}`)
         seen = InstancePlan.nothingSeen
         if (step.to === "RUNNING") return done
         break

@@ -67,8 +67,8 @@ export const layer: Layer.Layer<Provider, never, Storage> = Layer.effect(
         ).pipe(Effect.asVoid, Effect.catchTag("StorageError", failed("stop"))),
       observe: (uid) =>
         once((tx) => tx.get(Placement.placements, { uid }), { label: "placement/observe" }).pipe(
-          Effect.map(Placement.observationOf),
-          Effect.tap((observation) =>
+          Effect.map(Placement.observedOf),
+          Effect.tap(({ observation }) =>
             Facts.emit({ _tag: "ProviderObserved", uid, observation } satisfies ProviderObserved)
           ),
           Effect.catchTag("StorageError", failed("observe"))

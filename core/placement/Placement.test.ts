@@ -7,7 +7,17 @@ import { StillDatabase } from "../../sim/storage/StillDatabase.fixture.ts"
 import { agents as agentRows, register } from "../heartbeat/Heartbeat.ts"
 import { type Instance, instances } from "../instance/Instance.ts"
 import { instanceRow } from "../invariants/Story.fixture.ts"
-import { candidatesFor, emptierOf, exchange, forget, observationOf, place, placements, unplace } from "./Placement.ts"
+import {
+  candidatesFor,
+  emptierOf,
+  exchange,
+  forget,
+  observationOf,
+  observedOf,
+  place,
+  placements,
+  unplace
+} from "./Placement.ts"
 
 const agents = fc
   .uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/), { minLength: 0, maxLength: 8 })
@@ -102,6 +112,22 @@ describe("a placement", () => {
     const answer = database.ask(exchange(database.calls, told()))
     assert.deepInclude(answer?.[0], { uid: "u", wanted: "run", observed: "Running" })
     assert.strictEqual(database.rows(instances)[0]?.dueAt, database.nowMicros)
+  })
+
+  it("keeps how it failed for as long as it is seen to have, and its owner is told where that was", () => {
+    const database = placed()
+    const failed = { uid: "u", attempt: 2, observation: "Failed" as const }
+    const say = (report: object) => {
+      database.ask(exchange(database.calls, told({ reports: [report] })))
+      return observedOf(database.rows(placements)[0])
+    }
+    assert.deepStrictEqual(observedOf(database.rows(placements)[0]), { observation: "Starting", agent: "a1" })
+    const cause = "exited with code 1: out of memory"
+    assert.deepStrictEqual(say({ ...failed, cause }), { observation: "Failed", agent: "a1", cause })
+    assert.deepStrictEqual(say({ ...failed, observation: "Running" }), { observation: "Running", agent: "a1" })
+    assert.isNull(database.rows(placements)[0]!.cause)
+    assert.deepStrictEqual(say(failed), { observation: "Failed", agent: "a1" })
+    assert.deepStrictEqual(observedOf(undefined), { observation: "Absent" })
   })
 
   it("takes no word of an earlier process, of another agent, or about an earlier attempt", () => {

@@ -30,7 +30,7 @@ import {
   type Row,
   subtract
 } from "../ports/Condition.ts"
-import { Observation, Spec } from "../ports/Provider.ts"
+import { Observation, type Observed, Spec } from "../ports/Provider.ts"
 import type { StorageError, Transaction } from "../ports/Storage.ts"
 import { type RowOf, integer, json, literals, make, nullable, text, timestamp } from "../ports/Table.ts"
 
@@ -45,6 +45,8 @@ export const placements = make("placements", {
     /** What the agent last said; null until it has said something. */
     observed: nullable(literals(...Observation.literals)),
     observedAt: nullable(timestamp),
+    /** Of what is observed as `Failed`: how it ended, as the agent says; null where it says nothing, or where an older program took its word. */
+    cause: nullable(text),
     placedAt: timestamp
   },
   primaryKey: ["uid"],
@@ -62,6 +64,16 @@ export interface Report {
   readonly uid: string
   readonly attempt: number
   readonly observation: Observation
+  /** Of what has failed: how it ended. */
+  readonly cause?: string | undefined
+}
+
+/** What the owner of the instance is told of it. */
+export const observedOf = (placement: Placement | undefined): Observed => {
+  const observation = observationOf(placement)
+  if (placement === undefined) return { observation }
+  const { agent, cause } = placement
+  return { observation, agent, ...(observation === "Failed" && cause !== null ? { cause } : {}) }
 }
 
 /** What the owner of the instance sees of it. */
@@ -112,6 +124,7 @@ export const place = (
         wanted: "run" as const,
         observed: null,
         observedAt: null,
+        cause: null,
         placedAt: clockTimestamp
       },
       { onConflict: { target: ["uid"], action: "nothing" } }
@@ -171,7 +184,7 @@ export const exchange = (
         set: () => ({ dueAt: clockTimestamp })
       })
     }
-    for (const { attempt, observation, uid } of news) {
+    for (const { attempt, cause = null, observation, uid } of news) {
       const isOf = (row: Row<Placement>): Condition =>
         and(eq(row.uid, uid), eq(row.agent, said.agent), eq(row.attempt, attempt))
       const gone =
@@ -181,7 +194,7 @@ export const exchange = (
       if (gone.length > 0) continue
       yield* transaction.update(placements, {
         where: isOf,
-        set: () => ({ observed: observation, observedAt: clockTimestamp })
+        set: () => ({ observed: observation, observedAt: clockTimestamp, cause })
       })
     }
     return yield* of(transaction, said.agent)

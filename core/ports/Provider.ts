@@ -53,6 +53,14 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
 export const Observation = Schema.Literals(["Absent", "Starting", "Running", "Stopping", "Failed"])
 export type Observation = typeof Observation.Type
 
+export interface Observed {
+  readonly observation: Observation
+  /** The agent that it was given to, where there are any. */
+  readonly agent?: string
+  /** Of what is `Failed`: how it ended, "exited with code 1: out of memory". */
+  readonly cause?: string
+}
+
 export class Provider extends Context.Service<
   Provider,
   {
@@ -60,7 +68,7 @@ export class Provider extends Context.Service<
     readonly start: (uid: string, spec: Spec) => Effect.Effect<void, ProviderError>
     /** Asks for its end; nothing when there is none. */
     readonly stop: (uid: string) => Effect.Effect<void, ProviderError>
-    readonly observe: (uid: string) => Effect.Effect<Observation, ProviderError>
+    readonly observe: (uid: string) => Effect.Effect<Observed, ProviderError>
     /** The uids of all resources that exist, ascending. */
     readonly list: Effect.Effect<ReadonlyArray<string>, ProviderError>
     /** Ends when something here may look otherwise than when it ended last. Absent where nobody tells: who wants to know looks at intervals. */

@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
 import * as AgentCalls from "../agent/AgentCalls.ts"
-import type { Assigned } from "../agent/AgentPlan.ts"
+import { type Assigned, features } from "../agent/AgentPlan.ts"
 import * as Mark from "../facts/Mark.ts"
 import { Gate } from "../identity/Gate.ts"
 import { sessionHelloTimeoutMillis, sessionWriteTimeoutMillis } from "../Limits.ts"
@@ -135,7 +135,7 @@ export const layer: Layer.Layer<AgentSessions, never, Storage | Watch | Gate> = 
         }
         const { incarnation } = welcomed
         const own = yield* listen(agent)
-        yield* say({ _tag: "Welcome", version, incarnation })
+        yield* say({ _tag: "Welcome", version, incarnation, features })
 
         let taken = 0
         const exchange = Effect.fnUntraced(function* (reports: Extract<AgentFrame, { _tag: "Report" }>["reports"]) {

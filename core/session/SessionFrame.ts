@@ -7,9 +7,11 @@
  *   that changes. `Work` names the last report that it considers; the agent passes over what is older than its last one, so that
  *   between what it says it sees and the answer to that it changes nothing.
  * - V4 `Beat` is not answered.
+ * - V5 What a node takes in frames beyond what each node of this version does, it names in `Welcome`. An agent says no more, as a node ends the
+ *   session of who says what it does not know; an agent passes over what it does not know.
  */
 import * as Schema from "effect/Schema"
-import { Beat as BeatPayload, Exchange, HostName, PlacementView } from "../api/Views.ts"
+import { Beat as BeatPayload, Exchange, Features, HostName, PlacementView } from "../api/Views.ts"
 import { sessionFrameBytesMax } from "../Limits.ts"
 import { bytesOf } from "../socket/LiveSocket.ts"
 import { SessionEnd } from "./SessionEnd.ts"
@@ -34,7 +36,11 @@ const Report = Schema.TaggedStruct("Report", {
 export const AgentFrame = Schema.Union([Hello, Beat, Report])
 export type AgentFrame = typeof AgentFrame.Type
 
-const Welcome = Schema.TaggedStruct("Welcome", { version: Schema.Literal(version), incarnation: Schema.Int })
+const Welcome = Schema.TaggedStruct("Welcome", {
+  version: Schema.Literal(version),
+  incarnation: Schema.Int,
+  features: Features
+})
 const Work = Schema.TaggedStruct("Work", {
   /** 0: none yet. */
   report: Schema.Int,

@@ -23,7 +23,7 @@ describe("an event", () => {
     const [first, second] = [instanceRow("a"), instanceRow("a", { state: "CREATING", revision: 2 })]
     const added = told(instances as never, "a", null, first)
     assert.deepInclude(added, { type: "added", kind: "instance", id: "a", project: "p" })
-    assert.doesNotHaveAnyKeys(added!.document, ["bucket", "dueAt", "agent", "liveName"])
+    assert.doesNotHaveAnyKeys(added!.document, ["bucket", "dueAt", "agentIncarnation", "liveName"])
     assert.strictEqual(told(instances as never, "a", first, second)!.document["revision"], 2)
     assert.strictEqual(told(instances as never, "a", second, null)!.type, "deleted")
   })
@@ -50,7 +50,9 @@ describe("an event", () => {
 
   it("is none when only idle counters moved: a heartbeat, a time to look, a renewal", () => {
     const running = instanceRow("a", { state: "RUNNING", lastHeartbeatAt: 1 })
-    assert.isUndefined(told(instances as never, "a", running, { ...running, lastHeartbeatAt: 2 }))
+    assert.isUndefined(
+      told(instances as never, "a", running, { ...running, agent: "a1", agentIncarnation: 1, lastHeartbeatAt: 2 })
+    )
     assert.isUndefined(told(fleets as never, "p/web", fleetRow(), fleetRow({ dueAt: 9, scaledGeneration: 1 })))
     const held = leaseRow(1)
     assert.isUndefined(told(leases as never, "leader", held, { ...held, renewedAt: 2, expiresAt: 8 }))

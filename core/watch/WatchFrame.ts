@@ -126,11 +126,12 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>([
         "revision",
         "createdAt",
         "deletionRequestedAt",
+        "agent",
         "lastHeartbeatAt",
         "parkedAt",
         ...failing
       ],
-      idle: ["lastHeartbeatAt", ...failing]
+      idle: ["agent", "lastHeartbeatAt", ...failing]
     }
   ],
   [

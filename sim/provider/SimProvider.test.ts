@@ -38,7 +38,7 @@ describe("SimProvider", () => {
       yield* Effect.sleep("5 seconds")
       const look = Effect.gen(function* () {
         yield* Effect.sleep("5 seconds")
-        seen.push([yield* observe("a"), yield* list])
+        seen.push([(yield* observe("a")).observation, yield* list])
       })
       const heal = world.hazards.add("controlled/forgotten-stop", {
         entry: 0,

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import {
   type Observation,
+  type Observed,
   Provider,
   type ProviderAsked,
   ProviderError,
@@ -84,9 +85,10 @@ export class SimProvider {
         observe: (uid) =>
           Effect.map(
             this.#call(node, "observe", uid, (nth) => this.#observe(uid, nth)),
-            (observation) => {
+            (observed) => {
+              const { observation } = observed
               if (this.#host === undefined) node.tell<ProviderObserved>({ _tag: "ProviderObserved", uid, observation })
-              return observation
+              return observed
             }
           ),
         list: this.#call(node, "list", "", () => [...this.#resources.keys()].toSorted())
@@ -242,7 +244,16 @@ export class SimProvider {
     })
   }
 
-  #observe(uid: string, nth: number): Observation {
+  #observe(uid: string, nth: number): Observed {
+    const observation = this.#observation(uid, nth)
+    const resource = this.#resources.get(uid)
+    // Its name tells it from any other, so that what is said of it is found again.
+    return observation === "Failed" && resource !== undefined
+      ? { observation, cause: `exited with code 1: ${resource.name}` }
+      : { observation }
+  }
+
+  #observation(uid: string, nth: number): Observation {
     const resource = this.#resources.get(uid)
     const present = resource === undefined || resource.isForgotten ? "Absent" : resource.state
     const { hazards } = this.#world

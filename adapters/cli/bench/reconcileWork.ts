@@ -78,7 +78,7 @@ export const prepareMoves = async (): Promise<() => Promise<Work>> => {
   const provider: Provider["Service"] = {
     start: (uid) => Effect.sync(() => void running.add(uid)),
     stop: (uid) => Effect.sync(() => void running.delete(uid)),
-    observe: (uid) => Effect.sync(() => (running.has(uid) ? "Running" : "Absent")),
+    observe: (uid) => Effect.sync(() => ({ observation: running.has(uid) ? "Running" : "Absent" })),
     list: Effect.sync(() => [...running].toSorted())
   }
   const run = <A, E>(effect: Effect.Effect<A, E, Storage | Provider>) =>

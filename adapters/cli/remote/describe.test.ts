@@ -22,6 +22,7 @@ const instance = (uid: string, changes: Partial<InstanceView>): InstanceView =>
     fleet: "shop/web",
     state: "RUNNING",
     reason: null,
+    agent: null,
     deletionRequestedAt: null,
     ...unfailed,
     ...changes
@@ -32,14 +33,14 @@ const asked = { at: 0, principal: "ci", action: "fleets/put", status: 200, revis
 describe("a fleet that is described", () => {
   it("says what is wanted, which instances are not done and why, and who asked for it", () => {
     const instances = [
-      instance("web-1", {}),
+      instance("web-1", { agent: "a2" }),
       instance("web-2", { state: "ERROR", reason: "start-timeout" as never }),
       instance("web-3", { deletionRequestedAt: 5 })
     ]
     const text = fleetText(fleet, instances, [asked])
     assert.include(text, "fleet shop/web, generation 2: web:1, small")
     assert.include(text, "wanted 3, running 1, failed 1, on their way out 1")
-    assert.include(text, "1 failed, to be replaced")
+    assert.include(text, "1 failed, to be replaced, on agents a2 (1)")
     assert.include(text, "Not done, 2 of its 3 instances")
     assert.include(text, "web-2  ERROR, start-timeout")
     assert.include(text, "web-3  RUNNING, its end was asked for")

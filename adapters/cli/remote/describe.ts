@@ -42,7 +42,7 @@ export const fleetText = (
   return [
     `fleet ${id}, generation ${generation}: ${inLine(spec.image)}, ${spec.size}`,
     `  wanted ${desired}, running ${status?.running ?? 0}, failed ${status?.error ?? 0}, on their way out ${status?.deleting ?? 0}`,
-    `  ${unstable(fleet) ?? "as it is wanted"}`,
+    `  ${unstable(fleet) ?? "as it is wanted"}${agentsText(instances)}`,
     ...conditionsText(fleet.conditions),
     ...(waiting.length === 0 ? [] : ["", `Not done, ${waiting.length} of its ${instances.length} instances`]),
     ...waiting.slice(0, shownMax).map((each) => `  ${each.uid}  ${whyNotDone(each)}`),
@@ -56,12 +56,22 @@ const instanceText = (instance: InstanceView, changes: ReadonlyArray<Entry> | un
   [
     `instance ${instance.uid}, revision ${instance.revision}: ${inLine(instance.spec.image)}, ${instance.spec.size}`,
     `  of ${instance.fleet ?? "no fleet"}, in project ${instance.project}`,
-    `  ${isUnderWay(instance) ? whyNotDone(instance) : "runs"}, heard ${ageOf(instance.lastHeartbeatAt)}`,
+    `  ${isUnderWay(instance) ? whyNotDone(instance) : "runs"}, heard ${ageOf(instance.lastHeartbeatAt)}${instance.agent === null ? "" : ` from agent ${instance.agent}`}`,
     ...(instance.parkedAt === null ? [] : [`  parked: stormglass redrive instance ${instance.uid}`]),
     ...conditionsText(instance.conditions),
     "",
     ...changesText(changes)
   ].join("\n")
+
+/** ", on agents a1 (2), a2 (1)": who has spoken for how many. */
+function agentsText(instances: ReadonlyArray<InstanceView>): string {
+  const byAgent = Map.groupBy(
+    instances.filter(({ agent }) => agent !== null),
+    ({ agent }) => agent!
+  )
+  const counts = [...byAgent].map(([agent, { length }]) => `${agent} (${length})`).toSorted()
+  return counts.length === 0 ? "" : `, on agents ${counts.join(", ")}`
+}
 
 const isUnderWay = ({ deletionRequestedAt, state }: InstanceView): boolean =>
   state !== "RUNNING" || deletionRequestedAt !== null

@@ -110,9 +110,10 @@ export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
         each.deletionRequestedAt === null ? each.state : `${each.state} (to be gone)`,
         each.reason ?? "",
         String(each.revision),
+        each.agent ?? "",
         ageOf(each.lastHeartbeatAt)
       ])
-      return { documents, text: table(["uid", "name", "state", "reason", "revision", "heard"], rows) }
+      return { documents, text: table(["uid", "name", "state", "reason", "revision", "agent", "heard"], rows) }
     }
     case "dead-letters": {
       const documents = await deadLetters(remote)

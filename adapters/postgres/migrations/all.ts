@@ -1,4 +1,5 @@
 /** Every migration, in order. What has run somewhere is never changed: add another one. */
+import { causes } from "./causes.ts"
 import { dueIndexes } from "./dueIndexes.ts"
 import { fleetDeletion } from "./fleetDeletion.ts"
 import { fleetPause } from "./fleetPause.ts"
@@ -29,5 +30,6 @@ export const migrations: ReadonlyArray<Migration> = [
   parking,
   roles,
   tenants,
-  operations
+  operations,
+  causes
 ]
