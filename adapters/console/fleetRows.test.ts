@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { InstanceView } from "../../core/api/Views.ts"
 import { unfailed } from "../../core/reconcile/Parking.ts"
 import { doingOf, fleetRows, instancesFound, onTheirWay } from "./fleetRows.ts"
-import { bucketsOf, compareNumbered, leaseRows, memberRows, roleOf } from "./holdings.ts"
+import { bucketsOf, compareNumbered, leaseRows, memberRows, otherNodes, roleOf } from "./holdings.ts"
 import type { Documents, Tables } from "./documents.ts"
 import { noTables } from "./tables.ts"
 import { ageOf, counted, duration, listed } from "./texts.ts"
@@ -126,6 +126,24 @@ describe("members", () => {
         ["n10", "follower", 0],
         ["n0", "left", 0]
       ]
+    )
+  })
+
+  it("have consoles elsewhere, but for those who left and the one that is here, by whichever name", () => {
+    const at = (id: string, address: string) => [id, { ...member(id, 1), address }] as const
+    const several: Tables = {
+      ...noTables,
+      member: told([
+        at("n1", "http://localhost:1"),
+        at("n2", "http://127.0.0.1:2"),
+        at("n3", "gone"),
+        at("n4", "ftp://x")
+      ])
+    }
+    assert.deepStrictEqual(otherNodes(several, "http://127.0.0.1:1"), [{ id: "n2", origin: "http://127.0.0.1:2" }])
+    assert.deepStrictEqual(
+      otherNodes(cluster, "http://n2").map(({ id }) => id),
+      ["n1", "n10"]
     )
   })
 

@@ -70,3 +70,21 @@ export const bucketsOf = (lease: string): string | undefined => {
   if (group === undefined) return undefined
   return `${Number(group) * bucketsPerGroup}–${(Number(group) + 1) * bucketsPerGroup - 1}`
 }
+
+/** The nodes whose consoles may be gone to when that at `origin` is lost. */
+export const otherNodes = (
+  tables: Tables,
+  origin: string
+): ReadonlyArray<{ readonly id: string; readonly origin: string }> =>
+  memberRows(tables).flatMap(({ member: { address, id, leavingAt } }) => {
+    if (leavingAt !== null || !URL.canParse(address)) return []
+    const its = new URL(address)
+    return /^https?:$/.test(its.protocol) && placeOf(its) !== placeOf(new URL(origin))
+      ? [{ id, origin: its.origin }]
+      : []
+  })
+
+/** This machine has several names. */
+function placeOf({ hostname, port, protocol }: URL): string {
+  return `${protocol}//${/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname) ? "localhost" : hostname}:${port}`
+}

@@ -14,6 +14,11 @@ describe("the answer to a wish", () => {
     const many: Meaning = { _tag: "Again", afterMillis: 10_000, why: "the share of requests is used" }
     assert.deepStrictEqual(meaningOf(answer(429, '{"detail":"the share of requests is used"}', "86400"), 1), many)
     assert.deepInclude(meaningOf(answer(503, "{}", "soon"), 1), { _tag: "Again", afterMillis: 500 })
+    const pauses = Array.from({ length: attemptsMax - 1 }, (_, nth) => meaningOf(undefined, nth + 1))
+    assert.deepStrictEqual(
+      pauses.map((each) => each._tag === "Again" && each.afterMillis),
+      [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]
+    )
     const last = meaningOf(undefined, attemptsMax)
     assert.deepStrictEqual(last, { _tag: "Unknown", why: "the node does not answer; tried 8 times" })
   })

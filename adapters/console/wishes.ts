@@ -35,7 +35,8 @@ export const meaningOf = (answer: Answer | undefined, attempts: number): Meaning
   if (isPassing) {
     const why = answer === undefined ? "the node does not answer" : messageOf(answer)
     if (attempts >= attemptsMax) return { _tag: "Unknown", why: `${why}; tried ${attempts} times` }
-    return { _tag: "Again", afterMillis: Math.min(pauseMillisMax, retryAfterMillisOf(answer) ?? pauseMillis), why }
+    const pause = Math.max(pauseMillis * 2 ** (attempts - 1), retryAfterMillisOf(answer) ?? 0)
+    return { _tag: "Again", afterMillis: Math.min(pauseMillisMax, pause), why }
   }
   if (answer.status < 300) return { _tag: "Done" }
   if (answer.status === 401) return { _tag: "SignIn", why: messageOf(answer) }

@@ -179,7 +179,7 @@ export const serveCommand = async (
     if (servesApi) yield* telling
     yield* Effect.logInfo(
       servesApi
-        ? `${id} serves ${address}, its API is described at ${address}/docs`
+        ? `${id} serves ${address}: a console at ${address}/console, its API described at ${address}/docs`
         : `${id} works; its health is at ${address}`
     )
     if (settings.agent === undefined) return yield* Effect.never

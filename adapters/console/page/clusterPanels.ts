@@ -53,9 +53,9 @@ export const agentsIn = (body: HTMLElement): ((rows: ReadonlyArray<Aged<Document
     body,
     ({ row }) => row.id,
     tableRow<Aged<Documents["agent"]>>(
-      (aged) => [aged.row.id, aged.row.host ?? "", String(aged.row.incarnation), heard(aged)],
-      undefined,
-      ["name", "name roomy", "", ""]
+      (aged) => [aged.row.id, String(aged.row.incarnation), heard(aged)],
+      (row, { row: { host } }) => setAttribute(row, "title", host === null ? "" : `on host ${host}`),
+      ["name", "", ""]
     )
   )
 

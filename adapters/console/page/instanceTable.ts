@@ -2,7 +2,7 @@
 import type { InstanceView } from "../../../core/api/Views.ts"
 import { doingOf, failureOf } from "../fleetRows.ts"
 import type { Told } from "../documents.ts"
-import { duration } from "../texts.ts"
+import { ageOf, duration } from "../texts.ts"
 import { keyed, setAttribute, tableRow } from "./dom.ts"
 
 /** More are found by what is typed. */
@@ -11,6 +11,7 @@ export const instancesShownMax = 200
 export interface InstanceRow {
   readonly told: Told<"instance">
   readonly nowMillis: number
+  readonly wallMillis: number
 }
 
 export const instancesIn = (body: HTMLElement): ((rows: ReadonlyArray<InstanceRow>) => void) =>
@@ -18,14 +19,14 @@ export const instancesIn = (body: HTMLElement): ((rows: ReadonlyArray<InstanceRo
     body,
     ({ told }) => told.document.uid,
     tableRow<InstanceRow>(
-      ({ nowMillis, told }) => {
-        const { name, revision, uid } = told.document
+      ({ nowMillis, told, wallMillis }) => {
+        const { createdAt, name, uid } = told.document
         return [
           name,
           stateOf(told),
           reasonOf(told.document),
           sinceOf(told, nowMillis),
-          String(revision),
+          ageOf(createdAt, wallMillis),
           shortOf(uid, name)
         ]
       },

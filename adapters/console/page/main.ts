@@ -3,7 +3,7 @@ import { ofFleet } from "../../../core/api/etag.ts"
 import { healthOf } from "../connection.ts"
 import { type FleetHistory, record, unstableFor } from "../fleetHistory.ts"
 import { type FleetRow, fleetRows, instancesFound, onTheirWay } from "../fleetRows.ts"
-import { compareNumbered, leaseRows, memberRows } from "../holdings.ts"
+import { compareNumbered, leaseRows, memberRows, otherNodes } from "../holdings.ts"
 import type { Tables } from "../documents.ts"
 import { noTables } from "../tables.ts"
 import { ageOf, counted, duration } from "../texts.ts"
@@ -64,6 +64,7 @@ let recorded: Tables | undefined
 let asked: Refreshed = nothingAsked()
 let isDrawing = false
 let wasSignedOut = false
+let wasRefused = false
 const drafts: Drafts = new Map()
 
 /** Only what the reader has seen is changed. */
@@ -152,8 +153,13 @@ function draw(): void {
   )
   note("fleets-count", ofProject === undefined ? "" : String(fleets.length))
   note("fleets-note", absence(streams.ofProject) ?? more(shown.length, cardsMax, "No fleet", "fleets"))
+  const isRefused = phase._tag === "Refused"
+  if (isRefused && !wasRefused) void offerProjects()
+  wasRefused = isRefused
+  const elsewhere = found("fleets-elsewhere", HTMLElement)
+  elsewhere.hidden = !isRefused || elsewhere.querySelector("a") === null
   found("fleets-first", HTMLElement).hidden = ofProject === undefined || fleets.length > 0
-  showInstances(instances.slice(0, instancesShownMax).map((told) => ({ told, nowMillis })))
+  showInstances(instances.slice(0, instancesShownMax).map((told) => ({ told, nowMillis, wallMillis })))
   note("instances-count", ofProject === undefined ? "" : String(tables.instance.size))
   note(
     "instances-note",
@@ -269,13 +275,7 @@ function drawHealth(nowMillis: number): void {
 
 /** The consoles of the other members. */
 function drawElsewhere(): void {
-  const members = memberRows(streams.ofCluster.watched.shown ?? noTables)
-  const others = members.flatMap(({ member }) => {
-    if (member.leavingAt !== null || !URL.canParse(member.address)) return []
-    const { origin, protocol } = new URL(member.address)
-    return origin === location.origin || !/^https?:$/.test(protocol) ? [] : [{ id: member.id, origin }]
-  })
-  const links = others.map(({ id, origin }) =>
+  const links = otherNodes(streams.ofCluster.watched.shown ?? noTables, location.origin).map(({ id, origin }) =>
     element("a", { href: `${origin}/console${location.hash}`, rel: "noreferrer" }, id)
   )
   const text = links.length === 0 ? "" : `Elsewhere: ${links.map(({ textContent }) => textContent).join(" ")}`
@@ -387,6 +387,7 @@ function begin(): void {
   asked = nothingAsked()
   isAuditKept = true
   wasSignedOut = false
+  wasRefused = false
   for (const stream of both()) stream.open()
   refreshIn(refreshSoonMillis)
   changed()
@@ -518,9 +519,14 @@ addEventListener("hashchange", () => {
   begin()
 })
 
+/** Those that the reader may read, where a project is written, and as ways out of one that he may not. */
 async function offerProjects(): Promise<void> {
+  const asking = streams
   const names = rowsOf<{ readonly name: string }>((await get("/v1/projects"))?.document, "items") ?? []
+  if (asking !== streams) return
   found("projects", HTMLDataListElement).replaceChildren(...names.map(({ name }) => element("option", { value: name })))
+  const links = names.map(({ name }) => element("a", { href: Preferences.hashOf(name) }, name))
+  found("fleets-elsewhere", HTMLElement).replaceChildren("You may read:", ...links.flatMap((link) => [" ", link]))
 }
 
 let resting: ReturnType<typeof setTimeout> | undefined

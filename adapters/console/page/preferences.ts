@@ -25,6 +25,8 @@ export const keepSingleKeys = (isOn: boolean): void => localStorage.setItem(sing
 /** Of the address, so that a link leads to the same project. */
 export const readProject = (): string => new URLSearchParams(location.hash.slice(1)).get("project") ?? "default"
 
+export const hashOf = (project: string): string => `#${new URLSearchParams({ project })}`
+
 export const keepProject = (project: string): void => {
-  location.hash = new URLSearchParams({ project }).toString()
+  location.hash = hashOf(project)
 }
