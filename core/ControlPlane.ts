@@ -13,6 +13,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import { assert } from "./assert.ts"
+import * as ElsewhereRoutes from "./api/ElsewhereRoutes.ts"
 import * as HealthRoutes from "./api/HealthRoutes.ts"
 import * as Routes from "./api/Routes.ts"
 import * as ServedRoutes from "./api/ServedRoutes.ts"
@@ -133,9 +134,11 @@ const beats = ({ profile }: ControlPlaneConfig) =>
 const served = <R>(routes: Layer.Layer<never, never, R>) =>
   HttpRouter.serve(ServedRoutes.layer(routes), { disableLogger: true, disableListenLog: true })
 
-/** What a supervisor asks of every node. */
-const health = ({ isStopping = () => false, routes = Layer.empty }: ControlPlaneConfig) =>
-  served(Layer.merge(HealthRoutes.layer({ isStopping }), routes)).pipe(Layer.provide(Layer.succeed(Label, "api")))
+/** What a supervisor asks of every node; whoever asks for more is told that it is not to be had here. */
+const health = ({ id, isStopping = () => false, roles: own = roles, routes = Layer.empty }: ControlPlaneConfig) =>
+  served(Layer.mergeAll(HealthRoutes.layer({ isStopping }), ElsewhereRoutes.layer({ id, roles: own }), routes)).pipe(
+    Layer.provide(Layer.succeed(Label, "api"))
+  )
 
 const api = ({ admission, isStopping = () => false, routes = Layer.empty, watch }: ControlPlaneConfig) =>
   streamsEndFirst.pipe(

@@ -3,6 +3,7 @@
  * was the same.
  */
 import * as Schema from "effect/Schema"
+import { type FieldProblem, fieldProblems, missing, problemLine } from "../core/json/fieldProblems.ts"
 import * as Deviations from "../sim/kernel/Deviations.ts"
 import { FaultPlan } from "../sim/nemesis/FaultPlan.ts"
 import type { RunRequest, RunResult } from "../sim/run/Verdict.ts"
@@ -137,7 +138,7 @@ export const read = (text: string): Read => {
 /** The stormglass that wrote it, of a file that cannot be read otherwise. */
 export const writerOf = (text: string): string | undefined => {
   try {
-    const writer = valueAt(objectOf(documentOf(text)), `["versions"]["stormglass"]`)
+    const writer = valueAt(objectOf(documentOf(text)), ["versions", "stormglass"])
     return typeof writer === "string" ? writer : undefined
   } catch {
     return undefined
@@ -184,7 +185,8 @@ function checked<A>(given: unknown, decodeIt: (document: unknown) => A): A {
   try {
     return decodeIt(document)
   } catch (error) {
-    throw new Error(meant((error as Error).message, document), { cause: error })
+    if (!Schema.isSchemaError(error)) throw error
+    throw new Error(meant(fieldProblems(error), document), { cause: error })
   }
 }
 
@@ -211,31 +213,27 @@ const kindOfWhen: Readonly<Record<string, string>> = {
   rate: "from",
   struck: "struck"
 }
+const kinds = new Set(Object.values(kindOfWhen))
 
 /**
- * The message in one line. Of a `when`, which may be one of four kinds, it complains that every other kind's key is missing too:
- * what is left is said of the kind that the keys show to be meant.
+ * What is wrong, in one line. Of a `when`, which may be one of four kinds, every other kind's key is missing too: what is left is said of
+ * the kind that the keys show to be meant.
  */
-function meant(message: string, document: object): string {
-  const issues = message.split(/\n(?! *at )/).map((issue) =>
-    issue
-      .split("\n")
-      .map((line) => line.trim())
-      .join(" ")
-  )
-  const told = issues.map((issue) => {
-    const [, path = "", kind = ""] = /^Missing key at (\[.*\["when"\])\["(at|on|from|struck)"\]$/.exec(issue) ?? []
-    if (path === "") return issue
-    const when = valueAt(document, path)
+function meant(problems: ReadonlyArray<FieldProblem>, document: object): string {
+  const told = problems.map((problem) => {
+    const { message, path } = problem
+    const [member, kind = ""] = path.slice(-2)
+    if (message !== missing || member !== "when" || !kinds.has(kind)) return problemLine(problem)
+    const whenPath = path.slice(0, -1)
+    const when = valueAt(document, whenPath)
     const keys = typeof when === "object" && when !== null ? Object.keys(when) : []
     const chosen = keys.map((key) => kindOfWhen[key]).find((key) => key !== undefined)
-    if (chosen === undefined) return `Expected one of at, on, from or struck at ${path}`
-    return chosen === kind ? issue : undefined
+    if (chosen === undefined) return problemLine({ path: whenPath, message: "Expected one of at, on, from or struck" })
+    return chosen === kind ? problemLine(problem) : undefined
   })
-  return [...new Set(told.filter((issue) => issue !== undefined))].join("; ")
+  return [...new Set(told.filter((line) => line !== undefined))].join("; ")
 }
 
-function valueAt(document: unknown, path: string): unknown {
-  const keys = [...path.matchAll(/\[("[^"]*"|\d+)\]/g)].map(([, key]) => String(JSON.parse(key as string)))
-  return keys.reduce<unknown>((value, key) => (value as Readonly<Record<string, unknown>> | undefined)?.[key], document)
+function valueAt(document: unknown, path: ReadonlyArray<string>): unknown {
+  return path.reduce<unknown>((value, key) => (value as Readonly<Record<string, unknown>> | undefined)?.[key], document)
 }

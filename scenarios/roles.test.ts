@@ -17,7 +17,7 @@ const put = (address: string) =>
     })
     const spec = { image: "web:1", size: "small" }
     return yield* client.execute(HttpClientRequest.bodyJsonUnsafe(request, { desired: 2, spec }))
-  }).pipe(Effect.map(({ status }) => status))
+  }).pipe(Effect.flatMap(({ status, text }) => Effect.map(text, (text) => ({ status, text }))))
 
 describe("nodes with roles", () => {
   const start = () => {
@@ -34,14 +34,18 @@ describe("nodes with roles", () => {
 
   it("the one without work serves what the others work on, and holds nothing, even when they are gone", () => {
     const { cluster, holders, world } = start()
-    const statuses: Array<number> = []
+    const told: Array<Effect.Success<ReturnType<typeof put>>> = []
     const client = Effect.gen(function* () {
       yield* Effect.sleep(20_000)
-      for (const address of cluster.addresses) statuses.push(yield* put(address))
+      for (const address of cluster.addresses) told.push(yield* put(address))
     })
     world.addNode("caller", Effect.provide(client, SimHttpClient.layer), { mustEnd: true }).start()
     world.run("60s")
-    assert.deepStrictEqual(statuses, [201, 404, 404])
+    assert.deepStrictEqual(
+      told.map(({ status }) => status),
+      [201, 421, 421]
+    )
+    assert.include(told[1]!.text, "n2 serves no API: its role is worker; ask a node with the role api")
     assert.deepStrictEqual(holders(), ["n2", "n3"])
     assert.deepStrictEqual(cluster.missing(), [], "the fleet runs")
     world.node("n2").crash("by hand")

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { isDeepStrictEqual } from "node:util"
+import { problemsText } from "../../core/json/fieldProblems.ts"
 import { catalogue } from "../../scenarios/catalogue.ts"
 import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
@@ -368,13 +369,6 @@ function readMutant(path: string): MutantEdits {
   try {
     return FailureFile.parseMutant(document)
   } catch (error) {
-    throw new UsageError(`mutant ${path}: ${oneLine(error)}`)
+    throw new UsageError(`mutant ${path}: ${problemsText(error)}`)
   }
-}
-
-function oneLine(error: unknown): string {
-  return (error as Error).message
-    .split("\n")
-    .map((line) => line.trim())
-    .join(" ")
 }

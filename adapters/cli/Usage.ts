@@ -1,20 +1,29 @@
 /**
- * Wrong usage: one line that says what, where, and what to do instead.
+ * What ends a command before it is done: a line that says what, where, and what to do instead, and an exit code.
  */
 import { toMicros } from "../../sim/nemesis/FaultPlan.ts"
 import { nearest } from "../../sim/nemesis/nearest.ts"
+import type { Ending } from "./exitCodes.ts"
 
-export class UsageError extends Error {
-  override readonly name = "UsageError"
-}
-
-/** Several things at once, each a line. */
-export class UsageErrors extends UsageError {
+export class CommandError extends Error {
+  readonly ending: Ending
+  /** Each a line. */
   readonly problems: ReadonlyArray<string>
 
-  constructor(problems: ReadonlyArray<string>) {
-    super(problems.join("; "))
-    this.problems = problems
+  constructor(problems: string | ReadonlyArray<string>, ending: Ending) {
+    const lines = typeof problems === "string" ? [problems] : problems
+    super(lines.join("; "))
+    this.problems = lines
+    this.ending = ending
+  }
+}
+
+/** Wrong usage. */
+export class UsageError extends CommandError {
+  override readonly name = "UsageError"
+
+  constructor(problems: string | ReadonlyArray<string>) {
+    super(problems, "misused")
   }
 }
 

@@ -7,19 +7,13 @@ import { ModelThrew } from "../../core/history/guardModel.ts"
 import { inTurns } from "../../core/history/inTurns.ts"
 import { pairRecords } from "../../core/history/pairRecords.ts"
 import { formatOf, type HistoryFormat, readHistory } from "../../core/history/readHistory.ts"
-import {
-  type About,
-  type CheckEnd,
-  exitCodeUnknown,
-  isolationModel,
-  judgeIsolation,
-  type LevelName
-} from "./judgeIsolation.ts"
+import { type About, type CheckEnd, isolationModel, judgeIsolation, type LevelName } from "./judgeIsolation.ts"
 import { loadModel } from "./loadModel.ts"
 import { paint, Ticker } from "./Output.ts"
 import { isPath } from "../../sim/host/loadScenario.ts"
 import { reasonOf } from "../../reports/saveFailure.ts"
 import { UsageError } from "./Usage.ts"
+import { exitCodeOf } from "./exitCodes.ts"
 
 export interface CheckOptions {
   readonly file: string
@@ -100,8 +94,8 @@ function textOf(file: string): string {
   }
 }
 
-function exitCodeOf({ _tag }: Judgement): number {
-  return _tag === "Linearizable" ? 0 : _tag === "NotLinearizable" ? 1 : exitCodeUnknown
+function codeOf({ _tag }: Judgement): number {
+  return exitCodeOf(_tag === "Linearizable" ? "done" : _tag === "NotLinearizable" ? "found" : "undecided")
 }
 
 function jsonOf(judgement: Judgement, about: About, judging: Judging): CheckEnd {
@@ -109,7 +103,7 @@ function jsonOf(judgement: Judgement, about: About, judging: Judging): CheckEnd 
   const { parts, partsDone, steps } = judging.progress()
   const verdict = _tag === "Linearizable" ? "linearizable" : _tag === "NotLinearizable" ? "not linearizable" : "unknown"
   const document = { ...about, verdict, operations: judging.operations, steps, parts, partsDone, ...rest }
-  return { exitCode: exitCodeOf(judgement), text: JSON.stringify(document, null, 2) }
+  return { exitCode: codeOf(judgement), text: JSON.stringify(document, null, 2) }
 }
 
 function textOfJudgement(
@@ -119,7 +113,7 @@ function textOfJudgement(
   records: ReadonlyArray<HistoryRecord>
 ): CheckEnd {
   const text = said(judgement, `${about.file}, as ${about.model}`, judging, records)
-  return { exitCode: exitCodeOf(judgement), text }
+  return { exitCode: codeOf(judgement), text }
 }
 
 function said(

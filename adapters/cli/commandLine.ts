@@ -1,5 +1,5 @@
 /**
- * The command line. Exit codes: 0 all passed; 1 a failure was found; 2 wrong usage; 3 nondeterminism; 4 undecided.
+ * The command line: every command, and what ends it (`exitCodes.ts`).
  */
 import { closeSync, openSync, writeFileSync } from "node:fs"
 import * as Argument from "effect/cli/Argument"
@@ -24,8 +24,11 @@ import { checkCommand } from "./checkCommand.ts"
 import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
 import { databaseSettings, flagsOf } from "./config/settings.ts"
+import { choiceArgument } from "./choiceArgument.ts"
 import { declaredMarks } from "./declaredMarks.ts"
 import { determinism, isChild, printDigests } from "./determinism.ts"
+import { exitCodeLines, exitCodeOf } from "./exitCodes.ts"
+import { HelpSection } from "./HelpSection.ts"
 import { paint } from "./Output.ts"
 import { cluster } from "./clusterCommands.ts"
 import { choiceOf } from "./openDatabase.ts"
@@ -315,7 +318,11 @@ const merge = Command.make(
 const list = Command.make(
   "list",
   {
-    what: Argument.Literals("what", ["scenarios", "mutants", "faults", "invariants", "marks", "models", "searches"]),
+    what: choiceArgument(
+      "what",
+      ["scenarios", "mutants", "faults", "invariants", "marks", "models", "searches"],
+      "What is listed"
+    ),
     json
   },
   (options) => attempt(() => listCommand(options))
@@ -344,7 +351,7 @@ const gate = Command.make(
         patienceMillis: patienceMillis(Option.getOrUndefined(options.patience))
       }
       if (isChild()) await printDigests(gate)
-      else if (!(await determinism(gate))) state.exitCode = 3
+      else if (!(await determinism(gate))) state.exitCode = exitCodeOf("nondeterministic")
     })
 ).pipe(
   Command.withDescription("Run seeds twice in one process and again in a fresh one, and compare"),
@@ -601,7 +608,7 @@ const conform = Command.make(
         }
       })
       print(options.json ? JSON.stringify(all, null, 2) : summary(all))
-      if (all.some(({ broken }) => broken !== null)) state.exitCode = 1
+      if (all.some(({ broken }) => broken !== null)) state.exitCode = exitCodeOf("found")
     })
 ).pipe(
   Command.withDescription(
@@ -633,7 +640,8 @@ export const stormglass = Command.make("stormglass").pipe(
     keys,
     audit,
     cluster
-  ])
+  ]),
+  Command.annotate(HelpSection, { title: "EXIT CODES", lines: exitCodeLines() })
 )
 
 async function replayCommand(options: {
@@ -697,8 +705,8 @@ async function replayCommand(options: {
     const { facts, result } = await (isOwnPlan ? Session.ofFailure(options.target, saved, running) : running)
     if (trace !== undefined) writeFileSync(trace, facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""))
     const isEqual = isSaved ? saved.digest === result.digest : undefined
-    state.exitCode = result.verdict._tag === "escaped" ? 3 : isFailure(result.verdict) ? 1 : 0
-    if (isEqual === false) state.exitCode = 3
+    const isNondeterministic = result.verdict._tag === "escaped" || isEqual === false
+    state.exitCode = exitCodeOf(isNondeterministic ? "nondeterministic" : isFailure(result.verdict) ? "found" : "done")
     const differences =
       saved === undefined || opened === undefined
         ? []
@@ -850,7 +858,7 @@ async function mutantsCommand(options: {
   }
   await Promise.all(Array.from({ length: search.jobs }, lane))
   const found = rows.filter(({ isFound }) => isFound).length
-  if (found < chosen.length) state.exitCode = 1
+  if (found < chosen.length) state.exitCode = exitCodeOf("found")
   if (options.json) return print(JSON.stringify(rows, null, 2))
   for (const mutant of named) {
     const why = whyNot(mutant, storage)
@@ -880,12 +888,12 @@ async function shrunkCommand(options: {
       if (state.isStopped) return
       const row = await shrunkRow(mutant, search, Option.getOrUndefined(options.out))
       if (row === undefined) {
-        state.exitCode = 1
+        state.exitCode = exitCodeOf("found")
         if (!options.json) print(paint("red", `${mutant.name.padEnd(38)} not found`))
         continue
       }
       rows.push(row)
-      if (!row.isGood) state.exitCode = 1
+      if (!row.isGood) state.exitCode = exitCodeOf("found")
       if (!options.json) print(shrunkLine(row))
     }
   }

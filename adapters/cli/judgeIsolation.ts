@@ -4,6 +4,7 @@ import type { Exchange } from "../../core/history/HistoryRecord.ts"
 import * as Isolation from "../../core/history/Isolation.ts"
 import type { HistoryFormat } from "../../core/history/readHistory.ts"
 import { paint } from "./Output.ts"
+import { exitCodeOf } from "./exitCodes.ts"
 
 export const isolationModel = {
   name: "list-append",
@@ -20,8 +21,6 @@ export const levelNames = [
   "strict-serializable"
 ] as const
 export type LevelName = (typeof levelNames)[number]
-
-export const exitCodeUnknown = 4
 
 export interface About {
   readonly file: string
@@ -56,7 +55,7 @@ export const judgeIsolation = (
   const open = report.undecided.filter((kind) => Isolation.forbids(level, kind))
   const kept = strongestKept(report)
   const verdict = violations.length > 0 ? "broken" : open.length > 0 ? "unknown" : "kept"
-  const exitCode = verdict === "kept" ? 0 : verdict === "broken" ? 1 : exitCodeUnknown
+  const exitCode = exitCodeOf(verdict === "kept" ? "done" : verdict === "broken" ? "found" : "undecided")
   if (isJson) {
     const { anomalies, dependencies, transactions, undecided } = report
     const document = { ...about, level, verdict, kept: kept ?? null, transactions, dependencies, anomalies, undecided }

@@ -6,11 +6,12 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { AuditView, KeyId } from "../../core/api/Views.ts"
-import { everyProject, PrincipalName, Scope, Verb, verbs } from "../../core/identity/Access.ts"
+import { clusterVerbs, everyProject, PrincipalName, Scope, vainVerb, Verb, verbs } from "../../core/identity/Access.ts"
 import { reasonOf } from "../../reports/saveFailure.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
 import { databaseSettings, flagsOf } from "./config/settings.ts"
 import { choiceOf } from "./openDatabase.ts"
+import type { KeyAsked } from "./remote/keyCommands.ts"
 import { remoteFlags, remoteOf } from "./remote/remoteFlags.ts"
 import { print, say } from "./printed.ts"
 import { attempt } from "./runCommand.ts"
@@ -21,6 +22,13 @@ const json = Flag.Boolean("json").pipe(
   Flag.withDefault(false)
 )
 const keyArgument = Argument.String("key").pipe(Argument.withDescription("Its id: 16 hexadecimal digits"))
+
+/** Throws `UsageError` for a key that could do nothing with one of its verbs, as the control plane would refuse it. */
+const requireUseful = <A extends Pick<KeyAsked, "projects" | "verbs">>(asked: A): A => {
+  const vain = vainVerb(asked.verbs, asked.projects)
+  if (vain === undefined) return asked
+  throw new UsageError(`--projects ${asked.projects.join(",")}: ${vain}`)
+}
 
 /** The token alone goes to standard output, for a pipe or a file; it is never shown again. */
 const printMade = async (
@@ -37,7 +45,11 @@ const create = Command.make(
   "create",
   {
     principal: Flag.String("principal").pipe(Flag.withDescription("Who comes with it; keys of one share its limits")),
-    verbs: Flag.String("verbs").pipe(Flag.withDescription(`Of ${verbs.join(", ")}, separated by commas`)),
+    verbs: Flag.String("verbs").pipe(
+      Flag.withDescription(
+        `Of ${verbs.join(", ")}, separated by commas; ${clusterVerbs.join(" and ")} need every project (*)`
+      )
+    ),
     projects: Flag.String("projects").pipe(
       Flag.withDescription("Separated by commas; * is all, and what belongs to none"),
       Flag.withDefault(everyProject)
@@ -52,12 +64,12 @@ const create = Command.make(
   (options) =>
     attempt(async () => {
       const { createKey } = await import("./remote/keyCommands.ts")
-      const asked = {
+      const asked = requireUseful({
         principal: require("--principal", PrincipalName, options.principal, "a name without spaces and slashes"),
         verbs: require("--verbs", Schema.Array(Verb), wordsOf(options.verbs), `any of ${verbs.join(", ")}`),
         projects: require("--projects", Scope, wordsOf(options.projects), "names of projects, or *"),
         expiresInSeconds: Option.getOrUndefined(Option.map(options.expires, (text) => secondsOf("--expires", text)))
-      }
+      })
       await printMade(createKey(remoteOf(options), asked), options.json)
     })
 ).pipe(

@@ -35,6 +35,19 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
       () => ["migrate", "--restored", "--revoke-keys", `${"0".repeat(16)},sg_1`],
       /--revoke-keys: "sg_1": an id of a key is 16/
     ],
+    [
+      "a key whose verb is for no project, for one",
+      () => ["keys", "create", "--principal", "ops", "--verbs", "admin", "--projects", "shop"],
+      /--projects shop: the verb admin is for what belongs to no project: give it with every project \(\*\)/
+    ],
+    ["a quota of nothing", () => ["quota", "set", "shop"], /quota set: --fleets or --instances: how many\?/],
+    [
+      "a quota that is no number",
+      () => ["quota", "set", "shop", "--fleets", "-1"],
+      /--fleets "-1": a number from 0 on, or unlimited/
+    ],
+    ["a quota of a project that is none", () => ["quota", "set", "Shop", "--fleets", "1"], /project "Shop": a name is/],
+    ["a state that there is not", () => ["get", "instances", "--state", "RUNING"], /RUNING.*did you mean "RUNNING"/],
     ["one seed and many", () => ["run", "calm", "--seed", "1", "--seeds", "2"], /--seed and --seeds/],
     ["more seeds than there is room for", () => ["run", "calm", "--seeds", "99999999999"], /at most 1000000/],
     ["more runs than there is room for", () => ["run", "--seeds", "1000000"], /at most 1000000 runs at once/],
@@ -128,7 +141,7 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     [
       "a plan whose moment is of no kind",
       () => ["run", "calm", "--plan", kill({ when: {} })],
-      /no fault plan: Expected one of at, on, from or struck at/
+      /no fault plan: faults\.0\.when: Expected one of at, on, from or struck$/m
     ],
     ["a directory in place of a scenario", () => ["run", "./"], /\.\/ is a directory/],
     [

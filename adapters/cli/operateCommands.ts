@@ -8,8 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Desired } from "../../core/api/Views.ts"
+import { states } from "../../core/instance/Instance.ts"
 import { profileConservative, profileDefault } from "../../core/lease/Lease.ts"
 import { Spec } from "../../core/ports/Provider.ts"
+import { choiceArgument } from "./choiceArgument.ts"
 import { configText } from "./config/configCommand.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
 import type { Relations, Settings } from "./config/Setting.ts"
@@ -24,14 +26,16 @@ import {
   tlsOf
 } from "./config/settings.ts"
 import { contextCommands } from "./contextCommands.ts"
+import { exitCodeOf } from "./exitCodes.ts"
+import { HelpSection } from "./HelpSection.ts"
 import { choiceOf } from "./openDatabase.ts"
 import { print, say } from "./printed.ts"
 import { attempt } from "./runCommand.ts"
 import { remoteFlags, remoteOf, requireName } from "./remote/remoteFlags.ts"
 import type { Definitions } from "./remote/explain.ts"
-import type { FleetDocument } from "./remote/manifest.ts"
-import { type Kind, kinds } from "./remote/remoteCommands.ts"
-import { durationMicros, UsageError } from "./Usage.ts"
+import { kinds, listAsked } from "./remote/listings.ts"
+import { type FleetDocument, manifestExample, manifestOf } from "./remote/manifest.ts"
+import { CommandError, durationMicros, UsageError } from "./Usage.ts"
 
 /** With what `--log-level` says, which is a flag of every command. */
 const attemptAt = (body: (logLevel: Option.Option<string>) => Promise<void>) =>
@@ -60,6 +64,7 @@ export const serve = Command.make("serve", { ...flagsOf(serveSettings), ...confi
         directory,
         jwt: jwtOf(values),
         tls: tlsOf(values),
+        isKeyShown: values.printKey || process.stderr.isTTY === true,
         limits: open ? undefined : { principal: values.ratePrincipal, project: values.rateProject },
         exit: exiting(values),
         agent: values.agent
@@ -104,18 +109,44 @@ const json = Flag.Boolean("json").pipe(
 
 const fleetArgument = Argument.String("fleet").pipe(Argument.withDescription("The name of a fleet"))
 
-export const get = Command.make("get", { kind: Argument.Literals("kind", kinds), ...remoteFlags, json }, (options) =>
-  attempt(async () => {
-    const { get } = await import("./remote/remoteCommands.ts")
-    const { documents, text } = await get(remoteOf(options), options.kind as Kind)
-    print(options.json ? JSON.stringify(documents, null, 2) : text)
-  })
+export const get = Command.make(
+  "get",
+  {
+    kind: choiceArgument("kind", kinds, "What is listed"),
+    state: Flag.Literals("state", states).pipe(Flag.withDescription("Only instances in this state"), Flag.optional),
+    fleet: Flag.String("fleet").pipe(Flag.withDescription("Only instances of this fleet"), Flag.optional),
+    limit: Flag.Int("limit").pipe(
+      Flag.withDescription("So many at most; all, the default, but of operations the last 100"),
+      Flag.optional
+    ),
+    fields: Flag.String("fields").pipe(
+      Flag.withDescription("With --json: only these members of each document, as name,desired"),
+      Flag.optional
+    ),
+    ...remoteFlags,
+    json
+  },
+  (options) =>
+    attempt(async () => {
+      const { get } = await import("./remote/remoteCommands.ts")
+      const { kind } = options
+      const asked = listAsked(kind, {
+        fields: Option.getOrUndefined(options.fields),
+        fleet: Option.getOrUndefined(Option.map(options.fleet, (name) => requireName("--fleet", name))),
+        limit: Option.getOrUndefined(options.limit),
+        state: Option.getOrUndefined(options.state),
+        json: options.json
+      })
+      const { documents, isCut, text } = await get(remoteOf(options), kind, asked)
+      print(options.json ? JSON.stringify(documents, null, 2) : text)
+      if (isCut && Option.isSome(options.limit)) say(`there are more ${kind} than ${documents.length}: --limit`)
+    })
 ).pipe(
-  Command.withDescription(
-    "What a control plane has: projects, fleets, instances, dead letters, operations (the last 100), members, leases, buckets or agents"
-  ),
+  Command.withDescription("What a control plane has, a line or a document each"),
   Command.withExamples([
     { command: "stormglass get fleets", description: "desired, running, and what is missing" },
+    { command: "stormglass get instances --fleet web --state ERROR", description: "those of one fleet that failed" },
+    { command: "stormglass get fleets --json --fields name,desired --limit 10", description: "for programs" },
     { command: "stormglass get dead-letters", description: "what failed too often, and why" }
   ])
 )
@@ -123,7 +154,7 @@ export const get = Command.make("get", { kind: Argument.Literals("kind", kinds),
 export const describe = Command.make(
   "describe",
   {
-    kind: Argument.Literals("kind", ["fleet", "instance"]),
+    kind: choiceArgument("kind", ["fleet", "instance"], "What it is"),
     name: Argument.String("name").pipe(Argument.withDescription("The name of a fleet, or the uid of an instance")),
     ...remoteFlags,
     json
@@ -191,9 +222,18 @@ export const apply = Command.make(
     { command: "stormglass apply -f shop.json --dry-run", description: "what would change" },
     {
       command: `echo '{"kind":"fleet","name":"web","desired":3,"spec":{"image":"web:1","size":"small"}}' | stormglass apply -f -`,
-      description: "see `stormglass explain fleet-wanted`"
+      description: "from standard input"
     }
-  ])
+  ]),
+  Command.annotate(HelpSection, {
+    title: "A FILE (--file)",
+    lines: [
+      ...manifestExample.split("\n"),
+      "",
+      "One document, or a list of them. `project` may be left out: --project, then. `paused` may be added to a fleet.",
+      "An instance by itself has no `desired`. `stormglass explain fleet-wanted` says what the fields mean."
+    ]
+  })
 )
 
 interface FleetTyped {
@@ -226,6 +266,8 @@ const explain = Command.make(
       const { explain } = await import("./remote/explain.ts")
       const { document } = await import("../../core/api/openApi.ts")
       print(explain(document.components.schemas as Definitions, type))
+      const manifest = manifestOf(type)
+      if (manifest !== undefined) print(`\nAs \`stormglass apply --file\` takes it:\n${manifest}`)
     })
 ).pipe(
   Command.withDescription("What a document of the API is made of, and what its fields mean"),
@@ -267,7 +309,7 @@ const resume = pausing("resume", "Ends the pause of a fleet")
 export const remove = Command.make(
   "delete",
   {
-    kind: Argument.Literals("kind", ["fleet", "instance", "agent"]),
+    kind: choiceArgument("kind", ["fleet", "instance", "agent"], "What it is"),
     name: Argument.String("name").pipe(
       Argument.withDescription("The name of a fleet, the uid of an instance, or the name of an agent")
     ),
@@ -302,10 +344,62 @@ export const remove = Command.make(
   ])
 )
 
+const most = (name: string, what: string) =>
+  Flag.String(name).pipe(Flag.withDescription(`${what}, a number or unlimited. Default: as it is`), Flag.optional)
+
+const projectArgument = Argument.String("project").pipe(Argument.withDescription("The name of a project"))
+const { context, server } = remoteFlags
+const clusterFlags = { context, server }
+const remoteOfProject = (options: Pick<Parameters<typeof remoteOf>[0], "context" | "server">, project: string) =>
+  remoteOf({ ...options, project: Option.some(requireName("project", project)) })
+
+const setQuota = Command.make(
+  "set",
+  {
+    project: projectArgument,
+    fleets: most("fleets", "How many fleets it may have"),
+    instances: most("instances", "How many instances it may want"),
+    ...clusterFlags,
+    json
+  },
+  ({ fleets, instances, json, project, ...options }) =>
+    attempt(async () => {
+      const { quotaLine, setQuota } = await import("./remote/remoteCommands.ts")
+      if (Option.isNone(fleets) && Option.isNone(instances)) {
+        throw new UsageError("quota set: --fleets or --instances: how many? `stormglass quota delete` takes both away")
+      }
+      const limits = {
+        ...(Option.isNone(fleets) ? {} : { fleetsMax: requireMost("--fleets", fleets.value) }),
+        ...(Option.isNone(instances) ? {} : { instancesMax: requireMost("--instances", instances.value) })
+      }
+      const quota = await setQuota(remoteOfProject(options, project), project, limits)
+      print(json ? JSON.stringify(quota, null, 2) : quotaLine(quota))
+    })
+).pipe(
+  Command.withDescription("How much a project may want; what is there stays, also where it is more"),
+  Command.withExamples([
+    { command: "stormglass quota set shop --fleets 10 --instances 100", description: "403 for whoever asks for more" },
+    { command: "stormglass quota set shop --instances unlimited", description: "fleets as they were" }
+  ])
+)
+
+const deleteQuota = Command.make("delete", { project: projectArgument, ...clusterFlags }, ({ project, ...options }) =>
+  attempt(async () => {
+    const { quotaLine, setQuota } = await import("./remote/remoteCommands.ts")
+    const limits = { fleetsMax: null, instancesMax: null }
+    print(quotaLine(await setQuota(remoteOfProject(options, project), project, limits)))
+  })
+).pipe(Command.withDescription("Takes the limits of a project away: it may want what it likes"))
+
+const quota = Command.make("quota").pipe(
+  Command.withDescription("How much projects may want, for whoever administers all of them; see also `get quotas`"),
+  Command.withSubcommands([setQuota, deleteQuota])
+)
+
 const redrive = Command.make(
   "redrive",
   {
-    kind: Argument.Literals("kind", ["fleet", "instance", "all"]),
+    kind: choiceArgument("kind", ["fleet", "instance", "all"], "What it is"),
     name: Argument.String("name").pipe(
       Argument.withDescription("The name of a fleet, or the uid of an instance; nothing with all"),
       Argument.optional
@@ -361,14 +455,18 @@ export const wait = Command.make(
         onUnreached: sayUnreached
       })
       if (isStable) return
-      throw new UsageError(
-        `${options.fleet} is not stable after ${options.timeout}: ${why ?? "nothing was heard of it"}`
+      throw new CommandError(
+        `${options.fleet} is not stable after ${options.timeout}: ${why ?? "nothing was heard of it"}`,
+        "late"
       )
     })
 ).pipe(
   Command.withDescription("Waits until a fleet is as it is wanted, and has been counted since"),
   Command.withExamples([
-    { command: "stormglass wait web --for stable --timeout 30s", description: "exit code 0 when it is" }
+    {
+      command: "stormglass wait web --for stable --timeout 30s",
+      description: `exit code 0 when it is, ${exitCodeOf("late")} when it is not by then`
+    }
   ])
 )
 
@@ -441,6 +539,7 @@ export const operateCommands = [
   pause,
   resume,
   remove,
+  quota,
   redrive,
   wait,
   watch
@@ -449,4 +548,11 @@ export const operateCommands = [
 function requireDesired(desired: number): number {
   if (Schema.is(Desired)(desired)) return desired
   throw new UsageError(`desired: ${desired} is no number of instances; they go from 0 to 1000`)
+}
+
+/** Null: as many as it likes. */
+function requireMost(flag: string, text: string): number | null {
+  if (text === "unlimited") return null
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new UsageError(`${flag} "${text}": a number from 0 on, or unlimited`)
 }

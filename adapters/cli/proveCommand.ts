@@ -14,6 +14,7 @@ import * as Session from "./Session.ts"
 import { showFound } from "./showFound.ts"
 import { sweep } from "./Sweep.ts"
 import { durationMicros, parseSeed, patienceMillis, requireJobs, UsageError } from "./Usage.ts"
+import { exitCodeOf } from "./exitCodes.ts"
 
 /** As typed: undefined where it was not. */
 export interface ProveCommandOptions {
@@ -80,7 +81,7 @@ async function proveOne(task: Task, edits: MutantEdits | undefined): Promise<num
     if (failure === undefined) {
       const told = { isProven: isFinished, ...document, failure: null }
       print(json ? JSON.stringify(told, null, 2) : screen(task, driven))
-      return isFinished ? 0 : 1
+      return exitCodeOf(isFinished ? "done" : "found")
     }
 
     const found = await showFound(supervisor, failure.result, { edits, noShrink, isStopped })
@@ -137,7 +138,7 @@ async function findEach(task: Task, mutants: ReadonlyArray<MutantEdits>): Promis
     }
   }
   print(json ? JSON.stringify(rows, null, 2) : `\n${found} of ${mutants.length} found`)
-  return found === mutants.length ? 0 : 1
+  return exitCodeOf(found === mutants.length ? "done" : "found")
 }
 
 function madeBy({ choices }: Finding): string {

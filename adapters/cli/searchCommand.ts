@@ -8,6 +8,7 @@ import { searchUntilFound } from "./searchUntilFound.ts"
 import * as Session from "./Session.ts"
 import { showFound } from "./showFound.ts"
 import { durationMicros, patienceMillis, requireJobs, UsageError } from "./Usage.ts"
+import { exitCodeOf } from "./exitCodes.ts"
 
 /** As typed: undefined where it was not. */
 export interface SearchCommandOptions {
@@ -55,7 +56,7 @@ export const searchCommand = async (options: SearchCommandOptions): Promise<numb
           ? JSON.stringify({ by, runs, seconds, failure: null }, null, 2)
           : `${isStopped() ? "stopped: " : ""}no failure in ${runs} runs by ${by}, ${seconds.toFixed(1)} s`
       )
-      return runs === 0 ? 1 : 0
+      return exitCodeOf(runs === 0 ? "found" : "done")
     }
     const { document, exitCode, screen } = await showFound(supervisor, failure, { edits, noShrink, isStopped })
     print(

@@ -6,6 +6,7 @@ import type { Supervisor } from "../../sim/host/Supervisor.ts"
 import type { RunResult } from "../../sim/run/Verdict.ts"
 import * as Session from "./Session.ts"
 import { makeSmall, smallDocument } from "./shrinkCommand.ts"
+import { exitCodeOf } from "./exitCodes.ts"
 
 const shrinkMillis = 20_000
 
@@ -49,6 +50,6 @@ export const showFound = async (
       /** Null where it could not be written. */
       file: saved.file ?? null
     },
-    exitCode: isDifferent || verdict._tag === "escaped" ? 3 : 1
+    exitCode: exitCodeOf(isDifferent || verdict._tag === "escaped" ? "nondeterministic" : "found")
   }
 }

@@ -14,6 +14,7 @@ import type { FaultNeed } from "../../sim/shrink/Necessity.ts"
 import { Status } from "./Output.ts"
 import * as Session from "./Session.ts"
 import { UsageError } from "./Usage.ts"
+import { exitCodeOf } from "./exitCodes.ts"
 
 /** A failure made small, as far as the time went. */
 export interface Small {
@@ -97,7 +98,7 @@ export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<numb
     }
     if (!isFailure(failure.verdict)) {
       print(json ? JSON.stringify({ isFailing: false }, null, 2) : `it passes now: ${Session.whatMayDiffer(saved)}`)
-      return 0
+      return exitCodeOf("done")
     }
     const was = saved.verdict as RunResult["verdict"]
     if (violationOf(was) !== violationOf(failure.verdict)) {
@@ -109,7 +110,7 @@ export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<numb
     const small = await makeSmall({ ...options, supervisor, failure, edits, file, isSaved: true, origin })
     print(json ? JSON.stringify({ isFailing: true, ...smallDocument(small) }, null, 2) : small.again.screen)
     if (small.saved.problem !== undefined) process.stderr.write(`not saved: ${small.saved.problem}\n`)
-    return small.again.isSame === false ? 3 : 1
+    return exitCodeOf(small.again.isSame === false ? "nondeterministic" : "found")
   } finally {
     await supervisor.close()
   }

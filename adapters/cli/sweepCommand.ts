@@ -35,6 +35,7 @@ import {
   seedOfEnvironment,
   UsageError
 } from "./Usage.ts"
+import { exitCodeOf } from "./exitCodes.ts"
 
 const seedsPerScenarioDefault = 16
 const seedsPerMutantDefault = 500
@@ -269,7 +270,8 @@ async function report(
     failures.some(({ verdict }) => verdict._tag === "escaped") ||
     reruns.some(({ isSame }) => isSame === false) ||
     conflicts.length > 0
-  const exitCode = isNondeterministic ? 3 : isFailed || store?.problem !== undefined ? 1 : 0
+  const isFound = isFailed || store?.problem !== undefined
+  const exitCode = exitCodeOf(isNondeterministic ? "nondeterministic" : isFound ? "found" : "done")
 
   const replayLine = (run: CampaignRun) =>
     Session.replayLine(requestOf(task, run), { mutant: options.mutant, plan: options.plan })

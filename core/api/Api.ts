@@ -93,7 +93,7 @@ const fieldsOf = <F extends Schema.Struct.Fields>({ fields }: Schema.Struct<F>) 
   )
 }
 
-/** `next` is the `after` of the page that follows; `revision` a token that a watch goes on after. Both are null of a list in one page. */
+/** `next` is the `after` of the page that follows; `revision` a token that a watch goes on after. Both are null of a list in one page: a revision costs a statement more. */
 const pageOf = <S extends Schema.Top>(item: S) =>
   Schema.Struct({
     items: Schema.Array(item),

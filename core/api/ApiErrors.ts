@@ -111,6 +111,13 @@ export class UpgradeRequired extends HttpApiError.Problem<UpgradeRequired>()(
   fields("UpgradeRequired")
 ) {}
 
+/** This node serves no API; others do. */
+export class Misdirected extends HttpApiError.Problem<Misdirected>()(
+  "Misdirected",
+  { type: typeOf("misdirected"), status: 421, title: "This node serves no API" },
+  fields("Misdirected")
+) {}
+
 /** The idempotency key was used for another request. */
 export class KeyReused extends HttpApiError.Problem<KeyReused>()(
   "KeyReused",
@@ -152,6 +159,7 @@ export const kinds = [
   PreconditionFailed,
   PayloadTooLarge,
   UnsupportedMediaType,
+  Misdirected,
   KeyReused,
   UpgradeRequired,
   TooManyRequests,

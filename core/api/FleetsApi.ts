@@ -4,7 +4,6 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { assert } from "../assert.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
-import { canonicalJson } from "../json/canonicalJson.ts"
 import { Membership } from "../member/Membership.ts"
 import { holderOf } from "../member/Member.ts"
 import { Feed } from "../ports/Feed.ts"
@@ -17,6 +16,7 @@ import { overQuota } from "./QuotasApi.ts"
 import { answer, type Conditions, idempotently, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
 import * as paging from "./paging.ts"
+import { otherSpec } from "./otherSpec.ts"
 import { notFollowed, refused, sent, unavailable } from "./problems.ts"
 import { untilStable } from "./untilStable.ts"
 import { unstable } from "../fleet/unstable.ts"
@@ -61,9 +61,8 @@ export const put = (
     if (fleet.deletionRequestedAt !== null) {
       return refused(new Conflict({ detail: `fleet ${id} is being deleted: wait until it is gone` }))
     }
-    if (canonicalJson(fleet.spec) !== canonicalJson(wanted.spec)) {
-      return refused(new Conflict({ detail: `fleet ${id} has another spec, and specs never change` }))
-    }
+    const other = otherSpec(`fleet ${id}`, fleet.spec, wanted.spec)
+    if (other !== undefined) return refused(new Conflict({ detail: other }))
     const isPaused = paused ?? fleet.pausedAt !== null
     if (fleet.desired === wanted.desired && isPaused === (fleet.pausedAt !== null))
       return answer(200, FleetView, fleetView(fleet, undefined), fleet.generation)

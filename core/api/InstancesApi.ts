@@ -8,7 +8,6 @@ import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { Asking, mayDo } from "../identity/Access.ts"
 import * as Instance from "../instance/Instance.ts"
 import { makeUid } from "../instance/makeUid.ts"
-import { canonicalJson } from "../json/canonicalJson.ts"
 import { reconcileProgressMillis } from "../Limits.ts"
 import { holderOf } from "../member/Member.ts"
 import { Membership } from "../member/Membership.ts"
@@ -24,6 +23,7 @@ import * as etag from "./etag.ts"
 import { overQuota } from "./QuotasApi.ts"
 import { answer, type Conditions, type Headers, idempotently, type Mutation, shown } from "./idempotently.ts"
 import { masked } from "./masked.ts"
+import { otherSpec } from "./otherSpec.ts"
 import * as paging from "./paging.ts"
 import { refused, unavailable } from "./problems.ts"
 import { InstanceView, instanceView } from "./Views.ts"
@@ -54,11 +54,8 @@ export const create = (
       return yield* new StorageError({ label: "instances/create", reason: new SerializationFailure() })
     }
     yield* Mark.hit(guarded)
-    if (canonicalJson(found.spec) !== canonicalJson(wanted.spec)) {
-      return refused(
-        new Conflict({ detail: `instance ${wanted.name} has another spec, at revision ${found.revision}` })
-      )
-    }
+    const other = otherSpec(`instance ${wanted.name} (${found.uid})`, found.spec, wanted.spec)
+    if (other !== undefined) return refused(new Conflict({ detail: other }))
     return answer(found.state === "RUNNING" ? 200 : 202, InstanceView, instanceView(found), found.revision)
   })
 

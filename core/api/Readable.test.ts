@@ -32,8 +32,30 @@ const cases: ReadonlyArray<readonly [what: string, method: string, path: string,
     "PUT",
     "keys/0123456789abcdef",
     { body: JSON.stringify({ principal: "ops", verbs: ["read"], projects: ["*"], hash: "secret" }) },
-    /^payload\.hash: /
-  ]
+    /^payload\.hash: Expected the SHA-256 of the secret in 64 hexadecimal digits$/
+  ],
+  [
+    "a key whose verb is for no project, for one",
+    "PUT",
+    "keys/0123456789abcdef",
+    { body: JSON.stringify({ principal: "ops", verbs: ["admin"], projects: ["shop"], hash: "0".repeat(64) }) },
+    /^payload\.projects: the verb admin is for what belongs to no project: give it with every project \(\*\)/
+  ],
+  [
+    "a document without a field",
+    "PUT",
+    "projects/p/fleets/f",
+    { body: '{"desired":1}' },
+    /^payload\.spec: is missing$/
+  ],
+  [
+    "a name of capitals",
+    "GET",
+    "projects/p/fleets/UP",
+    {},
+    /^path\.name: Expected lower case letters, digits and inner hyphens, at most 63 characters$/
+  ],
+  ["a name that is too long", "GET", `projects/p/fleets/${"a".repeat(64)}`, {}, /^path\.name: .*at most 63 characters$/]
 ]
 
 describe("a request that is not what its endpoint takes", () => {

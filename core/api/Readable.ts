@@ -7,7 +7,7 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
-import * as SchemaIssue from "effect/SchemaIssue"
+import { fieldProblems } from "../json/fieldProblems.ts"
 import { BadRequest, PayloadTooLarge, UnsupportedMediaType } from "./ApiErrors.ts"
 import { isApiError, refusal } from "./problems.ts"
 
@@ -42,22 +42,19 @@ const places: Readonly<Record<HttpApiError.HttpApiSchemaError["kind"], string | 
   ResponseHeaders: undefined
 }
 
-const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
-
 /** Whoever sent much that is wrong need not be told all of it. */
 const errorsMax = 100
 const messageCharsMax = 300
 
 function unreadable(place: string, { cause }: HttpApiError.HttpApiSchemaError): BadRequest {
-  const { issues } = issuesOf(cause.issue)
-  const errors = issues.slice(0, errorsMax).map(({ message, path = [] }) => ({
-    path: cut([place, ...path.map((part) => String(typeof part === "object" ? part.key : part))].join(".")),
-    message: cut(message.replaceAll(/\s+/g, " "))
-  }))
+  const problems = fieldProblems(cause)
+  const errors = problems
+    .slice(0, errorsMax)
+    .map(({ message, path }) => ({ path: cut([place, ...path].join(".")), message: cut(message) }))
   const [first] = errors
   const said =
     first === undefined ? `${place}: ${cause.message.replaceAll(/\s+/g, " ")}` : `${first.path}: ${first.message}`
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : ""
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : ""
   return new BadRequest({ detail: cut(said, messageCharsMax - more.length) + more, errors })
 }
 

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { Gate } from "../identity/Gate.ts"
 import { Admission } from "../session/Admission.ts"
 import { AgentSessions } from "../session/AgentSessions.ts"
+import { nameExpected } from "../ports/Text.ts"
 import { BadRequest, UpgradeRequired } from "./ApiErrors.ts"
 import { guarded, tokenOf } from "./Authorized.ts"
 import { refusal } from "./problems.ts"
@@ -37,9 +38,7 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Admission 
           Effect.gen(function* () {
             const { agent } = yield* HttpRouter.params
             if (!Schema.is(Name)(agent)) {
-              return refusal(
-                new BadRequest({ detail: "path.agent: lower case letters, digits and inner hyphens, at most 63" })
-              )
+              return refusal(new BadRequest({ detail: `path.agent: ${nameExpected}` }))
             }
             const token = tokenOf(request.headers["authorization"])
             const socket = yield* request.upgrade

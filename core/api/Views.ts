@@ -12,17 +12,17 @@ import {
   placementsPerAgentMax,
   reportCauseCharsMax
 } from "../Limits.ts"
-import { PrincipalName, Scope, Verb } from "../identity/Access.ts"
+import { PrincipalName, Scope, vainVerb, Verb } from "../identity/Access.ts"
 import { type ApiKey, hashPattern, idPattern } from "../identity/ApiKey.ts"
 import { Observation, Spec } from "../ports/Provider.ts"
-import { Line, Text } from "../ports/Text.ts"
+import { Line, nameExpected, Text } from "../ports/Text.ts"
 import { ConditionView, conditionsOfFleet, conditionsOfInstance } from "./conditions.ts"
 import type { Failing } from "../reconcile/Parking.ts"
 
 /** Lower case letters, digits and inner hyphens, as in host names: it never holds a "/", which separates parts of ids. */
 export const Name = Schema.String.check(
-  Schema.isPattern(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/),
-  Schema.isMaxLength(nameCharsMax)
+  Schema.isPattern(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, { expected: nameExpected }),
+  Schema.isMaxLength(nameCharsMax, { expected: nameExpected })
 )
 
 /** A field and what it is, for people: the OpenAPI document has it, and `stormglass explain` shows it. */
@@ -319,17 +319,28 @@ export const Features = Schema.optionalKey(Schema.Array(Schema.String))
 export const BeatAnswer = Schema.Struct({ unknown: Schema.Array(Schema.String) })
 
 /** The id of an API key: 16 hexadecimal digits, as in "sg_<id>_<secret>". */
-export const KeyId = Schema.String.check(Schema.isPattern(idPattern))
-const KeyHash = Schema.String.check(Schema.isPattern(hashPattern))
+export const KeyId = Schema.String.check(Schema.isPattern(idPattern, { expected: "16 hexadecimal digits" }))
+const KeyHash = Schema.String.check(
+  Schema.isPattern(hashPattern, { expected: "the SHA-256 of the secret in 64 hexadecimal digits" })
+)
+
+const Verbs = Schema.Array(Verb).check(Schema.isMinLength(1))
 
 /** What a key shall be; `hash` is the SHA-256 of its secret, in hexadecimal: the secret stays with whoever made it. */
 export const KeyWanted = Schema.Struct({
   principal: PrincipalName,
-  verbs: Schema.Array(Verb).check(Schema.isMinLength(1)),
+  verbs: Verbs,
   projects: Scope,
   hash: KeyHash,
   expiresInSeconds: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10 * 366 * 86_400 })))
-})
+}).check(
+  Schema.makeFilter(
+    ({ projects, verbs }: { readonly projects: typeof Scope.Type; readonly verbs: typeof Verbs.Type }) => {
+      const issue = vainVerb(verbs, projects)
+      return issue === undefined ? undefined : { path: ["projects"], issue }
+    }
+  )
+)
 export type KeyWanted = typeof KeyWanted.Type
 
 /** The key that follows, and for how long the old one works on beside it. */

@@ -26,6 +26,7 @@ import * as KeyHeld from "../session/KeyHeld.ts"
 import { Admission } from "../session/Admission.ts"
 import { reasonOf, SessionEnd } from "../session/SessionEnd.ts"
 import { BadRequest, UpgradeRequired } from "./ApiErrors.ts"
+import { nameExpected } from "../ports/Text.ts"
 import { guarded, tokenOf } from "./Authorized.ts"
 import { notFollowed, refusal } from "./problems.ts"
 import { Name } from "./Views.ts"
@@ -143,7 +144,7 @@ function askedOf(
   project: string | undefined
 ): Asked | BadRequest {
   if (project !== undefined && !Schema.is(Name)(project)) {
-    return new BadRequest({ detail: "path.project: lower case letters, digits and inner hyphens, at most 63" })
+    return new BadRequest({ detail: `path.project: ${nameExpected}` })
   }
   const query = new URLSearchParams(url.split("?")[1] ?? "")
   for (const key of query.keys()) {

@@ -1,7 +1,8 @@
 /**
  * Lists, a page at a time, in the order of their keys.
  *
- * - G1 A list that fits in one page is one statement, and so of one moment.
+ * - G1 A list that fits in one page is one statement, and so of one moment. Its revision is not told: to ask the feed for it would be a statement
+ *   more, for each list, and most are of one page and never watched.
  * - G2 The pages of a longer one are all of one moment, the revision: each row is shown as it was then, also one that was changed or removed
  *   before its page was asked for, and none that came later. What is there now is read, and what the change feed gave since is undone.
  * - G3 A revision is a token of the change feed, and as durable: any node knows it, and a watch that goes on `after` it tells all that the

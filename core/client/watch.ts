@@ -124,7 +124,8 @@ const openEvents: Open<HttpClient.HttpClient> = ({ address, onFrame, onOpen, pat
     if (Option.isNone(response)) return {}
     const { headers, status } = response.value
     if (status === 410) return { isExpired: true }
-    if (status === 429 || status >= 500) return { retryAfterSeconds: Number(headers["retry-after"] ?? 0) || 0 }
+    if (status === 421 || status === 429 || status >= 500)
+      return { retryAfterSeconds: Number(headers["retry-after"] ?? 0) || 0 }
     if (status >= 400) return yield* Effect.fail(new WatchRefused(status, yield* response.value.text))
     if (status !== 200) return {}
     yield* onOpen
@@ -170,8 +171,8 @@ const openSocket: Open<Dial.Dial> = ({ address, onFrame, onOpen, path, token }) 
     })
   )
 
-/** Another server would refuse as well. */
-const isRefusal = (status: number): boolean => status >= 400 && status < 500 && status !== 429
+/** Another server would refuse as well; 421 is of a node that serves no API. */
+const isRefusal = (status: number): boolean => status >= 400 && status < 500 && status !== 421 && status !== 429
 
 /** What a handler failed with, on its way through the stream. */
 class Handled<E> {

@@ -18,7 +18,7 @@ import * as Mark from "../facts/Mark.ts"
 import { rateScopesMax } from "../Limits.ts"
 import * as Metrics from "../Metrics.ts"
 import { Storage, type StorageError } from "../ports/Storage.ts"
-import { anyone, mayAsk, type Need, type Principal } from "./Access.ts"
+import { anyone, lacking, mayAsk, type Need, type Principal } from "./Access.ts"
 import * as Credentials from "./Credentials.ts"
 import type { Authorized, TurnTaken } from "./IdentityFacts.ts"
 import * as RateLimit from "./RateLimit.ts"
@@ -66,8 +66,7 @@ export const keyed = (options: GateOptions): Layer.Layer<Gate, never, Storage> =
       const known = Effect.fnUntraced(function* (token: string, need: Need, project: string | undefined) {
         const principal = yield* credentials(token)
         if (mayAsk(principal, need, project)) return principal
-        const where = project === undefined ? "" : ` in project ${project}`
-        return yield* new Forbidden({ detail: `${principal.name} may not ${need.verb}${where} here` })
+        return yield* new Forbidden({ detail: lacking(principal, need, project) })
       })
       const admit = Effect.fnUntraced(function* (token: string, need: Need, project: string | undefined) {
         const principal = yield* known(token, need, project)

@@ -3,6 +3,7 @@
  * is seen to be before it is asked for or kept.
  */
 import * as Schema from "effect/Schema"
+import { nameCharsMax } from "../Limits.ts"
 
 export const Text = Schema.String.check(
   Schema.makeFilter((text: string) => text.isWellFormed() && !text.includes("\u0000"), {
@@ -36,3 +37,6 @@ export const lineOf = (text: string, charsMax: number): string | undefined => {
   // A character that is cut in the middle is left out.
   return line.length <= charsMax ? line : `${line.slice(0, charsMax - 1).replace(/[\uD800-\uDBFF]$/, "")}…`
 }
+
+/** What a name is, for whoever wrote none. */
+export const nameExpected = `lower case letters, digits and inner hyphens, at most ${nameCharsMax} characters`

@@ -15,6 +15,7 @@ import { campaignLine, runLine, smallLine, type Store } from "./readStore.ts"
 import { readStoreFile, writeStoreFile } from "./StoreFile.ts"
 import { conflictLines, lossLine } from "./storeReport.ts"
 import { summarize, virtualSecondsOf } from "./Summary.ts"
+import { exitCodeOf } from "../exitCodes.ts"
 
 export interface MergeCommandOptions {
   readonly stores: ReadonlyArray<string>
@@ -35,7 +36,8 @@ export const mergeCommand = ({ isJson, out, print, stores: paths }: MergeCommand
   const cold = campaign.mutant === null && runs.length > 0 ? coldMarks(summary, isWhole) : []
   const lacking = isWhole ? cold.length : 0
   const isNondeterministic = conflicts.length > 0 || runs.some(({ verdict }) => verdict._tag === "escaped")
-  const exitCode = isNondeterministic ? 3 : runs.length === 0 || summary.failed + lacking > 0 ? 1 : 0
+  const isFound = runs.length === 0 || summary.failed + lacking > 0
+  const exitCode = exitCodeOf(isNondeterministic ? "nondeterministic" : isFound ? "found" : "done")
   const losses = stores.flatMap(({ path, store }) => lossLine(path, store.lost) ?? [])
   const asides = [...losses, ...conflictLines(conflicts)]
   const replayLine = (run: CampaignRun) => replayLineOf(campaign, run)

@@ -58,7 +58,7 @@ describe("a store", () => {
     ["two lines that have become one", `${smallLine(small)}${smallLine(small)}`, /cut or garbled/],
     ["no UTF-8", undefined, /^garbled$/],
     ["another document", "[]", /neither a run nor a small failure/],
-    ["a run without its digest", '{"_tag":"Run","scenario":"calm","seed":"1"}', /Missing key/],
+    ["a run without its digest", '{"_tag":"Run","scenario":"calm","seed":"1"}', /: is missing/],
     ["a number", "7", /neither a run nor a small failure/],
     ["nothing that is known", "null", /neither a run nor a small failure/]
   ])("with %s in the middle has the rest", (_what, text, why) => {
@@ -80,7 +80,7 @@ describe("a store", () => {
     [
       "with a part missing",
       campaignLine(campaign).replace("strategy", "tragedy"),
-      /its first line tells no campaign: Missing key/
+      /its first line tells no campaign: strategy: is missing/
     ]
   ])("whose first line is %s is none that can be told", (_what, first, why) => {
     assert.throws(() => readStore([ended(first), ended(smallLine(small))]), why)

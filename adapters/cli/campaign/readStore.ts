@@ -4,6 +4,7 @@
  * - L1 A line that is cut or garbled costs what stood in it, and nothing else; its number and what is wrong with it are told.
  */
 import * as Schema from "effect/Schema"
+import { problemsText } from "../../../core/json/fieldProblems.ts"
 import { FaultPlan } from "../../../sim/nemesis/FaultPlan.ts"
 import { Campaign } from "./Campaign.ts"
 import { type CampaignRun, fromLine, RunLine, toLine } from "./CampaignRun.ts"
@@ -72,7 +73,7 @@ export const readStore = (lines: Iterable<Line>): Store | undefined => {
       else if (tag === "Small") smalls.push(smallOf(decodeSmall(document)))
       else throw new Error("it is neither a run nor a small failure")
     } catch (error) {
-      lost.push({ line: number, why: oneLine(error) })
+      lost.push({ line: number, why: problemsText(error) })
     }
   }
   return campaign === undefined ? undefined : { campaign, runs, smalls, lost, isEnded }
@@ -91,7 +92,7 @@ function campaignOf(line: Line): Campaign {
   try {
     return decodeCampaign(document)
   } catch (error) {
-    throw new Error(`its first line tells no campaign: ${oneLine(error)}`, { cause: error })
+    throw new Error(`its first line tells no campaign: ${problemsText(error)}`, { cause: error })
   }
 }
 
@@ -106,11 +107,4 @@ function documentOf({ isEnded, text }: Line): unknown {
     throw new Error(isEnded ? "cut or garbled" : "cut off", { cause })
   }
   throw new Error("garbled")
-}
-
-function oneLine(error: unknown): string {
-  return (error as Error).message
-    .split("\n")
-    .map((line) => line.trim())
-    .join(" ")
 }

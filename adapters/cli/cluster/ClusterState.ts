@@ -10,6 +10,7 @@
 import fs from "node:fs"
 import path from "node:path"
 import * as Schema from "effect/Schema"
+import { problemsText } from "../../../core/json/fieldProblems.ts"
 import { orNearest } from "../../../sim/nemesis/nearest.ts"
 import { isAlive } from "../../node/processTable.ts"
 import { UsageError } from "../Usage.ts"
@@ -53,9 +54,8 @@ export const parseState = (text: string, file: string): ClusterState => {
   try {
     return decode(JSON.parse(text))
   } catch (error) {
-    const [first] = (error as Error).message.split("\n")
     throw new UsageError(
-      `${file}: not the state of a cluster (${first}); stop its processes by hand, if any are left, and remove it`
+      `${file}: not the state of a cluster (${problemsText(error)}); stop its processes by hand, if any are left, and remove it`
     )
   }
 }

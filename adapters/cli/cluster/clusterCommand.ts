@@ -1,11 +1,11 @@
-/** The commands for a cluster on this machine that is there already. Each throws `UsageError` with what is wrong, in one line. */
+/** The commands for a cluster on this machine that is there already. Each throws `CommandError` with what is wrong, in one line. */
 import fs from "node:fs"
 import path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isStopped } from "../../node/processTable.ts"
 import { orNearest } from "../../../sim/nemesis/nearest.ts"
 import { type Key, readKey } from "../serve/keyStore.ts"
-import { UsageError } from "../Usage.ts"
+import { CommandError, UsageError } from "../Usage.ts"
 import { askNodes, untilTaken } from "./askNodes.ts"
 import { type Row, leaderAmong, nameOfHolder, statusRows } from "./ClusterStatus.ts"
 import {
@@ -66,7 +66,7 @@ export const killLeader = async (directory: string): Promise<string> => {
     withinMillis: takeoverWithinMillis
   })
   const seconds = ((performance.now() - fromMillis) / 1_000).toFixed(2)
-  if (taken === undefined) throw new UsageError(`killed ${leader.name}; nobody leads after ${seconds} s`)
+  if (taken === undefined) throw new CommandError(`killed ${leader.name}; nobody leads after ${seconds} s`, "late")
   return `killed ${leader.name}, which led with epoch ${epoch}; ${taken.holder} leads with epoch ${taken.epoch} after ${seconds} s`
 }
 
@@ -138,9 +138,10 @@ export const addressesOf = ({ members }: ClusterState): ReadonlyArray<string> =>
 
 async function requireLeader(state: ClusterState, key: Key | undefined) {
   const told = await askNodes(addressesOf(state), key)
-  if (told.leases === null) throw new UsageError("no node answers; see `stormglass cluster status`")
+  if (told.leases === null) throw new CommandError("no node answers; see `stormglass cluster status`", "unanswered")
   const leader = leaderAmong(told)
-  if (leader === undefined) throw new UsageError("nobody leads just now; see `stormglass cluster status`")
+  if (leader === undefined)
+    throw new CommandError("nobody leads just now; see `stormglass cluster status`", "unanswered")
   return leader
 }
 
@@ -152,7 +153,7 @@ async function untilCut(directory: string, name: string, isCut: boolean): Promis
 async function until(isDone: () => boolean, withinMillis: number, problem: string): Promise<void> {
   const untilMillis = performance.now() + withinMillis
   while (!isDone()) {
-    if (performance.now() > untilMillis) throw new UsageError(`${problem} after ${withinMillis / 1_000} s`)
+    if (performance.now() > untilMillis) throw new CommandError(`${problem} after ${withinMillis / 1_000} s`, "late")
     await sleep(lookMillis)
   }
 }

@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Limit, problem } from "../../../core/identity/RateLimit.ts"
 import { Name } from "../../../core/api/Views.ts"
+import { nameExpected } from "../../../core/ports/Text.ts"
 import { orNearest } from "../../../sim/nemesis/nearest.ts"
 import { reasonOf } from "../../../reports/saveFailure.ts"
 import { wordsOf } from "../../node/InstanceCommand.ts"
@@ -41,9 +42,7 @@ export const someOf = <const Choice extends string>(choices: ReadonlyArray<Choic
 }
 
 export const name: Parse<string> = (text) =>
-  Schema.is(Name)(text)
-    ? Result.succeed(text)
-    : Result.fail("a name is lower case letters, digits and inner hyphens, at most 63")
+  Schema.is(Name)(text) ? Result.succeed(text) : Result.fail(`a name is ${nameExpected}`)
 
 /** Without the slash at its end. */
 export const address: Parse<string> = (text) =>

@@ -4,7 +4,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { reasonOf } from "../../../reports/saveFailure.ts"
-import { UsageError, UsageErrors } from "../Usage.ts"
+import { UsageError } from "../Usage.ts"
 import { type ConfigFile, type Flags, type Relations, type Resolved, resolve, type Settings } from "./Setting.ts"
 import { agentSettings, serveSettings } from "./settings.ts"
 
@@ -25,7 +25,7 @@ export const readConfig = <const S extends Settings>(
 ): Resolved<S> => {
   const all = Object.keys({ ...serveSettings, ...agentSettings })
   const resolved = resolve(settings, { flags, environment: process.env, file: readFile(config) }, all, relations)
-  if (Result.isFailure(resolved)) throw new UsageErrors(resolved.failure)
+  if (Result.isFailure(resolved)) throw new UsageError(resolved.failure)
   return resolved.success
 }
 

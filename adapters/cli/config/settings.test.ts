@@ -62,7 +62,7 @@ describe("settings", () => {
       }),
       [
         'node.json: wieght: there is no such setting; did you mean "weight"?',
-        '--id "N1": a name is lower case letters, digits and inner hyphens, at most 63',
+        '--id "N1": a name is lower case letters, digits and inner hyphens, at most 63 characters',
         'PORT "80 81": not a whole number from 0 to 65535',
         'STORMGLASS_ADDRESS "n1:8081": not an address such as http://localhost:8081',
         'node.json: profile "conservativ": not one of default, conservative; did you mean "conservative"?',

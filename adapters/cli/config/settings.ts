@@ -200,6 +200,14 @@ export const serveSettings = {
     default: false,
     isSwitch: true
   }),
+  printKey: setting<boolean>({
+    flag: "print-key",
+    variable: "STORMGLASS_PRINT_KEY",
+    what: "Writes the first key to standard error also where that is no terminal, but a log that is kept",
+    parse: parse.truth,
+    default: false,
+    isSwitch: true
+  }),
   ratePrincipal: setting<Limit>({
     flag: "rate-principal",
     variable: "STORMGLASS_RATE_PRINCIPAL",

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { InstanceView } from "../../../core/api/Views.ts"
 import { reasonOf } from "../../../reports/saveFailure.ts"
-import { UsageError, UsageErrors } from "../Usage.ts"
+import { CommandError, UsageError } from "../Usage.ts"
 import { changeOfFleet, changeOfInstance, type FleetDocument, parse, type WantedDocument } from "./manifest.ts"
 import { asking, get, type Remote } from "./remoteCommands.ts"
 
@@ -17,7 +17,7 @@ export interface Applied {
   readonly change: string | null
 }
 
-/** "-" is standard input. Throws `UsageErrors` with all that is wrong with the file. */
+/** "-" is standard input. Throws `UsageError` with all that is wrong with the file. */
 export const readManifest = (file: string): ReadonlyArray<WantedDocument> => {
   const name = file === "-" ? "standard input" : file
   let text: string
@@ -27,7 +27,7 @@ export const readManifest = (file: string): ReadonlyArray<WantedDocument> => {
     throw new UsageError(`--file ${name}: cannot be read: ${reasonOf(error)}`)
   }
   const parsed = parse(text)
-  if (Result.isFailure(parsed)) throw new UsageErrors(parsed.failure.map((problem) => `${name}: ${problem}`))
+  if (Result.isFailure(parsed)) throw new UsageError(parsed.failure.map((problem) => `${name}: ${problem}`))
   return parsed.success
 }
 
@@ -52,9 +52,16 @@ export async function* applyAll(
         ? applyFleet(of, document, isDryRun)
         : standaloneOf(of).then((instances) => applyInstance(of, document, { instances, isDryRun }))
     const change = await applying.catch((error: unknown) => {
-      if (!(error instanceof UsageError)) throw error
+      if (!(error instanceof CommandError)) throw error
       const before = isDryRun || index === 0 ? "" : ` (${index} of ${documents.length} were applied before it)`
-      throw new UsageError(`${kind} ${project}/${name}: ${error.message}${before}`)
+      throw new CommandError(
+        error.problems.map((problem) =>
+          problem.startsWith(`${kind} ${project}/${name} `)
+            ? `${problem}${before}`
+            : `${kind} ${project}/${name}: ${problem}${before}`
+        ),
+        error.ending
+      )
     })
     yield { kind, project, name, change: change ?? null }
   }

@@ -6,7 +6,7 @@ import type { Verb } from "../../../core/identity/Access.ts"
 import * as ApiKey from "../../../core/identity/ApiKey.ts"
 import { auditPageMax } from "../../../core/Limits.ts"
 import { makeToken } from "../serve/keyStore.ts"
-import { UsageError } from "../Usage.ts"
+import { CommandError } from "../Usage.ts"
 import { asking, type Remote } from "./remoteCommands.ts"
 import { ageOf, table } from "./table.ts"
 
@@ -91,17 +91,19 @@ export const auditTail = async (remote: Remote, limit: number) => {
   return { documents: entries, text: table(["seq", "at", "principal", "action", "path", "status", "revision"], rows) }
 }
 
-/** What was found, in one line. Throws `UsageError` where the chain is broken. */
+/** What was found, in one line. Throws `CommandError` where the chain is broken. */
 export const verifyAudit = async (pages: AsyncIterable<ReadonlyArray<Entry>>, kept: string | undefined) => {
   let last: Pick<Entry, "seq" | "hash"> = Audit.origin
   let isMet = kept === undefined
   for await (const page of pages) {
     const broken = Audit.brokenAt(page, last)
     if (broken !== undefined)
-      throw new UsageError(`the audit is broken at entry ${broken.seq}: it does not follow ${last.seq}`)
+      throw new CommandError(`the audit is broken at entry ${broken.seq}: it does not follow ${last.seq}`, "found")
     isMet ||= page.some(({ hash }) => hash === kept)
     last = page.at(-1)!
   }
-  if (!isMet) throw new UsageError(`no entry has the hash ${kept}: what it was of was changed, or this is another log`)
+  if (!isMet) {
+    throw new CommandError(`no entry has the hash ${kept}: what it was of was changed, or this is another log`, "found")
+  }
   return `${last.seq} entries, one chain; the last has the hash ${last.hash}`
 }

@@ -1,9 +1,9 @@
 /** Files of what is wanted: fleets and instances, one document or a list of them. Pure. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import { type FleetView, FleetWanted, type InstanceView, InstanceWanted, Name } from "../../../core/api/Views.ts"
 import { canonicalJson } from "../../../core/json/canonicalJson.ts"
+import { fieldProblems } from "../../../core/json/fieldProblems.ts"
 
 const project = Schema.optionalKey(Name)
 const FleetDocument = Schema.Struct({ kind: Schema.Literal("fleet"), project, name: Name, ...FleetWanted.fields })
@@ -15,7 +15,6 @@ const decoders = {
   fleet: Schema.decodeUnknownResult(FleetDocument),
   instance: Schema.decodeUnknownResult(InstanceDocument)
 }
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /** Everything that is wanted, in the order of the file; or all that is wrong with it, a line each. */
 export const parse = (text: string): Result.Result<ReadonlyArray<WantedDocument>, ReadonlyArray<string>> => {
@@ -48,10 +47,8 @@ export const parse = (text: string): Result.Result<ReadonlyArray<WantedDocument>
       else problems.push(`${index}: ${kind} ${name} is wanted by ${first} as well`)
       wanted.push(decoded.success)
     } else {
-      for (const { message, path = [] } of formatIssues(decoded.failure.issue).issues) {
-        problems.push(
-          `${[...where, ...path.map((part) => String(typeof part === "object" ? part.key : part))].join(".") || "document"}: ${message}`
-        )
+      for (const { message, path } of fieldProblems(decoded.failure)) {
+        problems.push(`${[...where, ...path].join(".") || "document"}: ${message}`)
       }
     }
   }
@@ -86,4 +83,20 @@ export const changeOfInstance = (
   return canonicalJson(found.spec) === canonicalJson(spec)
     ? undefined
     : `spec ${found.spec.image}, ${found.spec.size} to ${spec.image}, ${spec.size}`
+}
+
+const examples = {
+  fleet: { kind: "fleet", project: "shop", name: "web", desired: 3, spec: { image: "web:1", size: "small" } },
+  instance: { kind: "instance", project: "shop", name: "box", spec: { image: "box:1", size: "small" } }
+} as const
+
+/** A file of both kinds, which `parse` takes. */
+export const manifestExample = `[\n${Object.values(examples)
+  .map((document) => `  ${JSON.stringify(document)}`)
+  .join(",\n")}\n]`
+
+/** Of a type of the API, "fleet" or "fleet-wanted": how it is written in a file. */
+export const manifestOf = (type: string): string | undefined => {
+  const kind = type.replace(/-wanted$/, "")
+  return kind === "fleet" || kind === "instance" ? JSON.stringify(examples[kind], null, 2) : undefined
 }

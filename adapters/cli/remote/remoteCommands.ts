@@ -6,16 +6,18 @@ import crypto from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { type Client, failover, type NoAnswer } from "../../../core/client/Client.ts"
+import { type Client, failover } from "../../../core/client/Client.ts"
 import { ofFleet } from "../../../core/api/etag.ts"
-import { type DeadLetterView, FleetView } from "../../../core/api/Views.ts"
+import { type DeadLetterView, FleetView, type QuotaView } from "../../../core/api/Views.ts"
 import { watch } from "../../../core/client/watch.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
+import { listRowsMax } from "../../../core/Limits.ts"
 import type { Frame } from "../../../core/watch/WatchFrame.ts"
 import type { Key } from "../serve/keyStore.ts"
-import { UsageError } from "../Usage.ts"
 import { calling } from "./calling.ts"
-import { ageOf, table } from "./table.ts"
+import { type Kind, type ListAsked, type Listing, listings } from "./listings.ts"
+import { answered, type Failure, read, refusalOf } from "./refusal.ts"
+import { table } from "./table.ts"
 
 export interface Remote {
   /** "http://localhost:8081", …; at least one. */
@@ -26,26 +28,10 @@ export interface Remote {
   readonly keyOrigin?: string | undefined
 }
 
-export const kinds = [
-  "projects",
-  "fleets",
-  "instances",
-  "dead-letters",
-  "operations",
-  "members",
-  "leases",
-  "buckets",
-  "agents"
-] as const
-export type Kind = (typeof kinds)[number]
-
 const answerTimeoutMillis = 5_000
 
-/** Throws `UsageError` with what the control plane says, when it refuses or does not answer. */
-export const asking = <A>(
-  remote: Remote,
-  request: (client: Client) => Effect.Effect<A, { readonly _tag: string; readonly message?: string }>
-): Promise<A> =>
+/** Throws `CommandError` with what the control plane says, when it refuses or does not answer. */
+export const asking = <A>(remote: Remote, request: (client: Client) => Effect.Effect<A, Failure>): Promise<A> =>
   Effect.runPromise(
     Effect.gen(function* () {
       const { ask } = yield* failover({ addresses: remote.addresses, timeoutMillis: answerTimeoutMillis })
@@ -53,144 +39,68 @@ export const asking = <A>(
       const asked = ask(request).pipe(
         Effect.retry({ while: isPassing, schedule: Schedule.spaced("500 millis"), times: 20 })
       )
-      return yield* Effect.result(asked)
+      const result = yield* Effect.result(asked)
+      return result._tag === "Success" ? { answer: result.success } : { failure: yield* read(result.failure) }
     }).pipe(Effect.provide(calling(remote.key)))
-  ).then((result) => {
-    if (result._tag === "Success") return result.success
-    throw new UsageError(refusalOf(remote, result.failure))
+  ).then((told) => {
+    if ("answer" in told) return told.answer
+    throw refusalOf(remote, told.failure)
   })
 
 /** Somebody else still does it, or nobody could just now; no answer at all is for people to hear of. */
 const isPassing = ({ _tag }: { readonly _tag: string }): boolean => _tag === "InProgress" || _tag === "Unavailable"
 
-function refusalOf(
-  { addresses, keyOrigin }: Remote,
-  failure: NoAnswer | { readonly _tag: string; readonly message?: string }
-): string {
-  const said = "message" in failure ? (failure.message ?? failure._tag) : failure._tag
-  const isUnreached = failure._tag === "NoAnswer" || failure._tag === "HttpClientError"
-  if (failure._tag === "Unauthenticated")
-    return `${said} (${keyOrigin === undefined ? "none was sent" : `from ${keyOrigin}`})`
-  return isUnreached
-    ? `${addresses.join(", ")}: no answer; is \`stormglass serve\` running there? (--server, STORMGLASS_SERVER)`
-    : said
-}
-
-/** All of a list, as it was when it began. */
-const everyPage = async <A>(
-  ask: (query: {
-    readonly after?: string
-  }) => Promise<{ readonly items: ReadonlyArray<A>; readonly next: string | null }>
-): Promise<ReadonlyArray<A>> => {
-  const found: Array<A> = []
-  for (let page = await ask({}); ; page = await ask({ after: page.next })) {
-    found.push(...page.items)
-    if (page.next === null) return found
-  }
-}
-
-/** A document, and what of it is shown to people. */
+/** What `get` shows: documents, and of them a table for people. */
 interface Shown {
   readonly documents: ReadonlyArray<object>
   readonly text: string
+  /** The list goes on where it was cut. */
+  readonly isCut: boolean
 }
 
-export const get = async (remote: Remote, kind: Kind): Promise<Shown> => {
+/** All of a list, as it was when it began; or as much of it as was asked for. */
+export const get = async (remote: Remote, kind: Kind, asked: ListAsked = {}): Promise<Shown> => {
+  const { defaultLimit, head, list, row }: Listing = listings[kind]
+  const { limit = defaultLimit, ...chosen } = asked
   const params = { project: remote.project }
-  switch (kind) {
-    case "fleets": {
-      const documents = await everyPage((query) => asking(remote, (client) => client.fleets.list({ params, query })))
-      return { documents, text: table(fleetHead, documents.map(fleetRow)) }
-    }
-    case "instances": {
-      const documents = await everyPage((query) => asking(remote, (client) => client.instances.list({ params, query })))
-      const rows = documents.map((each) => [
-        each.uid,
-        each.name,
-        each.deletionRequestedAt === null ? each.state : `${each.state} (to be gone)`,
-        each.reason ?? "",
-        String(each.revision),
-        each.agent ?? "",
-        ageOf(each.lastHeartbeatAt)
-      ])
-      return { documents, text: table(["uid", "name", "state", "reason", "revision", "agent", "heard"], rows) }
-    }
-    case "dead-letters": {
-      const documents = await deadLetters(remote)
-      const rows = documents.map((each) => [
-        each.kind,
-        each.kind === "fleet" ? each.name : each.id,
-        each.fleet?.split("/")[1] ?? "",
-        String(each.failures),
-        ageOf(each.parkedAt),
-        each.failure
-      ])
-      return { documents, text: table(["kind", "name", "of fleet", "failures", "parked", "why"], rows) }
-    }
-    case "projects": {
-      const documents = await everyPage((query) => asking(remote, (client) => client.projects.list({ query })))
-      const rows = documents.map((each) => [each.name, mostOf(each.fleetsMax), mostOf(each.instancesMax)])
-      return { documents, text: table(["project", "fleets at most", "instances at most"], rows) }
-    }
-    case "operations": {
-      // The newest are enough for people and for programs; the whole log is `stormglass audit`.
-      const { items } = await asking(remote, (client) => client.operations.list({ params, query: { limit: 100 } }))
-      const rows = items.map((each) => [
-        ageOf(each.at),
-        each.principal,
-        each.action,
-        each.path,
-        String(each.status),
-        each.revision === null ? "" : String(each.revision),
-        each.requestId
-      ])
-      return { documents: items, text: table(["when", "who", "what", "path", "status", "revision", "request"], rows) }
-    }
-    case "buckets": {
-      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.buckets({ query })))
-      const rows = documents.map((each) => [
-        String(each.group),
-        `${each.firstBucket}-${each.lastBucket}`,
-        each.holder ?? "",
-        each.epoch === null ? "" : String(each.epoch)
-      ])
-      return { documents, text: table(["group", "buckets", "holder", "epoch"], rows) }
-    }
-    case "members": {
-      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.members({ query })))
-      const rows = documents.map((each) => [
-        each.id,
-        each.address,
-        String(each.incarnation),
-        String(each.weight),
-        each.leavingAt === null ? ageOf(each.seenAt) : "left"
-      ])
-      return { documents, text: table(["member", "address", "incarnation", "weight", "seen"], rows) }
-    }
-    case "leases": {
-      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.leases({ query })))
-      const rows = documents.map((each) => [
-        each.key,
-        each.releasedAt === null ? each.holder : "",
-        String(each.epoch),
-        ageOf(each.renewedAt)
-      ])
-      return { documents, text: table(["lease", "holder", "epoch", "renewed"], rows) }
-    }
-    case "agents": {
-      const documents = await everyPage((query) => asking(remote, (client) => client.inspection.agents({ query })))
-      const rows = documents.map((each) => [each.id, String(each.incarnation), ageOf(each.heardAt)])
-      return { documents, text: table(["agent", "incarnation", "heard"], rows) }
-    }
+  const items: Array<object> = []
+  for (let after: string | undefined; ;) {
+    const rest = limit === undefined ? {} : { limit: Math.min(limit - items.length, listRowsMax) }
+    const query = { ...chosen, ...rest, ...(after === undefined ? {} : { after }) }
+    const page = await asking(remote, (client) => list(client, { params, query }))
+    items.push(...page.items)
+    const isCut = page.next !== null && limit !== undefined && items.length >= limit
+    // Parts of documents have not what the columns show.
+    const text = () => (asked.fields === undefined ? table(head, items.map(row)) : JSON.stringify(items))
+    if (isCut || page.next === null) return { documents: items, text: text(), isCut }
+    after = page.next
   }
 }
 
-const mostOf = (max: number | null): string => (max === null ? "" : String(max))
+export interface Limits {
+  readonly fleetsMax: number | null
+  readonly instancesMax: number | null
+}
 
-const deadLetters = (remote: Remote) =>
-  everyPage((query) =>
-    asking(remote, (client) => client["dead-letters"].list({ params: { project: remote.project }, query }))
-  )
+type Quota = typeof QuotaView.Type
+
+/** What is left out stays as it is. */
+export const setQuota = async (remote: Remote, project: string, limits: Partial<Limits>): Promise<Quota> => {
+  const [headers, params] = [once(), { project }]
+  const { fleetsMax, instancesMax } = await asking(remote, (client) => client.quotas.get({ params }))
+  const payload = { fleetsMax, instancesMax, ...limits }
+  return await asking(remote, (client) => client.quotas.put({ params, query: {}, headers, payload }))
+}
+
+/** One line about a quota. */
+export const quotaLine = ({ fleetsMax, instancesMax, project, used }: Quota): string => {
+  const of = (count: number, max: number | null, what: string) =>
+    max === null ? `${count} ${what} (no limit)` : `${count} of ${max} ${what}`
+  return `${project}: wants ${of(used.fleets, fleetsMax, "fleets")}, ${of(used.instances, instancesMax, "instances")}`
+}
+
+const deadLetters = async (remote: Remote): Promise<ReadonlyArray<DeadLetterView>> =>
+  (await get(remote, "dead-letters")).documents as ReadonlyArray<DeadLetterView>
 
 /** False when nothing of it was parked. */
 export const redrive = async (remote: Remote, kind: "fleet" | "instance", name: string): Promise<boolean> => {
@@ -228,7 +138,7 @@ export const redriveAll = async (remote: Remote): Promise<number> => {
   return letters.length
 }
 
-/** What the control plane says of the key. Throws `UsageError` where it does not know it. */
+/** What the control plane says of the key. Throws `CommandError` where it does not know it. */
 export const triedKey = (remote: Remote): Promise<string> =>
   asking(remote, (client) =>
     client.fleets.list({ params: { project: remote.project }, query: { limit: 1 } }).pipe(
@@ -236,21 +146,6 @@ export const triedKey = (remote: Remote): Promise<string> =>
       Effect.catchTag("Forbidden", () => Effect.succeed(`the key is known, and may not read project ${remote.project}`))
     )
   )
-
-const fleetHead = ["fleet", "desired", "running", "error", "deleting", "generation", "state"]
-
-function fleetRow(fleet: FleetView): ReadonlyArray<string> {
-  const { desired, generation, name, status } = fleet
-  return [
-    name,
-    String(desired),
-    String(status?.running ?? 0),
-    String(status?.error ?? 0),
-    String(status?.deleting ?? 0),
-    String(generation),
-    unstable(fleet) ?? "stable"
-  ]
-}
 
 export interface Wanted {
   readonly name: string
@@ -351,7 +246,8 @@ export const followFleet = async (remote: Remote, name: string, following: Follo
   )
   if (ended._tag === "None") return false
   if (ended.value === "enough") return true
-  throw new UsageError(`${remote.addresses.join(", ")}: ${ended.value.message}`)
+  const { message, status } = ended.value
+  throw refusalOf(remote, answered(status, message))
 }
 
 type Document = Readonly<Record<string, unknown>>

@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Name } from "../../../core/api/Views.ts"
+import { nameExpected } from "../../../core/ports/Text.ts"
 import { agentSettings } from "../config/settings.ts"
 import { UsageError } from "../Usage.ts"
 import { keyFor } from "./calling.ts"
@@ -75,5 +76,5 @@ export function addressesOf(server: Option.Option<string>): ReadonlyArray<string
 
 export function requireName(flag: string, text: string): string {
   if (Schema.is(Name)(text)) return text
-  throw new UsageError(`${flag} "${text}": a name is lower case letters, digits and inner hyphens, at most 63`)
+  throw new UsageError(`${flag} "${text}": a name is ${nameExpected}`)
 }

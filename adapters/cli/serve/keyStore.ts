@@ -71,17 +71,21 @@ export const writeKey = (directory: string, token: ApiKey.Token): void => {
   fs.renameSync(next, file)
 }
 
-/** Makes the first key, where nobody could make one by the API, and says it this once: to the terminal, never to a log. */
-export const firstKey = (directory: string): Effect.Effect<void, StorageError, Storage> =>
+/**
+ * Makes the first key, where nobody could make one by the API. It is kept in a file, and shown this once where that is asked for: what a
+ * terminal forgets, a collector of logs keeps.
+ */
+export const firstKey = (directory: string, isShown: boolean): Effect.Effect<void, StorageError, Storage> =>
   Effect.gen(function* () {
     if (yield* isAdministered) return
     const token = makeToken()
     yield* Effect.sync(() => writeKey(directory, token))
     yield* storeToken(token, "admin")
+    const kept = `kept in ${keyFile(directory)} for commands typed here`
+    if (!isShown)
+      return yield* Effect.logInfo(`a key of admin, who may do everything, is ${kept} (--print-key shows it)`)
     yield* Effect.sync(() =>
-      process.stderr.write(
-        `key: ${ApiKey.format(token)}\n  of admin, who may do everything; said this once, kept in ${keyFile(directory)} for commands typed here\n`
-      )
+      process.stderr.write(`key: ${ApiKey.format(token)}\n  of admin, who may do everything; said this once, ${kept}\n`)
     )
   })
 

@@ -71,6 +71,8 @@ export interface ServeSettings {
   readonly jwt: JwtVerifier.JwtOptions | undefined
   /** How many requests each may make, with a key. Undefined: nobody is asked for one. */
   readonly limits: Pick<Gate.GateOptions, "principal" | "project"> | undefined
+  /** Whether the first key, where this process makes it, is written to standard error, and not only to its file. */
+  readonly isKeyShown: boolean
   /** Runs instances, too; undefined: those of agents elsewhere. */
   readonly agent: Omit<AgentSettings, "addresses" | "key" | "tls"> | undefined
 }
@@ -137,7 +139,7 @@ export const serveCommand = async (
         yield* Effect.logWarning("nobody is asked for a key (--open): whoever reaches this port may do everything")
         return Gate.open
       }
-      yield* Effect.orDie(choice._tag === "Embedded" ? firstKey(directory) : warnUnadministered)
+      yield* Effect.orDie(choice._tag === "Embedded" ? firstKey(directory, settings.isKeyShown) : warnUnadministered)
       const agent = { name: id, keyId: null, verbs: ["agent"], projects: [everyProject] } as const
       const byToken = jwt === undefined ? undefined : JwtVerifier.make(jwt)
       const others: Verifier = (token) =>
@@ -162,11 +164,7 @@ export const serveCommand = async (
         routes: servesApi ? Layer.merge(MetricsRoutes.layer, pages) : MetricsRoutes.layer
       })
     )
-  ).pipe(
-    Layer.provide([HttpServing.layer({ port, ...(host === undefined ? {} : { host }), tls }), settings.exit]),
-    Layer.provide([AgentProvider.layer, gate]),
-    Layer.provide(storage)
-  )
+  ).pipe(Layer.provide([AgentProvider.layer, settings.exit, gate]), Layer.provide(storage))
   // For commands that are typed in the same directory.
   const telling = Effect.acquireRelease(
     Effect.sync(() =>
@@ -175,7 +173,9 @@ export const serveCommand = async (
     () => Effect.sync(() => removeAddresses(settings.directory))
   )
   const serving = Effect.gen(function* () {
-    yield* Layer.build(node)
+    // First of all: who finds the port taken has touched nothing. Until there is something to serve, 503 is what it answers.
+    const server = yield* Layer.build(HttpServing.layer({ port, ...(host === undefined ? {} : { host }), tls }))
+    yield* Effect.provideContext(Layer.build(node), server)
     if (servesApi) yield* telling
     yield* Effect.logInfo(
       servesApi
@@ -186,11 +186,7 @@ export const serveCommand = async (
     // Its own node is trusted also when nobody else has signed for it.
     const authority = tls === undefined ? undefined : [tls.certificate, ...rootCertificates].join("\n")
     return yield* agentProgram({ ...settings.agent, addresses: [address], key: Redacted.make(own), tls: { authority } })
-  }).pipe(
-    Effect.catchTag("ServeError", ({ cause }) =>
-      Effect.die(new UsageError(`--port ${port}: cannot be listened on: ${reasonOf(cause)}`))
-    )
-  )
+  }).pipe(Effect.catchTag("ServeError", ({ cause }) => Effect.die(new UsageError(unservable(port, cause)))))
   const stopped = Effect.logInfo("stopping: finishes what is under way and releases its leases")
   const { agent } = settings
   const runsOn = agent === undefined ? Effect.void : saysWhatRunsOn(agent)
@@ -200,6 +196,12 @@ export const serveCommand = async (
       stopping.isStopping = true
     }
   })
+}
+
+function unservable(port: number, cause: unknown): string {
+  return (cause as NodeJS.ErrnoException).code === "EADDRINUSE"
+    ? `--port ${port}: another process listens there; give another port (--port, PORT), or end that process`
+    : `--port ${port}: cannot be listened on: ${reasonOf(cause)}`
 }
 
 /** One for what is wanted, one for what is held. */
