@@ -25,12 +25,14 @@ const answeredAfterGoing = (): ReadonlyArray<Reply> => {
   const program = Effect.gen(function* () {
     const isUnderWay = yield* Deferred.make<void>()
     const asking = execute(request, (tx) =>
-      tx.select(Quota.quotas).pipe(
-        Effect.andThen(Deferred.succeed(isUnderWay, undefined)),
-        Effect.andThen(Effect.sleep("100 millis")),
-        Effect.andThen(tx.select(Quota.quotas)),
-        Effect.as(answer)
-      )
+      tx
+        .select(Quota.quotas)
+        .pipe(
+          Effect.andThen(Deferred.succeed(isUnderWay, undefined)),
+          Effect.andThen(Effect.sleep("100 millis")),
+          Effect.andThen(tx.select(Quota.quotas)),
+          Effect.as(answer)
+        )
     )
     const first = yield* Effect.forkChild(asking)
     yield* Deferred.await(isUnderWay)

@@ -80,6 +80,25 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     await done("resume", "gone")
     await done("delete", "fleet", "gone")
     assert.strictEqual(await done("redrive", "all"), "nothing is parked\n")
+    assert.strictEqual(
+      await done("quota", "set", "default", "--fleets", "1", "--instances", "9"),
+      "default: wants 1 of 1 fleets, 1 of 9 instances\n"
+    )
+    assert.match(await done("get", "quotas"), /^default +1 +1 +1 +9$/m)
+    const more = await typed("apply", "more", "--desired", "1", "--image", "web:1")
+    assert.deepEqual(
+      [more.code, more.err],
+      [5, "stormglass: project default uses 1 of 1 fleets, and 1 more are asked for\n"]
+    )
+    await done("quota", "delete", "default")
+    const [named] = JSON.parse(
+      await done("get", "fleets", "--json", "--fields", "name,desired")
+    ) as ReadonlyArray<object>
+    assert.deepEqual(named, { name: "web", desired: 1 })
+    const none = await done("get", "instances", "--fleet", "web", "--state", "ERROR", "--limit", "1", "--json")
+    assert.strictEqual(none, "[]\n")
+    const unreached = await typed("get", "fleets", "--server", "http://127.0.0.1:1")
+    assert.strictEqual(unreached.code, 7)
     // As README and the operator's guide have them.
     const made = await done(
       "keys",
@@ -151,7 +170,7 @@ describe.skipIf(skipped())("a cluster of two nodes and an agent", () => {
     assert.deepInclude(seen.at(-1), { generation: 3, desired: 1 })
     assert.strictEqual(unstable(seen.at(-1)!), undefined)
     const gone = await typed("describe", "fleet", "gone")
-    assert.deepEqual([gone.code, gone.err], [2, "stormglass: there is no fleet default/gone\n"])
+    assert.deepEqual([gone.code, gone.err], [6, "stormglass: there is no fleet default/gone\n"])
 
     const instances = fs
       .readdirSync(at("c/a1/instances"))
