@@ -182,7 +182,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await untilText("#fleets-note", /No fleet in this project/)
     await untilText("#member-rows", /^local\/1leader, epoch 11024\d s$/)
     await untilText("#lease-rows", /^leaderlocal\/11/)
-    await untilText("#agent-rows", /^local1\d s$/)
+    await untilText("#agent-rows", /^local01\d s$/)
     await untilText("#operations-note", /^Nothing was asked for/)
     assert.strictEqual(await textOf("#moving-note"), "Everything is as it is wanted.")
   })
@@ -443,7 +443,9 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     assert.strictEqual(await textOf(".card .pause"), "Pause")
   })
 
-  it("shows what was done, by whom, and how it was answered", async () => {
+  it("shows who runs what, what was done, by whom, and how it was answered", async () => {
+    await untilText("#instance-rows", /^web-\dRUNNINGlocal/)
+    await untilText("#agent-rows", /^local[1-3]1\d s$/)
     await untilText("#audit-rows", /admin.*fleets\/put/)
     assert.isFalse(await page.$eval("#audit", (it) => (it as unknown as { hidden: boolean }).hidden))
   })

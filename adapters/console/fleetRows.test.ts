@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { InstanceView } from "../../core/api/Views.ts"
 import { unfailed } from "../../core/reconcile/Parking.ts"
-import { doingOf, fleetRows, instancesFound, onTheirWay } from "./fleetRows.ts"
+import { agentsOf, doingOf, fleetRows, instancesFound, onTheirWay } from "./fleetRows.ts"
 import { bucketsOf, compareNumbered, leaseRows, memberRows, otherNodes, roleOf } from "./holdings.ts"
 import type { Documents, Tables } from "./documents.ts"
 import { noTables } from "./tables.ts"
@@ -77,6 +77,26 @@ describe("fleets", () => {
     assert.deepStrictEqual(found("WEB starting"), ["web-9", "web-10"])
     assert.deepStrictEqual(found("vanished"), ["web-2"])
     assert.lengthOf(found(" "), 6)
+  })
+
+  it("have instances that agents run, by what was asked last or told with their last change", () => {
+    const running: Tables = {
+      ...noTables,
+      instance: told([
+        ["web-0", instance("web-0", { agent: "a1" })],
+        ["web-1", instance("web-1")],
+        ["web-2", instance("web-2", { agent: "a1", revision: 9 })],
+        ["web-3", instance("web-3")],
+        ["web-4", instance("web-4", { agent: "a1", state: "ERROR" })]
+      ])
+    }
+    const placed = { agent: "a2", revision: 1 }
+    const asked = new Map(["web-1", "web-2", "gone"].map((uid) => [uid, placed]))
+    assert.deepStrictEqual(Object.fromEntries(agentsOf(running, asked)), {
+      "web-0": "a1",
+      "web-1": "a2",
+      "web-2": "a1"
+    })
   })
 
   it("lose instances, which are then leaving whatever their state", () => {

@@ -48,14 +48,19 @@ export const leasesIn = (body: HTMLElement): ((rows: ReadonlyArray<Aged<Document
     )
   )
 
-export const agentsIn = (body: HTMLElement): ((rows: ReadonlyArray<Aged<Documents["agent"]>>) => void) =>
+export interface AgentRow extends Aged<Documents["agent"]> {
+  /** Of the project that is shown. */
+  readonly instances: number
+}
+
+export const agentsIn = (body: HTMLElement): ((rows: ReadonlyArray<AgentRow>) => void) =>
   keyed(
     body,
     ({ row }) => row.id,
-    tableRow<Aged<Documents["agent"]>>(
-      (aged) => [aged.row.id, String(aged.row.incarnation), heard(aged)],
+    tableRow<AgentRow>(
+      (aged) => [aged.row.id, String(aged.instances), String(aged.row.incarnation), heard(aged)],
       (row, { row: { host } }) => setAttribute(row, "title", host === null ? "" : `on host ${host}`),
-      ["name", "", ""]
+      ["name", "", "roomy", ""]
     )
   )
 
@@ -98,7 +103,7 @@ export const movingIn = (list: HTMLElement): ((rows: ReadonlyArray<Moving>) => v
         update: ({ nowMillis, told }) => {
           const { document } = told
           setAttribute(what, "data-doing", doingOf(document))
-          setText(what, [document.name, stateOf(told), reasonOf(document)].join(" ").trim())
+          setText(what, [`${document.name} ${stateOf(told)}`, reasonOf(document)].filter(Boolean).join(": "))
           setText(since, sinceOf(told, nowMillis))
         }
       }

@@ -193,10 +193,7 @@ function cardOf({ fleet: first }: Card, { pause, redrive, remove, scale }: Wishe
       setText(running, String(status?.running ?? 0))
       setText(wanted, `of ${desired} running`)
       setText(doing, listed(fleet.doing) || "no instances")
-      setText(
-        failing,
-        fleet.failing === undefined ? "" : `${fleet.failing}; the log of its agent has what it wrote last`
-      )
+      setText(failing, fleet.failing ?? "")
       setText(lately, tally === undefined ? "" : tallied(tally))
       setText(about, `${spec.image}, ${spec.size}, generation ${generation}`)
       const { area: under, desired: goal, max, running: line, spanMillis } = chartOf(samples, moment, plot)

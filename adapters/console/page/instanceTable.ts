@@ -12,6 +12,8 @@ export interface InstanceRow {
   readonly told: Told<"instance">
   readonly nowMillis: number
   readonly wallMillis: number
+  /** Undefined where none is known to run it. */
+  readonly agent: string | undefined
 }
 
 export const instancesIn = (body: HTMLElement): ((rows: ReadonlyArray<InstanceRow>) => void) =>
@@ -19,11 +21,12 @@ export const instancesIn = (body: HTMLElement): ((rows: ReadonlyArray<InstanceRo
     body,
     ({ told }) => told.document.uid,
     tableRow<InstanceRow>(
-      ({ nowMillis, told, wallMillis }) => {
+      ({ agent, nowMillis, told, wallMillis }) => {
         const { createdAt, name, uid } = told.document
         return [
           name,
           stateOf(told),
+          agent ?? "",
           reasonOf(told.document),
           sinceOf(told, nowMillis),
           ageOf(createdAt, wallMillis),
@@ -34,7 +37,7 @@ export const instancesIn = (body: HTMLElement): ((rows: ReadonlyArray<InstanceRo
         setAttribute(row.children[1]!, "data-doing", doingOf(told.document))
         setAttribute(row, "title", told.document.uid)
       },
-      ["name", "state", "words", "", "roomy", "roomy"]
+      ["name", "state", "name", "words", "", "roomy", "roomy"]
     )
   )
 

@@ -2,7 +2,7 @@
 import { ofFleet } from "../../../core/api/etag.ts"
 import { healthOf } from "../connection.ts"
 import { type FleetHistory, record, unstableFor } from "../fleetHistory.ts"
-import { type FleetRow, fleetRows, instancesFound, onTheirWay } from "../fleetRows.ts"
+import { agentsOf, type FleetRow, fleetRows, instancesFound, onTheirWay, type Placed } from "../fleetRows.ts"
 import { compareNumbered, leaseRows, memberRows, otherNodes } from "../holdings.ts"
 import type { Tables } from "../documents.ts"
 import { noTables } from "../tables.ts"
@@ -139,6 +139,7 @@ function draw(): void {
   const words = wanted.toLowerCase().split(/\s+/)
   const named = fleets.filter(({ name, why }) => words.some((word) => `${name} ${why ?? "stable"}`.includes(word)))
   const instances = instancesFound(tables, wanted)
+  const agentOf = agentsOf(tables, asked.agentOf)
   // Of what is sought the fleets of the instances that were found, too.
   const of = new Set(instances.map(({ document }) => document.fleet))
   const shown = wanted === "" ? fleets : fleets.filter((fleet) => named.includes(fleet) || of.has(fleet.id))
@@ -159,7 +160,11 @@ function draw(): void {
   const elsewhere = found("fleets-elsewhere", HTMLElement)
   elsewhere.hidden = !isRefused || elsewhere.querySelector("a") === null
   found("fleets-first", HTMLElement).hidden = ofProject === undefined || fleets.length > 0
-  showInstances(instances.slice(0, instancesShownMax).map((told) => ({ told, nowMillis, wallMillis })))
+  showInstances(
+    instances
+      .slice(0, instancesShownMax)
+      .map((told) => ({ told, nowMillis, wallMillis, agent: agentOf.get(told.document.uid) }))
+  )
   note("instances-count", ofProject === undefined ? "" : String(tables.instance.size))
   note(
     "instances-note",
@@ -209,7 +214,12 @@ function draw(): void {
   showAgents(
     agents
       .toSorted((one, other) => compareNumbered(one.id, other.id))
-      .map((row) => ({ row, heardAt: asked.agents.get(row.id) ?? row.heardAt, wallMillis }))
+      .map((row) => ({
+        row,
+        heardAt: asked.agents.get(row.id) ?? row.heardAt,
+        wallMillis,
+        instances: [...agentOf.values()].filter((agent) => agent === row.id).length
+      }))
   )
   note("agents-count", ofCluster === undefined ? "" : String(agents.length))
   note(
@@ -285,11 +295,13 @@ function drawElsewhere(): void {
   )
 }
 
-// What streams do not tell: when members and agents were heard last, and the audit log.
+// What streams do not tell: when members and agents were heard last, which agent runs what, operations and the audit log.
 
 interface Refreshed {
   readonly members: ReadonlyMap<string, number | null>
   readonly agents: ReadonlyMap<string, number | null>
+  /** By the uid of an instance. */
+  readonly agentOf: ReadonlyMap<string, Placed>
   /** The newest first. Undefined: not asked yet. */
   readonly operations: ReadonlyArray<OperationEntry> | undefined
   /** Undefined: it is not for this reader. */
@@ -297,7 +309,7 @@ interface Refreshed {
 }
 
 function nothingAsked(): Refreshed {
-  return { members: new Map(), agents: new Map(), operations: undefined, audit: undefined }
+  return { members: new Map(), agents: new Map(), agentOf: new Map(), operations: undefined, audit: undefined }
 }
 
 let isAuditKept = true
@@ -317,11 +329,13 @@ async function refresh(): Promise<void> {
   if (document.hidden) return
   const asking = streams
   const [ofCluster, ofProject] = [isLive(streams.ofCluster), isLive(streams.ofProject)]
-  const [members, agents, audit, operations] = await Promise.all([
+  const running = `/v1/projects/${encodeURIComponent(project)}/instances?state=RUNNING&fields=uid,agent,revision`
+  const [members, agents, audit, operations, placed] = await Promise.all([
     ofCluster ? get("/v1/members") : undefined,
     ofCluster ? get("/v1/agents") : undefined,
     ofCluster && isAuditKept ? get("/v1/audit?limit=50") : undefined,
-    ofProject ? get(`/v1/projects/${encodeURIComponent(project)}/operations?limit=50`) : undefined
+    ofProject ? get(`/v1/projects/${encodeURIComponent(project)}/operations?limit=50`) : undefined,
+    ofProject && isAgentMissing() ? get(running) : undefined
   ])
   // What was asked with a key that was given up is nobody's here any more.
   if (asking !== streams) return
@@ -330,10 +344,23 @@ async function refresh(): Promise<void> {
   asked = {
     members: timesOf(members?.document, "seenAt") ?? asked.members,
     agents: timesOf(agents?.document, "heardAt") ?? asked.agents,
+    agentOf: placedOf(placed?.document) ?? asked.agentOf,
     operations: rowsOf<OperationEntry>(operations?.document, "items") ?? asked.operations,
     audit: audit === undefined ? asked.audit : (rowsOf<AuditEntry>(audit.document, "entries") ?? asked.audit)
   }
   changed()
+}
+
+/** Agents say what they run some seconds after it runs: that is no change which a stream tells. */
+function isAgentMissing(): boolean {
+  const { shown = noTables } = streams.ofProject.watched
+  const running = [...shown.instance.values()].filter(({ document }) => document.state === "RUNNING")
+  return agentsOf(shown, asked.agentOf).size < running.length
+}
+
+function placedOf(document: unknown): ReadonlyMap<string, Placed> | undefined {
+  const items = rowsOf<Placed & { readonly uid: string }>(document, "items")
+  return items === undefined ? undefined : new Map(items.map((row) => [row.uid, row]))
 }
 
 function timesOf(document: unknown, field: string): ReadonlyMap<string, number | null> | undefined {
