@@ -149,7 +149,7 @@ describe("a host of child processes", { skip: process.platform === "win32" }, ()
     assert.deepStrictEqual([first.observe("a"), first.changes], ["Failed", 1])
     const [file] = kept(directory)
     assert.deepStrictEqual(first.said, [
-      String.raw`instance a exited with code 3; it wrote last "one\n\u{1b}[31mtwo"; kept in ${file}`
+      String.raw`instance a exited with code 3: two; it wrote last "one\n\u{1b}[31mtwo"; kept in ${file}`
     ])
     assert.strictEqual(fs.readFileSync(file!, "utf8"), "one\n\u001B[31mtwo\nstormglass: exited with code 3\n")
     const second = host(directory)
@@ -187,7 +187,10 @@ describe("a host of child processes", { skip: process.platform === "win32" }, ()
     fs.writeFileSync(path.join(directory, "a.log"), "last words\n")
     const first = host(directory)
     for (let looks = 0; looks < 2; looks++) assert.strictEqual(first.observe("a"), "Failed")
-    assert.match(first.said.join("\n"), /^instance a ended, and how is .* "last words"; kept in .*$/)
+    assert.match(
+      first.said.join("\n"),
+      /^instance a ended, and how is .*: last words; it wrote last "last words"; kept in .*$/
+    )
     assert.match(first.causeOf("a")!, /^ended, and how is not known, .*: last words$/)
   })
 

@@ -21,8 +21,9 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { instanceStartMillis } from "../../core/Limits.ts"
+import { instanceStartMillis, reportCauseCharsMax } from "../../core/Limits.ts"
 import { type Observation, Provider, ProviderError, ProviderUnavailable, type Spec } from "../../core/ports/Provider.ts"
+import { lineOf } from "../../core/ports/Text.ts"
 import { keepOutput } from "./FailedOutput.ts"
 import { commandOf, environmentOf } from "./InstanceCommand.ts"
 import { outputLookMillis, removeOutput, rotate } from "./OutputFile.ts"
@@ -319,7 +320,7 @@ export class ChildProcesses {
       this.#told.set(uid, how)
       kept = `what it wrote could not be kept: ${(error as Error).message}`
     }
-    this.#events.onFailed(`instance ${uid} ${how}; ${kept}`)
+    this.#events.onFailed(`instance ${uid} ${this.#told.get(uid)}; ${kept}`)
   }
 
   /** In words, what it wrote and where that is. Throws what the disk says. */
@@ -327,7 +328,7 @@ export class ChildProcesses {
     const { uid } = recorded
     const directory = path.join(this.#options.directory, "failed")
     const { file, lastLine, lastLines } = keepOutput(directory, { uid, how, log: this.#path(uid, "log") })
-    const cause = lastLine === "" ? how : `${how}: ${lastLine}`
+    const cause = lineOf(lastLine === "" ? how : `${how}: ${lastLine}`, reportCauseCharsMax) ?? how
     this.#told.set(uid, cause)
     this.#write({ ...recorded, end: how, cause })
     return `${lastLines === "" ? "it wrote nothing" : `it wrote last "${lastLines}"`}; kept in ${file}`

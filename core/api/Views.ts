@@ -156,7 +156,7 @@ export const InstanceView = Schema.Struct({
   deletionRequestedAt: atOrNever("When its end was asked for"),
   agent: said(
     Schema.NullOr(Schema.String),
-    "The agent that last said that it runs, in its present attempt; null until one does. It comes with a heartbeat, which is no event of a watch: a document that a watch tells has the agent as of its own change",
+    "The agent that last spoke for it, in its present attempt; null until one does. That is no event of a watch: a document that a watch tells has the agent as of its own change",
     "a1"
   ),
   lastHeartbeatAt: atOrNever("When an agent last said that it runs"),
@@ -312,8 +312,10 @@ export const Exchange = Schema.Struct({
   reports: Schema.Array(Report).check(Schema.isMaxLength(placementsPerAgentMax))
 })
 
-/** What a node takes beyond what each one does (`core/agent/AgentPlan.ts`); an older one says nothing of it. */
-export const Features = Schema.optionalKey(Schema.Array(Schema.String))
+/** An older node says nothing of it. */
+export const Features = Schema.optionalKey(
+  said(Schema.Array(Schema.String), "What this node takes in reports beyond what each one does", ["report-cause"])
+)
 
 /** `unknown`: instances that nobody wants any more, or that a later incarnation of the agent speaks for; the agent may end them. */
 export const BeatAnswer = Schema.Struct({ unknown: Schema.Array(Schema.String) })

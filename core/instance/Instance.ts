@@ -10,7 +10,7 @@
  *
  * Who writes what: the API inserts standalone instances and asks for deletions, the fleet's owner does the same for
  * the instances of its fleet; the owner of the bucket moves the state; the leader's sweep moves RUNNING to ERROR; a
- * heartbeat writes `agent`, `agentIncarnation` and `lastHeartbeatAt`. Everybody may set `dueAt`, which only says "look".
+ * heartbeat writes `agent`, `agentIncarnation` and `lastHeartbeatAt`, the first two also what an agent reports. Everybody may set `dueAt`, which only says "look".
  */
 import * as Effect from "effect/Effect"
 import { assert } from "../assert.ts"
@@ -85,7 +85,7 @@ export const instances = make("instances", {
     revision: integer,
     /** Counts how often its creation was begun. */
     attempt: integer,
-    /** The agent that speaks for it, as which incarnation of itself; null until the first heartbeat of the present attempt. */
+    /** The agent that speaks for it, as which incarnation of itself; null until the first word of one in the present attempt. */
     agent: nullable(text),
     agentIncarnation: nullable(integer),
     lastHeartbeatAt: nullable(timestamp),

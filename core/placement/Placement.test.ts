@@ -111,7 +111,8 @@ describe("a placement", () => {
     const database = placed()
     const answer = database.ask(exchange(database.calls, told()))
     assert.deepInclude(answer?.[0], { uid: "u", wanted: "run", observed: "Running" })
-    assert.strictEqual(database.rows(instances)[0]?.dueAt, database.nowMicros)
+    const [instance] = database.rows(instances)
+    assert.deepInclude(instance, { dueAt: database.nowMicros, agent: "a1", agentIncarnation: 1, lastHeartbeatAt: null })
   })
 
   it("keeps how it failed for as long as it is seen to have, and its owner is told where that was", () => {

@@ -181,7 +181,8 @@ export const exchange = (
       const uids = news.map(({ uid }) => uid)
       yield* transaction.update(instances, {
         where: (row) => isIn(row.uid, uids),
-        set: () => ({ dueAt: clockTimestamp })
+        // Whose placement it is speaks for it, and not only from its first heartbeat on.
+        set: () => ({ dueAt: clockTimestamp, agent: said.agent, agentIncarnation: incarnation })
       })
     }
     for (const { attempt, cause = null, observation, uid } of news) {

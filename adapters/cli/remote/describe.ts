@@ -63,10 +63,10 @@ const instanceText = (instance: InstanceView, changes: ReadonlyArray<Entry> | un
     ...changesText(changes)
   ].join("\n")
 
-/** ", on agents a1 (2), a2 (1)": who has spoken for how many. */
+/** ", on agents a1 (2), a2 (1)": who speaks for how many of those that are wanted. */
 function agentsText(instances: ReadonlyArray<InstanceView>): string {
   const byAgent = Map.groupBy(
-    instances.filter(({ agent }) => agent !== null),
+    instances.filter(({ agent, deletionRequestedAt }) => agent !== null && deletionRequestedAt === null),
     ({ agent }) => agent!
   )
   const counts = [...byAgent].map(([agent, { length }]) => `${agent} (${length})`).toSorted()
