@@ -22,7 +22,7 @@ export const presenter: CliOutput.Presenter = {
     const presented = CliOutput.defaultPresenter.present(event)
     const section = event._tag === "Help" ? Context.get(event.helpDoc.annotations, HelpSection) : undefined
     if (section === undefined) return presented
-    const lines = section.lines.map((line) => `  ${line}`)
+    const lines = section.lines.map((line) => (line === "" ? "" : `  ${line}`))
     return Effect.andThen(presented, Console.log(["", paint("bold", section.title), ...lines].join("\n")))
   }
 }

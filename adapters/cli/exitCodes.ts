@@ -6,9 +6,12 @@ const endings = {
   misused: { code: 2, means: "the command line, a file, a setting or what is on this machine is not as it must be" },
   nondeterministic: { code: 3, means: "the program left the simulation, or a digest differs" },
   undecided: { code: 4, means: "`check` came to no verdict in its time or memory" },
-  refused: { code: 5, means: "the control plane refuses: the key, a quota, a conflict, a request that is none" },
+  refused: {
+    code: 5,
+    means: "the control plane refuses: the key may not, a quota, a conflict, a request that is wrong"
+  },
   missing: { code: 6, means: "the control plane has no such thing" },
-  unanswered: { code: 7, means: "no node was reached, or none can answer just now: the same line may do later" },
+  unanswered: { code: 7, means: "no node was reached, or none can answer just now: try again later, or another node" },
   late: { code: 8, means: "it was not so within the time that was given: `wait --timeout`" }
 } as const
 

@@ -63,7 +63,7 @@ describe("a command that is not served ends", () => {
 
   it("with 5 for a key that is not known, and where it came from", () => {
     const failure = new Unauthenticated({ detail: "no key" })
-    assert.deepStrictEqual(ended(failure), [5, "no key (none was sent)"])
+    assert.deepStrictEqual(ended(failure), [5, "no key (none was sent: STORMGLASS_KEY, or `stormglass login`)"])
     assert.deepStrictEqual(ended(failure, "data/key"), [5, "no key (from data/key)"])
   })
 

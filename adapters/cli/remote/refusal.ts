@@ -64,8 +64,10 @@ export const refusalOf = ({ addresses, keyOrigin }: Asked, failure: Failure): Co
   }
   const said = message ?? _tag
   const ending = endingOf(_tag, status)
-  if (_tag === "Unauthenticated")
-    return new CommandError(`${said} (${keyOrigin === undefined ? "none was sent" : `from ${keyOrigin}`})`, ending)
+  if (_tag === "Unauthenticated") {
+    const sent = keyOrigin === undefined ? "none was sent: STORMGLASS_KEY, or `stormglass login`" : `from ${keyOrigin}`
+    return new CommandError(`${said} (${sent})`, ending)
+  }
   if (_tag === "Misdirected" || _tag === "Unreadable")
     return new CommandError(`${addresses.join(", ")}: ${said}`, ending)
   return new CommandError(errors.length === 0 ? said : errors.map((each) => `${each.path}: ${each.message}`), ending)
