@@ -16,6 +16,12 @@ export interface Failure {
   readonly errors?: ReadonlyArray<{ readonly path: string; readonly message: string }> | undefined
 }
 
+/** Somebody else still does it, or nobody can just now, as while a node starts; no answer at all is for people to hear of. */
+export const isPassing = (failure: Failure): boolean =>
+  failure._tag === "InProgress" ||
+  failure._tag === "Unavailable" ||
+  (HttpClientError.isHttpClientError(failure) && failure.response?.status === 503)
+
 /** The same of an answer that the client does not read as one: what it says of itself, or how it begins. */
 export const read = (failure: Failure): Effect.Effect<Failure> => {
   const response = HttpClientError.isHttpClientError(failure) ? failure.response : undefined
@@ -39,7 +45,11 @@ const decodeProblem = Schema.decodeUnknownOption(Problem)
 export const answered = (status: number, text: string): Failure => {
   const problem = decodeProblem(text)
   if (problem._tag === "None") {
-    return { _tag: "Unreadable", status, message: `status ${status}, and not as a control plane answers` }
+    const message =
+      status === 503
+        ? "it does not serve yet, or a proxy before it has nobody to ask"
+        : `status ${status}, and not as a control plane answers`
+    return { _tag: "Unreadable", status, message }
   }
   const { _tag, detail, errors } = problem.value
   return { _tag, status, message: detail, errors }

@@ -16,7 +16,7 @@ import type { Frame } from "../../../core/watch/WatchFrame.ts"
 import type { Key } from "../serve/keyStore.ts"
 import { calling } from "./calling.ts"
 import { type Kind, type ListAsked, type Listing, listings } from "./listings.ts"
-import { answered, type Failure, read, refusalOf } from "./refusal.ts"
+import { answered, type Failure, isPassing, read, refusalOf } from "./refusal.ts"
 import { table } from "./table.ts"
 
 export interface Remote {
@@ -46,9 +46,6 @@ export const asking = <A>(remote: Remote, request: (client: Client) => Effect.Ef
     if ("answer" in told) return told.answer
     throw refusalOf(remote, told.failure)
   })
-
-/** Somebody else still does it, or nobody could just now; no answer at all is for people to hear of. */
-const isPassing = ({ _tag }: { readonly _tag: string }): boolean => _tag === "InProgress" || _tag === "Unavailable"
 
 /** What `get` shows: documents, and of them a table for people. */
 interface Shown {

@@ -65,6 +65,18 @@ describe("a command that is typed", () => {
     assert.deepEqual(addresses(), ["http://localhost:8081"])
   })
 
+  it("is about the project that is typed, or said, or the default; what is no name is refused by who said it", () => {
+    const projectOf = (project = Option.none<string>()) =>
+      remoteOf({ server: Option.none(), project, context: Option.none() }).project
+    vi.stubEnv("STORMGLASS_PROJECT", " ")
+    assert.strictEqual(projectOf(), "default")
+    vi.stubEnv("STORMGLASS_PROJECT", "shop")
+    assert.deepEqual([projectOf(), projectOf(Option.some("forge"))], ["shop", "forge"])
+    vi.stubEnv("STORMGLASS_PROJECT", "Shop")
+    assert.throws(() => projectOf(), /^STORMGLASS_PROJECT "Shop": a name is lower case/)
+    assert.throws(() => projectOf(Option.some("")), /^--project "": a name is lower case/)
+  })
+
   it("sends the key that is kept here to whom it is of, and to nobody else", () => {
     vi.stubEnv("STORMGLASS_KEY", "")
     const [ofCluster, ofNode] = [makeToken(), makeToken()]

@@ -46,15 +46,17 @@ export function remoteOf({ context: asked, project, server }: RemoteFlags): Remo
   }
   const addresses = named ?? context?.servers ?? startedHere()[0]!.addresses
   const chosenKey = keyFor(addresses, context)
-  const said = process.env["STORMGLASS_PROJECT"] ?? context?.project ?? "default"
+  // An empty variable is none, as in most shells.
+  const said = process.env["STORMGLASS_PROJECT"]?.trim() ?? ""
   return {
     addresses,
     key: chosenKey?.key,
     keyOrigin: chosenKey?.origin,
-    project: requireName(
-      "--project",
-      Option.getOrElse(project, () => said)
-    )
+    project: Option.isSome(project)
+      ? requireName("--project", project.value)
+      : said === ""
+        ? (context?.project ?? "default")
+        : requireName("STORMGLASS_PROJECT", said)
   }
 }
 
