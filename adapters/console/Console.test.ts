@@ -135,7 +135,9 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     port = await freePort()
     address = await gateway.listen()
     const main = [process.execPath, "--conditions=stormglass-source", path.join(root, "adapters/cli/main.ts")]
-    const serve = [...main, "serve", "--migrate", "--agent", "--port", String(port), "--directory", directory]
+    // What has been started is believed to run at once.
+    const agent = ["--agent", "--start-millis", "1"]
+    const serve = [...main, "serve", "--migrate", ...agent, "--port", String(port), "--directory", directory]
     const url = await databaseUrl(scope)
     const log = path.join(directory, "log")
     const compiled = path.join(root, "node_modules/.cache/stormglass")
@@ -167,11 +169,11 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   it("asks for a key, says what is wrong with one that is not known, and is live with one that is", async () => {
     await untilText("#health-text", /^signed out/)
     await untilFocused("#key")
-    await page.keyboard.type("sg_0123456789abcdef_no")
+    await page.keyboard.sendCharacter("sg_0123456789abcdef_no")
     await page.keyboard.press("Enter")
     await vi.waitFor(async () => assert.isTrue(await page.$eval("#key", (it) => it.matches(":focus"))), waiting)
     assert.isNotEmpty(await textOf("#sign-in-why"))
-    await page.keyboard.type(key)
+    await page.keyboard.sendCharacter(key)
     await page.keyboard.press("Enter")
     await untilText("#health-text", /^live, \d s old$/)
     // That nobody is let in without one is said on the browser's console, too.
@@ -256,7 +258,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     gateway.refuses = { status: 401, problem: { detail: "this key was revoked" } }
     await page.keyboard.press("Enter")
     await untilText("#sign-in-why", /^this key was revoked$/)
-    await page.keyboard.type(key)
+    await page.keyboard.sendCharacter(key)
     await page.keyboard.press("Enter")
     await vi.waitFor(async () => assert.deepStrictEqual(await counts(), ["0", "5"]), waiting)
     await page.focus(count)
@@ -426,7 +428,9 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await page.keyboard.press("h")
     assert.notMatch(await textOf(".card .said"), /pause/, "no fleet has the focus")
     await page.keyboard.press("j")
+    gateway.refuses = { status: 429, problem: { detail: "admin has used its share" } }
     await page.keyboard.press("h")
+    await untilText(".card .said", /^admin has used its share; sent again in 1 s$/)
     await untilText(".card .why", /^paused, for \d s$/)
     await untilText(".card .said", /^paused$/)
     await untilText("#moving-fleets", /^web: paused/)

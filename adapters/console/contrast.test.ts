@@ -52,6 +52,8 @@ describe.each(["light", "dark"] as const)("the colours of the %s theme", (theme)
 it("are all named ones, so that none is missed here", () => {
   const rules = css.replace(/:root \{[^}]*\}/, "")
   assert.deepStrictEqual(rules.match(/#[0-9a-f]{3,8}\b|light-dark\(/g), null)
+  const written = [...rules.matchAll(/(?<![-\w])color: ([^;]+);/g)].map(([, colour]) => colour)
+  assert.includeMembers([...texts, "on-accent"].map((name) => `var(--${name})`).concat("inherit"), written)
   assert.strictEqual(contrast("#000000", "#ffffff"), 21)
 })
 
