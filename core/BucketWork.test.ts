@@ -5,6 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { StillDatabase } from "../sim/storage/StillDatabase.fixture.ts"
 import { placementOf } from "./bucket/Bucket.ts"
 import * as BucketWork from "./BucketWork.ts"
+import { events } from "./event/Event.ts"
 import { fleets } from "./fleet/Fleet.ts"
 import * as Instance from "./instance/Instance.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
@@ -20,7 +21,7 @@ const spec = { image: "web:1", size: "small" } as const
 const noRoom = new ProviderUnavailable({ detail: "no agent has room" })
 
 const cluster = () => {
-  const database = new StillDatabase(fleets, Instance.instances)
+  const database = new StillDatabase(fleets, Instance.instances, events)
   const outside = new Map<string, Observation>()
   const starts: Array<string> = []
   const room = { isThere: true }

@@ -1,9 +1,12 @@
 /** The work on bucket groups, which every node does for its own, leader or not: which rows are due, and what looks at them. */
 import * as Effect from "effect/Effect"
+import * as Event from "./event/Event.ts"
 import * as Facts from "./facts/Facts.ts"
 import * as Fleet from "./fleet/Fleet.ts"
+import * as fleetEvents from "./fleet/fleetEvents.ts"
 import * as FleetScaler from "./fleet/FleetScaler.ts"
 import * as Instance from "./instance/Instance.ts"
+import * as instanceEvents from "./instance/instanceEvents.ts"
 import * as InstanceReconciler from "./instance/InstanceReconciler.ts"
 import { listRowsMax, reconcileBatchMax } from "./Limits.ts"
 import type { Grant } from "./lease/LeaseKeeper.ts"
@@ -126,7 +129,9 @@ export const failed = (
           if (read?.generation !== version || read.dueAt !== dueAt) return undefined
           const set = Parking.written(Parking.fateOf(read, failure, policy), failure)
           const [row] = yield* tx.update(Fleet.fleets, { where: (each) => eq(each.id, id), set: () => set })
-          return row === undefined ? undefined : { parkedAt: row.parkedAt, work: fleetWork(row) }
+          if (row === undefined) return undefined
+          if (isParkedSince(read, row)) yield* Event.record(tx, [fleetEvents.parked(row)])
+          return { parkedAt: row.parkedAt, work: fleetWork(row) }
         }
         const read = yield* tx.get(Instance.instances, { uid: id }, { lock: "for update" })
         if (read?.revision !== version || read.dueAt !== dueAt) return undefined
@@ -135,13 +140,18 @@ export const failed = (
           where: (each) => eq(each.uid, id),
           set: (each) => (set.dueAt === null ? { ...set, revision: add(each.revision, 1) } : set)
         })
-        return row === undefined ? undefined : { parkedAt: row.parkedAt, work: instanceWork(row) }
+        if (row === undefined) return undefined
+        if (isParkedSince(read, row)) yield* Event.record(tx, [instanceEvents.parked(row)])
+        return { parkedAt: row.parkedAt, work: instanceWork(row) }
       }),
       { label: `reconcile/failed/${work.kind}`, fences: grant.fences }
     )
     if (kept === undefined) return { _tag: "Changed" as const }
     return kept.parkedAt === null ? { _tag: "Postponed" as const, work: kept.work } : { _tag: "Parked" as const }
   })
+
+const isParkedSince = (read: Pick<Parking.Failing, "parkedAt">, row: Pick<Parking.Failing, "parkedAt">): boolean =>
+  read.parkedAt === null && row.parkedAt !== null
 
 /** Starts the loops of the node in the scope. */
 export const make = (options: {

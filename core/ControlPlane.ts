@@ -22,6 +22,7 @@ import * as WatchRoutes from "./api/WatchRoutes.ts"
 import * as BucketOwner from "./bucket/BucketOwner.ts"
 import * as StaticPlace from "./bucket/StaticPlace.ts"
 import * as BucketWork from "./BucketWork.ts"
+import { events } from "./event/Event.ts"
 import { Label } from "./facts/Label.ts"
 import { fleets, fleetStatuses } from "./fleet/Fleet.ts"
 import { agents } from "./heartbeat/Heartbeat.ts"
@@ -63,6 +64,7 @@ export const tables = [
   fleetStatuses,
   instances,
   placements,
+  events,
   quotas,
   idempotencyKeys,
   apiKeys,

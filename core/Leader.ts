@@ -1,5 +1,5 @@
 /**
- * The global work, done by whoever holds the leader's lease: counting fleets, giving up who is silent, purging keys,
+ * The global work, done by whoever holds the leader's lease: counting fleets, giving up who is silent, purging keys and events,
  * sealing the audit log, counting what is parked, stopping orphans. Work on buckets is not here; it goes on without a leader.
  *
  * Each kind of work is a loop of rounds. A round that fails or is late is repeated at its next time; a defect in one ends the
@@ -13,6 +13,7 @@ import { monotonicMicros } from "./clock/monotonicMicros.ts"
 import { labelled } from "./facts/Label.ts"
 import { Traced } from "./facts/Traced.ts"
 import * as Audit from "./audit/Audit.ts"
+import * as Event from "./event/Event.ts"
 import * as FleetStatus from "./fleet/FleetStatus.ts"
 import * as HeartbeatSweep from "./heartbeat/HeartbeatSweep.ts"
 import * as IdempotencyKey from "./idempotency/IdempotencyKey.ts"
@@ -20,6 +21,7 @@ import * as RateLimit from "./identity/RateLimit.ts"
 import * as OrphanSweep from "./instance/OrphanSweep.ts"
 import {
   auditSealIntervalMillis,
+  eventPurgeIntervalMillis,
   fleetStatusHintMillis,
   fleetStatusIntervalMillis,
   heartbeatSweepIntervalMillis,
@@ -56,6 +58,7 @@ export const work = (options: LeaderOptions) => (grant: Grant) =>
         rounds("heartbeat sweep", heartbeatSweepIntervalMillis, HeartbeatSweep.make(grant)),
         rounds("purge", idempotencyPurgeIntervalMillis, IdempotencyKey.purge(once, grant.fences)),
         rounds("forget limits", idempotencyPurgeIntervalMillis, RateLimit.purge(once, grant.fences)),
+        rounds("forget events", eventPurgeIntervalMillis, Event.purge(once, grant.fences)),
         rounds("seal audit", auditSealIntervalMillis, Audit.sweep(grant)),
         rounds("count parked", parkedCountIntervalMillis, ParkedCount.round),
         rounds("orphan sweep", orphanSweepIntervalMillis, OrphanSweep.sweep(grant))

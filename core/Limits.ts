@@ -101,6 +101,12 @@ export const stableMillis = 600_000
 /** What is stored of why something failed. */
 export const causeCharsMax = 500
 
+/** For how long it is kept what happened to fleets and instances; how many are told of in one statement, and forgotten at once. */
+export const eventRetentionMillis = 24 * 3_600_000
+export const eventInsertMax = 1_000
+export const eventPurgeBatchMax = 1_000
+export const eventPurgeIntervalMillis = 60_000
+
 /** The leader's global work. */
 export const fleetStatusIntervalMillis = 2_000
 /** Who counts and hears that something has changed looks again, at most so often. */
@@ -235,6 +241,7 @@ assert(
   "a claim outlives the transaction that it protects"
 )
 assert(idempotencyRetentionMillis > 10 * idempotencyClaimMillis, "a key never expires while it is executed")
+assert(eventRetentionMillis > 10 * eventPurgeIntervalMillis, "what is kept is hardly more than what was promised")
 assert(reconcileTimeoutMillis > providerCallTimeoutMillis, "a reconcile survives one provider call that times out")
 assert(
   restartMillisMin < restartMillisMax && restartMillisMax < stableMillis,

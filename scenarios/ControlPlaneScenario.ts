@@ -66,7 +66,16 @@ const recoveryMillis = 180_000
  */
 const isRoutine = (label: string): boolean => routine.some((known) => label.startsWith(known))
 
-const routine = ["lease/renew", "member/beat", "heartbeat/", "agent/", "fleet/status", "idempotency/purge", "limits/"]
+const routine = [
+  "lease/renew",
+  "member/beat",
+  "heartbeat/",
+  "agent/",
+  "fleet/status",
+  "idempotency/purge",
+  "limits/",
+  "events/purge"
+]
 
 const answers: ReadonlyArray<Check> = [
   toCheck(Clients.answersAgree),

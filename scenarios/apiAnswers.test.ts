@@ -328,4 +328,74 @@ describe("a list of what there is, in pages", () => {
       })
     )
   })
+
+  it("has what happened in a project, to a fleet and to an instance, the newest first, also of what is gone", () => {
+    play(
+      Effect.fnUntraced(function* (send) {
+        yield* send("PUT", path, { body: { desired: 2, spec } })
+        yield* send("PUT", "/projects/forge/fleets/web", { body: { desired: 0, spec, paused: false } })
+        yield* send("PUT", "/projects/forge/fleets/web", { body: { desired: 0, spec, paused: true } })
+        const { document: box } = yield* send("POST", "instances", { body: { name: "box", spec } })
+        const uid = String(box["uid"])
+        yield* Effect.sleep(20_000)
+        yield* send("PUT", path, { body: { desired: 1, spec } })
+        yield* send("DELETE", `/instances/${uid}`)
+        yield* Effect.sleep(20_000)
+        yield* send("DELETE", path)
+        yield* Effect.sleep(20_000)
+        const all = yield* everyItem(send, "events", 100)
+        assert.deepStrictEqual(yield* everyItem(send, "events", 1), all)
+        assert.isTrue(all.every(({ project }) => project === "shop"))
+        const times = all.map(({ at }) => Number(at))
+        assert.deepStrictEqual(
+          times,
+          times.toSorted((a, b) => b - a)
+        )
+        const listed = Effect.fnUntraced(function* (query: string) {
+          const { document } = yield* send("GET", `events?${query}`)
+          return document["items"] as typeof all
+        })
+        const ofFleet = yield* listed("fleet=web")
+        assert.deepStrictEqual(
+          ofFleet
+            .filter(({ instance }) => instance === null)
+            .map(({ detail, kind }) => `${String(kind)}: ${String(detail)}`),
+          [
+            "Removed: no instance of it is left",
+            "Scaled: from 1 to 0",
+            "DeletionRequested: by request",
+            "Scaled: from 2 to 1",
+            "Scaled: from 0 to 2"
+          ]
+        )
+        const ofMembers = ofFleet.filter(({ instance }) => instance !== null)
+        assert.deepStrictEqual(
+          ofMembers.map(({ detail }) => detail),
+          ["its fleet is deleted", "one too many: 1 are wanted"]
+        )
+        const [last] = ofMembers
+        assert.deepStrictEqual(yield* listed(`instance=${String(last!["instance"])}`), [last])
+        const ofBox = yield* listed(`instance=${uid}&fields=kind,detail,fleet`)
+        assert.deepStrictEqual(ofBox, [{ kind: "DeletionRequested", detail: "by request", fleet: null }])
+        assert.deepStrictEqual(yield* listed(`instance=${uid}&fleet=web`), [])
+        const forge = yield* everyItem(send, "/projects/forge/events", 100)
+        assert.deepStrictEqual(
+          forge.map(({ kind, project }) => [kind, project]),
+          [["Paused", "forge"]]
+        )
+        const { document } = yield* send("GET", "events?limit=1")
+        const next = String(document["next"])
+        for (const query of [
+          `fleet=web&after=${next}`,
+          "after=bm9uZQ",
+          "kind=Scaled",
+          "limit=0",
+          "fields=colour",
+          "fleet=A"
+        ]) {
+          assert.strictEqual((yield* send("GET", `events?${query}`)).status, 400, query)
+        }
+      })
+    )
+  })
 })

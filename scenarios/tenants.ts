@@ -166,7 +166,9 @@ const live = (tenant: Tenant, world: World, addresses: ReadonlyArray<string>, sh
         case 2: {
           const instances = (yield* asking(client.instances.list({ params: { project }, query: {} })))?.items ?? []
           for (const { uid } of instances) shared.uids.add(uid)
-          return yield* told("listed instances", instances)
+          yield* told("listed instances", instances)
+          const events = (yield* asking(client.events.list({ params: { project }, query: {} })))?.items ?? []
+          return yield* told("listed events", events)
         }
         case 3: {
           const instance = yield* asking(client.instances.get({ params: { uid } }))

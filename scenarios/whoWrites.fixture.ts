@@ -15,6 +15,8 @@ const writers: Readonly<Record<string, ReadonlyArray<RegExp>>> = {
   "audit_log.+": [/^audit\/seal$/],
   "audit_pending.+": [api],
   "audit_pending.-": [/^audit\/seal$/],
+  "events.+": [api, scaler, mover, failing, /^heartbeat\/sweep$/],
+  "events.-": [/^events\/purge$/],
   "fleet_statuses.*": [/^fleet\/status$/],
   "fleets.+": [api],
   "fleets.-": [scaler],

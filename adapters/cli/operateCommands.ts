@@ -114,9 +114,13 @@ export const get = Command.make(
   {
     kind: choiceArgument("kind", kinds, "What is listed"),
     state: Flag.Literals("state", states).pipe(Flag.withDescription("Only instances in this state"), Flag.optional),
-    fleet: Flag.String("fleet").pipe(Flag.withDescription("Only instances of this fleet"), Flag.optional),
+    fleet: Flag.String("fleet").pipe(Flag.withDescription("Only instances or events of this fleet"), Flag.optional),
+    instance: Flag.String("instance").pipe(
+      Flag.withDescription("Only events of the instance with this uid, also of one that is gone"),
+      Flag.optional
+    ),
     limit: Flag.Int("limit").pipe(
-      Flag.withDescription("So many at most; all, the default, but of operations the last 100"),
+      Flag.withDescription("So many at most; all, the default, but of operations and events the last 100"),
       Flag.optional
     ),
     fields: Flag.String("fields").pipe(
@@ -133,6 +137,7 @@ export const get = Command.make(
       const asked = listAsked(kind, {
         fields: Option.getOrUndefined(options.fields),
         fleet: Option.getOrUndefined(Option.map(options.fleet, (name) => requireName("--fleet", name))),
+        instance: Option.getOrUndefined(options.instance),
         limit: Option.getOrUndefined(options.limit),
         state: Option.getOrUndefined(options.state),
         json: options.json
@@ -147,6 +152,10 @@ export const get = Command.make(
     { command: "stormglass get fleets", description: "desired, running, and what is missing" },
     { command: "stormglass get instances --fleet web --state ERROR", description: "those of one fleet that failed" },
     { command: "stormglass get fleets --json --fields name,desired --limit 10", description: "for programs" },
+    {
+      command: "stormglass get events --fleet web",
+      description: "what happened to it, when and why, the newest first"
+    },
     { command: "stormglass get dead-letters", description: "what failed too often, and why" }
   ])
 )
@@ -170,7 +179,9 @@ export const describe = Command.make(
       print(options.json ? JSON.stringify(document, null, 2) : text)
     })
 ).pipe(
-  Command.withDescription("One fleet or instance: what is wanted, why it is not done, and what was asked of it last"),
+  Command.withDescription(
+    "One fleet or instance: what is wanted, why it is not done, what happened to it, and what was asked of it last"
+  ),
   Command.withExamples([{ command: "stormglass describe fleet web", description: "on one screen" }])
 )
 

@@ -27,7 +27,7 @@ import {
 } from "./Migrations.ts"
 import { migrations as allMigrations } from "./migrations/all.ts"
 import type { Migration } from "./migrations/Migration.ts"
-import { guardedTables } from "./migrations/tenants.ts"
+import { guardedTables } from "./migrations/events.ts"
 import type { ConnectionSettings } from "./PostgresStorage.ts"
 import { tenantPolicy, tenantPolicyTexts } from "./Schema.ts"
 import { literal, name } from "./Sql.ts"

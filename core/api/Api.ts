@@ -31,6 +31,7 @@ import {
   BeatAnswer,
   BucketsView,
   DeadLetterView,
+  EventView,
   Exchange,
   Features,
   FleetView,
@@ -370,6 +371,30 @@ export class OperationsGroup extends HttpApiGroup.make("operations")
   )
   .prefix("/v1") {}
 
+export class EventsGroup extends HttpApiGroup.make("events")
+  .add(
+    HttpApiEndpoint.get("list", "/projects/:project/events", {
+      params: { project: Name },
+      query: {
+        ...pagingOf(EventView),
+        /** The name of a fleet: what is about it and about its instances. */
+        fleet: Schema.optional(Name),
+        /** The uid of an instance, which may be gone. */
+        instance: Schema.optional(Text)
+      },
+      success: pageOf(EventView),
+      error: Unavailable
+    })
+      .annotate(Access, { verb: "read", of: "project" })
+      .annotateMerge(
+        does(
+          "What has happened to the fleets and instances of a project, the newest first",
+          "Of the last 24 hours; `fleet` (by name, with its instances) and `instance` (by uid) choose among them. `revision` of the list is null: no watch tells them."
+        )
+      )
+  )
+  .prefix("/v1") {}
+
 export class QuotasGroup extends HttpApiGroup.make("quotas")
   .add(
     HttpApiEndpoint.get("get", "/projects/:project/quota", {
@@ -462,6 +487,7 @@ export class Api extends HttpApi.make("stormglass")
   .add(DeadLettersGroup)
   .add(ProjectsGroup)
   .add(OperationsGroup)
+  .add(EventsGroup)
   .add(QuotasGroup)
   .add(AgentsGroup)
   .add(InspectionGroup)

@@ -17,6 +17,7 @@ import { Api } from "./Api.ts"
 import type * as AuditApi from "./AuditApi.ts"
 import * as Authorized from "./Authorized.ts"
 import type * as DeadLettersApi from "./DeadLettersApi.ts"
+import type * as EventsApi from "./EventsApi.ts"
 import type * as FleetsApi from "./FleetsApi.ts"
 import type * as InspectionApi from "./InspectionApi.ts"
 import type * as InstancesApi from "./InstancesApi.ts"
@@ -70,6 +71,7 @@ type Groups = EachHasStorage<
     typeof AgentsApi.layer,
     typeof AuditApi.layer,
     typeof DeadLettersApi.layer,
+    typeof EventsApi.layer,
     typeof FleetsApi.layer,
     typeof InspectionApi.layer,
     typeof InstancesApi.layer,
@@ -114,7 +116,7 @@ const tenantOf = (endpoint: HttpApiEndpoint.Top, principal: Principal) =>
 
 describe("the handlers", () => {
   it("have no other storage than the one that each request is given", () => {
-    const none: Groups = [false, false, false, false, false, false, false, false, false, false]
+    const none: Groups = [false, false, false, false, false, false, false, false, false, false, false]
     assert.lengthOf(none, Object.keys(Api.groups).length, "a group that is not looked at here")
   })
 

@@ -1,9 +1,12 @@
 /** What is parked, and asking for it again. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Event from "../event/Event.ts"
 import * as Fleet from "../fleet/Fleet.ts"
+import * as fleetEvents from "../fleet/fleetEvents.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import * as Instance from "../instance/Instance.ts"
+import * as instanceEvents from "../instance/instanceEvents.ts"
 import { listRowsMax } from "../Limits.ts"
 import { and, eq, isNotNull } from "../ports/Condition.ts"
 import { Feed } from "../ports/Feed.ts"
@@ -38,7 +41,11 @@ export const redriveFleet = (
     }
     const [again = fleet] = yield* Fleet.redrive(transaction, id)
     const uids = parked.map(({ uid }) => uid)
-    if (uids.length > 0) yield* Instance.redrive(transaction, uids)
+    const members = uids.length > 0 ? yield* Instance.redrive(transaction, uids) : []
+    yield* Event.record(transaction, [
+      ...(fleet.parkedAt === null ? [] : [fleetEvents.redriven(fleet)]),
+      ...members.map(instanceEvents.redriven)
+    ])
     return answer(202, FleetView, fleetView(again, undefined), again.generation)
   })
 
@@ -59,6 +66,7 @@ export const redriveInstance = (
     if (unmet !== undefined) return refused(unmet)
     if (instance === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))
     const [again] = yield* Instance.redrive(transaction, [uid])
+    if (again !== undefined) yield* Event.record(transaction, [instanceEvents.redriven(again)])
     const shown = again ?? instance
     return answer(again === undefined ? 200 : 202, InstanceView, instanceView(shown), shown.revision)
   })

@@ -2,7 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { assert } from "../assert.ts"
+import * as Event from "../event/Event.ts"
 import * as Fleet from "../fleet/Fleet.ts"
+import * as fleetEvents from "../fleet/fleetEvents.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { Membership } from "../member/Membership.ts"
 import { holderOf } from "../member/Member.ts"
@@ -68,6 +70,7 @@ export const put = (
       return answer(200, FleetView, fleetView(fleet, undefined), fleet.generation)
     const [changed] = yield* Fleet.setDesired(transaction, fleet, { desired: wanted.desired, isPaused })
     assert(changed !== undefined, `fleet ${id} is locked and must be there`)
+    yield* Event.record(transaction, fleetEvents.wished(fleet, changed))
     return answer(200, FleetView, fleetView(changed, undefined), changed.generation)
   })
 
@@ -78,8 +81,10 @@ const remove = (transaction: Transaction, id: string, conditions: Conditions): E
     const unmet = conditions.unmet(fleet === undefined ? undefined : etag.ofFleet(fleetView(fleet, undefined)))
     if (unmet !== undefined) return refused(unmet)
     if (fleet === undefined) return refused(new NotFound({ detail: `there is no fleet ${id}` }))
-    const [asked = fleet] = yield* Fleet.requestDeletion(transaction, id)
-    return answer(202, FleetView, fleetView(asked, undefined), asked.generation)
+    const [asked] = yield* Fleet.requestDeletion(transaction, id)
+    if (asked !== undefined) yield* Event.record(transaction, [fleetEvents.deletionRequested(asked)])
+    const shown = asked ?? fleet
+    return answer(202, FleetView, fleetView(shown, undefined), shown.generation)
   })
 
 interface Named {

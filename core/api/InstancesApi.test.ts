@@ -26,8 +26,8 @@ describe("a deletion of two callers at once", () => {
   const alive = instanceRow("a", { fleet: null, ordinal: null })
   const asked: Instance = { ...alive, liveName: null, deletionRequestedAt: 7 }
 
-  it("shows the end that is asked for now", () =>
-    assert.strictEqual(answered([alive], [asked]).document.deletionRequestedAt, 7))
+  it("shows the end that is asked for now, and tells of it", () =>
+    assert.strictEqual(answered([alive], [asked], []).document.deletionRequestedAt, 7))
 
   it("shows the end that the other caller asked for since the first look", () =>
     assert.strictEqual(answered([alive], [], [asked]).document.deletionRequestedAt, 7))

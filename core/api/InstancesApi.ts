@@ -1,12 +1,14 @@
 /** The endpoints of instances. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Event from "../event/Event.ts"
 import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import type { Answer } from "../idempotency/IdempotencyKey.ts"
 import { Asking, mayDo } from "../identity/Access.ts"
 import * as Instance from "../instance/Instance.ts"
+import * as instanceEvents from "../instance/instanceEvents.ts"
 import { makeUid } from "../instance/makeUid.ts"
 import { reconcileProgressMillis } from "../Limits.ts"
 import { holderOf } from "../member/Member.ts"
@@ -75,7 +77,12 @@ export const requestDeletion = (
       const unmet = conditions.unmet(locked === undefined ? undefined : etag.ofInstance(instanceView(locked)))
       if (unmet !== undefined) return refused(unmet)
     }
-    const [asked] = yield* Instance.requestDeletion(transaction, [instance.uid])
+    const gone = yield* Instance.requestDeletion(transaction, [instance.uid])
+    yield* Event.record(
+      transaction,
+      gone.map((each) => instanceEvents.deletionRequested(each, "by request"))
+    )
+    const [asked] = gone
     // Somebody else may have asked since the first look: the answer shows the end that was asked for.
     const present = asked ?? (yield* transaction.get(Instance.instances, { uid }))
     if (present === undefined) return refused(new NotFound({ detail: `there is no instance ${uid}` }))

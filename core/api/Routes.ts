@@ -6,6 +6,7 @@ import { Api } from "./Api.ts"
 import * as AuditApi from "./AuditApi.ts"
 import * as Authorized from "./Authorized.ts"
 import * as DeadLettersApi from "./DeadLettersApi.ts"
+import * as EventsApi from "./EventsApi.ts"
 import * as FleetsApi from "./FleetsApi.ts"
 import * as InspectionApi from "./InspectionApi.ts"
 import * as InstancesApi from "./InstancesApi.ts"
@@ -25,6 +26,7 @@ export const layer = HttpApiBuilder.layer(Api).pipe(
     InspectionApi.layer,
     ProjectsApi.layer,
     OperationsApi.layer,
+    EventsApi.layer,
     QuotasApi.layer,
     KeysApi.layer,
     AuditApi.layer

@@ -1,5 +1,6 @@
 /** What the API shows: the documents of its answers. Times are microseconds of the database's clock. */
 import * as Schema from "effect/Schema"
+import { type Event, kinds } from "../event/Event.ts"
 import { unstable } from "../fleet/unstable.ts"
 import { type Fleet, type FleetStatus } from "../fleet/Fleet.ts"
 import { type Instance, reasons, states } from "../instance/Instance.ts"
@@ -385,6 +386,35 @@ export const OperationView = Schema.Struct({
   revision: said(Schema.NullOr(Schema.Int), "The generation or revision that it made", 1)
 }).annotate({ identifier: "Operation", description: "A request that was to change something, and how it was answered" })
 export type OperationView = typeof OperationView.Type
+
+export const EventView = Schema.Struct({
+  id: said(Schema.String, "Names it"),
+  at: at("When it happened"),
+  project,
+  fleet: said(
+    Schema.NullOr(Schema.String),
+    "The id of the fleet that it is about, or that the instance is of; null of an instance by itself",
+    "shop/web"
+  ),
+  instance: said(
+    Schema.NullOr(Schema.String),
+    "The uid of the instance that it is about; null where it is about a fleet",
+    "web-0-43d263974474bf64"
+  ),
+  kind: said(Schema.Literals(kinds), "What happened", "Vanished"),
+  detail: said(Schema.String, "Why, or what of it, in a few words for people", "it ran, and is gone")
+}).annotate({ identifier: "Event", description: "Something that happened to a fleet or to an instance" })
+export type EventView = typeof EventView.Type
+
+export const eventView = ({ at, detail, fleet, id, instance, kind, project }: Event): EventView => ({
+  id,
+  at,
+  project,
+  fleet,
+  instance,
+  kind,
+  detail
+})
 
 export const AuditView = Schema.Struct({
   seq: said(Schema.Int, "Its place in the log, from 1", 1),

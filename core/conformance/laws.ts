@@ -52,7 +52,8 @@ const specOf = ({ image }: Target) => ({ image, size: "small" })
 const laws: ReadonlyArray<Law> = [
   {
     name: "scale",
-    states: "A fleet becomes what is wanted of it, and keeps what it can: exactly the surplus is taken",
+    states:
+      "A fleet becomes what is wanted of it, and keeps what it can: exactly the surplus is taken, and events tell of it",
     story: Effect.fnUntraced(function* (conversation, own) {
       const { told } = conversation
       const spec = specOf(conversation)
@@ -83,6 +84,9 @@ const laws: ReadonlyArray<Law> = [
         [three.every((uid) => four.includes(uid)), one.every((uid) => four.includes(uid))],
         [true, true]
       )
+      const scaled = (yield* eventsOf(conversation, own)).filter(({ kind }) => kind === "Scaled")
+      const details = scaled.map(({ detail }) => detail)
+      yield* equal("how it was scaled", details, ["from 4 to 1", "from 3 to 4", "from 0 to 3"])
     })
   },
   {
@@ -277,6 +281,12 @@ const laws: ReadonlyArray<Law> = [
       yield* told(200, "PUT", path, { body: { desired: 2, spec, paused: false } })
       yield* untilStable(conversation, path)
       yield* equal("how many there are after it", (yield* membersOf(conversation, own)).length, 2)
+      const kinds = (yield* eventsOf(conversation, own)).map(({ kind }) => kind)
+      yield* equal(
+        "what is told of pauses",
+        kinds.filter((kind) => kind === "Paused" || kind === "Resumed"),
+        ["Resumed", "Paused"]
+      )
     })
   }
 ]
@@ -293,6 +303,14 @@ function itemsOf({ document }: Told): ReadonlyArray<Item> {
 
 function membersOf({ project, told }: Conversation, fleet: string): Asked<ReadonlyArray<Item>> {
   return Effect.map(told(200, "GET", `projects/${project}/instances?fleet=${fleet}`), itemsOf)
+}
+
+/** The newest first. */
+function eventsOf({ project, told }: Conversation, fleet: string): Asked<ReadonlyArray<Told["document"]>> {
+  return Effect.map(
+    told(200, "GET", `projects/${project}/events?fleet=${fleet}`),
+    ({ document }) => (document["items"] ?? []) as ReadonlyArray<Told["document"]>
+  )
 }
 
 /** What a watch of fleets tells until that generation of that fleet, or, without one, to the end of what is there. */

@@ -4,6 +4,7 @@
  * left.
  */
 import * as Effect from "effect/Effect"
+import * as Event from "../event/Event.ts"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Instance from "../instance/Instance.ts"
@@ -16,6 +17,7 @@ import * as Parking from "../reconcile/Parking.ts"
 import type { Outcome } from "../reconcile/WorkQueue.ts"
 import { retryTransient } from "../storage/retryTransient.ts"
 import * as Fleet from "./Fleet.ts"
+import * as fleetEvents from "./fleetEvents.ts"
 import * as FleetPlan from "./FleetPlan.ts"
 
 const replaces = Mark.sometimes("failed instance of a fleet replaced")
@@ -43,7 +45,8 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, 
         yield* FaultPoint.here("fleet/scale/planned")
         yield* Mark.hit(replaces, plan.create.length > 0 && plan.remove.length > 0)
         yield* Mark.hit(shrinks, plan.remove.length > 0 && live.length > fleet.desired)
-        if (plan.remove.length > 0) yield* Instance.requestDeletion(tx, plan.remove)
+        const gone = plan.remove.length > 0 ? yield* Instance.requestDeletion(tx, plan.remove) : []
+        let created: ReadonlyArray<Instance.Instance> = []
         if (plan.create.length > 0) {
           const failed = new Map(
             live.filter(({ state }) => state === "ERROR").map((member) => [member.ordinal, member])
@@ -66,8 +69,9 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, 
               ...(isNew ? {} : inherited(ordinal))
             }))
           })
-          yield* Instance.create(tx, wanted)
+          created = yield* Instance.create(tx, wanted)
         }
+        yield* Event.record(tx, fleetEvents.scaled(fleet, { live, gone, created }))
         if (FleetPlan.isHeld(fleet)) {
           yield* Mark.hit(holds, live.length !== fleet.desired)
           if (fleet.dueAt !== null || fleet.failures !== null) yield* Fleet.setLooked(tx, fleet)
@@ -82,6 +86,7 @@ export const reconcile = Effect.fnUntraced(function* (id: string, grant: Grant, 
         if (left.length > 0) return again
         yield* FaultPoint.here("fleet/remove")
         yield* Fleet.remove(tx, fleet)
+        yield* Event.record(tx, [fleetEvents.removed(fleet)])
         yield* Mark.hit(ends)
         return done
       }),

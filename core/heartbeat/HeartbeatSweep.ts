@@ -1,11 +1,13 @@
 /** The leader's look at who has fallen silent, with the brake. Input-free: each round starts from the store. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import * as Event from "../event/Event.ts"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Facts from "../facts/Facts.ts"
 import * as Mark from "../facts/Mark.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import { instances } from "../instance/Instance.ts"
+import * as instanceEvents from "../instance/instanceEvents.ts"
 import { reconcileProgressMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
 import * as Metrics from "../Metrics.ts"
@@ -52,6 +54,7 @@ export const make = (grant: Grant) => {
         if (fleets.length > 0) yield* Fleet.markDue(tx, fleets, reconcileProgressMillis)
         const uids = stale.map(({ uid }) => uid)
         const given = yield* Heartbeat.giveUp(tx, uids)
+        yield* Event.record(tx, given.flatMap(instanceEvents.failed))
         yield* Mark.hit(givesUp, given.length > 0)
         return given
       }),

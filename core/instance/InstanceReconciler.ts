@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as FaultPoint from "../facts/FaultPoint.ts"
 import * as Mark from "../facts/Mark.ts"
+import * as Event from "../event/Event.ts"
 import * as Fleet from "../fleet/Fleet.ts"
 import { providerCallTimeoutMillis, reconcileProgressMillis } from "../Limits.ts"
 import type { Grant } from "../lease/LeaseKeeper.ts"
@@ -14,6 +15,7 @@ import type * as Parking from "../reconcile/Parking.ts"
 import { effectUnderGrant } from "../reconcile/effectUnderGrant.ts"
 import type { Outcome } from "../reconcile/WorkQueue.ts"
 import * as Instance from "./Instance.ts"
+import * as instanceEvents from "./instanceEvents.ts"
 import * as InstancePlan from "./InstancePlan.ts"
 
 const begins = Mark.sometimes("start of an instance begins later than it was first tried")
@@ -45,19 +47,18 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
             failures: InstancePlan.failuresWith(instance, grant.databaseMicrosUnsafe()),
             failure: InstancePlan.causeOf(reason, seen)
           }
-    if (fleet === null || to !== "ERROR") {
-      return once((tx) => Instance.move(tx, instance, to, reason, failed), {
-        label: `instance/move/${to}`,
-        fences: grant.fences
-      })
+    const options = { label: `instance/move/${to}`, fences: grant.fences }
+    if (!instanceEvents.isTold(instance, to)) {
+      return once((tx) => Instance.move(tx, instance, to, reason, failed), options)
     }
     return transaction(
-      (tx) =>
-        Effect.andThen(
-          Fleet.markDue(tx, [fleet], reconcileProgressMillis),
-          Instance.move(tx, instance, to, reason, failed)
-        ),
-      { label: `instance/move/${to}`, fences: grant.fences }
+      Effect.fnUntraced(function* (tx) {
+        if (fleet !== null && to === "ERROR") yield* Fleet.markDue(tx, [fleet], reconcileProgressMillis)
+        const moved = yield* Instance.move(tx, instance, to, reason, failed)
+        if (moved !== undefined) yield* Event.record(tx, instanceEvents.moved(instance, moved))
+        return moved
+      }),
+      options
     )
   }
 
@@ -149,7 +150,14 @@ export const reconcile = Effect.fnUntraced(function* (uid: string, grant: Grant,
       case "Park": {
         const read = instance
         yield* FaultPoint.here("instance/park")
-        const kept = yield* once((tx) => Instance.park(tx, read), { label: "instance/park", fences: grant.fences })
+        const kept = yield* transaction(
+          Effect.fnUntraced(function* (tx) {
+            const parked = yield* Instance.park(tx, read)
+            if (parked !== undefined) yield* Event.record(tx, [instanceEvents.parked(parked)])
+            return parked
+          }),
+          { label: "instance/park", fences: grant.fences }
+        )
         yield* Mark.hit(parks, kept !== undefined)
         return kept === undefined ? again : done
       }

@@ -6,6 +6,7 @@ import { auditChained } from "./auditChained.ts"
 import { bucketPlacement } from "./bucketPlacement.ts"
 import { deletionByUid } from "./deletionByUid.ts"
 import { effectsUnderLease } from "./effectsUnderLease.ts"
+import { eventsTold } from "./eventsTold.ts"
 import { fencedWrites } from "./fencedWrites.ts"
 import { fleetCount } from "./fleetCount.ts"
 import { handshakesBounded } from "./handshakesBounded.ts"
@@ -57,5 +58,6 @@ export const all: ReadonlyArray<Check> = [
   toCheck(turnsLimited),
   toCheck(auditChained),
   toCheck(quotaKept),
+  toCheck(eventsTold),
   toCheck(noPanic)
 ]

@@ -14,6 +14,7 @@ import { desiredTrustedInMemory } from "./desiredTrustedInMemory.ts"
 import { dueUnheard } from "./dueUnheard.ts"
 import { edgeTriggeredReconcile } from "./edgeTriggeredReconcile.ts"
 import { effectBeforeIntent } from "./effectBeforeIntent.ts"
+import { eventApart } from "./eventApart.ts"
 import { expiryByApplicationClock } from "./expiryByApplicationClock.ts"
 import { feedOrderedByTransaction } from "./feedOrderedByTransaction.ts"
 import { feedTrustsPositions } from "./feedTrustsPositions.ts"
@@ -90,6 +91,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   dueUnheard,
   edgeTriggeredReconcile,
   effectBeforeIntent,
+  eventApart,
   expiryByApplicationClock,
   feedOrderedByTransaction,
   feedTrustsPositions,

@@ -1,10 +1,11 @@
 /**
  * What the nodes of an idle control plane ask again and again, and a ledger of many rows to ask it of: instances that run and are heard,
- * settled fleets, remembered keys. For the bench that times it and the test that looks at its plans.
+ * settled fleets, remembered keys, and what happened in the last hours. For the bench that times it and the test that looks at its plans.
  */
 import * as Effect from "effect/Effect"
 import { bucketGroupCount, bucketsPerGroup } from "../../../core/Limits.ts"
 import * as BucketWork from "../../../core/BucketWork.ts"
+import * as Event from "../../../core/event/Event.ts"
 import * as FleetStatus from "../../../core/fleet/FleetStatus.ts"
 import * as HeartbeatSweep from "../../../core/heartbeat/HeartbeatSweep.ts"
 import * as IdempotencyKey from "../../../core/idempotency/IdempotencyKey.ts"
@@ -33,6 +34,7 @@ export const idleRounds = Effect.gen(function* () {
     due: Effect.asVoid(BucketWork.due(groups)),
     "heartbeat sweep": HeartbeatSweep.make(grant),
     purge: Effect.asVoid(IdempotencyKey.purge(once, grant.fences)),
+    "forget events": Effect.asVoid(Event.purge(once, grant.fences)),
     "fleet status, all": status,
     "fleet status": status
   }
@@ -58,6 +60,10 @@ export const fillLedger = (rows: number, fleets: number): ReadonlyArray<string> 
   `insert into idempotency_keys (scope, key, fingerprint, state, holder, epoch, "claimedAt", "claimExpiresAt", status, body, "createdAt", "expiresAt")
    select 'project-' || n % 100 || '/anonymous/instances/create', md5(n::text), md5(n::text), 'finished', 'n1/1', 1, ${settled}, ${settled}, 202,
      '{}', ${settled}, clock_timestamp() + interval '1 hour'
+   from generate_series(1, ${rows}) n`,
+  `insert into events (id, project, fleet, instance, kind, detail, at)
+   select 'event-' || md5(n::text), 'project-' || n % 100, 'project-' || n % 100 || '/web', 'web-' || n || '-' || md5(n::text),
+     'Vanished', 'it ran, and is gone', clock_timestamp() - n % 80000 * interval '1 second'
    from generate_series(1, ${rows}) n`,
   "reset session_replication_role",
   "analyze"

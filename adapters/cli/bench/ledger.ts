@@ -26,7 +26,7 @@ const ledger = Command.make(
   "ledger",
   {
     rows: Flag.Int("rows").pipe(
-      Flag.withDescription("Instances, and as many idempotency keys; a fleet for each thousand"),
+      Flag.withDescription("Instances, and as many idempotency keys and events; a fleet for each thousand"),
       Flag.withDefault(1_000_000)
     ),
     times: Flag.Int("times").pipe(Flag.withDescription("How often each round is run"), Flag.withDefault(25))

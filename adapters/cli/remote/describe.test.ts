@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import type { AuditView, FleetView, InstanceView } from "../../../core/api/Views.ts"
+import type { AuditView, EventView, FleetView, InstanceView } from "../../../core/api/Views.ts"
 import { unfailed } from "../../../core/reconcile/Parking.ts"
 import { fleetText } from "./describe.ts"
 
@@ -37,7 +37,7 @@ describe("a fleet that is described", () => {
       instance("web-2", { state: "ERROR", reason: "start-timeout" as never }),
       instance("web-3", { deletionRequestedAt: 5 })
     ]
-    const text = fleetText(fleet, instances, [asked])
+    const text = fleetText(fleet, instances, { events: [], changes: [asked] })
     assert.include(text, "fleet shop/web, generation 2: web:1, small")
     assert.include(text, "wanted 3, running 1, failed 1, on their way out 1")
     assert.include(text, "1 failed, to be replaced, on agents a2 (1)")
@@ -53,17 +53,37 @@ describe("a fleet that is described", () => {
     const conditions: FleetView["conditions"] = [
       { type: "Ready", status: "False", reason: "InstancesStalled", message: "1 parked", lastTransitionAt: since }
     ]
-    const text = fleetText({ ...fleet, conditions }, [instance("web-2", { ...parked, parkedAt: since })], [])
+    const text = fleetText({ ...fleet, conditions }, [instance("web-2", { ...parked, parkedAt: since })], {
+      events: [],
+      changes: []
+    })
     assert.include(text, "web-2  ERROR, StartFailed, its start failed (8 in a row), parked 0 s ago")
     assert.match(text, /Ready +False +0 s ago +InstancesStalled +1 parked/)
   })
 
   it("shows some of many, and says how many more there are", () => {
     const many = Array.from({ length: 20 }, (_, nth) => instance(`web-${nth}`, { state: "CREATING" }))
-    assert.include(fleetText(fleet, many, []), "and 12 more: stormglass get instances")
+    assert.include(fleetText(fleet, many, { events: [], changes: [] }), "and 12 more: stormglass get instances")
+  })
+
+  it("tells what happened to it and to its instances, the newest first, and on one line whatever they wrote", () => {
+    const of = { id: "", project: "shop", fleet: "shop/web" }
+    const events: ReadonlyArray<EventView> = [
+      { ...of, at: 2, kind: "Replaced", instance: "web-1", detail: "by web-2" },
+      { ...of, at: 1, kind: "Vanished", instance: "web-1", detail: "it ran,\nand is gone" },
+      { ...of, at: 0, kind: "Scaled", instance: null, detail: "from 0 to 1" }
+    ]
+    const [, , ...lines] = fleetText(fleet, [], { events, changes: [] }).split("What happened")[1]!.split("\n")
+    assert.match(lines[0]!, /Replaced +web-1 +by web-2$/)
+    assert.match(lines[1]!, /Vanished +web-1 +it ran,.*and is gone$/)
+    assert.match(lines[2]!, /Scaled +fleet web +from 0 to 1$/)
+    assert.include(fleetText(fleet, [], { events: [], changes: [] }), "Nothing happened to it in the last 24 hours")
   })
 
   it("says why it cannot show who asked", () => {
-    assert.include(fleetText(fleet, [], undefined), "in the audit, for keys with the verb admin")
+    assert.include(
+      fleetText(fleet, [], { events: [], changes: undefined }),
+      "in the audit, for keys with the verb admin"
+    )
   })
 })

@@ -1,7 +1,11 @@
-/** Everything about one fleet or instance on one screen: what is wanted, what is there, why it is not done, and what was asked of it last. */
-import type { AuditView, FleetView, InstanceView } from "../../../core/api/Views.ts"
+/**
+ * Everything about one fleet or instance on one screen: what is wanted, what is there, why it is not done, what has happened to it, and what was
+ * asked of it last.
+ */
+import type { AuditView, EventView, FleetView, InstanceView } from "../../../core/api/Views.ts"
 import { unstable } from "../../../core/fleet/unstable.ts"
 import { inLine } from "../printed.ts"
+import { listings } from "./listings.ts"
 import { asking, get, type Remote } from "./remoteCommands.ts"
 import { ageOf, table } from "./table.ts"
 
@@ -15,27 +19,41 @@ export interface Described {
 /** How far back the audit is looked through. */
 const lookedThrough = 1_000
 const shownMax = 8
+const eventsMax = 10
 
 export const describeFleet = async (remote: Remote, name: string): Promise<Described> => {
   const { project } = remote
   const fleet = await asking(remote, (client) => client.fleets.get({ params: { project, name }, query: {} }))
-  const { documents } = await get(remote, "instances")
-  const instances = (documents as ReadonlyArray<InstanceView>).filter((each) => each.fleet === fleet.id)
+  const { documents } = await get(remote, "instances", { fleet: name })
+  const instances = documents as ReadonlyArray<InstanceView>
+  const events = await eventsOf(remote, { fleet: name })
   const changes = await changesOf(remote, `/v1/projects/${project}/fleets/${name}`)
-  return { document: { fleet, instances, changes: changes ?? null }, text: fleetText(fleet, instances, changes) }
+  return {
+    document: { fleet, instances, events, changes: changes ?? null },
+    text: fleetText(fleet, instances, { events, changes })
+  }
 }
 
 export const describeInstance = async (remote: Remote, uid: string): Promise<Described> => {
   const instance = await asking(remote, (client) => client.instances.get({ params: { uid } }))
+  const { project } = instance
+  const events = await eventsOf({ ...remote, project }, { instance: uid })
   const changes = await changesOf(remote, `/v1/instances/${uid}`)
-  return { document: { instance, changes: changes ?? null }, text: instanceText(instance, changes) }
+  return { document: { instance, events, changes: changes ?? null }, text: instanceText(instance, { events, changes }) }
+}
+
+interface Past {
+  /** The newest first. */
+  readonly events: ReadonlyArray<EventView>
+  /** Undefined for who may not read the audit. */
+  readonly changes: ReadonlyArray<Entry> | undefined
 }
 
 /** Pure. */
 export const fleetText = (
   fleet: FleetView,
   instances: ReadonlyArray<InstanceView>,
-  changes: ReadonlyArray<Entry> | undefined
+  { changes, events }: Past
 ): string => {
   const { desired, generation, id, spec, status } = fleet
   const waiting = instances.filter(isUnderWay)
@@ -48,17 +66,21 @@ export const fleetText = (
     ...waiting.slice(0, shownMax).map((each) => `  ${each.uid}  ${whyNotDone(each)}`),
     ...(waiting.length > shownMax ? [`  and ${waiting.length - shownMax} more: stormglass get instances`] : []),
     "",
+    ...eventsText(events),
+    "",
     ...changesText(changes)
   ].join("\n")
 }
 
-const instanceText = (instance: InstanceView, changes: ReadonlyArray<Entry> | undefined): string =>
+const instanceText = (instance: InstanceView, { changes, events }: Past): string =>
   [
     `instance ${instance.uid}, revision ${instance.revision}: ${inLine(instance.spec.image)}, ${instance.spec.size}`,
     `  of ${instance.fleet ?? "no fleet"}, in project ${instance.project}`,
     `  ${isUnderWay(instance) ? whyNotDone(instance) : "runs"}, heard ${ageOf(instance.lastHeartbeatAt)}${instance.agent === null ? "" : ` from agent ${instance.agent}`}`,
     ...(instance.parkedAt === null ? [] : [`  parked: stormglass redrive instance ${instance.uid}`]),
     ...conditionsText(instance.conditions),
+    "",
+    ...eventsText(events),
     "",
     ...changesText(changes)
   ].join("\n")
@@ -99,6 +121,12 @@ function conditionsText(conditions: FleetView["conditions"] = []): ReadonlyArray
 
 const indented = (text: string): ReadonlyArray<string> => text.split("\n").map((line) => `  ${line}`)
 
+function eventsText(events: ReadonlyArray<EventView>): ReadonlyArray<string> {
+  if (events.length === 0) return ["Nothing happened to it in the last 24 hours"]
+  const { head, row } = listings.events
+  return ["What happened", ...indented(table(head, events.map(row)))]
+}
+
 function changesText(changes: ReadonlyArray<Entry> | undefined): ReadonlyArray<string> {
   if (changes === undefined) return ["What was asked of it is in the audit, for keys with the verb admin"]
   if (changes.length === 0) return [`Nothing was asked of it in the last ${lookedThrough} entries of the audit`]
@@ -113,6 +141,13 @@ function changesText(changes: ReadonlyArray<Entry> | undefined): ReadonlyArray<s
     ])
   return ["Asked of it", ...indented(table(["", "by", "action", "status", "revision"], rows))]
 }
+
+/** The newest. */
+const eventsOf = async (
+  remote: Remote,
+  of: { readonly fleet: string } | { readonly instance: string }
+): Promise<ReadonlyArray<EventView>> =>
+  (await get(remote, "events", { ...of, limit: eventsMax })).documents as ReadonlyArray<EventView>
 
 /** Undefined for who may not read the audit. */
 const changesOf = async (remote: Remote, path: string): Promise<ReadonlyArray<Entry> | undefined> =>

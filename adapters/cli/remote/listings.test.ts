@@ -1,7 +1,14 @@
 import { assert, describe, it } from "vitest"
 import { kinds, listAsked } from "./listings.ts"
 
-const typed = { fields: undefined, fleet: undefined, limit: undefined, state: undefined, json: false }
+const typed = {
+  fields: undefined,
+  fleet: undefined,
+  instance: undefined,
+  limit: undefined,
+  state: undefined,
+  json: false
+}
 
 describe("what is asked of a list", () => {
   it("is nothing where nothing is typed, of every kind", () => {
@@ -9,7 +16,9 @@ describe("what is asked of a list", () => {
   })
 
   it("is what was typed", () => {
-    const all = { fields: "uid, state", fleet: "web", limit: 3, state: "ERROR", json: true } as const
+    const events = { instance: "web-1", limit: 3 }
+    assert.deepStrictEqual(listAsked("events", { ...typed, ...events }), events)
+    const all = { ...typed, fields: "uid, state", fleet: "web", limit: 3, state: "ERROR", json: true } as const
     assert.deepStrictEqual(listAsked("instances", all), {
       fields: ["uid", "state"],
       fleet: "web",
@@ -20,7 +29,8 @@ describe("what is asked of a list", () => {
 
   it.each([
     ["fleets", { state: "ERROR" }, "--state: chooses among instances: `stormglass get instances --state ERROR`"],
-    ["agents", { fleet: "web" }, "--fleet: chooses among instances: `stormglass get instances --fleet web`"],
+    ["agents", { fleet: "web" }, "--fleet: chooses among instances and events: `stormglass get instances --fleet web`"],
+    ["instances", { instance: "web-1" }, "--instance: chooses among events: `stormglass get events --instance web-1`"],
     ["fleets", { limit: 0 }, "--limit: 0 is less than one"],
     ["fleets", { fields: "name" }, "--fields: goes with --json; a table has its own columns"],
     ["fleets", { fields: "nam", json: true }, '--fields: fleets have no field "nam"; did you mean "name"?'],

@@ -6,6 +6,7 @@ import {
   AgentView,
   BucketsView,
   DeadLetterView,
+  EventView,
   FleetView,
   InstanceView,
   LeaseView,
@@ -28,8 +29,10 @@ export interface ListAsked {
   readonly limit?: number
   /** Of instances. */
   readonly state?: (typeof states)[number]
-  /** Of instances: the name of their fleet. */
+  /** Of instances and events: the name of their fleet. */
   readonly fleet?: string
+  /** Of events: the uid of their instance. */
+  readonly instance?: string
   /** Only these members of each document. */
   readonly fields?: ReadonlyArray<string>
 }
@@ -166,6 +169,16 @@ export const listings = {
       request: ({ requestId }) => requestId
     }
   }),
+  events: listing(EventView, {
+    list: (client, request) => client.events.list(request),
+    defaultLimit: 100,
+    columns: {
+      when: ({ at }) => ageOf(at),
+      what: ({ kind }) => kind,
+      of: ({ fleet, instance }) => instance ?? `fleet ${fleet?.split("/")[1] ?? ""}`,
+      detail: ({ detail }) => detail
+    }
+  }),
   /** The API has no list of them: of each project that has one, its own. */
   quotas: listing(QuotaView, {
     isComposed: true,
@@ -230,16 +243,26 @@ export const kinds = Object.keys(listings) as ReadonlyArray<Kind>
 interface Typed {
   readonly fields: string | undefined
   readonly fleet: string | undefined
+  readonly instance: string | undefined
   readonly limit: number | undefined
   readonly state: ListAsked["state"]
   readonly json: boolean
 }
 
+const chosenBy: Readonly<Record<"state" | "fleet" | "instance", readonly [Kind, ...ReadonlyArray<Kind>]>> = {
+  state: ["instances"],
+  fleet: ["instances", "events"],
+  instance: ["events"]
+}
+
 /** What was typed, as the list is asked for. Pure; throws `UsageError`. */
 export const listAsked = (kind: Kind, { fields, json, ...typed }: Typed): ListAsked => {
-  for (const flag of ["state", "fleet"] as const) {
-    if (typed[flag] !== undefined && kind !== "instances")
-      throw new UsageError(`--${flag}: chooses among instances: \`stormglass get instances --${flag} ${typed[flag]}\``)
+  for (const flag of ["state", "fleet", "instance"] as const) {
+    const choice = chosenBy[flag]
+    if (typed[flag] !== undefined && !choice.includes(kind)) {
+      const example = `\`stormglass get ${choice[0]} --${flag} ${typed[flag]}\``
+      throw new UsageError(`--${flag}: chooses among ${choice.join(" and ")}: ${example}`)
+    }
   }
   if (typed.limit !== undefined && typed.limit < 1) throw new UsageError(`--limit: ${typed.limit} is less than one`)
   if (fields !== undefined && !json) throw new UsageError("--fields: goes with --json; a table has its own columns")

@@ -1,6 +1,7 @@
 /** Every migration, in order. What has run somewhere is never changed: add another one. */
 import { causes } from "./causes.ts"
 import { dueIndexes } from "./dueIndexes.ts"
+import { events } from "./events.ts"
 import { fleetDeletion } from "./fleetDeletion.ts"
 import { fleetPause } from "./fleetPause.ts"
 import { initial } from "./initial.ts"
@@ -31,5 +32,6 @@ export const migrations: ReadonlyArray<Migration> = [
   roles,
   tenants,
   operations,
-  causes
+  causes,
+  events
 ]
