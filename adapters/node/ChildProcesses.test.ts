@@ -227,14 +227,16 @@ describe("a host of child processes", { skip: process.platform === "win32" }, ()
 
   it("is found again by a later process, also one that was started and not yet written down (Linux)", () => {
     const directory = fresh()
-    host(directory).start("a", spec)
-    const pid = pidOf(directory, "a")
-    assert.strictEqual(host(directory).observe("a"), "Running")
+    // Looked for on the whole machine, where other tests may have an "a".
+    const uid = `a-${process.pid}`
+    host(directory).start(uid, spec)
+    const pid = pidOf(directory, uid)
+    assert.strictEqual(host(directory).observe(uid), "Running")
     if (process.platform !== "linux") return
-    fs.writeFileSync(recordOf(directory, "a"), JSON.stringify({ uid: "a", pid: null, startTime: null }))
+    fs.writeFileSync(recordOf(directory, uid), JSON.stringify({ uid, pid: null, startTime: null }))
     // The same uid on another machine's directory would be another instance: uids are never used twice.
-    assert.strictEqual(host(directory).observe("a"), "Running")
-    assert.strictEqual(pidOf(directory, "a"), pid)
+    assert.strictEqual(host(directory).observe(uid), "Running")
+    assert.strictEqual(pidOf(directory, uid), pid)
   })
 
   it("does not take a process for the instance whose number it got", () => {
@@ -342,7 +344,24 @@ describe("a host of child processes", { skip: process.platform === "win32" }, ()
       readonly rest: ReadonlyArray<Member>
     }
     assert.strictEqual(recorded.rest.length, 1)
+    assert.strictEqual(first.said[1], `instance a left 1 process of group ${pid}, to be ended`)
     await until(() => membersOf(pid).length === 0)
+  })
+
+  it("ends what is left of one that was started and ended before it was written down (Linux)", async () => {
+    if (process.platform !== "linux") return
+    const directory = fresh()
+    const uid = `b-${process.pid}`
+    const env = { ...process.env, [uidVariable]: uid }
+    const earlier = spawn("sh", ["-c", "sleep 1000 & exit 0"], { detached: true, stdio: "ignore", env })
+    await new Promise((resolve) => earlier.on("exit", resolve))
+    assert.strictEqual(membersOf(earlier.pid!).length, 1)
+    fs.writeFileSync(recordOf(directory, uid), JSON.stringify({ uid, pid: null, startTime: null }))
+    const heir = host(directory)
+    assert.deepStrictEqual([heir.processes(), heir.observe(uid)], [[earlier.pid], "Failed"])
+    await until(() => membersOf(earlier.pid!).length === 0)
+    heir.stop(uid)
+    assert.strictEqual(heir.observe(uid), "Absent")
   })
 
   it("ends nobody of a group that has the number by now, and of which nobody was there before", async () => {

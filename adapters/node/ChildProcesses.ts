@@ -260,9 +260,15 @@ export class ChildProcesses {
     if (askedAtMillis === undefined) {
       this.#askedAtMillis.set(uid, nowMillis)
       signalGroup(group, "SIGTERM")
+      if (!this.#stopping.has(uid)) this.#events?.onFailed(this.#leftText(uid, group))
     } else if (nowMillis - askedAtMillis > (this.#options.killAfterMillis ?? killAfterMillisDefault)) {
       signalGroup(group, "SIGKILL")
     }
+  }
+
+  #leftText(uid: string, group: number): string {
+    const count = this.#rest.get(uid)?.length ?? 0
+    return `instance ${uid} left ${count} ${count === 1 ? "process" : "processes"} of group ${group}, to be ended`
   }
 
   #follow(process: ChildProcess, uid: string): void {
