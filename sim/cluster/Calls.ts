@@ -1,0 +1,115 @@
+/**
+ * Calls from one simulated node to another, over one connection that is opened on demand, each answered once, in order. What they carry
+ * is passed as it is: both sides must leave it unchanged.
+ */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
+import { type End, connect, listen } from "../network/Connection.ts"
+import { CurrentNetwork } from "../network/CurrentNetwork.ts"
+import type { Network } from "../network/Network.ts"
+
+/** Rough, for the window of the connection. */
+const requestBytes = 200
+const replyBytes = 300
+
+interface Request {
+  readonly _tag: "Request"
+  readonly method: string
+  readonly argument: unknown
+}
+
+interface Reply {
+  readonly _tag: "Reply"
+  readonly exit: Exit.Exit<unknown, unknown>
+}
+
+/** Answers calls for as long as the node runs. `answer` is done at once. */
+export const serve = (
+  port: number,
+  answer: (method: string, argument: unknown) => Exit.Exit<unknown, unknown>
+): Effect.Effect<void, never, SimNode> =>
+  Effect.gen(function* () {
+    const node = yield* CurrentNode
+    const network = yield* CurrentNetwork
+    listen(network, node, port, (end) => ({
+      onMessage: ({ argument, method }: Request) => {
+        end.consumed(requestBytes)
+        const reply: Reply = { _tag: "Reply", exit: answer(method, argument) }
+        end.send(reply, replyBytes, `${method} answered`, { call: method })
+      },
+      onClose: () => end.close()
+    }))
+  })
+
+export type Call = (method: string, argument: unknown) => Effect.Effect<unknown, unknown>
+
+/** Calls of a node. One whose connection ends before its answer has come fails with `lost`, and may have been done. */
+export const calling = (
+  target: string,
+  port: number,
+  lost: (why: string) => unknown
+): Effect.Effect<Call, never, SimNode> =>
+  Effect.gen(function* () {
+    const caller = new Caller(yield* CurrentNetwork, yield* CurrentNode, target, port)
+    return (method, argument) =>
+      Effect.callback<unknown, unknown>((resume) =>
+        caller.call({ _tag: "Request", method, argument }, (settled) =>
+          resume(typeof settled === "string" ? Effect.fail(lost(settled)) : settled)
+        )
+      )
+  })
+
+interface Asked {
+  readonly request: Request
+  readonly settle: (exit: Exit.Exit<unknown, unknown> | string) => void
+}
+
+class Caller {
+  readonly #network: Network
+  readonly #node: SimNode
+  readonly #target: string
+  readonly #port: number
+  #end: End | undefined
+  /** Sent, in order; the first one's answer comes next. */
+  #asked: Array<Asked> = []
+
+  constructor(network: Network, node: SimNode, target: string, port: number) {
+    this.#network = network
+    this.#node = node
+    this.#target = target
+    this.#port = port
+  }
+
+  call(request: Request, settle: Asked["settle"]): void {
+    this.#node.portCall()
+    this.#node.waits(`${this.#target}: ${request.method}`)
+    this.#asked.push({ request, settle })
+    const present = this.#end
+    if (present === undefined) this.#connect()
+    else if (present.state === "open") send(present, request)
+  }
+
+  #connect(): void {
+    const end = connect(this.#network, this.#node, this.#target, this.#port, {
+      onOpen: () => {
+        for (const { request } of this.#asked) send(end, request)
+      },
+      onMessage: (reply: Reply) => {
+        end.consumed(replyBytes)
+        if (this.#end === end) this.#asked.shift()?.settle(reply.exit)
+      },
+      onClose: (reason) => {
+        if (this.#end !== end) return
+        this.#end = undefined
+        end.close()
+        for (const { settle } of this.#asked.splice(0)) settle(`the connection to ${this.#target} was ${reason}`)
+      }
+    })
+    this.#end = end
+  }
+}
+
+function send(end: End, request: Request): void {
+  end.send(request, requestBytes, request.method, { call: request.method })
+}

@@ -1,0 +1,110 @@
+/** `effect/cluster` as it is published, on simulated nodes. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Entity from "effect/cluster/Entity"
+import * as Singleton from "effect/cluster/Singleton"
+import * as Effect from "effect/Effect"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
+import * as Facts from "../../core/facts/Facts.ts"
+import { toCheck } from "../../core/invariants/Invariant.ts"
+import { World } from "../run/World.ts"
+import * as ClusterKit from "./ClusterKit.ts"
+import * as ClusterStore from "./ClusterStore.ts"
+import * as OutsideResource from "./OutsideResource.ts"
+
+const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
+
+const sweep = Effect.gen(function* () {
+  const { write } = yield* OutsideResource.writer("sweep")
+  yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
+})
+
+/** Two runners with a singleton, which has found its place. */
+const settled = () => {
+  const world = new World({ seed: "1" })
+  const writes: Array<{ readonly node: string; readonly second: number }> = []
+  const stale: Array<number> = []
+  const judge = toCheck(OutsideResource.noStaleWrites).start()
+  world.subscribe((envelope) => {
+    const second = envelope.atMicros / 1_000_000
+    if (envelope.fact._tag === "Written") writes.push({ node: envelope.node, second })
+    if (judge.step(envelope) !== undefined) stale.push(second)
+  })
+  ClusterStore.start(world)
+  const singleton = Singleton.make("sweep", Effect.scoped(sweep))
+  const names = ["r1", "r2"]
+  for (const name of names) ClusterKit.runner(world, name, singleton, { config }).start()
+  world.run("60s")
+  const owners = [...new Set(writes.map(({ node }) => node))]
+  assert.lengthOf(owners, 1)
+  const owner = owners[0]!
+  return { world, writes, stale, owner, other: names.find((name) => name !== owner)! }
+}
+
+describe("a singleton of effect/cluster", () => {
+  it("runs once, and elsewhere after its runner has crashed for good", () => {
+    const { world, writes, stale, owner, other } = settled()
+    world.node(owner).crash("killed")
+    world.run("2m")
+    const later = new Set(writes.filter(({ second }) => second > 100).map(({ node }) => node))
+    assert.deepStrictEqual([[...later], stale], [[other], []])
+  })
+
+  it("is handed over within seconds when its runner is stopped in order, which comes back", () => {
+    const { world, writes, stale, owner } = settled()
+    world.node(owner).stop(15_000_000)
+    world.run("60s")
+    const seconds = writes.map(({ second }) => second)
+    const longestSeconds = Math.max(...seconds.slice(1).map((second, nth) => second - seconds[nth]!))
+    assert.deepStrictEqual(stale, [])
+    assert.isBelow(longestSeconds, 5)
+    assert.isAbove(seconds.at(-1)!, 119)
+  })
+
+  it("goes on twice for seconds after a pause longer than its lock (35 s), as long as its store is silent", () => {
+    const { world, stale, owner } = settled()
+    world.node(owner).pause()
+    world.network.partition([owner], ["store"])
+    world.run("45s")
+    world.node(owner).resume()
+    world.run("60s")
+    const lastedSeconds = stale.at(-1)! - stale[0]!
+    assert.isAbove(lastedSeconds, 8)
+    assert.isBelow(lastedSeconds, 12, "an operation on locks is given up after 10 s")
+  })
+
+  it("costs the same digest whatever ran before in the process", () => {
+    const digests = [settled(), settled()].map(({ world }) => world.kernel.facts.digest.value)
+    assert.strictEqual(digests[0], digests[1])
+  })
+})
+
+const Counter = Entity.make("Counter", [Rpc.make("Increment", { success: Schema.Int })])
+
+describe("an entity of effect/cluster", () => {
+  it("answers clients on other nodes, in one place for each id", () => {
+    const world = new World({ seed: "1" })
+    const answers: Array<unknown> = []
+    world.subscribe(({ fact }) => {
+      if (fact._tag === "Counted") answers.push((fact as unknown as { counts: unknown }).counts)
+    })
+    ClusterStore.start(world)
+    const counting = Counter.toLayer(
+      Effect.sync(() => {
+        let count = 0
+        return Counter.of({ Increment: () => Effect.sync(() => ++count) })
+      })
+    )
+    for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, counting, { config }).start()
+    const asking = Effect.gen(function* () {
+      const clientOf = yield* Counter.client
+      const ask = (id: string) => Effect.retry(clientOf(id).Increment(), { times: 20 })
+      yield* Effect.sleep("30 seconds")
+      const counts = yield* Effect.forEach(["a", "b", "c", "a", "b", "a"], ask)
+      yield* Facts.emit({ _tag: "Counted", counts } as never)
+    })
+    ClusterKit.client(world, "c1", asking, { config }).start()
+    world.run("60s")
+    assert.deepStrictEqual(answers, [[1, 1, 1, 2, 2, 3]])
+  })
+})

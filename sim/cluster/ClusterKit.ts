@@ -1,0 +1,96 @@
+/**
+ * Runners and clients of `effect/cluster`, unmodified, on simulated nodes: the layers that `NodeClusterSocket.layer` has in production, on
+ * simulated sockets and a store of `ClusterStore.ts`.
+ *
+ *   ClusterStore.start(world)
+ *   ClusterKit.runner(world, "r1", Counter.toLayer(…)).start()
+ *   ClusterKit.client(world, "c", Effect.gen(function* () { const counter = yield* Counter.client … })).start()
+ */
+import * as RunnerAddress from "effect/cluster/RunnerAddress"
+import * as RunnerHealth from "effect/cluster/RunnerHealth"
+import * as Runners from "effect/cluster/Runners"
+import type * as Sharding from "effect/cluster/Sharding"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as SocketRunner from "effect/cluster/SocketRunner"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as RpcClient from "effect/rpc/RpcClient"
+import * as RpcSerialization from "effect/rpc/RpcSerialization"
+import { Socket } from "effect/socket/Socket"
+import type { SimNode } from "../kernel/SimNode.ts"
+import { clockTag } from "../nemesis/kinds/clock.ts"
+import { victimTag } from "../nemesis/kinds/process.ts"
+import * as SimSocket from "../network/SimSocket.ts"
+import * as SimSocketServer from "../network/SimSocketServer.ts"
+import { withOwnIds } from "../network/withOwnIds.ts"
+import type { World } from "../run/World.ts"
+import * as ClusterStore from "./ClusterStore.ts"
+
+const port = 34_431
+
+export interface KitOptions {
+  /** In place of the defaults of `ShardingConfig`. */
+  readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
+  /** The node of the store. Default "store". */
+  readonly store?: string
+}
+
+/** A node with the tag "runner", whose address is its name. Not started. */
+export const runner = <E>(
+  world: World,
+  name: string,
+  program: Layer.Layer<never, E, Sharding.Sharding | SimNode>,
+  options: KitOptions = {}
+): SimNode => {
+  const { config, store } = options
+  const cluster = SocketRunner.layer.pipe(
+    Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
+    Layer.provide([clientProtocol, SimSocketServer.layer({ port }), ClusterStore.layer(store)]),
+    Layer.provide([
+      ShardingConfig.layer({ ...config, runnerAddress: Option.some(RunnerAddress.make(name, port)) }),
+      RpcSerialization.layerNdjson
+    ])
+  )
+  return world.addNode(name, Layer.launch(Layer.provide(program, cluster)), {
+    tags: ["runner", victimTag, clockTag],
+    onExit: { _tag: "Restart", afterMicros: 1_000_000 }
+  })
+}
+
+/** A node with the tag "client", which runs no entities. Not started. */
+export const client = <E>(
+  world: World,
+  name: string,
+  program: Effect.Effect<unknown, E, Sharding.Sharding | SimNode>,
+  options: KitOptions = {}
+): SimNode => {
+  const { config, store } = options
+  const cluster = SocketRunner.layerClientOnly.pipe(
+    Layer.provide([clientProtocol, ClusterStore.layer(store)]),
+    Layer.provide([ShardingConfig.layer(config ?? {}), RpcSerialization.layerNdjson])
+  )
+  return world.addNode(name, Effect.provide(program, cluster), { tags: ["client"] })
+}
+
+/** That of `NodeClusterSocket`, on simulated sockets. */
+const clientProtocol: Layer.Layer<Runners.RpcClientProtocol, never, RpcSerialization.RpcSerialization | SimNode> =
+  Layer.effect(
+    Runners.RpcClientProtocol,
+    Effect.gen(function* () {
+      const serialization = yield* RpcSerialization.RpcSerialization
+      const context = yield* Effect.context<SimNode>()
+      return {
+        codecFor: serialization.codecFor,
+        make: (address: RunnerAddress.RunnerAddress) =>
+          Effect.gen(function* () {
+            const socket = yield* SimSocket.make({ host: address.host, port: address.port, openTimeoutMillis: 1_000 })
+            const protocol = yield* RpcClient.makeProtocolSocket().pipe(
+              Effect.provideService(Socket, socket),
+              Effect.provideService(RpcSerialization.RpcSerialization, serialization)
+            )
+            return withOwnIds(protocol)
+          }).pipe(Effect.provideContext(context))
+      }
+    })
+  )

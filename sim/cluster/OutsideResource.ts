@@ -1,0 +1,75 @@
+/**
+ * Something outside of the cluster that its activations write to, without a fence: it takes whatever comes, and says what came from whom.
+ * What a fencing token would have refused is found in that (`noStaleWrites`).
+ */
+import * as Effect from "effect/Effect"
+import * as Facts from "../../core/facts/Facts.ts"
+import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
+import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
+
+/** An activation has written. */
+export interface Written {
+  readonly _tag: "Written"
+  /** What it is the activation of: the name of a singleton, the address of an entity. */
+  readonly of: string
+  /** One run of it: never the same again. */
+  readonly activation: string
+  readonly what: string
+}
+
+/** An activation has begun, or ended in order. */
+export interface Activated {
+  readonly _tag: "Activated" | "Deactivated"
+  readonly of: string
+  readonly activation: string
+}
+
+/** Writes in the name of one activation. */
+export interface Writer {
+  readonly activation: string
+  readonly write: (what: string) => Effect.Effect<void>
+}
+
+const counts = new WeakMap<SimNode, number>()
+
+/** Of a new activation, for as long as the scope is open. */
+export const writer = Effect.fnUntraced(function* (of: string) {
+  const node = yield* CurrentNode
+  const nth = (counts.get(node) ?? 0) + 1
+  counts.set(node, nth)
+  const activation = `${of}@${node.name}#${nth}`
+  const say = (fact: Written | Activated) => Facts.emit(fact)
+  yield* Effect.acquireRelease(say({ _tag: "Activated", of, activation }), () =>
+    say({ _tag: "Deactivated", of, activation })
+  )
+  const writer: Writer = { activation, write: (what) => say({ _tag: "Written", of, activation, what }) }
+  return writer
+})
+
+interface Begun {
+  /** Activations in the order in which they began. */
+  readonly nth: Map<string, number>
+  /** Of what, the newest that has written. */
+  readonly newest: Map<string, string>
+}
+
+/** What a fencing token of the activation would have refused. */
+export const noStaleWrites: Invariant<Begun> = {
+  name: "no-stale-writes",
+  states: "Nothing is written by an activation after one that began later has written.",
+  initial: () => ({ nth: new Map(), newest: new Map() }),
+  step: (state, { fact }) => {
+    if (isActivated(fact)) state.nth.set(fact.activation, state.nth.size)
+    if (!isWritten(fact)) return state
+    const { activation, of, what } = fact
+    const newest = state.newest.get(of)
+    if (newest === undefined || state.nth.get(newest)! <= state.nth.get(activation)!) {
+      state.newest.set(of, activation)
+      return state
+    }
+    return new Violation(`${activation} wrote after ${newest}, which began later`, { of, activation, newest, what })
+  }
+}
+
+const isWritten = (fact: { readonly _tag: string }): fact is Written => fact._tag === "Written"
+const isActivated = (fact: { readonly _tag: string }): fact is Activated => fact._tag === "Activated"
