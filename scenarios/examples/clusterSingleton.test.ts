@@ -3,7 +3,8 @@ import { runHere } from "../../sim/host/runHere.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import { clusterSingleton } from "./clusterSingleton.ts"
 
-const run = (seed: string) => runHere(clusterSingleton, { scenario: clusterSingleton.name, seed, strategy: "random" }, { kinds: faultKinds })
+const run = (seed: string) =>
+  runHere(clusterSingleton, { scenario: clusterSingleton.name, seed, strategy: "random" }, { kinds: faultKinds })
 
 describe("a singleton of effect/cluster 4.1.0 under the usual faults", () => {
   it("is found to write after its successor has (seed 32), again and with the same digest", () => {

@@ -19,7 +19,7 @@ const safetyMillis = 200_000
 
 const sweep = Effect.gen(function* () {
   const { write } = yield* OutsideResource.writer("sweep")
-  yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
+  return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
 })
 
 /** Also longer than locks of shards last, 35 s: a virtual machine that is suspended. */

@@ -42,21 +42,23 @@ export const serve = (
     }))
   })
 
-export type Call = (method: string, argument: unknown) => Effect.Effect<unknown, unknown>
+/** Fails with what the other node answers as a failure, which is an `E` too. */
+export type Call<E> = <A>(method: string, argument: unknown) => Effect.Effect<A, E>
 
 /** Calls of a node. One whose connection ends before its answer has come fails with `lost`, and may have been done. */
-export const calling = (
+export const calling = <E>(
   target: string,
   port: number,
-  lost: (why: string) => unknown
-): Effect.Effect<Call, never, SimNode> =>
+  lost: (why: string) => E
+): Effect.Effect<Call<E>, never, SimNode> =>
   Effect.gen(function* () {
     const caller = new Caller(yield* CurrentNetwork, yield* CurrentNode, target, port)
-    return (method, argument) =>
-      Effect.callback<unknown, unknown>((resume) =>
-        caller.call({ _tag: "Request", method, argument }, (settled) =>
-          resume(typeof settled === "string" ? Effect.fail(lost(settled)) : settled)
-        )
+    return <A>(method: string, argument: unknown) =>
+      Effect.callback<A, E>((resume) =>
+        caller.call({ _tag: "Request", method, argument }, (settled) => {
+          // @effect-diagnostics-next-line unsafeEffectTypeAssertion:off
+          resume(typeof settled === "string" ? Effect.fail(lost(settled)) : (settled as Exit.Exit<A, E>))
+        })
       )
   })
 

@@ -16,7 +16,7 @@ const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
 
 const sweep = Effect.gen(function* () {
   const { write } = yield* OutsideResource.writer("sweep")
-  yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
+  return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
 })
 
 /** Two runners with a singleton, which has found its place. */

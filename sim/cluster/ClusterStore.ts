@@ -104,8 +104,7 @@ export const layer = (
         Duration.fromInputUnsafe(config.shardLockRefreshInterval),
         Duration.divideUnsafe(Duration.fromInputUnsafe(config.shardLockExpiration), 3)
       )
-      const call = <A>(method: keyof Asked, argument: unknown = undefined) =>
-        ask(`runners.${method}`, argument) as Effect.Effect<A, PersistenceError>
+      const call = <A>(method: keyof Asked, argument: unknown = undefined) => ask<A>(`runners.${method}`, argument)
       const bounded = <A>(called: Effect.Effect<A, PersistenceError>) =>
         Effect.timeoutOrElse(called, {
           duration: deadline,
