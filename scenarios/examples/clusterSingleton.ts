@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { toCheck } from "../../core/invariants/Invariant.ts"
 import * as ClusterKit from "../../sim/cluster/ClusterKit.ts"
 import * as ClusterStore from "../../sim/cluster/ClusterStore.ts"
-import * as OutsideResource from "../../sim/cluster/OutsideResource.ts"
+import { noStaleWrites, OutsideResource } from "../../sim/cluster/OutsideResource.ts"
 import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
 import { commonKinds } from "../../sim/nemesis/faultKinds.ts"
 import { moments, pause, roughly, victimTag } from "../../sim/nemesis/kinds/process.ts"
@@ -17,10 +17,11 @@ import * as Scenario from "../../sim/run/Scenario.ts"
 
 const safetyMillis = 200_000
 
-const sweep = Effect.gen(function* () {
-  const { write } = yield* OutsideResource.writer("sweep")
-  return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
-})
+const sweep = (resource: OutsideResource) =>
+  Effect.gen(function* () {
+    const { write } = yield* resource.writer("sweep")
+    return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
+  })
 
 /** Also longer than locks of shards last, 35 s: a virtual machine that is suspended. */
 const longPause: FaultKind = {
@@ -42,7 +43,7 @@ export const clusterSingleton = Scenario.make({
   build: (world, { runners }) => {
     ClusterStore.start(world)
     const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true }
-    const singleton = Singleton.make("sweep", Effect.scoped(sweep))
+    const singleton = Singleton.make("sweep", Effect.scoped(sweep(new OutsideResource())))
     for (let nth = 1; nth <= runners!; nth++) ClusterKit.runner(world, `r${nth}`, singleton, { config }).start()
   },
   faults: (draw, world) =>
@@ -50,5 +51,5 @@ export const clusterSingleton = Scenario.make({
       kinds: [...commonKinds.filter(({ name }) => name !== pause.name), longPause],
       safetyMicros: safetyMillis * 1_000
     }),
-  invariants: [toCheck(OutsideResource.noStaleWrites)]
+  invariants: [toCheck(noStaleWrites)]
 })

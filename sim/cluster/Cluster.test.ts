@@ -10,28 +10,29 @@ import { toCheck } from "../../core/invariants/Invariant.ts"
 import { World } from "../run/World.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
-import * as OutsideResource from "./OutsideResource.ts"
+import { noStaleWrites, OutsideResource } from "./OutsideResource.ts"
 
 const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
 
-const sweep = Effect.gen(function* () {
-  const { write } = yield* OutsideResource.writer("sweep")
-  return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
-})
+const sweep = (resource: OutsideResource) =>
+  Effect.gen(function* () {
+    const { write } = yield* resource.writer("sweep")
+    return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
+  })
 
 /** Two runners with a singleton, which has found its place. */
 const settled = () => {
   const world = new World({ seed: "1" })
   const writes: Array<{ readonly node: string; readonly second: number }> = []
   const stale: Array<number> = []
-  const judge = toCheck(OutsideResource.noStaleWrites).start()
+  const judge = toCheck(noStaleWrites).start()
   world.subscribe((envelope) => {
     const second = envelope.atMicros / 1_000_000
     if (envelope.fact._tag === "Written") writes.push({ node: envelope.node, second })
     if (judge.step(envelope) !== undefined) stale.push(second)
   })
   ClusterStore.start(world)
-  const singleton = Singleton.make("sweep", Effect.scoped(sweep))
+  const singleton = Singleton.make("sweep", Effect.scoped(sweep(new OutsideResource())))
   const names = ["r1", "r2"]
   for (const name of names) ClusterKit.runner(world, name, singleton, { config }).start()
   world.run("60s")

@@ -3,6 +3,7 @@
  * What a fencing token would have refused is found in that (`noStaleWrites`).
  */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Facts from "../../core/facts/Facts.ts"
 import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
@@ -30,21 +31,27 @@ export interface Writer {
   readonly write: (what: string) => Effect.Effect<void>
 }
 
-const counts = new WeakMap<SimNode, number>()
+/** Of one run: made where its world is built. */
+export class OutsideResource {
+  /** Activations of each node so far. */
+  readonly #counts = new Map<string, number>()
 
-/** Of a new activation, for as long as the scope is open. */
-export const writer = Effect.fnUntraced(function* (of: string) {
-  const node = yield* CurrentNode
-  const nth = (counts.get(node) ?? 0) + 1
-  counts.set(node, nth)
-  const activation = `${of}@${node.name}#${nth}`
-  const say = (fact: Written | Activated) => Facts.emit(fact)
-  yield* Effect.acquireRelease(say({ _tag: "Activated", of, activation }), () =>
-    say({ _tag: "Deactivated", of, activation })
-  )
-  const writer: Writer = { activation, write: (what) => say({ _tag: "Written", of, activation, what }) }
-  return writer
-})
+  /** Of a new activation, for as long as the scope is open. */
+  writer(of: string): Effect.Effect<Writer, never, SimNode | Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const { name } = yield* CurrentNode
+      const nth = (this.#counts.get(name) ?? 0) + 1
+      this.#counts.set(name, nth)
+      const activation = `${of}@${name}#${nth}`
+      const say = (fact: Written | Activated) => Facts.emit(fact)
+      yield* Effect.acquireRelease(say({ _tag: "Activated", of, activation }), () =>
+        say({ _tag: "Deactivated", of, activation })
+      )
+      const writer: Writer = { activation, write: (what) => say({ _tag: "Written", of, activation, what }) }
+      return writer
+    })
+  }
+}
 
 interface Begun {
   /** Activations in the order in which they began. */
