@@ -133,6 +133,7 @@ function health(connection: Connection, nowMillis: number): Health {
     case "SignedOut":
       return { level: "refused", text: "signed out", ageMillis }
     case "Refused":
-      return { level: "refused", text: phase.why, ageMillis }
+      // Why is said where that would be which it refuses.
+      return { level: "refused", text: "refused", ageMillis }
   }
 }

@@ -77,13 +77,13 @@ export const onTheirWay = (tables: Tables): ReadonlyArray<Told<"instance">> =>
 /** What was asked of an instance: its agent as of a revision. */
 export type Placed = Pick<InstanceView, "agent" | "revision">
 
-/** Which agent runs what, as far as it is known: what was told with an instance's last change, or asked since. */
+/** Which agent speaks for what, as far as it is known: what was told with an instance's last change, or asked since. */
 export const agentsOf = (tables: Tables, asked: ReadonlyMap<string, Placed>): ReadonlyMap<string, string> => {
   const agents = new Map<string, string>()
   for (const { document } of tables.instance.values()) {
     const placed = asked.get(document.uid)
     const { agent } = placed !== undefined && placed.revision >= document.revision ? placed : document
-    if (document.state === "RUNNING" && agent !== null) agents.set(document.uid, agent)
+    if (agent !== null) agents.set(document.uid, agent)
   }
   return agents
 }

@@ -153,7 +153,7 @@ function draw(): void {
     }))
   )
   note("fleets-count", ofProject === undefined ? "" : String(fleets.length))
-  note("fleets-note", absence(streams.ofProject) ?? more(shown.length, cardsMax, "No fleet", "fleets"))
+  note("fleets-note", absence(streams.ofProject, true) ?? more(shown.length, cardsMax, "No fleet", "fleets"))
   const isRefused = phase._tag === "Refused"
   if (isRefused && !wasRefused) void offerProjects()
   wasRefused = isRefused
@@ -202,7 +202,7 @@ function draw(): void {
     members.map((row) => ({ row, heardAt: asked.members.get(row.member.id) ?? row.member.seenAt, wallMillis }))
   )
   note("members-count", ofCluster === undefined ? "" : String(present.length))
-  note("members-note", absence(streams.ofCluster) ?? "")
+  note("members-note", absence(streams.ofCluster, true) ?? "")
   const leases = leaseRows(cluster)
   showLeases(leases.map((row) => ({ row, heardAt: undefined, wallMillis })))
   note(
@@ -210,6 +210,11 @@ function draw(): void {
     ofCluster === undefined ? "" : String(leases.filter(({ releasedAt }) => releasedAt === null).length)
   )
   note("leases-note", absence(streams.ofCluster) ?? "")
+  const running = new Map<string, number>()
+  for (const { document } of tables.instance.values()) {
+    const agent = document.state === "RUNNING" ? agentOf.get(document.uid) : undefined
+    if (agent !== undefined) running.set(agent, (running.get(agent) ?? 0) + 1)
+  }
   const agents = [...cluster.agent.values()].map(({ document }) => document)
   showAgents(
     agents
@@ -218,7 +223,7 @@ function draw(): void {
         row,
         heardAt: asked.agents.get(row.id) ?? row.heardAt,
         wallMillis,
-        instances: [...agentOf.values()].filter((agent) => agent === row.id).length
+        instances: running.get(row.id) ?? 0
       }))
   )
   note("agents-count", ofCluster === undefined ? "" : String(agents.length))
@@ -244,10 +249,10 @@ function summary(unstable: ReadonlyArray<FleetRow>, moving: number): string {
   return [...fleets, ...(moving === 0 ? [] : [counted(moving, "instance")])].join(", ")
 }
 
-/** Why there is nothing to show; undefined where there is. */
-function absence({ connection, watched }: WatchStream): string | undefined {
+/** Why there is nothing to show; undefined where there is. What is refused is explained in the first place of its stream. */
+function absence({ connection, watched }: WatchStream, isFirst = false): string | undefined {
   const { phase } = connection
-  if (phase._tag === "Refused") return phase.why
+  if (phase._tag === "Refused") return isFirst ? phase.why : "It is not shown to this key."
   if (watched.shown !== undefined) return undefined
   return phase._tag === "SignedOut" ? "Sign in to see them." : "Nothing was heard yet."
 }
@@ -351,11 +356,11 @@ async function refresh(): Promise<void> {
   changed()
 }
 
-/** Agents say what they run some seconds after it runs: that is no change which a stream tells. */
+/** That an agent speaks for an instance for the first time is no change which a stream tells. */
 function isAgentMissing(): boolean {
   const { shown = noTables } = streams.ofProject.watched
-  const running = [...shown.instance.values()].filter(({ document }) => document.state === "RUNNING")
-  return agentsOf(shown, asked.agentOf).size < running.length
+  const known = agentsOf(shown, asked.agentOf)
+  return [...shown.instance.values()].some(({ document }) => document.state === "RUNNING" && !known.has(document.uid))
 }
 
 function placedOf(document: unknown): ReadonlyMap<string, Placed> | undefined {
