@@ -11,7 +11,7 @@ export interface Trying {
   readonly onJudged: (judged: Judged) => void
 }
 
-/** Throws `UsageError` when nobody answers, or the key may not read the project. */
+/** Throws `CommandError` when nobody answers, or the key may not read the project. */
 export const conform = async (remote: Remote, { image, onJudged, patienceMillis }: Trying) => {
   const { addresses, key, project } = remote
   await asking(remote, (client) => client.fleets.list({ params: { project }, query: { limit: 1 } }))
