@@ -24,6 +24,8 @@ const cluster = () => {
   const database = new StillDatabase(fleets, Instance.instances, events)
   const outside = new Map<string, Observation>()
   const starts: Array<string> = []
+  /** Of more than one statement. */
+  const transactions: Array<string> = []
   const room = { isThere: true }
   const grant: Grant = {
     lease: "buckets/1",
@@ -34,7 +36,13 @@ const cluster = () => {
   }
   const ports = Layer.mergeAll(
     Layer.succeed(NodeExit, { exit: (reason) => Effect.die(reason) }),
-    Layer.succeed(Storage, { once: database.once, transaction: (body) => body(database.calls) }),
+    Layer.succeed(Storage, {
+      once: database.once,
+      transaction: (body, { label }) => {
+        transactions.push(label)
+        return body(database.calls)
+      }
+    }),
     Layer.succeed(Provider, {
       start: (uid) =>
         Effect.suspend(() => {
@@ -59,12 +67,12 @@ const cluster = () => {
         yield* TestClock.adjust(50)
       }
     })
-  return { create, database, grant, outside, pass, ports, room, rowOf, starts }
+  return { create, database, grant, outside, pass, ports, room, rowOf, starts, transactions }
 }
 
 describe("BucketWork", () => {
   it.effect("serves one that was asked for later while more than a batch of others take their time to start", () => {
-    const { create, database, grant, outside, pass, ports, rowOf, starts } = cluster()
+    const { create, database, grant, outside, pass, ports, rowOf, starts, transactions } = cluster()
     const slow = Array.from({ length: reconcileBatchMax + 50 }, (_, nth) => `slow-${nth}`)
     return Effect.gen(function* () {
       const { serve } = yield* BucketWork.make({ backoffMillisMax: 1_000, policy: policyDefault })
@@ -86,11 +94,16 @@ describe("BucketWork", () => {
       yield* pass(1_000)
       assert.strictEqual(rowOf("slow-7")?.state, "RUNNING")
       assert.strictEqual(rowOf("slow-8")?.state, "CREATING")
+      assert.deepStrictEqual(
+        transactions,
+        [],
+        "what goes as it was wished is told of nowhere, and costs a statement a move"
+      )
     }).pipe(Effect.provide(ports), Effect.scoped)
   })
 
   it.effect("does not give up one that waited for room for longer than a start may take, and is starting since", () => {
-    const { create, grant, pass, ports, room, rowOf, starts } = cluster()
+    const { create, database, grant, pass, ports, room, rowOf, starts, transactions } = cluster()
     return Effect.gen(function* () {
       const { serve } = yield* BucketWork.make({ backoffMillisMax: 1_000, policy: policyDefault })
       yield* create("patient")
@@ -105,6 +118,9 @@ describe("BucketWork", () => {
       // It has the time of a start, and no more.
       yield* pass(10_000)
       assert.deepInclude(rowOf("patient"), { failure: "it did not run within 30 s", failures: 1 })
+      assert.deepStrictEqual(transactions, ["instance/move/ERROR"])
+      const told = database.rows(events).map(({ detail, instance, kind }) => [kind, instance, detail])
+      assert.deepStrictEqual(told, [["StartFailed", "patient", "it did not run within 30 s"]])
     }).pipe(Effect.provide(ports), Effect.scoped)
   })
 })

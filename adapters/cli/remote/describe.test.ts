@@ -77,7 +77,10 @@ describe("a fleet that is described", () => {
     assert.match(lines[0]!, /Replaced +web-1 +by web-2$/)
     assert.match(lines[1]!, /Vanished +web-1 +it ran,.*and is gone$/)
     assert.match(lines[2]!, /Scaled +fleet web +from 0 to 1$/)
-    assert.include(fleetText(fleet, [], { events: [], changes: [] }), "Nothing happened to it in the last 24 hours")
+    assert.include(
+      fleetText(fleet, [], { events: [], changes: [] }),
+      "Nothing happened to it in the last 24 hours but what was wished"
+    )
   })
 
   it("says why it cannot show who asked", () => {

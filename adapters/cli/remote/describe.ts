@@ -122,7 +122,7 @@ function conditionsText(conditions: FleetView["conditions"] = []): ReadonlyArray
 const indented = (text: string): ReadonlyArray<string> => text.split("\n").map((line) => `  ${line}`)
 
 function eventsText(events: ReadonlyArray<EventView>): ReadonlyArray<string> {
-  if (events.length === 0) return ["Nothing happened to it in the last 24 hours"]
+  if (events.length === 0) return ["Nothing happened to it in the last 24 hours but what was wished"]
   const { head, row } = listings.events
   return ["What happened", ...indented(table(head, events.map(row)))]
 }
