@@ -387,10 +387,12 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     assert.match(await textOf("#health-text"), /^lost, /)
     await put("while-cut", 0)
     const before = gateway.streams.length
+    await page.focus("#lost-retry")
     gateway.mend()
-    await page.keyboard.press("r")
+    await page.keyboard.press("Enter")
     await vi.waitFor(async () => assert.include(await fleetsShown(), "while-cut"), waiting)
     assert.isTrue(await page.$eval("#lost", (it) => (it as unknown as { hidden: boolean }).hidden))
+    await untilFocused("#fleets")
     const resumed = gateway.streams.slice(before)
     assert.isNotEmpty(resumed)
     assert.isTrue(resumed.every(({ token }) => token !== undefined))

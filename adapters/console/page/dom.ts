@@ -41,6 +41,13 @@ export function setAttribute(it: Element, name: string, value: string): void {
   if (it.getAttribute(name) !== value) it.setAttribute(name, value)
 }
 
+/** Who was at what is hidden is at `near` then. */
+export function setHidden(it: HTMLElement, isHidden: boolean, near: HTMLElement): void {
+  if (it.hidden === isHidden) return
+  if (isHidden && it.contains(document.activeElement)) near.focus()
+  it.hidden = isHidden
+}
+
 export interface Row<A> {
   readonly element: HTMLElement
   readonly update: (item: A) => void

@@ -7,7 +7,7 @@ import { type Moment, type Sample, chartOf, unstableFor, windowMillis } from "..
 import type { FleetRow } from "../fleetRows.ts"
 import { ageOf, counted, duration, listed } from "../texts.ts"
 import type { Outcome, Say } from "./api.ts"
-import { drawing, element, keyed, type Row, setAttribute, setText } from "./dom.ts"
+import { drawing, element, keyed, type Row, setAttribute, setHidden, setText } from "./dom.ts"
 
 export interface Card {
   readonly fleet: FleetRow
@@ -114,9 +114,16 @@ function cardOf({ fleet: first }: Card, { pause, redrive, remove, scale }: Wishe
     const desired = count.valueAsNumber
     if (isLeaving()) return
     if (Number.isNaN(desired)) return say("desired: a number is needed", true)
-    if (desired !== fleet.desired)
-      void send(`asks for ${desired}`, `${desired} wanted`, (say) => scale(fleet, desired, say))
+    if (desired === fleet.desired) return
+    const { generation } = fleet
+    void send(`asks for ${desired}`, `${desired} wanted`, async (say) => {
+      const outcome = await scale(fleet, desired, say)
+      if (outcome._tag === "Done") granted = { count: String(desired), generation }
+      return outcome
+    })
   })
+  /** The count that was sent and taken. Until the fleet is shown at a later generation it is shown for it. */
+  let granted: { readonly count: string; readonly generation: number } | undefined
   const pausing = element("button", { type: "button", class: "pause" })
   pausing.addEventListener("click", () => {
     if (isLeaving()) return
@@ -188,7 +195,7 @@ function cardOf({ fleet: first }: Card, { pause, redrive, remove, scale }: Wishe
         )
       setText(pausing, pausedAt === null ? "Pause" : "Resume")
       setAttribute(pausing, "aria-label", `${pausedAt === null ? "Pause" : "Resume"} ${name}`)
-      redriving.hidden = parkedAt === null && (status?.parked ?? 0) === 0
+      setHidden(redriving, parkedAt === null && (status?.parked ?? 0) === 0, card)
       for (const button of [redriving, pausing, removing]) setAttribute(button, "aria-disabled", String(isLeaving()))
       setText(running, String(status?.running ?? 0))
       setText(wanted, `of ${desired} running`)
@@ -207,9 +214,12 @@ function cardOf({ fleet: first }: Card, { pause, redrive, remove, scale }: Wishe
       )
       setAttribute(chart, "aria-label", spoken(fleet, samples))
       // What somebody has written stays until it is sent or given up.
-      const draft = drafts.get(id)
-      if (draft === String(desired)) drafts.delete(id)
-      else if (draft === undefined && count.value !== String(desired)) count.value = String(desired)
+      if (granted !== undefined && generation !== granted.generation) {
+        if (drafts.get(id) === granted.count) drafts.delete(id)
+        granted = undefined
+      }
+      if (drafts.get(id) === String(desired)) drafts.delete(id)
+      if (!drafts.has(id) && count.value !== String(desired)) count.value = String(desired)
       show()
     }
   }

@@ -22,7 +22,7 @@ import {
 } from "./clusterPanels.ts"
 import { creationIn, type Written } from "./creation.ts"
 import { deletionIn } from "./deletion.ts"
-import { found, element, setAttribute, setText } from "./dom.ts"
+import { found, element, setAttribute, setHidden, setText } from "./dom.ts"
 import { cardsIn, type Drafts } from "./fleetCards.ts"
 import { instancesIn, instancesShownMax } from "./instanceTable.ts"
 import { describe, listen, type Shortcut } from "./keyboard.ts"
@@ -273,7 +273,7 @@ function drawHealth(nowMillis: number): void {
   setAttribute(at.health, "data-level", level)
   setText(at.healthText, level === "lost" ? `lost${age}` : `${text}${age}`)
   document.title = level === "live" ? `${project} – Stormglass` : `(${level}) ${project} – Stormglass`
-  at.lost.hidden = level !== "lost"
+  setHidden(at.lost, level !== "lost", found("fleets", HTMLElement))
   if (level === "lost") {
     const what = ageMillis === undefined ? "Nothing was heard yet" : `What is shown is ${duration(ageMillis)} old`
     setText(at.lostText, `${text[0]!.toUpperCase()}${text.slice(1)}. ${what}.`)
