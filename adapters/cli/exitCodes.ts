@@ -23,7 +23,10 @@ export const exitCodeOf = (ending: Ending): number => endings[ending].code
 /** Whatever else may end a process, for the help. */
 const others = [
   { code: "75", means: "`serve` or `agent` ended itself, and is to be started again" },
-  { code: "130, 143", means: "it was told to stop: SIGINT, SIGTERM" }
+  {
+    code: "130, 143",
+    means: "it was told to stop: SIGINT, SIGTERM; a node or an agent that has stopped in order ends with 0"
+  }
 ]
 
 /** A line for each, by number. */

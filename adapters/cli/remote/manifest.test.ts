@@ -11,7 +11,7 @@ describe("a file of what is wanted", () => {
   it("is one document or a list of them, in their order", () => {
     assert.deepStrictEqual(parse(JSON.stringify(fleet)), Result.succeed([fleet] as never))
     assert.deepStrictEqual(parse(JSON.stringify([box, fleet])), Result.succeed([box, fleet] as never))
-    assert.deepStrictEqual(parse("[]"), Result.succeed([]))
+    assert.deepStrictEqual(parse("[]"), Result.fail(["there is nothing in it"]), "a generator that broke")
   })
 
   it("is refused with all that is wrong with it, and where", () => {
@@ -24,7 +24,7 @@ describe("a file of what is wanted", () => {
       Result.fail(['kind: "fleet" or "instance"'])
     )
     const torn = parse("{")
-    assert.match(Result.isFailure(torn) ? torn.failure.join() : "", /^not JSON: \S/)
+    assert.match(Result.isFailure(torn) ? torn.failure.join() : "", /^not JSON, which manifests are written in: \S/)
   })
 
   it("wants each thing once: two of one name would undo each other", () => {

@@ -22,9 +22,10 @@ export const parse = (text: string): Result.Result<ReadonlyArray<WantedDocument>
   try {
     content = JSON.parse(text)
   } catch (error) {
-    return Result.fail([`not JSON: ${(error as Error).message.split("\n")[0]}`])
+    return Result.fail([`not JSON, which manifests are written in: ${(error as Error).message.split("\n")[0]}`])
   }
   const documents = Array.isArray(content) ? content : [content]
+  if (documents.length === 0) return Result.fail(["there is nothing in it"])
   const wanted: Array<WantedDocument> = []
   const problems: Array<string> = []
   const seen = new Map<string, number>()

@@ -41,9 +41,13 @@ export const instancesIn = (body: HTMLElement): ((rows: ReadonlyArray<InstanceRo
     )
   )
 
-/** Why it is as it is. */
+/** Why it is as it is. What runs may have failed before, or stand in for what did: that is no reason of it. */
 export const reasonOf = (instance: InstanceView): string =>
-  [instance.reason, failureOf(instance), instance.parkedAt === null ? undefined : "parked"].filter(Boolean).join("; ")
+  doingOf(instance) === "running"
+    ? ""
+    : [instance.reason, failureOf(instance), instance.parkedAt === null ? undefined : "parked"]
+        .filter(Boolean)
+        .join("; ")
 
 /** Without the name, which stands beside it. */
 export const shortOf = (uid: string, name: string): string =>
