@@ -274,8 +274,10 @@ class Server implements EmbeddedPostgres {
   get start(): Effect.Effect<void, EmbeddedPostgresFailed> {
     const attempt = Effect.gen({ self: this }, function* () {
       if (this.#port === 0) this.#port = yield* freePort
+      // Before it can say anything.
+      const logged = readOr(this.#logFile, "").length
       this.#supervisor = this.#launch(this.#binaries.postgres, this.#arguments)
-      yield* this.#untilReady
+      yield* this.#untilReady(logged)
     }).pipe(Effect.onError(() => this.#end))
     return attempt.pipe(
       // Somebody else took the port meanwhile, or the backends of a killed postmaster have not yet left.
@@ -387,8 +389,8 @@ class Server implements EmbeddedPostgres {
     })
   }
 
-  get #untilReady(): Effect.Effect<void, EmbeddedPostgresFailed> {
-    const logged = readOr(this.#logFile, "").length
+  /** Told with what it has logged since, where it ends instead. */
+  #untilReady(logged: number): Effect.Effect<void, EmbeddedPostgresFailed> {
     const isReady = Effect.suspend(() => {
       const status = this.#pidFile(pidFileLines.status)?.trim()
       if (status === "ready" || status === "standby") return Effect.succeed(true)
