@@ -2,9 +2,10 @@ import { describe } from "vitest"
 import { simProperty } from "../adapters/vitest/simTest.ts"
 import { kindsOf } from "../sim/nemesis/faultKinds.ts"
 import { duplicatesAcrossNodes } from "./duplicatesAcrossNodes.ts"
+import { half } from "./half.fixture.ts"
 import { leaderPausedInTheMiddle } from "./leaderPausedInTheMiddle.ts"
 
-describe("whatever the plan, the topology and the workload", () => {
+const splitBrain = () =>
   // covers A33
   simProperty(
     "split brain: nobody acts under a lease that is another's, and no stale epoch writes",
@@ -12,7 +13,11 @@ describe("whatever the plan, the topology and the workload", () => {
     { kinds: kindsOf("network", "process", "clock/drift", "clock/skew") }
   )
 
+const idempotency = () =>
   simProperty("idempotency: one key has one effect and one answer", duplicatesAcrossNodes, {
     kinds: kindsOf("clients", "storage", "network/answer-lost", "network/duplication", "process/kill")
   })
+
+describe("whatever the plan, the topology and the workload", () => {
+  for (const property of half([splitBrain, idempotency])) property()
 })
