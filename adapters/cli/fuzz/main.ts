@@ -147,6 +147,7 @@ async function fuzz({ port, requests: wanted, seed }: Options, database: string)
     const dawdling = Array.from({ length: dawdlers }, () => dawdle(port))
     const agentOfHttp = new http.Agent({ keepAlive: true, maxSockets: lanes })
     const bystander = setInterval(() => void standBy(address, admin, found), 500)
+    bystander.unref()
     for (let done = 0; done < wanted && node.exitCode === null; done += chunk) {
       const drawn = fc.sample(arbitrary, { seed: seed + done, numRuns: chunk })
       const raw = fc.sample(rawBytes, { seed: seed + done, numRuns: chunk / 10 })

@@ -79,6 +79,9 @@ const nasty = [
   "💥"
 ]
 
+/** An object may have a `toString` of its own that is none. */
+const inText = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value))
+
 export const requests = (document: Document, { likely }: Words): fc.Arbitrary<DrawnRequest> => {
   const text = fc.oneof(
     { weight: 8, arbitrary: fc.constantFrom(...likely) },
@@ -144,7 +147,7 @@ export const requests = (document: Document, { likely }: Words): fc.Arbitrary<Dr
   ): fc.Arbitrary<DrawnRequest> => {
     const of = (where: string) =>
       Object.fromEntries(
-        parameters.filter((each) => each.in === where).map((each) => [each.name, valueOf(each.schema).map(String)])
+        parameters.filter((each) => each.in === where).map((each) => [each.name, valueOf(each.schema).map(inText)])
       )
     const schema = requestBody?.content["application/json"]?.schema
     return fc
