@@ -74,6 +74,16 @@ describe("a singleton of effect/cluster", () => {
     assert.isBelow(lastedSeconds, 12, "an operation on locks is given up after 10 s")
   })
 
+  it("stays where it is when its store crashes and is back in seconds: the store has kept who has the lock", () => {
+    const { world, writes, stale, owner } = settled()
+    world.node("store").crash("killed")
+    world.run("5s")
+    world.node("store").start()
+    world.run("60s")
+    const later = new Set(writes.filter(({ second }) => second > 70).map(({ node }) => node))
+    assert.deepStrictEqual([[...later], stale], [[owner], []])
+  })
+
   it("costs the same digest whatever ran before in the process", () => {
     const digests = [settled(), settled()].map(({ world }) => world.kernel.facts.digest.value)
     assert.strictEqual(digests[0], digests[1])

@@ -3,7 +3,7 @@
  * reached over the network, so that whatever happens to a link happens to it. What it keeps survives its crashes.
  *
  * - Locks of shards are rows with the rules of `SqlRunnerStorage` where advisory locks are disabled (`shardLockDisableAdvisory`), by this
- *   node's clock, with the deadline that it sets for operations on locks. Advisory locks end with their session and are another thing.
+ *   node's clock, with the deadline that it sets for operations on locks; one that is given up does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
  * - Messages are those of `MessageStorage.MemoryDriver`, which every runner reaches as encoded, through a storage of its own: its replies
  *   wake only its own fibers. `withTransaction` is none, as in that driver.
  */
