@@ -145,6 +145,46 @@ const standard: Figure = {
   }
 }
 
+const seedsOfCluster = 50
+
+/** Two runners of `effect/cluster` on the fast twins of its storages: 200 virtual seconds a seed, its failures included. */
+const cluster = (name: string, faults: { readonly areDrawn: boolean }): Figure => ({
+  name,
+  group: "effect/cluster, two runners",
+  unit: "seeds",
+  target: 2_000,
+  isLaunched: true,
+  load: async () => {
+    const { clusterSingleton } = await import("../../../scenarios/examples/clusterSingleton.ts")
+    const { faultKinds } = await import("../../../sim/nemesis/faultKinds.ts")
+    const { runScenario } = await import("../../../sim/run/Simulation.ts")
+    return () => {
+      let virtualSeconds = 0
+      let facts = 0
+      for (let seed = 1; seed <= seedsOfCluster; seed++) {
+        const result = runScenario(
+          clusterSingleton,
+          {
+            scenario: clusterSingleton.name,
+            seed: String(seed),
+            strategy: "random",
+            parameters: { runners: 2 },
+            ...(faults.areDrawn ? {} : { plan: { version: 1, faults: [] } })
+          },
+          { kinds: faultKinds }
+        )
+        const { _tag } = result.verdict
+        if (_tag !== "passed" && !(faults.areDrawn && _tag === "violated")) {
+          throw new Error(`seed ${seed} ended ${JSON.stringify(result.verdict)}`)
+        }
+        virtualSeconds += result.virtualMicros / 1e6
+        facts += result.facts
+      }
+      return { count: seedsOfCluster, virtualSeconds, facts, runs: seedsOfCluster }
+    }
+  }
+})
+
 const twoWorkers: Figure = {
   name: "two workers, to one",
   group: "sweep",
@@ -215,6 +255,8 @@ export const figures: ReadonlyArray<Figure> = [
   ...mesh("partition storm, 5 hosts", storm, {}),
   idleDay,
   standard,
+  cluster("calm", { areDrawn: false }),
+  cluster("with faults", { areDrawn: true }),
   twoWorkers,
   storageUpdates,
   postgres("fenced update", "updates", "fencedUpdate"),
