@@ -1,6 +1,6 @@
 /**
  * Runners and clients of `effect/cluster`, unmodified, on simulated nodes: the layers that `NodeClusterSocket.layer` has in production, on
- * simulated sockets and a store of `ClusterStore.ts`.
+ * simulated sockets and a store of `ClusterStore.ts`: the fast twin of the storages on Postgres or, in a world that has SQL, those themselves.
  *
  *   ClusterStore.start(world)
  *   ClusterKit.runner(world, "r1", Counter.toLayer(…)).start()
@@ -26,6 +26,7 @@ import * as SimSocketServer from "../network/SimSocketServer.ts"
 import { withOwnIds } from "../network/withOwnIds.ts"
 import type { World } from "../run/World.ts"
 import * as ClusterStore from "./ClusterStore.ts"
+import * as SqlStore from "./SqlStore.ts"
 
 const port = 34_431
 
@@ -44,9 +45,10 @@ export const runner = <E>(
   options: KitOptions = {}
 ): SimNode => {
   const { config, store } = options
+  if (world.databases.sql !== undefined) SqlStore.requireRowLocks(name, config)
   const cluster = SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
-    Layer.provide([clientProtocol, SimSocketServer.layer({ port }), ClusterStore.layer(store)]),
+    Layer.provide([clientProtocol, SimSocketServer.layer({ port }), ClusterStore.layer(world, store)]),
     Layer.provide([
       ShardingConfig.layer({ ...config, runnerAddress: Option.some(RunnerAddress.make(name, port)) }),
       RpcSerialization.layerNdjson
@@ -67,7 +69,7 @@ export const client = <E>(
 ): SimNode => {
   const { config, store } = options
   const cluster = SocketRunner.layerClientOnly.pipe(
-    Layer.provide([clientProtocol, ClusterStore.layer(store)]),
+    Layer.provide([clientProtocol, SqlStore.patiently(ClusterStore.layer(world, store))]),
     Layer.provide([ShardingConfig.layer(config ?? {}), RpcSerialization.layerNdjson])
   )
   return world.addNode(name, Effect.provide(program, cluster), { tags: ["client"] })

@@ -1,6 +1,7 @@
 /**
  * The fast twin of the storages of `effect/cluster` on Postgres: one node that keeps runners, locks of shards and messages for all runners,
- * reached over the network, so that whatever happens to a link happens to it. What it keeps survives its crashes.
+ * reached over the network, so that whatever happens to a link happens to it. What it keeps survives its crashes. In a world that has SQL
+ * its place is taken by a database server, and the storages are those on Postgres (`SqlStore.ts`).
  *
  * - Locks of shards are rows with the rules of `SqlRunnerStorage` where advisory locks are disabled (`shardLockDisableAdvisory`), by this
  *   node's clock, with the deadline that it sets for operations on locks; one that is given up does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
@@ -19,6 +20,7 @@ import * as Layer from "effect/Layer"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import type { World } from "../run/World.ts"
 import * as Calls from "./Calls.ts"
+import * as SqlStore from "./SqlStore.ts"
 
 const port = 5440
 
@@ -29,13 +31,20 @@ export interface ClusterStoreOptions {
   readonly expirationMillis?: number
 }
 
-/** Makes the node and starts it. */
+/** Makes the node and starts it: the twin, or a database server if the world has SQL. */
 export const start = (
   world: World,
   { expirationMillis = 35_000, name = "store" }: ClusterStoreOptions = {}
 ): SimNode => {
+  const { sql } = world.databases
+  if (sql !== undefined) return started(world.addNode(name, sql.make(world), { tags }))
   const kept: Kept = { driver: undefined, locks: new LockTable(Math.ceil(expirationMillis / 1_000) * 1_000) }
-  const node = world.addNode(name, serving(kept), { tags: ["store"] })
+  return started(world.addNode(name, serving(kept), { tags }))
+}
+
+const tags = ["store", "database"] as const
+
+const started = (node: SimNode): SimNode => {
   node.start()
   return node
 }
@@ -85,14 +94,18 @@ const storedMethods: ReadonlyArray<keyof Stored> = [
   "resetShards"
 ]
 
-/** Both storages, for a runner or a client on a simulated node. */
-export const layer = (
-  name = "store"
-): Layer.Layer<
+type Storages = Layer.Layer<
   MessageStorage.MessageStorage | RunnerStorage.RunnerStorage,
   never,
   ShardingConfig.ShardingConfig | SimNode
-> => {
+>
+
+/** Both storages, for a runner or a client on a simulated node: on the twin, or on SQL if the world has it. */
+export const layer = ({ databases: { sql } }: World, name = "store"): Storages =>
+  sql === undefined ? twin(name) : SqlStore.layer(sql.client({ database: name }))
+
+/** Both storages on the twin. */
+const twin = (name: string): Storages => {
   const lost = (why: string) => new PersistenceError({ cause: new Error(why) })
   const calls = Calls.calling(name, port, lost)
   const runners = Layer.effect(

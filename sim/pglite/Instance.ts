@@ -43,8 +43,7 @@ export class Instance {
     const statements = [...createSchema(tables), ...createFeed, ...tables.flatMap(recordChangesOf)]
     const schema = statements.join(";\n")
     if (schema !== this.#schema) {
-      this.#run("drop schema public cascade")
-      this.#run("create schema public")
+      this.clear()
       for (const statement of statements) this.#run(statement)
       this.#run(createRole)
       this.#run(`grant usage on schema public to ${runtimeRole}`)
@@ -61,6 +60,14 @@ export class Instance {
     }
   }
 
+  /** A database in which nobody has made anything yet. */
+  clear(): void {
+    this.reset()
+    this.#schema = ""
+    this.#run(forget)
+    this.#run("create schema public")
+  }
+
   /** As after a restart of the server: no transaction, nothing prepared, set or listened to. */
   reset(): void {
     this.execute(concat([Frontend.sync(), Frontend.query("rollback")]), epochMicros)
@@ -72,3 +79,18 @@ export class Instance {
     if (error !== undefined) throw new Error(`${fieldsOf(error)["M"] ?? "refused"}: ${text}`)
   }
 }
+
+/** What programs make: schemas with all that is in them, extensions, roles, and settings of the database. */
+const forget = `do $$ declare name text; begin
+  for name in select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' loop
+    execute format('drop schema %I cascade', name);
+  end loop;
+  for name in select extname from pg_extension where extname <> 'plpgsql' loop
+    execute format('drop extension %I cascade', name);
+  end loop;
+  for name in select rolname from pg_roles where rolname !~ '^pg_' and rolname not in (current_user, '${runtimeRole}') loop
+    execute format('drop owned by %I cascade', name);
+    execute format('drop role %I', name);
+  end loop;
+  execute format('alter database %I reset all', current_database());
+end $$`

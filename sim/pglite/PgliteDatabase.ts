@@ -1,91 +1,62 @@
 /**
- * The database node with PGlite in it: the production multiplexer behind simulated connections, under the node's own clock.
+ * The database of the port with PGlite in it (`PgliteServer.ts`), and what is committed there.
  *
  * - D1 What is committed survives every crash and restart of the node; nothing else does.
- * - D2 The database's time is its node's clock; `now()` and `clock_timestamp()` follow it, the limits of sessions its
- *   monotonic side.
- *   A failover is a crash after which the last commits are undone, as one commit of its own.
- * - D3 Every fault strikes by (connection, nth turn), as on the model. What fails by injection fails in PGlite: the error is raised
- *   by a statement in the place of the real one, so that the transaction is doomed there.
- * - D4 Commits are told with their rows, as the production change feed recorded them, and are numbered anew in each run.
- *
- * One session is not several: an open transaction owns the database, so nobody ever waits for a single row, no two
- * transactions overlap, nothing is skipped because it is locked, and no deadlock or serialization failure comes about
- * unless a fault injects it. What only overlapping transactions can show is for the model and for real Postgres.
+ * - D2 A failover is a crash after which the last commits are undone, as one commit of its own.
+ * - D3 Commits are told with their rows, as the production change feed recorded them, and are numbered anew in each run.
  */
-import * as Effect from "effect/Effect"
-import { type Done, type Host, Multiplexer, type Session, type Turn } from "../../adapters/pglite/Multiplexer.ts"
-import { fieldsOf, textsOf, withoutTableIds } from "../../adapters/pglite/Backend.ts"
-import { concat, framesOf } from "../../adapters/pglite/Frames.ts"
-import * as Frontend from "../../adapters/pglite/Frontend.ts"
+import { textsOf } from "../../adapters/pglite/Backend.ts"
+import { type Reader, readerOf } from "../../adapters/postgres/Feed.ts"
 import { appendOnly } from "../../adapters/postgres/Schema.ts"
 import { literal, name as quoted } from "../../adapters/postgres/Sql.ts"
 import type { Committed, RowChange } from "../../core/facts/Envelope.ts"
 import type { Column, Table } from "../../core/ports/Table.ts"
-import * as Chance from "../kernel/Chance.ts"
-import type { Event } from "../kernel/EventHeap.ts"
-import { epochMicros } from "../kernel/NodeClock.ts"
-import { CurrentNode, type Program, type SimNode } from "../kernel/SimNode.ts"
-import { type End, type Handlers, listen } from "../network/Connection.ts"
+import type { Program } from "../kernel/SimNode.ts"
 import type { Database } from "../storage/Databases.ts"
 import type { StoredRow } from "../storage/Evaluate.ts"
 import {
   type DatabaseOptions,
   type DatabaseWorld,
   defaultOptions,
-  errorInjected,
-  latencyMicrosMax,
   replicaLagMicrosMax
 } from "../storage/SimDatabase.ts"
-import { databasePort } from "../storage/Wire.ts"
 import type { Instance } from "./Instance.ts"
+import { PgliteServer } from "./PgliteServer.ts"
 import { netOf, positionOf, recorded } from "./RowFacts.ts"
-import { type Reader, readerOf } from "../../adapters/postgres/Feed.ts"
-import * as Wire from "./Wire.ts"
 
 export class PgliteDatabase implements Database {
-  readonly world: DatabaseWorld
-  readonly options: DatabaseOptions
-  readonly program: Program
-  readonly #instance: Instance
+  readonly #server: PgliteServer
+  readonly #tables: ReadonlyArray<Table<unknown>>
   readonly #readers: ReadonlyMap<string, Reader>
   /** What is committed, by table and key. */
   readonly #rows = new Map<string, Map<string, StoredRow>>()
-  #node: SimNode | undefined
   /** How far the change feed has been told. */
   #position = 0
   /** The last commits, which a failover may lose. */
   readonly #tail: Array<{ readonly atMicros: number; readonly changes: ReadonlyArray<RowChange> }> = []
   #transactions = 0
-  #secrets = 0
-  #multiplexer: Multiplexer | undefined
 
   constructor(
     instance: Instance,
     world: DatabaseWorld,
     options: Partial<DatabaseOptions> & Pick<DatabaseOptions, "tables">
   ) {
-    this.#instance = instance
-    this.world = world
-    this.options = { ...defaultOptions, ...options }
+    this.#tables = options.tables
     this.#readers = new Map(options.tables.map((table) => [table.name, readerOf(table)]))
     instance.empty(options.tables)
-    this.program = Effect.flatMap(CurrentNode, (node) =>
-      Effect.suspend(() => {
-        this.#boot(node)
-        return Effect.never
-      })
+    this.#server = new PgliteServer(
+      instance,
+      world,
+      { ...defaultOptions, ...options },
+      {
+        committed: () => this.#tell(),
+        failedOver: (lagMicros) => this.#loseTail(lagMicros)
+      }
     )
   }
 
-  /** Dies before the node was started. */
-  get node(): SimNode {
-    if (this.#node === undefined) throw new Error("the database has not been started")
-    return this.#node
-  }
-
-  get multiplexer(): Multiplexer {
-    return this.#multiplexer as Multiplexer
+  get program(): Program {
+    return this.#server.program
   }
 
   committed(table: string): ReadonlyArray<StoredRow> {
@@ -93,8 +64,8 @@ export class PgliteDatabase implements Database {
   }
 
   place(label: string, { columns, name }: Table<unknown>, row: StoredRow): void {
-    this.#ask(`/* ${label} */ ${inserting(name, columns as Columns, row)}`)
-    this.commits()
+    this.#server.ask(`/* ${label} */ ${inserting(name, columns as Columns, row)}`)
+    this.#tell()
   }
 
   /** What was committed within so long of the last commit of all never was, that one included: a replica had not heard of it. */
@@ -103,24 +74,24 @@ export class PgliteDatabase implements Database {
     if (last === undefined) return
     const first = this.#tail.findIndex(({ atMicros }) => atMicros >= last.atMicros - lagMicros)
     const lost = this.#tail.splice(first).flatMap(({ changes }) => changes)
-    this.world.network.kernel.facts.effect("storage/failover", this.#node)
+    this.#server.world.network.kernel.facts.effect("storage/failover", this.#server.startedNode)
     const undone = lost.toReversed().map((change) =>
       undoing(
         change,
-        this.options.tables.find(({ name }) => name === change.table)!
+        this.#tables.find(({ name }) => name === change.table)!
       )
     )
     // What a replica never heard of is not removed from it: no trigger may object.
-    const guarded = this.options.tables.filter(({ isAppendOnly }) => isAppendOnly).map(({ name }) => quoted(name))
+    const guarded = this.#tables.filter(({ isAppendOnly }) => isAppendOnly).map(({ name }) => quoted(name))
     const guards = (verb: string) => guarded.map((table) => `alter table ${table} ${verb} trigger ${appendOnly}`)
-    this.#ask(`/* storage/failover */ ${[...guards("disable"), ...undone, ...guards("enable")].join("; ")}`)
-    this.commits()
+    this.#server.ask(`/* storage/failover */ ${[...guards("disable"), ...undone, ...guards("enable")].join("; ")}`)
+    this.#tell()
     this.#tail.length = 0
   }
 
   /** Tells what has been committed since the last time, if anything; what follows happens because of it. */
-  commits(): void {
-    const answer = framesOf(this.#execute(Frontend.query(recorded(this.#position))))
+  #tell(): void {
+    const answer = this.#server.ask(recorded(this.#position))
     const rows = answer.filter(({ type }) => type === "D").map(textsOf)
     this.#position = rows.map(positionOf).at(-1) ?? this.#position
     const net = netOf(rows, this.#readers)
@@ -132,206 +103,13 @@ export class PgliteDatabase implements Database {
       if (after === null) rows.delete(key)
       else rows.set(key, after as StoredRow)
     }
-    const { facts, nowMicros } = this.world.network.kernel
+    const { facts, nowMicros } = this.#server.world.network.kernel
     while (this.#tail.length > 0 && this.#tail[0]!.atMicros < nowMicros - replicaLagMicrosMax) this.#tail.shift()
     this.#tail.push({ atMicros: nowMicros, changes })
     const transactionId = ++this.#transactions
-    facts.cause = facts.tell<Committed>(this.#node, { _tag: "Committed", transactionId, ...net })
-  }
-
-  /** By the database's own clock. */
-  after(ownMicros: number, run: () => void): Event {
-    const { node } = this
-    return node.setTimer(node.clock.worldDelayMicros(Math.max(0, ownMicros)), run)
-  }
-
-  #boot(node: SimNode): void {
-    this.#node = node
-    if (this.#multiplexer !== undefined) this.#instance.reset()
-    const failover = this.world.hazards.strike("storage/failover", `${node.name}/${node.incarnation}`, 0)
-    if (failover !== undefined) this.#loseTail((failover.parameters["millis"] ?? 0) * 1_000)
-    const backends = new Map<Session, Backend>()
-    const host: Host = {
-      execute: (messages) => this.#execute(messages),
-      // A mistake of the simulator's own.
-      failed: (error) => {
-        throw error
-      },
-      after: (millis, run) => {
-        const timer = this.after(millis * 1_000, run)
-        return () => {
-          timer.cancelled = true
-        }
-      },
-      secret: () => Chance.bits(Chance.derive(this.world.network.kernel.key, "secrets"), this.#secrets++),
-      admit: (turn, go) => backends.get(turn.session)!.admit(turn, go),
-      ran: (turn, done) => backends.get(turn.session)!.ran(turn, done)
-    }
-    this.#multiplexer = new Multiplexer(host)
-    listen(this.world.network, node, databasePort, (end) => {
-      const backend = new Backend(this, end)
-      backends.set(backend.session, backend)
-      return backend.handlers
-    })
-  }
-
-  /** Runs SQL of the simulator's own. */
-  #ask(text: string): void {
-    const error = framesOf(this.#execute(Frontend.query(text))).find(({ type }) => type === "E")
-    if (error !== undefined) throw new Error(`${text}: ${fieldsOf(error)["M"]}`)
-  }
-
-  #execute(messages: Uint8Array): Uint8Array {
-    return this.#instance.execute(
-      messages,
-      this.#node?.clock.wallMicros() ?? epochMicros + this.world.network.kernel.nowMicros
-    )
+    facts.cause = facts.tell<Committed>(this.#server.startedNode, { _tag: "Committed", transactionId, ...net })
   }
 }
-
-/** The server's end of one connection. */
-class Backend {
-  readonly session: Session
-  readonly #database: PgliteDatabase
-  readonly #end: End
-  /** Names the connection to the hazards: "n1>database/3". */
-  readonly #subject: string
-  /** In the open transaction. */
-  #hasWritten = false
-  /** The turn whose answer is about to be sent. */
-  #answering: { readonly nth: number; readonly isOpen: boolean } | undefined
-  #lastUsedMicros = 0
-  #isOver = false
-
-  constructor(database: PgliteDatabase, end: End) {
-    this.#database = database
-    this.#end = end
-    this.#subject = `${end.link.target}>${end.link.source}/${end.connection}`
-    this.session = database.multiplexer.connect({
-      send: (bytes) => this.#send(bytes),
-      end: () => this.#leave(() => end.close())
-    })
-    this.#keepAlive()
-  }
-
-  get handlers(): Handlers {
-    return {
-      onMessage: ({ bytes }: Wire.ToDatabase) => {
-        this.#end.consumed(bytes.length)
-        this.#lastUsedMicros = this.#nowMicros
-        if (!this.#isOver) this.session.receive(bytes)
-      },
-      onClose: () => this.#leave(() => undefined)
-    }
-  }
-
-  /** Faults that strike a turn as it arrives. */
-  admit(turn: Turn, go: (instead?: Uint8Array) => void): void {
-    const { hazards } = this.#database.world
-    if (!hazards.isAnyActive) return go()
-    const { nth, session, texts } = turn
-    const strikes = (fault: string) => hazards.hit(fault, this.#subject, nth) !== undefined
-    if (session.status !== "I" && strikes("storage/idle-timeout")) {
-      return session.fatal({ code: "25P03", message: "terminating connection due to idle-in-transaction timeout" })
-    }
-    if (commits(turn) && strikes("storage/cut-before-commit")) return this.#cut()
-    const isStatement = texts.some((text) => !Wire.isControl(text))
-    const { lockTimeoutMillis, statementTimeoutMillis } = this.#database.options
-    const fail = (code: string, message: string) => {
-      this.#facts.emit(errorInjected, this.#database.node, session.id, nth, code)
-      go(Frontend.query(`do $$ begin raise exception using errcode = '${code}', message = '${message}'; end $$`))
-    }
-    const inject = (): void => {
-      if (session.status === "E" || !texts.some(Wire.meetsOthers)) return go()
-      const isFull = texts.some(Wire.needsRoom) && strikes("storage/disk-full")
-      if (isFull) return fail("53100", "could not extend file: No space left on device")
-      if (strikes("storage/serialization-failure")) return fail("40001", "could not serialize access")
-      if (strikes("storage/deadlock")) return fail("40P01", "deadlock detected")
-      if (strikes("storage/lock-timeout")) {
-        return this.#later(lockTimeoutMillis * 1_000, () => fail("55P03", "canceling statement due to lock timeout"))
-      }
-      if (strikes("storage/statement-timeout")) {
-        return this.#later(statementTimeoutMillis * 1_000, () => fail("57014", statementTimeout))
-      }
-      go()
-    }
-    if (!strikes("storage/latency")) return inject()
-    const micros = Math.ceil(hazards.fraction("storage/latency", this.#subject, nth) ** 2 * latencyMicrosMax)
-    const limitMicros = statementTimeoutMillis * 1_000
-    if (micros < limitMicros || !isStatement) this.#later(micros, inject)
-    else this.#later(limitMicros, () => fail("57014", statementTimeout))
-  }
-
-  /** Takes down what the turn changed, and tells it when it is committed. False when nobody is to hear the answer. */
-  ran(turn: Turn, { after, before, problem, tags }: Done): boolean {
-    const { clock } = this.#database.node
-    if (turn.texts.some(Wire.usesTime)) clock.usedWall(clock.settings)
-    if (before === "I") this.#hasWritten = false
-    this.#hasWritten ||= turn.texts.some(Wire.writes)
-    this.#answering = { nth: turn.nth, isOpen: after !== "I" }
-    if (after !== "I" || problem !== undefined || tags.at(-1) === "ROLLBACK") return true
-    if (this.#hasWritten) this.#database.commits()
-    if (!commits(turn)) return true
-    const { hazards } = this.#database.world
-    if (!hazards.isAnyActive || hazards.strike("storage/cut-after-commit", this.#subject, turn.nth) === undefined) {
-      return true
-    }
-    this.#facts.effect("storage/cut-after-commit", this.#database.node)
-    this.#later(0, () => this.#cut())
-    return false
-  }
-
-  get #facts() {
-    return this.#database.world.network.kernel.facts
-  }
-
-  get #nowMicros(): number {
-    return this.#database.node.clock.monotonicMicros()
-  }
-
-  #later(micros: number, run: () => void): void {
-    this.#database.after(micros, () => {
-      if (!this.#isOver) run()
-    })
-  }
-
-  /** Ends the session and resets the connection, without a word. */
-  #cut(): void {
-    this.#leave(() => this.#end.abort())
-  }
-
-  #leave(close: () => void): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.session.left()
-    close()
-  }
-
-  #send(bytes: Uint8Array): void {
-    if (this.#isOver) return
-    const frames = framesOf(bytes).map((frame) => (frame.type === "T" ? withoutTableIds(frame) : frame))
-    const answer = concat(frames.map((frame) => frame.bytes))
-    const { isOpen = false, nth } = this.#answering ?? {}
-    this.#answering = undefined
-    this.#lastUsedMicros = this.#nowMicros
-    const message: Wire.ToClient = { bytes: answer, nth, isOpen }
-    this.#end.send(message, answer.length, answer, { storage: Wire.describeAnswer(frames) })
-  }
-
-  /** Asks after a client from whom nothing was heard for so long; if nobody is there, the connection breaks. */
-  #keepAlive(): void {
-    const intervalMicros = this.#database.options.keepAliveMillis * 1_000
-    const idleMicros = this.#nowMicros - this.#lastUsedMicros
-    const isDue = idleMicros >= intervalMicros
-    if (isDue) {
-      const probe: Wire.ToClient = { bytes: new Uint8Array(0), nth: undefined, isOpen: false }
-      this.#end.send(probe, 1, "probe", { storage: "probe" })
-    }
-    this.#later(isDue ? intervalMicros : intervalMicros - idleMicros, () => this.#keepAlive())
-  }
-}
-
-const statementTimeout = "canceling statement due to statement timeout"
 
 type Columns = Readonly<Record<string, Column<unknown>>>
 
@@ -353,10 +131,4 @@ function undoing({ after, before }: RowChange, { columns, name, primaryKey }: Ta
   if (after === null) return inserting(name, kinds, was)
   const set = all.map((column) => `${quoted(column)} = ${sql(was, column)}`)
   return `update ${quoted(name)} set ${set.join(", ")} where ${keyOf(after as StoredRow)}`
-}
-
-/** Whether a transaction ends with this turn, if nothing fails. */
-function commits({ session, texts }: Turn): boolean {
-  if (texts.some(Wire.isCommit)) return true
-  return session.status === "I" && texts.some((text) => !Wire.isControl(text))
 }

@@ -1,13 +1,17 @@
 /**
  * Worlds whose database is PGlite: production SQL, adapter and driver under virtual time.
  */
+import * as Layer from "effect/Layer"
 import type { Pglite } from "../../adapters/pglite/Pglite.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import type { Databases } from "../storage/Databases.ts"
+import { defaultOptions } from "../storage/SimDatabase.ts"
 import { Instance } from "./Instance.ts"
 import { PgliteDatabase } from "./PgliteDatabase.ts"
 import * as PgliteFeed from "./PgliteFeed.ts"
+import { PgliteServer } from "./PgliteServer.ts"
 import * as PgliteStorage from "./PgliteStorage.ts"
+import * as SimPgClient from "./SimPgClient.ts"
 
 /** One world at a time: they share this PGlite, and nothing that one leaves in it reaches the next. */
 export const make = (pglite: Pglite): Databases => {
@@ -25,6 +29,13 @@ export const make = (pglite: Pglite): Databases => {
         PgliteStorage.layer(() => tables, options),
         options
       ),
-    feed: (options) => PgliteFeed.layer(() => tables, options)
+    feed: (options) => PgliteFeed.layer(() => tables, options),
+    sql: {
+      make: (world) => {
+        instance.clear()
+        return new PgliteServer(instance, world, defaultOptions).program
+      },
+      client: (options) => Layer.orDie(SimPgClient.layer(options))
+    }
   }
 }

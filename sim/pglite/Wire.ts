@@ -52,13 +52,17 @@ export class Reader {
 const labelOf = (text: string): string | undefined => /^\s*\/\* ([^*]*?) \*\//.exec(text)?.[1]
 
 /** The statement without its label, and without what the adapter puts around one that is fenced. */
-const bareOf = (text: string): string => text.replace(/^\s*\/\*[^*]*\*\/\s*/, "").replace(/^with answer as \(/, "")
+const bareOf = (text: string): string =>
+  text
+    .replace(/^\s*\/\*[^*]*\*\//, "")
+    .trimStart()
+    .replace(/^with answer as \(/, "")
 
 /** "update instances", "commit". */
 export const describe = (text: string): string => {
   const bare = bareOf(text)
   const [, verb = bare.slice(0, 20)] = /^(\w+)/.exec(bare) ?? []
-  const [, table] = /^(?:select .*? from|insert into|update|delete from) "?(\w+)"?/s.exec(bare) ?? []
+  const [, table] = /^(?:(?:select|with)\b.*? from|insert into|update|delete from)\s+"?(\w+)"?/is.exec(bare) ?? []
   return table === undefined ? verb : `${verb} ${table}`
 }
 

@@ -3,6 +3,7 @@
  * it commits in the same facts.
  */
 import type * as Layer from "effect/Layer"
+import type { SqlClient } from "effect/sql/SqlClient"
 import type { Feed } from "../../core/ports/Feed.ts"
 import type { Storage } from "../../core/ports/Storage.ts"
 import type { Table } from "../../core/ports/Table.ts"
@@ -25,6 +26,14 @@ export interface Database {
   readonly place: (label: string, table: Table<unknown>, row: StoredRow) => void
 }
 
+/** A database server for programs that bring SQL of their own. */
+export interface SqlServers {
+  /** What the server's node runs; there is nothing in it. One in a world, in place of any other database. */
+  readonly make: (world: DatabaseWorld) => Program
+  /** A pool of connections of a simulated node to the server's, by the driver as it is. */
+  readonly client: (options?: { readonly database?: string }) => Layer.Layer<SqlClient, never, SimNode>
+}
+
 /** How a world's databases and the nodes' way to them are made. */
 export interface Databases {
   readonly name: DatabaseName
@@ -35,6 +44,8 @@ export interface Databases {
   readonly hinting: (options?: Partial<PoolOptions>) => Layer.Layer<Storage, never, SimNode>
   /** The change feed, likewise; it asks for nothing before somebody follows. */
   readonly feed: (options?: { readonly database?: string }) => Layer.Layer<Feed, never, SimNode>
+  /** Undefined where no SQL is spoken: the model's port takes statements as data. */
+  readonly sql: SqlServers | undefined
 }
 
 export const model: Databases = {
@@ -42,5 +53,6 @@ export const model: Databases = {
   make: (world, options) => new SimDatabase(world, options),
   layer: SimStorage.layer,
   hinting: SimStorage.layer,
-  feed: SimFeed.layer
+  feed: SimFeed.layer,
+  sql: undefined
 }

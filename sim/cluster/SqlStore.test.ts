@@ -1,0 +1,102 @@
+/** `effect/cluster` on its own storages for Postgres, on simulated nodes. */
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Entity from "effect/cluster/Entity"
+import * as Singleton from "effect/cluster/Singleton"
+import * as Effect from "effect/Effect"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
+import { boot } from "../../adapters/cli/bootPglite.ts"
+import * as Facts from "../../core/facts/Facts.ts"
+import { toCheck } from "../../core/invariants/Invariant.ts"
+import { RequestProblem } from "../run/Simulation.ts"
+import { World } from "../run/World.ts"
+import type { Databases } from "../storage/Databases.ts"
+import * as ClusterKit from "./ClusterKit.ts"
+import * as ClusterStore from "./ClusterStore.ts"
+import { noStaleWrites, OutsideResource } from "./OutsideResource.ts"
+
+let databases: Databases
+beforeAll(async () => {
+  databases = await boot()
+}, 60_000)
+
+const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
+
+const sweep = (resource: OutsideResource) =>
+  Effect.gen(function* () {
+    const { write } = yield* resource.writer("sweep")
+    return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
+  })
+
+/** A runner with the singleton is paused for longer than its locks last, and wakes up to a database that is silent. */
+const pausedAndCutOff = (seed: string) => {
+  const world = new World({ seed, databases })
+  const stale: Array<number> = []
+  const judge = toCheck(noStaleWrites).start()
+  const activated: Array<string> = []
+  world.subscribe((envelope) => {
+    if (envelope.fact._tag === "Activated") activated.push(envelope.node)
+    if (judge.step(envelope) !== undefined) stale.push(envelope.atMicros / 1_000_000)
+  })
+  ClusterStore.start(world)
+  const singleton = Singleton.make("sweep", Effect.scoped(sweep(new OutsideResource())))
+  for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, singleton, { config }).start()
+  world.run("40s")
+  const first = activated.at(-1)!
+  world.node(first).pause()
+  world.network.partition([first], ["store"])
+  world.run("45s")
+  world.node(first).resume()
+  world.run("30s")
+  return { stale, digest: world.kernel.facts.digest.value }
+}
+
+describe("a singleton of effect/cluster on SqlRunnerStorage", () => {
+  it("goes on twice for seconds after a pause longer than its lock (35 s), as on the twin; whatever ran before, with the same digest", () => {
+    const [first, other, again] = ["1", "2", "1"].map(pausedAndCutOff)
+    const lastedSeconds = first!.stale.at(-1)! - first!.stale[0]!
+    assert.isAbove(lastedSeconds, 8)
+    assert.isBelow(lastedSeconds, 12, "an operation on locks is given up after 10 s")
+    assert.deepStrictEqual(again, first)
+    assert.notStrictEqual(other!.digest, first!.digest)
+  })
+
+  it("is refused where it would lock with advisory locks, as by default, and is told what to set", () => {
+    const world = new World({ seed: "1", databases })
+    ClusterStore.start(world)
+    const none = Singleton.make("none", Effect.void)
+    assert.throws(() => ClusterKit.runner(world, "r1", none), RequestProblem, "set shardLockDisableAdvisory: true")
+  })
+})
+
+const Counter = Entity.make("Counter", [Rpc.make("Increment", { success: Schema.Int })])
+
+describe("an entity of effect/cluster on SqlMessageStorage", () => {
+  it("answers clients that came before the database, in one place for each id", () => {
+    const world = new World({ seed: "1", databases })
+    const answers: Array<unknown> = []
+    world.subscribe(({ fact }) => {
+      if (fact._tag === "Counted") answers.push((fact as unknown as { counts: unknown }).counts)
+    })
+    ClusterStore.start(world).crash("not there yet")
+    const counting = Counter.toLayer(
+      Effect.sync(() => {
+        let count = 0
+        return Counter.of({ Increment: () => Effect.sync(() => ++count) })
+      })
+    )
+    for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, counting, { config }).start()
+    const asking = Effect.gen(function* () {
+      const clientOf = yield* Counter.client
+      const ask = (id: string) => Effect.retry(clientOf(id).Increment(), { times: 20 })
+      yield* Effect.sleep("15 seconds")
+      const counts = yield* Effect.forEach(["a", "b", "c", "a", "b", "a"], ask)
+      yield* Facts.emit({ _tag: "Counted", counts } as never)
+    })
+    ClusterKit.client(world, "c1", asking, { config }).start()
+    world.run("12s")
+    world.node("store").start()
+    world.run("30s")
+    assert.deepStrictEqual(answers, [[1, 1, 1, 2, 2, 3]])
+  })
+})
