@@ -59,20 +59,29 @@ const serving = (kept: Kept) =>
     const { clock } = yield* CurrentNode
     const made = yield* MessageStorage.MemoryDriver
     const { encoded } = (kept.driver ??= made)
-    yield* Calls.serve(port, (method, argument) => {
+    const answerOf = (method: string): Answer => {
       const [service, name] = method.split(".") as [string, string]
       if (service === "runners") {
-        const nowMillis = clock.wallMicros() / 1_000
-        return Exit.succeed(kept.locks[name as keyof Asked](nowMillis, argument as never))
+        return (argument) => {
+          const nowMillis = clock.wallMicros() / 1_000
+          return Exit.succeed(kept.locks[name as keyof Asked](nowMillis, argument as never))
+        }
       }
       const called = encoded[name as keyof Stored] as (
         ...args: ReadonlyArray<unknown>
       ) => Effect.Effect<unknown, unknown>
-      return Effect.runSyncExit(called(...(argument as ReadonlyArray<unknown>)))
+      return (argument) => Effect.runSyncExit(called(...(argument as ReadonlyArray<unknown>)))
+    }
+    const answers = new Map<string, Answer>()
+    yield* Calls.serve(port, (method, argument) => {
+      let answer = answers.get(method)
+      if (answer === undefined) answers.set(method, (answer = answerOf(method)))
+      return answer(argument)
     })
     return yield* Effect.never
   }).pipe(Effect.provide(MessageStorage.MemoryDriver.layer))
 
+type Answer = (argument: unknown) => Exit.Exit<unknown, unknown>
 type Stored = Omit<MessageStorage.Encoded, "withTransaction">
 type Asked = Pick<
   LockTable,

@@ -215,12 +215,15 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
   const wasSuspended = isSuspended
   isSuspended = true
   try {
-    const frames = framesOf(40)
+    // Who calls is mostly among the first frames; the others are for whoever has left the simulation, and cost most of the call.
+    const nearest = answer === undefined ? [] : framesOf(4)
+    const frames = nearest.length > 0 ? nearest : framesOf(40)
     const caller = packageOf(frames[0])
     if (answer !== undefined && caller !== undefined && (run.virtual[caller] as ReadonlyArray<string>)?.includes(api)) {
       return answer(run, frames)
     }
-    const escaped = new Escaped(api, remedy, frames.filter(isTelling).slice(0, 8).map(relative))
+    const all = frames === nearest ? framesOf(40) : frames
+    const escaped = new Escaped(api, remedy, all.filter(isTelling).slice(0, 8).map(relative))
     run.escape(escaped)
     throw escaped
   } finally {

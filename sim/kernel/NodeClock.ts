@@ -29,7 +29,7 @@ export class NodeClock implements Clock.Clock {
   readonly #setTimer: SetTimer
   readonly #read: () => void
   readonly #disturbed: (fault: string) => void
-  readonly #waits: (what: string) => void
+  readonly #waits: (millis: number) => void
   readonly #wasSet: (jumpMicros: number) => void
   /** Each until somebody reads a time that it changed, or until it is undone before it has changed any. */
   #bends: ReadonlyArray<Bend> = []
@@ -50,7 +50,7 @@ export class NodeClock implements Clock.Clock {
     readonly setTimer: SetTimer
     readonly read: () => void
     readonly disturbed: (fault: string) => void
-    readonly waits: (what: string) => void
+    readonly waits: (millis: number) => void
     readonly wasSet: (jumpMicros: number) => void
   }) {
     this.#worldMicros = options.worldMicros
@@ -140,7 +140,7 @@ export class NodeClock implements Clock.Clock {
     if (millis <= 0) return Effect.yieldNow
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
-      this.#waits(`its timer of ${Math.round(millis)} ms`)
+      this.#waits(millis)
       const cancel = this.#setTimer(this.worldDelayMicros(millis * 1000), () => resume(Effect.void))
       return Effect.sync(cancel)
     })

@@ -135,7 +135,7 @@ export class SimNode {
       },
       read: () => this.portCall(),
       disturbed: (fault) => host.facts.effect(fault, this),
-      waits: (what) => this.waits(what, "time"),
+      waits: (millis) => this.#watch?.says({ waitsFor: `its timer of ${Math.round(millis)} ms`, on: "time" }),
       wasSet: (jumpMicros) => this.#tellClock(jumpMicros)
     })
   }

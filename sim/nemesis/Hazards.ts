@@ -36,6 +36,8 @@ export class Hazards {
   readonly #facts: FactStream
   readonly #key: Chance.Key
   readonly #active = new Map<string, Array<Hazard>>()
+  /** By kind and subject: each is asked for every message of its subject. */
+  readonly #keys = new Map<string, Map<string, Chance.Key>>()
   readonly strikes: Array<Strike> = []
   /** Hears of every occurrence that could be struck. */
   onChoicePoint: OnChoicePoint | undefined
@@ -79,16 +81,23 @@ export class Hazards {
     if (hazards === undefined) return undefined
     for (const hazard of hazards) {
       if (!hazard.covers(subject)) continue
-      const occurrence = `${subject}#${nth}`
       const strikes =
         hazard.struck === undefined
-          ? Chance.happens(Chance.derive(this.#key, `${kind}/${subject}`), nth, hazard.rate)
-          : hazard.struck.has(occurrence)
+          ? Chance.happens(this.#keyOf(kind, subject), nth, hazard.rate)
+          : hazard.struck.has(`${subject}#${nth}`)
       if (!strikes) continue
-      this.strikes.push({ entry: hazard.entry, atMicros: this.#facts.nowMicros, occurrence })
+      this.strikes.push({ entry: hazard.entry, atMicros: this.#facts.nowMicros, occurrence: `${subject}#${nth}` })
       return hazard
     }
     return undefined
+  }
+
+  #keyOf(kind: string, subject: string): Chance.Key {
+    let keys = this.#keys.get(kind)
+    if (keys === undefined) this.#keys.set(kind, (keys = new Map()))
+    let key = keys.get(subject)
+    if (key === undefined) keys.set(subject, (key = Chance.derive(this.#key, `${kind}/${subject}`)))
+    return key
   }
 
   /** `strike`, told as an effect at once: for kinds where being struck is the change. */

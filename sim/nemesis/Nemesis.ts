@@ -77,6 +77,8 @@ export class Nemesis {
   /** What is in force: entry to undo. */
   readonly #active = new Map<number, () => void>()
   readonly #acted = new Map<number, Resolved & { readonly atMicros: number }>()
+  /** Of each entry, without its count. */
+  #names: ReadonlyArray<string> | undefined
   readonly #patterns: Array<{ readonly entry: number; readonly pattern: FactPattern; left: number }> = []
   #isOver = false
   voids = 0
@@ -152,11 +154,11 @@ export class Nemesis {
 
   /** What stays the same when other entries are added or taken away, or this one lasts longer: the chance of its targets. */
   #nameOf(entry: number): string {
-    const names = this.#plan.faults
-      .slice(0, entry + 1)
-      .map(({ fault, target, when, ...rest }) => [fault, target, rest.with ?? "", JSON.stringify(when)].join(" "))
+    const names = (this.#names ??= this.#plan.faults.map(({ fault, target, when, ...rest }) =>
+      [fault, target, rest.with ?? "", JSON.stringify(when)].join(" ")
+    ))
     const own = names[entry] as string
-    return `${own}/${names.filter((name) => name === own).length}`
+    return `${own}/${names.slice(0, entry + 1).filter((name) => name === own).length}`
   }
 
   #at(atMicros: number, act: () => void): void {
@@ -229,10 +231,17 @@ function coversNodes(resolved: Resolved): (subject: string) => boolean {
   if (resolved.fault.target === "*") return () => true
   const targets = new Set(resolved.targets)
   const others = new Set(resolved.others)
-  return (subject) => {
+  const covers = (subject: string): boolean => {
     const ends = subject.split(">").map((end) => end.split("/")[0] as string)
     if (others.size === 0) return ends.some((end) => targets.has(end))
     return ends.some((end) => targets.has(end)) && ends.some((end) => others.has(end))
+  }
+  // Asked for every message, of few subjects.
+  const known = new Map<string, boolean>()
+  return (subject) => {
+    let isCovered = known.get(subject)
+    if (isCovered === undefined) known.set(subject, (isCovered = covers(subject)))
+    return isCovered
   }
 }
 

@@ -36,7 +36,8 @@ export class ByteStream {
   #count = 0
   #reader: Resume<Chunks> | undefined
   #writers: Array<Resume<void>> = []
-  /** Why there is nothing more to come. */
+  /** Why there is nothing more to come; an error is made when somebody asks, which for most connections nobody does. */
+  #ended: (() => Socket.SocketError) | undefined
   #failure: Socket.SocketError | undefined
   #opened: Resume<ByteStream> | undefined
 
@@ -74,7 +75,7 @@ export class ByteStream {
 
   /** Why the stream has ended, if it has. */
   get failure(): Socket.SocketError | undefined {
-    return this.#failure
+    return (this.#failure ??= this.#ended?.())
   }
 
   /** Everything that has come; waits for the first. One reader at a time. */
@@ -106,14 +107,14 @@ export class ByteStream {
   close(code: number): void {
     this.#end?.close()
     this.#chunks = []
-    this.#finish(closeError(code))
+    this.#finish(() => closeError(code))
   }
 
   /** Ends at once. The peer is reset. */
   destroy(): void {
     this.#end?.abort()
     this.#chunks = []
-    this.#finish(closeError(1006))
+    this.#finish(() => closeError(1006))
   }
 
   readonly #room: Effect.Effect<void, Socket.SocketError> = Effect.callback((resume) => {
@@ -157,18 +158,16 @@ export class ByteStream {
       const resume = this.#opened
       this.#opened = undefined
       resume(Effect.fail(new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })))
-    } else if (reason === "closed") this.#finish(closeError(1000))
+    } else if (reason === "closed") this.#finish(() => closeError(1000))
     else {
-      const code = codes[reason]
-      const cause = Object.assign(new Error(`read ${code}`), { code })
       this.#chunks = []
-      this.#finish(new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) }))
+      this.#finish(() => readError(codes[reason]))
     }
   }
 
-  #finish(failure: Socket.SocketError): void {
-    this.#failure ??= failure
-    this.#release(Effect.fail(writeError(new Error("socket closed"))))
+  #finish(failure: () => Socket.SocketError): void {
+    this.#ended ??= failure
+    if (this.#writers.length > 0) this.#release(Effect.fail(writeError(new Error("socket closed"))))
     this.#drain()
   }
 
@@ -182,9 +181,11 @@ export class ByteStream {
       this.#end?.consumed(this.#bytes)
       this.#bytes = 0
       resume(Effect.succeed(chunks))
-    } else if (this.#failure !== undefined) {
+    } else {
+      const { failure } = this
+      if (failure === undefined) return
       this.#reader = undefined
-      resume(Effect.fail(this.#failure))
+      resume(Effect.fail(failure))
     }
   }
 
@@ -212,6 +213,11 @@ function encode(text: string): Uint8Array {
 
 function closeError(code: number): Socket.SocketError {
   return new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+}
+
+function readError(code: string): Socket.SocketError {
+  const cause = Object.assign(new Error(`read ${code}`), { code })
+  return new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
 }
 
 function writeError(cause: Error): Socket.SocketError {
