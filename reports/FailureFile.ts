@@ -15,6 +15,8 @@ export const MutantEdits = Schema.Struct({
   edits: Schema.Array(Schema.Struct({ file: Schema.String, find: Schema.String, replace: Schema.String }))
 })
 
+const InstalledAs = Schema.Struct({ name: Schema.String, alias: Schema.String, version: Schema.String })
+
 const Deviation = Schema.String.check(Schema.isPattern(Deviations.pattern, { expected: Deviations.expected }))
 
 export const FailureFile = Schema.Struct({
@@ -43,6 +45,8 @@ export const FailureFile = Schema.Struct({
   /** Where the run ends, in virtual microseconds: of a violation that only what is judged at the end can show. */
   untilMicros: Schema.optionalKey(Schema.Int),
   mutant: Schema.optionalKey(MutantEdits),
+  /** Of packages whose other versions it ran on, installed under these aliases. */
+  with: Schema.optionalKey(Schema.Array(InstalledAs)),
   /** Of a scenario that only a test knows, as no file exports it: which test. */
   test: Schema.optionalKey(Schema.Struct({ file: Schema.String, name: Schema.String })),
   versions: Schema.Struct({ stormglass: Schema.String, effect: Schema.String, node: Schema.String, v8: Schema.String }),
@@ -55,12 +59,13 @@ export type FailureFile = typeof FailureFile.Type
 export interface Finder {
   readonly mutant?: typeof MutantEdits.Type | undefined
   readonly test?: FailureFile["test"] | undefined
+  readonly with?: FailureFile["with"] | undefined
 }
 
 export const make = (
   result: RunResult,
   versions: FailureFile["versions"],
-  { mutant, test }: Finder = {}
+  { mutant, test, with: others = [] }: Finder = {}
 ): FailureFile => ({
   version: 1,
   scenario: result.request.scenario,
@@ -73,6 +78,7 @@ export const make = (
   ...madeSmaller(result.request),
   ...(mutant === undefined ? {} : { mutant: { name: mutant.name, edits: mutant.edits } }),
   ...(test === undefined ? {} : { test }),
+  ...(others.length === 0 ? {} : { with: others.map(({ alias, name, version }) => ({ name, alias, version })) }),
   versions,
   digest: result.digest,
   verdict: result.verdict

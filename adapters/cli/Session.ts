@@ -10,6 +10,7 @@ import * as FailureFile from "../../reports/FailureFile.ts"
 import * as FailureScreen from "../../reports/FailureScreen.ts"
 import { type Saved, saveFailure as save, versions } from "../../reports/saveFailure.ts"
 import { type MutantEdits, isInside, misfit, pathOf } from "../../sim/host/installMutant.ts"
+import type { OtherVersion } from "../../sim/host/installVersions.ts"
 import { isPath } from "../../sim/host/loadScenario.ts"
 import { Refused, Supervisor } from "../../sim/host/Supervisor.ts"
 import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
@@ -19,6 +20,7 @@ import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { mutants } from "../../scenarios/mutants/catalogue.ts"
 import type { Mutant } from "../../scenarios/mutants/Mutant.ts"
 import { vitestLine } from "../../reports/vitestLine.ts"
+import { versionOf } from "./otherVersions.ts"
 import { paint } from "./Output.ts"
 import { seedsMax, unknown, UsageError } from "./Usage.ts"
 
@@ -96,8 +98,13 @@ export const requireFit = <Mutant extends MutantEdits | undefined>(mutant: Mutan
   return mutant
 }
 
-export const supervise = (mutant: MutantEdits | undefined, jobs: number, runMillis = runMillisMax): Supervisor =>
-  new Supervisor({ catalogue: catalogueUrl, databases: databasesUrl, mutant, jobs, runMillisMax: runMillis })
+export const supervise = (
+  mutant: MutantEdits | undefined,
+  jobs: number,
+  runMillis = runMillisMax,
+  versions: ReadonlyArray<OtherVersion> = []
+): Supervisor =>
+  new Supervisor({ catalogue: catalogueUrl, databases: databasesUrl, mutant, versions, jobs, runMillisMax: runMillis })
 
 export const readText = (path: string, what: string): string => {
   try {
@@ -112,6 +119,8 @@ export interface OpenedFailure {
   readonly saved: FailureFile.FailureFile
   /** What is planted in the replay. */
   readonly edits: MutantEdits | undefined
+  /** What it runs on. */
+  readonly versions: ReadonlyArray<OtherVersion>
   /** What differs from what was saved, one line each. */
   readonly differences: ReadonlyArray<string>
 }
@@ -125,9 +134,10 @@ export const openFailure = (path: string, mutant: string | undefined): OpenedFai
     )
   }
   about(path, "scenario", `${moreOf(saved)}, or write the name that it has now`, () => requireScenario(saved.scenario))
-  if (mutant !== undefined) return { saved, edits: findMutant(mutant), differences: parts }
+  const versions = (saved.with ?? []).map(({ alias, name }) => versionOf(name, alias, path))
+  if (mutant !== undefined) return { saved, edits: findMutant(mutant), versions, differences: parts }
   const { edits, differences } = plantedOf(path, saved)
-  return { saved, edits, differences: [...parts, ...differences] }
+  return { saved, edits, versions, differences: [...parts, ...aliasesMoved(saved, versions), ...differences] }
 }
 
 /** Says of what is refused in a run of the file which part of the file it is, and what to do about it. */
@@ -223,11 +233,16 @@ export const whatMayDiffer = (saved: FailureFile.FailureFile): string => {
 export const saveFailure = (
   result: RunResult,
   edits: MutantEdits | undefined,
-  file = failurePath(result.request, edits?.name)
-): Saved => save(result, file, { mutant: edits })
+  file = failurePath(result.request, edits?.name),
+  versions: ReadonlyArray<OtherVersion> = []
+): Saved => save(result, file, { mutant: edits, with: versions })
 
 /** Runs that differ in what was typed have files of different names. */
-export const failurePath = (request: RunRequest, mutant: string | undefined): string => {
+export const failurePath = (
+  request: RunRequest,
+  mutant: string | undefined,
+  versions: ReadonlyArray<OtherVersion> = []
+): string => {
   const { deviations = [], noise, plan, scenario, seed, storage, strategy } = request
   const given = [...(plan === undefined ? [] : [plan]), ...deviations, ...(noise === undefined ? [] : [noise])]
   const parts = [
@@ -236,6 +251,7 @@ export const failurePath = (request: RunRequest, mutant: string | undefined): st
     ...(strategy === "random" ? [] : [strategy]),
     ...(storage === undefined ? [] : [storage]),
     ...(mutant === undefined ? [] : [mutant]),
+    ...versions.map(({ name, version }) => `${name}-${version}`),
     ...(given.length === 0
       ? []
       : [
@@ -331,6 +347,13 @@ function about<A>(path: string, part: string, remedy: string, body: () => A): A 
     if (!(error instanceof UsageError)) throw error
     throw new UsageError(`${path}: ${part}: ${error.message}; ${remedy}`)
   }
+}
+
+/** Aliases that stand for other versions by now. */
+function aliasesMoved(saved: FailureFile.FailureFile, now: ReadonlyArray<OtherVersion>): ReadonlyArray<string> {
+  return (saved.with ?? []).flatMap(({ alias, version }, nth) =>
+    now[nth]?.version === version ? [] : [`${alias} was ${version} and is ${now[nth]?.version}`]
+  )
 }
 
 function moreOf({ versions: { stormglass } }: FailureFile.FailureFile): string {

@@ -21,6 +21,7 @@ import { checkables } from "../../core/history/checkables.ts"
 import { historyFormats } from "../../core/history/readHistory.ts"
 import { mergeCommand } from "./campaign/mergeCommand.ts"
 import { checkCommand } from "./checkCommand.ts"
+import { compareCommand } from "./compareCommand.ts"
 import { isolationModel, levelNames } from "./judgeIsolation.ts"
 import { configFlag, readConfig } from "./config/readConfig.ts"
 import { databaseSettings, flagsOf } from "./config/settings.ts"
@@ -223,6 +224,54 @@ const shrink = Command.make(
   Command.withExamples([
     { command: "stormglass shrink failures/everything-7.json", description: "writes failures/everything-7-small.json" },
     { command: "stormglass shrink failures/everything-7.json --budget 5m", description: "for as long as it takes" }
+  ])
+)
+
+const compare = Command.make(
+  "compare",
+  {
+    scenario: Argument.String("scenario").pipe(
+      Argument.withDescription("A name from `list scenarios`, or a file that exports one")
+    ),
+    with: Flag.String("with").pipe(
+      Flag.withDescription("A package, and the alias that its other version is installed as: effect=effect-beta"),
+      Flag.between(0, 20)
+    ),
+    seeds: Flag.String("seeds").pipe(
+      Flag.withDescription("How many, or a range: 50, the default, 5..9"),
+      Flag.withDefault("50")
+    ),
+    plan,
+    strategy,
+    jobs,
+    noShrink: Flag.Boolean("no-shrink").pipe(
+      Flag.withDescription("Show failures as they were found, and do not make them small"),
+      Flag.withDefault(false)
+    ),
+    patience,
+    json
+  },
+  (options) =>
+    attempt(async () => {
+      state.exitCode = await compareCommand({
+        ...options,
+        plan: Option.getOrUndefined(options.plan),
+        patience: Option.getOrUndefined(options.patience),
+        isStopped: () => state.isStopped,
+        print
+      })
+    })
+).pipe(
+  Command.withDescription("Run the same seeds and plans on two versions of a package, side by side"),
+  Command.withExamples([
+    {
+      command: "stormglass compare ./my/scenario.ts --with effect=effect-beta",
+      description: "after npm install --save-dev effect-beta@npm:effect@4.0.0-beta.99"
+    },
+    {
+      command: "stormglass compare ./my/scenario.ts --with effect=effect-beta --plan plan.json --seeds 1000",
+      description: "with these faults, whatever the seed"
+    }
   ])
 )
 
@@ -627,6 +676,7 @@ export const stormglass = Command.make("stormglass").pipe(
     search,
     replay,
     shrink,
+    compare,
     prove,
     merge,
     check,
@@ -698,7 +748,12 @@ async function replayCommand(options: {
   }
   const trace = Option.getOrUndefined(options.trace)
   if (trace !== undefined) requireWritable("--trace", trace)
-  const supervisor = Session.supervise(edits, 1, patienceMillis(Option.getOrUndefined(options.patience)))
+  const supervisor = Session.supervise(
+    edits,
+    1,
+    patienceMillis(Option.getOrUndefined(options.patience)),
+    opened?.versions
+  )
   try {
     const running = supervisor.run(request, "facts")
     const isOwnPlan = saved !== undefined && planFile === undefined

@@ -22,6 +22,17 @@ describe("what is wrong is said in one line", { timeout: 60_000 }, () => {
     ["a flag that is misspelt", () => ["run", "--sedes", "3"], /--sedes/],
     ["a strategy that there is not", () => ["run", "--strategy", "lifo"], /lifo.*did you mean "fifo"/],
     ["a list that there is not", () => ["list", "scenario"], /"scenario".*did you mean "scenarios"/],
+    ["nothing to compare with", () => ["compare", "calm"], /compare: say --with which version, as effect=effect-beta/],
+    [
+      "a version to compare with that is no alias",
+      () => ["compare", "calm", "--with", "effect@4.0.0"],
+      /--with "effect@4\.0\.0": write NAME=ALIAS/
+    ],
+    [
+      "a version to compare with that is not installed",
+      () => ["compare", "calm", "--with", "effect=effect-old"],
+      /--with effect=effect-old: effect-old is not installed here; npm install --save-dev effect-old@npm:effect@VERSION/
+    ],
     ["no workers", () => ["run", "calm", "--jobs", "0"], /--jobs: 0/],
     ["no workers for the mutants", () => ["mutants", "--jobs", "0"], /--jobs: 0/],
     [

@@ -2,6 +2,7 @@
  * What becomes of a failure that a search has found: it is saved, run again for its screen, and made small.
  */
 import type { MutantEdits } from "../../sim/host/installMutant.ts"
+import type { OtherVersion } from "../../sim/host/installVersions.ts"
 import type { Supervisor } from "../../sim/host/Supervisor.ts"
 import type { RunResult } from "../../sim/run/Verdict.ts"
 import * as Session from "./Session.ts"
@@ -21,18 +22,34 @@ export interface Found {
 export const showFound = async (
   supervisor: Supervisor,
   failure: RunResult,
-  how: { readonly edits: MutantEdits | undefined; readonly noShrink: boolean; readonly isStopped: () => boolean }
+  how: {
+    readonly edits: MutantEdits | undefined
+    /** That the supervisor's runs take place on. */
+    readonly versions?: ReadonlyArray<OtherVersion>
+    readonly noShrink: boolean
+    readonly isStopped: () => boolean
+  }
 ): Promise<Found> => {
-  const { edits, isStopped, noShrink } = how
-  const saved = Session.saveFailure(failure, edits)
-  const file = saved.file ?? Session.failurePath(failure.request, edits?.name)
+  const { edits, isStopped, noShrink, versions } = how
+  const file = Session.failurePath(failure.request, edits?.name, versions)
+  const saved = Session.saveFailure(failure, edits, file, versions)
   const origin = `npx stormglass replay ${file}`
   const again = await Session.showFailure(supervisor, failure, { replay: origin, file: undefined })
   if (saved.problem !== undefined) process.stderr.write(`not saved: ${saved.problem}\n`)
   const isSaved = saved.file !== undefined
   const isShrunk = !noShrink && again.isSame === true && !isStopped()
   const small = isShrunk
-    ? await makeSmall({ supervisor, failure, edits, file, isSaved, origin, budgetMillis: shrinkMillis, isStopped })
+    ? await makeSmall({
+        supervisor,
+        failure,
+        edits,
+        versions,
+        file,
+        isSaved,
+        origin,
+        budgetMillis: shrinkMillis,
+        isStopped
+      })
     : undefined
   const { digest, request, verdict } = failure
   const isDifferent = [again.isSame, small?.again.isSame].includes(false)

@@ -2,6 +2,7 @@
  * `stormglass shrink FILE`: makes a saved failure small, says what it needs, and saves it beside the other.
  */
 import type { MutantEdits } from "../../sim/host/installMutant.ts"
+import type { OtherVersion } from "../../sim/host/installVersions.ts"
 import { type Run, shrinkAndExplain, type Shrunk } from "../../sim/host/shrinkFailure.ts"
 import { Refused, type Supervisor } from "../../sim/host/Supervisor.ts"
 import { isFailure, type RunResult } from "../../sim/run/Verdict.ts"
@@ -28,6 +29,8 @@ export interface SmallOptions {
   readonly supervisor: Supervisor
   readonly failure: RunResult
   readonly edits: MutantEdits | undefined
+  /** That the supervisor's runs take place on. */
+  readonly versions?: ReadonlyArray<OtherVersion> | undefined
   /** Where the failure itself is saved, if it could be; the small one goes beside it. */
   readonly file: string
   readonly isSaved: boolean
@@ -39,13 +42,13 @@ export interface SmallOptions {
 
 /** Shrinks, asks what is necessary within what time is left, saves, and runs the small case once more for its screen. */
 export const makeSmall = async (options: SmallOptions): Promise<Small> => {
-  const { budgetMillis, edits, failure, file, isStopped, origin, supervisor } = options
+  const { budgetMillis, edits, failure, file, isStopped, origin, supervisor, versions } = options
   const status = new Status()
   const run = runOn(supervisor)
   try {
     const onRun = (what: string, runs: number, size: Size) => status.show(`${what}: run ${runs}, ${sizeText(size)}`)
     const { needs, ...shrunk } = await shrinkAndExplain(run, failure, { budgetMillis, isStopped, onRun })
-    const saved = Session.saveFailure(shrunk.best, edits, smallPath(file))
+    const saved = Session.saveFailure(shrunk.best, edits, smallPath(file), versions)
     const replay = saved.file === undefined ? origin : `npx stormglass replay ${saved.file}`
     status.end()
     const again = await Session.showFailure(supervisor, shrunk.best, {
@@ -89,8 +92,8 @@ export interface ShrinkCommandOptions {
 export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<number> => {
   const { file, json, mutant, print } = options
   if (!Session.isFailureFile(file)) throw new UsageError(`shrink ${file}: it takes the file of a saved failure`)
-  const { differences, edits, saved } = Session.openFailure(file, mutant)
-  const supervisor = Session.supervise(edits, 1, options.patienceMillis)
+  const { differences, edits, saved, versions } = Session.openFailure(file, mutant)
+  const supervisor = Session.supervise(edits, 1, options.patienceMillis, versions)
   try {
     const { result: failure } = await Session.ofFailure(file, saved, supervisor.run(FailureFile.requestOf(saved)))
     for (const line of [...differences, ...(failure.digest === saved.digest ? [] : Session.unusedOf(saved, failure))]) {
@@ -107,7 +110,7 @@ export const shrinkCommand = async (options: ShrinkCommandOptions): Promise<numb
       )
     }
     const origin = `npx stormglass replay ${file}`
-    const small = await makeSmall({ ...options, supervisor, failure, edits, file, isSaved: true, origin })
+    const small = await makeSmall({ ...options, supervisor, failure, edits, versions, file, isSaved: true, origin })
     print(json ? JSON.stringify({ isFailing: true, ...smallDocument(small) }, null, 2) : small.again.screen)
     if (small.saved.problem !== undefined) process.stderr.write(`not saved: ${small.saved.problem}\n`)
     return exitCodeOf(small.again.isSame === false ? "nondeterministic" : "found")

@@ -9,7 +9,7 @@
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as RunnerHealth from "effect/cluster/RunnerHealth"
 import * as Runners from "effect/cluster/Runners"
-import type * as Sharding from "effect/cluster/Sharding"
+import * as Sharding from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as SocketRunner from "effect/cluster/SocketRunner"
 import * as Effect from "effect/Effect"
@@ -35,6 +35,11 @@ export interface KitOptions {
   readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
   /** The node of the store. Default "store". */
   readonly store?: string
+  /**
+   * How runners and clients reach each other. With "store" only what is persisted arrives, as each reads it from the store, and nobody
+   * is asked whether he lives. Default "sockets".
+   */
+  readonly peers?: "sockets" | "store"
 }
 
 /** A node with the tag "runner", whose address is its name. Not started. */
@@ -44,11 +49,14 @@ export const runner = <E>(
   program: Layer.Layer<never, E, Sharding.Sharding | SimNode>,
   options: KitOptions = {}
 ): SimNode => {
-  const { config, store } = options
+  const { config, peers, store } = options
   if (world.databases.sql !== undefined) SqlStore.requireRowLocks(name, config)
-  const cluster = SocketRunner.layer.pipe(
+  const bySockets = SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
-    Layer.provide([clientProtocol, SimSocketServer.layer({ port }), ClusterStore.layer(world, store)]),
+    Layer.provide([clientProtocol, SimSocketServer.layer({ port })])
+  )
+  const cluster = (peers === "store" ? byStore : bySockets).pipe(
+    Layer.provide(ClusterStore.layer(world, store)),
     Layer.provide([
       ShardingConfig.layer({ ...config, runnerAddress: Option.some(RunnerAddress.make(name, port)) }),
       RpcSerialization.layerNdjson
@@ -67,13 +75,16 @@ export const client = <E>(
   program: Effect.Effect<unknown, E, Sharding.Sharding | SimNode>,
   options: KitOptions = {}
 ): SimNode => {
-  const { config, store } = options
-  const cluster = SocketRunner.layerClientOnly.pipe(
-    Layer.provide([clientProtocol, SqlStore.patiently(ClusterStore.layer(world, store))]),
-    Layer.provide([ShardingConfig.layer(config ?? {}), RpcSerialization.layerNdjson])
+  const { config, peers, store } = options
+  const bySockets = Layer.provide(SocketRunner.layerClientOnly, clientProtocol)
+  const cluster = (peers === "store" ? byStore : bySockets).pipe(
+    Layer.provide(SqlStore.patiently(ClusterStore.layer(world, store))),
+    Layer.provide([ShardingConfig.layer({ ...config, runnerAddress: Option.none() }), RpcSerialization.layerNdjson])
   )
   return world.addNode(name, Effect.provide(program, cluster), { tags: ["client"] })
 }
+
+const byStore = Sharding.layer.pipe(Layer.provide([Runners.layerNoop, RunnerHealth.layerNoop]))
 
 /** That of `NodeClusterSocket`, on simulated sockets. */
 const clientProtocol: Layer.Layer<Runners.RpcClientProtocol, never, RpcSerialization.RpcSerialization | SimNode> =

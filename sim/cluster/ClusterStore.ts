@@ -4,7 +4,7 @@
  * its place is taken by a database server, and the storages are those on Postgres (`SqlStore.ts`).
  *
  * - Locks of shards are rows with the rules of `SqlRunnerStorage` where advisory locks are disabled (`shardLockDisableAdvisory`), by this
- *   node's clock, with the deadline that it sets for operations on locks; one that is given up does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
+ *   node's clock, with the deadline that the loaded version sets for operations on locks, if any (`lockDeadline.ts`); one that is given up does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
  * - Messages are those of `MessageStorage.MemoryDriver`, which every runner reaches as encoded, through a storage of its own: its replies
  *   wake only its own fibers. `withTransaction` is none, as in that driver.
  */
@@ -20,6 +20,7 @@ import * as Layer from "effect/Layer"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import type { World } from "../run/World.ts"
 import * as Calls from "./Calls.ts"
+import { lockDeadline } from "./lockDeadline.ts"
 import * as SqlStore from "./SqlStore.ts"
 
 const port = 5440
@@ -88,21 +89,6 @@ type Asked = Pick<
   "getRunners" | "register" | "unregister" | "setRunnerHealth" | "acquire" | "refresh" | "release" | "releaseAll"
 >
 
-const storedMethods: ReadonlyArray<keyof Stored> = [
-  "saveEnvelope",
-  "saveReply",
-  "clearReplies",
-  "requestIdForPrimaryKey",
-  "repliesFor",
-  "repliesForUnfiltered",
-  "unprocessedMessages",
-  "unprocessedMessagesById",
-  "resetRequests",
-  "resetAddresses",
-  "clearAddress",
-  "resetShards"
-]
-
 type Storages = Layer.Layer<
   MessageStorage.MessageStorage | RunnerStorage.RunnerStorage,
   never,
@@ -122,16 +108,15 @@ const twin = (name: string): Storages => {
     Effect.gen(function* () {
       const ask = yield* calls
       const config = yield* ShardingConfig.ShardingConfig
-      const deadline = Duration.min(
-        Duration.fromInputUnsafe(config.shardLockRefreshInterval),
-        Duration.divideUnsafe(Duration.fromInputUnsafe(config.shardLockExpiration), 3)
-      )
+      const deadline = lockDeadline(config)
       const call = <A>(method: keyof Asked, argument: unknown = undefined) => ask<A>(`runners.${method}`, argument)
       const bounded = <A>(called: Effect.Effect<A, PersistenceError>) =>
-        Effect.timeoutOrElse(called, {
-          duration: deadline,
-          orElse: () => Effect.fail(lost(`no answer within ${Duration.format(deadline)}`))
-        })
+        deadline === undefined
+          ? called
+          : Effect.timeoutOrElse(called, {
+              duration: deadline,
+              orElse: () => Effect.fail(lost(`no answer within ${Duration.format(deadline)}`))
+            })
       return RunnerStorage.makeEncoded({
         getRunners: Effect.suspend(() => call<Array<readonly [string, boolean]>>("getRunners")),
         register: (address, runner, isHealthy) => call("register", { address, runner, isHealthy }),
@@ -148,14 +133,17 @@ const twin = (name: string): Storages => {
     MessageStorage.MessageStorage,
     Effect.gen(function* () {
       const ask = yield* calls
-      const called = storedMethods.map((method) => [
-        method,
-        (...args: ReadonlyArray<unknown>) => ask(`messages.${method}`, args)
-      ])
-      return yield* MessageStorage.makeEncoded({
-        ...(Object.fromEntries(called) as unknown as Stored),
-        withTransaction: (effect) => effect
-      })
+      const asked =
+        (name: string) =>
+        (...args: ReadonlyArray<unknown>) =>
+          ask(`messages.${name}`, args)
+      const withTransaction: MessageStorage.Encoded["withTransaction"] = (effect) => effect
+      // Which methods there are is for the loaded version of `effect/cluster` to say.
+      return yield* MessageStorage.makeEncoded(
+        new Proxy({ withTransaction } as MessageStorage.Encoded, {
+          get: (own, name: keyof MessageStorage.Encoded) => own[name] ?? asked(name)
+        })
+      )
     })
   ).pipe(Layer.provide(Snowflake.layerGenerator))
   return Layer.merge(runners, messages)

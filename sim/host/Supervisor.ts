@@ -16,11 +16,14 @@ import * as Breadcrumb from "./Breadcrumb.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { whereIs } from "./Hang.ts"
 import type { MutantEdits } from "./installMutant.ts"
+import type { OtherVersion } from "./installVersions.ts"
 import type { WorkerData, WorkerRequest, WorkerResponse } from "./worker.ts"
 
 export interface SupervisorOptions {
   readonly catalogue: URL
   readonly mutant: MutantEdits | undefined
+  /** Versions of packages that the runs take place on, where they are others than those that are installed under their names. */
+  readonly versions?: ReadonlyArray<OtherVersion>
   /** The module whose `boot` gives the databases of runs that ask for another than the model. */
   readonly databases?: URL
   readonly jobs: number
@@ -107,9 +110,9 @@ export class Supervisor {
   }
 
   #spawn(): Worker {
-    const { catalogue, databases, mutant } = this.#options
+    const { catalogue, databases, mutant, versions = [] } = this.#options
     const breadcrumb = Breadcrumb.make()
-    const data: WorkerData = { catalogue: catalogue.href, databases: databases?.href, mutant, breadcrumb }
+    const data: WorkerData = { catalogue: catalogue.href, databases: databases?.href, mutant, versions, breadcrumb }
     const worker = new Worker(workerUrl, { workerData: data })
     this.#workers.add(worker)
     this.#breadcrumbs.set(worker, breadcrumb)

@@ -136,6 +136,11 @@ export const lend = <A>(wallMicros: number, body: () => A): A => {
   }
 }
 
+/** What is installed as `alias` may do what `name` may: it is another version of it. */
+export const treatAlike = (alias: string, name: string): void => {
+  aliases.set(alias, name)
+}
+
 /** Makes by-reference hashes equal also before the first run (see T3): for threads and processes that only run seeds. */
 export const pinHashes = (): void => {
   const { random } = Math
@@ -165,6 +170,9 @@ interface Run {
   readonly virtual: VirtualPackages
   readonly escape: (escaped: Escaped) => void
 }
+
+/** Folders of packages that are other versions of what has the name. */
+const aliases = new Map<string, string>()
 
 /** The runs that are on, outermost first. */
 const runs: Array<Run> = []
@@ -250,12 +258,12 @@ const ownFrames = `${import.meta.filename}:`
 
 /** The npm package of a frame; undefined for code of nobody's package: ours, the user's. */
 function packageOf(frame: string | undefined): string | undefined {
-  const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(frame ?? "") ?? []
-  return name
+  const [, name = ""] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(frame ?? "") ?? []
+  return aliases.get(name) ?? (name || undefined)
 }
 
-function isHashing(frames: ReadonlyArray<string>): boolean {
-  return /node_modules\/effect\/(src|dist)\/Hash\.[jt]s/.test(frames[0] ?? "")
+function isHashing([frame]: ReadonlyArray<string>): boolean {
+  return /\/(src|dist)\/Hash\.[jt]s/.test(frame ?? "") && packageOf(frame) === "effect"
 }
 
 /** Frames of the program: the loops that drive it say nothing. */

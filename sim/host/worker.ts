@@ -20,6 +20,7 @@ import type { Wants } from "../search/Search.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
 import { causeOf } from "./causeOf.ts"
 import { installMutant, type MutantEdits, notAppliedOnce, urlOf } from "./installMutant.ts"
+import { installVersions, type OtherVersion } from "./installVersions.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { type Entry, loadScenario, NoScenario } from "./loadScenario.ts"
 import { pinHashes } from "./Trap.ts"
@@ -29,6 +30,8 @@ export interface WorkerData {
   /** URL of a module that exports `catalogue: [{ name, load }]`, and `faultKinds` if it has some of its own. */
   readonly catalogue: string
   readonly mutant: MutantEdits | undefined
+  /** In place of what is installed. */
+  readonly versions: ReadonlyArray<OtherVersion>
   /** URL of a module that exports `boot`, for runs whose database is another than the model. */
   readonly databases: string | undefined
   /** Where this thread writes how far it is. */
@@ -75,8 +78,9 @@ interface DatabasesModule {
 /** A mistake of the caller. */
 class RefusedRequest extends Error {}
 
-const { breadcrumb, catalogue, databases, mutant } = workerData as WorkerData
+const { breadcrumb, catalogue, databases, mutant, versions } = workerData as WorkerData
 pinHashes()
+installVersions(versions)
 if (mutant !== undefined) installMutant(mutant)
 const loading = load()
 

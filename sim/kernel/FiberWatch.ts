@@ -103,7 +103,8 @@ export class FiberWatch {
 
 /** A program that names nothing is one fiber to the reader, whatever it forks. */
 function nameOf(fiber: AnyFiber): string {
-  const { span, stackFrame } = fiber.cache
+  // Fibers of Effect before 4.0.0 have no cache, and are named by their labels.
+  const { span, stackFrame }: Partial<Fiber.Fiber.Cache> = fiber.cache ?? {}
   const label = fiber.getRef(Label)
   const spanName = span?._tag === "Span" ? span.name : ""
   if (label !== "" && spanName !== "") return `${label}, ${spanName}`

@@ -412,7 +412,8 @@ export class SimNode {
     ) {
       return true
     }
-    return fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
+    // Fibers of Effect before 4.0.0 have no cache, and keep this themselves.
+    return fiber.currentOpCount >= (fiber.cache ?? fiber).maxOpsBeforeYield
   }
 
   /** At the moment of the preemption that could be: what the call itself has made runnable counts. */

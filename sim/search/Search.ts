@@ -10,7 +10,8 @@ import type { RunRequest, RunResult } from "../run/Verdict.ts"
 import type { DatabaseName } from "../storage/Databases.ts"
 
 /** What is told of a run besides its result: every fact, the features that it reached, or where it could have gone another way. */
-export type Wants = "result" | "facts" | "features" | "choice points"
+/** With anything but "result", the result of a run that passed is whole, too. */
+export type Wants = "result" | "plan" | "facts" | "features" | "choice points"
 
 export interface Ask {
   readonly request: RunRequest
