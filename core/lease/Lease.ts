@@ -15,7 +15,7 @@
  */
 import * as Effect from "effect/Effect"
 import { clockDriftRatioMax } from "../Limits.ts"
-import { add, and, clockTimestamp, eq, gt, isIn, le, ne, or } from "../ports/Condition.ts"
+import { type Condition, type Row, add, and, clockTimestamp, eq, gt, isIn, le, ne, or } from "../ports/Condition.ts"
 import type { Fence, LeaseRow, Storage, StorageError, Transaction } from "../ports/Storage.ts"
 import { leases } from "../ports/Storage.ts"
 
@@ -161,25 +161,9 @@ export const renew = (
   once: Once,
   options: { readonly held: ReadonlyArray<Fence>; readonly holder: string; readonly profile: LeaseProfile }
 ): Effect.Effect<ReadonlyArray<Kept>, StorageError> => {
-  const byEpoch = Map.groupBy(options.held, (fence) => fence.epoch)
   const statement = (transaction: Transaction) =>
     transaction.update(leases, {
-      where: (row) =>
-        and(
-          eq(row.holder, options.holder),
-          gt(row.expiresAt, clockTimestamp),
-          or(
-            ...[...byEpoch].map(([epoch, fences]) =>
-              and(
-                eq(row.epoch, epoch),
-                isIn(
-                  row.key,
-                  fences.map((fence) => fence.lease)
-                )
-              )
-            )
-          )
-        ),
+      where: (row) => and(eq(row.holder, options.holder), gt(row.expiresAt, clockTimestamp), anyOf(row, options.held)),
       set: () => ({
         renewedAt: clockTimestamp,
         expiresAt: add(clockTimestamp, options.profile.durationMillis * 1_000)
@@ -207,6 +191,27 @@ export const release = (
       }),
     { label: "lease/release" }
   )
+
+/** The same for all of them, in one statement. */
+export const releaseAll = (
+  once: Once,
+  options: { readonly held: ReadonlyArray<Fence>; readonly holder: string }
+): Effect.Effect<ReadonlyArray<LeaseRow>, StorageError> =>
+  once(
+    (transaction) =>
+      transaction.update(leases, {
+        where: (row) =>
+          and(eq(row.holder, options.holder), gt(row.expiresAt, clockTimestamp), anyOf(row, options.held)),
+        set: () => ({ expiresAt: clockTimestamp, releasedAt: clockTimestamp })
+      }),
+    { label: "lease/release" }
+  )
+
+function anyOf(row: Row<LeaseRow>, fences: ReadonlyArray<Fence>): Condition {
+  const byEpoch = Map.groupBy(fences, (fence) => fence.epoch)
+  const keysOf = (of: ReadonlyArray<Fence>) => of.map(({ lease }) => lease)
+  return or(...[...byEpoch].map(([epoch, of]) => and(eq(row.epoch, epoch), isIn(row.key, keysOf(of)))))
+}
 
 function stopMillis(profile: LeaseProfile): number {
   return profile.durationMillis * (1 - clockDriftRatioMax)

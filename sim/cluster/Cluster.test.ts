@@ -5,12 +5,14 @@ import * as Singleton from "effect/cluster/Singleton"
 import * as Effect from "effect/Effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
+import * as ShardFence from "../../core/cluster/ShardFence.ts"
 import * as Facts from "../../core/facts/Facts.ts"
 import { toCheck } from "../../core/invariants/Invariant.ts"
 import { World } from "../run/World.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
-import { noStaleWrites, OutsideResource } from "./OutsideResource.ts"
+import * as FencedStore from "./FencedStore.ts"
+import { FencedResource, noStaleWrites, OutsideResource } from "./OutsideResource.ts"
 
 const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
 
@@ -20,26 +22,42 @@ const sweep = (resource: OutsideResource) =>
     return yield* Effect.forever(Effect.andThen(write("swept"), Effect.sleep("500 millis")))
   })
 
+const fencedSweep = (resource: FencedResource) =>
+  Effect.gen(function* () {
+    const { epoch } = yield* ShardFence.ofSingleton("sweep")
+    const { write } = yield* resource.writer("sweep")
+    return yield* Effect.forever(Effect.andThen(write("swept", epoch), Effect.sleep("500 millis")))
+  })
+
 /** Two runners with a singleton, which has found its place. */
-const settled = () => {
+const settled = ({ isFenced = false } = {}) => {
   const world = new World({ seed: "1" })
   const writes: Array<{ readonly node: string; readonly second: number }> = []
   const stale: Array<number> = []
+  const refused: Array<number> = []
   const judge = toCheck(noStaleWrites).start()
   world.subscribe((envelope) => {
     const second = envelope.atMicros / 1_000_000
     if (envelope.fact._tag === "Written") writes.push({ node: envelope.node, second })
+    if (envelope.fact._tag === "Refused") refused.push(second)
     if (judge.step(envelope) !== undefined) stale.push(second)
   })
-  ClusterStore.start(world)
-  const singleton = Singleton.make("sweep", Effect.scoped(sweep(new OutsideResource())))
   const names = ["r1", "r2"]
-  for (const name of names) ClusterKit.runner(world, name, singleton, { config }).start()
+  if (isFenced) {
+    FencedStore.start(world)
+    const stores = FencedStore.layer(world)
+    const singleton = Singleton.make("sweep", Effect.scoped(fencedSweep(new FencedResource())))
+    for (const name of names) ClusterKit.runner(world, name, singleton, { config, stores }).start()
+  } else {
+    ClusterStore.start(world)
+    const singleton = Singleton.make("sweep", Effect.scoped(sweep(new OutsideResource())))
+    for (const name of names) ClusterKit.runner(world, name, singleton, { config }).start()
+  }
   world.run("60s")
   const owners = [...new Set(writes.map(({ node }) => node))]
   assert.lengthOf(owners, 1)
   const owner = owners[0]!
-  return { world, writes, stale, owner, other: names.find((name) => name !== owner)! }
+  return { world, writes, stale, refused, owner, other: names.find((name) => name !== owner)! }
 }
 
 describe("a singleton of effect/cluster", () => {
@@ -72,6 +90,18 @@ describe("a singleton of effect/cluster", () => {
     const lastedSeconds = stale.at(-1)! - stale[0]!
     assert.isAbove(lastedSeconds, 8)
     assert.isBelow(lastedSeconds, 12, "an operation on locks is given up after 10 s")
+  })
+
+  it("ends as it wakes in the same case with fenced shards; what it was about to write is refused", () => {
+    const { world, writes, stale, refused, owner } = settled({ isFenced: true })
+    world.node(owner).pause()
+    world.network.partition([owner], ["store"])
+    world.run("45s")
+    world.node(owner).resume()
+    world.run("60s")
+    assert.deepStrictEqual(stale, [])
+    assert.isAtMost(refused.length, 1)
+    assert.isAbove(writes.at(-1)!.second, 164, "its successor writes on")
   })
 
   it("stays where it is when its store crashes and is back in seconds: the store has kept who has the lock", () => {

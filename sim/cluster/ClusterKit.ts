@@ -6,9 +6,11 @@
  *   ClusterKit.runner(world, "r1", Counter.toLayer(…)).start()
  *   ClusterKit.client(world, "c", Effect.gen(function* () { const counter = yield* Counter.client … })).start()
  */
+import type { MessageStorage } from "effect/cluster/MessageStorage"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as RunnerHealth from "effect/cluster/RunnerHealth"
 import * as Runners from "effect/cluster/Runners"
+import type { RunnerStorage } from "effect/cluster/RunnerStorage"
 import * as Sharding from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as SocketRunner from "effect/cluster/SocketRunner"
@@ -30,11 +32,20 @@ import * as SqlStore from "./SqlStore.ts"
 
 const port = 34_431
 
-export interface KitOptions {
+/** Where runners and clients keep what they share, and what that gives to handlers. */
+export type Stores<S = never> = Layer.Layer<
+  MessageStorage | RunnerStorage | S,
+  never,
+  ShardingConfig.ShardingConfig | SimNode
+>
+
+export interface KitOptions<S = never> {
   /** In place of the defaults of `ShardingConfig`. */
   readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
   /** The node of the store. Default "store". */
   readonly store?: string
+  /** Default: `ClusterStore.layer` of that node. */
+  readonly stores?: Stores<S>
   /**
    * How runners and clients reach each other. With "store" only what is persisted arrives, as each reads it from the store, and nobody
    * is asked whether he lives. Default "sockets".
@@ -43,20 +54,20 @@ export interface KitOptions {
 }
 
 /** A node with the tag "runner", whose address is its name. Not started. */
-export const runner = <E>(
+export const runner = <E, S = never>(
   world: World,
   name: string,
-  program: Layer.Layer<never, E, Sharding.Sharding | SimNode>,
-  options: KitOptions = {}
+  program: Layer.Layer<never, E, Sharding.Sharding | SimNode | S>,
+  options: KitOptions<S> = {}
 ): SimNode => {
-  const { config, peers, store } = options
-  if (world.databases.sql !== undefined) SqlStore.requireRowLocks(name, config)
+  const { config, peers, store, stores = ClusterStore.layer(world, store) as Stores<S> } = options
+  if (world.databases.sql !== undefined && options.stores === undefined) SqlStore.requireRowLocks(name, config)
   const bySockets = SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
     Layer.provide([clientProtocol, SimSocketServer.layer({ port })])
   )
   const cluster = (peers === "store" ? byStore : bySockets).pipe(
-    Layer.provide(ClusterStore.layer(world, store)),
+    Layer.provideMerge(stores),
     Layer.provide([
       ShardingConfig.layer({ ...config, runnerAddress: Option.some(RunnerAddress.make(name, port)) }),
       RpcSerialization.layerNdjson
@@ -75,10 +86,10 @@ export const client = <E>(
   program: Effect.Effect<unknown, E, Sharding.Sharding | SimNode>,
   options: KitOptions = {}
 ): SimNode => {
-  const { config, peers, store } = options
+  const { config, peers, store, stores = ClusterStore.layer(world, store) } = options
   const bySockets = Layer.provide(SocketRunner.layerClientOnly, clientProtocol)
   const cluster = (peers === "store" ? byStore : bySockets).pipe(
-    Layer.provide(SqlStore.patiently(ClusterStore.layer(world, store))),
+    Layer.provide(SqlStore.patiently(stores)),
     Layer.provide([ShardingConfig.layer({ ...config, runnerAddress: Option.none() }), RpcSerialization.layerNdjson])
   )
   return world.addNode(name, Effect.provide(program, cluster), { tags: ["client"] })

@@ -17,6 +17,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import type { Table } from "../../core/ports/Table.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import type { World } from "../run/World.ts"
 import * as Calls from "./Calls.ts"
@@ -30,17 +31,21 @@ export interface ClusterStoreOptions {
   readonly name?: string
   /** What locks of shards last without a refresh: `shardLockExpiration` of the runners. Default 35 s. */
   readonly expirationMillis?: number
+  /** What the node keeps besides messages, as a database of the world's kind, in place of runners and locks: for `FencedStore.ts`. */
+  readonly tables?: ReadonlyArray<Table<unknown>>
 }
 
 /** Makes the node and starts it: the twin, or a database server if the world has SQL. */
 export const start = (
   world: World,
-  { expirationMillis = 35_000, name = "store" }: ClusterStoreOptions = {}
+  { expirationMillis = 35_000, name = "store", tables }: ClusterStoreOptions = {}
 ): SimNode => {
   const { sql } = world.databases
-  if (sql !== undefined) return started(world.addNode(name, sql.make(world), { tags }))
+  if (sql !== undefined && tables === undefined) return started(world.addNode(name, sql.make(world), { tags }))
   const kept: Kept = { driver: undefined, locks: new LockTable(Math.ceil(expirationMillis / 1_000) * 1_000) }
-  return started(world.addNode(name, serving(kept), { tags }))
+  if (tables === undefined) return started(world.addNode(name, serving(kept), { tags }))
+  const both = Effect.all([serving(kept), world.databases.make(world, { tables }).program], { concurrency: 2 })
+  return started(world.addNode(name, both, { tags }))
 }
 
 const tags = ["store", "database"] as const
@@ -101,8 +106,7 @@ export const layer = ({ databases: { sql } }: World, name = "store"): Storages =
 
 /** Both storages on the twin. */
 const twin = (name: string): Storages => {
-  const lost = (why: string) => new PersistenceError({ cause: new Error(why) })
-  const calls = Calls.calling(name, port, lost)
+  const calls = callsOf(name)
   const runners = Layer.effect(
     RunnerStorage.RunnerStorage,
     Effect.gen(function* () {
@@ -129,25 +133,33 @@ const twin = (name: string): Storages => {
       })
     })
   )
-  const messages = Layer.effect(
+  return Layer.merge(runners, messages(name))
+}
+
+const lost = (why: string) => new PersistenceError({ cause: new Error(why) })
+const callsOf = (name: string) => Calls.calling(name, port, lost)
+
+/** That of messages alone, on the twin. */
+export const messages = (
+  name: string
+): Layer.Layer<MessageStorage.MessageStorage, never, ShardingConfig.ShardingConfig | SimNode> =>
+  Layer.effect(
     MessageStorage.MessageStorage,
     Effect.gen(function* () {
-      const ask = yield* calls
+      const ask = yield* callsOf(name)
       const asked =
-        (name: string) =>
+        (method: string) =>
         (...args: ReadonlyArray<unknown>) =>
-          ask(`messages.${name}`, args)
+          ask(`messages.${method}`, args)
       const withTransaction: MessageStorage.Encoded["withTransaction"] = (effect) => effect
       // Which methods there are is for the loaded version of `effect/cluster` to say.
       return yield* MessageStorage.makeEncoded(
         new Proxy({ withTransaction } as MessageStorage.Encoded, {
-          get: (own, name: keyof MessageStorage.Encoded) => own[name] ?? asked(name)
+          get: (own, method: keyof MessageStorage.Encoded) => own[method] ?? asked(method)
         })
       )
     })
   ).pipe(Layer.provide(Snowflake.layerGenerator))
-  return Layer.merge(runners, messages)
-}
 
 interface RunnerRow {
   readonly machineId: number

@@ -1,6 +1,6 @@
 /**
- * Something outside of the cluster that its activations write to, without a fence: it takes whatever comes, and says what came from whom.
- * What a fencing token would have refused is found in that (`noStaleWrites`).
+ * Something outside of the cluster that its activations write to. Without a fence it takes whatever comes, and says what came from whom:
+ * what a fencing token would have refused is found in that (`noStaleWrites`). With one it refuses it.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -16,6 +16,16 @@ export interface Written {
   /** One run of it: never the same again. */
   readonly activation: string
   readonly what: string
+}
+
+/** An activation was refused to write: one of a higher epoch has written before. */
+export interface Refused {
+  readonly _tag: "Refused"
+  readonly of: string
+  readonly activation: string
+  readonly what: string
+  readonly epoch: number
+  readonly highestEpoch: number
 }
 
 /** An activation has begun, or ended in order. */
@@ -50,6 +60,34 @@ export class OutsideResource {
       const writer: Writer = { activation, write: (what) => say({ _tag: "Written", of, activation, what }) }
       return writer
     })
+  }
+}
+
+/** Writes in the name of one activation, under the epoch that it says it has; false when that was refused. */
+export interface FencedWriter {
+  readonly activation: string
+  readonly write: (what: string, epoch: number) => Effect.Effect<boolean>
+}
+
+/** The same with a fence: it keeps the highest epoch that each has written under, and refuses a lower one. */
+export class FencedResource {
+  readonly #outside = new OutsideResource()
+  readonly #highest = new Map<string, number>()
+
+  writer(of: string): Effect.Effect<FencedWriter, never, SimNode | Scope.Scope> {
+    return Effect.map(this.#outside.writer(of), ({ activation, write }) => ({
+      activation,
+      write: (what, epoch) =>
+        Effect.suspend(() => {
+          const highestEpoch = this.#highest.get(of) ?? 1
+          if (epoch < highestEpoch) {
+            const refused: Refused = { _tag: "Refused", of, activation, what, epoch, highestEpoch }
+            return Effect.as(Facts.emit(refused), false)
+          }
+          this.#highest.set(of, epoch)
+          return Effect.as(write(what), true)
+        })
+    }))
   }
 }
 

@@ -1,0 +1,76 @@
+/**
+ * The cure of what `clusterSingleton.ts` shows: the same runners under the same faults, with the shards of `core/cluster/ShardFence.ts`. The
+ * singleton and the entities say their epoch to what they write to, which refuses a lower one.
+ *
+ *   npx stormglass run scenarios/examples/clusterFenced.ts --seeds 50
+ */
+import * as Entity from "effect/cluster/Entity"
+import * as Singleton from "effect/cluster/Singleton"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Rpc from "effect/rpc/Rpc"
+import * as ShardFence from "../../core/cluster/ShardFence.ts"
+import { toCheck } from "../../core/invariants/Invariant.ts"
+import * as ClusterKit from "../../sim/cluster/ClusterKit.ts"
+import * as FencedStore from "../../sim/cluster/FencedStore.ts"
+import { FencedResource, noStaleWrites } from "../../sim/cluster/OutsideResource.ts"
+import * as Scenario from "../../sim/run/Scenario.ts"
+import { clusterSingleton } from "./clusterSingleton.ts"
+
+/** What is between the decision to write and the write: the process may be paused just there. */
+const preparing = Effect.sleep("100 millis")
+
+const sweep = (resource: FencedResource) =>
+  Effect.gen(function* () {
+    const { epoch, guarded } = yield* ShardFence.ofSingleton("sweep")
+    const { write } = yield* resource.writer("sweep")
+    const sweeping = guarded(Effect.andThen(preparing, write("swept", epoch)))
+    return yield* Effect.forever(Effect.andThen(sweeping, Effect.sleep("400 millis")))
+  })
+
+const Counter = Entity.make("Counter", [Rpc.make("Increment")])
+
+const counting = (resource: FencedResource) =>
+  Counter.toLayer(
+    Effect.gen(function* () {
+      const { entityId } = yield* Entity.CurrentAddress
+      const { epoch, guarded } = yield* ShardFence.ofEntity
+      const { write } = yield* resource.writer(`counter ${entityId}`)
+      const incrementing = guarded(Effect.andThen(preparing, write("incremented", epoch)))
+      return Counter.of({ Increment: () => Effect.asVoid(incrementing) })
+    })
+  )
+
+const ids = ["a", "b", "c"] as const
+
+/** Each runner asks each entity, every three seconds. */
+const asking = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const clientOf = yield* Counter.client
+    const ask = (id: string) =>
+      clientOf(id)
+        .Increment()
+        .pipe(
+          Effect.timeoutOption("5 seconds"),
+          Effect.catchCause((cause) => Effect.logDebug(cause)),
+          Effect.andThen(Effect.sleep("3 seconds")),
+          Effect.forever
+        )
+    yield* Effect.forEach(ids, (id) => Effect.forkScoped(ask(id)))
+  })
+)
+
+export const clusterFenced = Scenario.make({
+  ...clusterSingleton,
+  name: "example/cluster-fenced",
+  story:
+    "A singleton and three entities write to something outside with the epoch of their shard, on whichever runner has it. However runners and links are struck, nothing is taken from one after it was taken from a newer one.",
+  build: (world, { runners }) => {
+    FencedStore.start(world)
+    const options = { config: { shardsPerGroup: 12 }, stores: FencedStore.layer(world) }
+    const resource = new FencedResource()
+    const program = Layer.mergeAll(Singleton.make("sweep", Effect.scoped(sweep(resource))), counting(resource), asking)
+    for (let nth = 1; nth <= runners!; nth++) ClusterKit.runner(world, `r${nth}`, program, options).start()
+  },
+  invariants: [toCheck(noStaleWrites)]
+})

@@ -1,0 +1,24 @@
+/**
+ * A store for the shards of `core/cluster/ShardFence.ts`: messages on the twin of `ClusterStore.ts`, runners and leases in a database on the
+ * same node, of the kind that the world has.
+ *
+ *   FencedStore.start(world)
+ *   ClusterKit.runner(world, "r1", Counter.toLayer(…), { stores: FencedStore.layer(world) }).start()
+ */
+import * as Layer from "effect/Layer"
+import { runners } from "../../core/cluster/RunnerRows.ts"
+import * as ShardFence from "../../core/cluster/ShardFence.ts"
+import { leases } from "../../core/ports/Storage.ts"
+import type { Table } from "../../core/ports/Table.ts"
+import type { SimNode } from "../kernel/SimNode.ts"
+import type { World } from "../run/World.ts"
+import type { Stores } from "./ClusterKit.ts"
+import * as ClusterStore from "./ClusterStore.ts"
+
+/** Makes the node and starts it. */
+export const start = (world: World, name = "store"): SimNode =>
+  ClusterStore.start(world, { name, tables: [leases, runners] as unknown as ReadonlyArray<Table<unknown>> })
+
+/** Both storages, and what handlers have of their shards. */
+export const layer = ({ databases }: World, name = "store"): Stores<ShardFence.ShardFence> =>
+  Layer.merge(ClusterStore.messages(name), Layer.provide(ShardFence.layer(), databases.layer({ database: name })))
