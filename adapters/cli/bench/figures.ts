@@ -1,6 +1,7 @@
 /** What is measured: each figure by itself in a fresh process. */
 import { type Row, rows } from "../../../core/history/Porcupine.fixture.ts"
 import type { Workload } from "../../../sim/bench/Workload.ts"
+import type { FaultPlan } from "../../../sim/nemesis/FaultPlan.ts"
 
 /** What one process found. `count` is what was done, in the figure's unit. */
 export interface Work {
@@ -145,42 +146,60 @@ const standard: Figure = {
   }
 }
 
-const seedsOfCluster = 50
+const noFaults: FaultPlan = { version: 1, faults: [] }
 
-/** Two runners of `effect/cluster` on the fast twins of its storages: 200 virtual seconds a seed, its failures included. */
-const cluster = (name: string, faults: { readonly areDrawn: boolean }): Figure => ({
+/** Two runners of `effect/cluster`: 200 virtual seconds a seed, on the fast twins of its storages or on those themselves. */
+const cluster = (
+  name: string,
+  {
+    areFaultsDrawn,
+    isSql,
+    seeds,
+    target
+  }: {
+    readonly areFaultsDrawn: boolean
+    readonly isSql: boolean
+    readonly seeds: number
+    readonly target: number
+  }
+): Figure => ({
   name,
   group: "effect/cluster, two runners",
   unit: "seeds",
-  target: 2_000,
+  target,
   isLaunched: true,
   load: async () => {
-    const { clusterSingleton } = await import("../../../scenarios/examples/clusterSingleton.ts")
+    const { clusterSingleton: scenario } = await import("../../../scenarios/examples/clusterSingleton.ts")
     const { faultKinds } = await import("../../../sim/nemesis/faultKinds.ts")
     const { runScenario } = await import("../../../sim/run/Simulation.ts")
+    const options = {
+      kinds: faultKinds,
+      ...(isSql ? { databases: await (await import("../bootPglite.ts")).boot() } : {})
+    }
     return () => {
+      // Of the processor, all threads of V8 included: what a core to itself would take at most, whoever else is at work.
+      const before = process.cpuUsage()
       let virtualSeconds = 0
       let facts = 0
-      for (let seed = 1; seed <= seedsOfCluster; seed++) {
-        const result = runScenario(
-          clusterSingleton,
-          {
-            scenario: clusterSingleton.name,
-            seed: String(seed),
-            strategy: "random",
-            parameters: { runners: 2 },
-            ...(faults.areDrawn ? {} : { plan: { version: 1, faults: [] } })
-          },
-          { kinds: faultKinds }
-        )
-        const { _tag } = result.verdict
-        if (_tag !== "passed" && !(faults.areDrawn && _tag === "violated")) {
+      for (let seed = 1; seed <= seeds; seed++) {
+        const request = {
+          scenario: scenario.name,
+          seed: String(seed),
+          strategy: "random",
+          storage: isSql ? "pglite" : "model",
+          parameters: { runners: 2 },
+          ...(areFaultsDrawn ? {} : { plan: noFaults })
+        } as const
+        const result = runScenario(scenario, request, options)
+        // What faults make of it is the story of the scenario.
+        if (result.verdict._tag !== "passed" && !(areFaultsDrawn && result.verdict._tag === "violated")) {
           throw new Error(`seed ${seed} ended ${JSON.stringify(result.verdict)}`)
         }
         virtualSeconds += result.virtualMicros / 1e6
         facts += result.facts
       }
-      return { count: seedsOfCluster, virtualSeconds, facts, runs: seedsOfCluster }
+      const { system, user } = process.cpuUsage(before)
+      return { count: seeds, virtualSeconds, facts, runs: seeds, millis: (user + system) / 1_000 }
     }
   }
 })
@@ -255,8 +274,10 @@ export const figures: ReadonlyArray<Figure> = [
   ...mesh("partition storm, 5 hosts", storm, {}),
   idleDay,
   standard,
-  cluster("calm", { areDrawn: false }),
-  cluster("with faults", { areDrawn: true }),
+  cluster("calm", { areFaultsDrawn: false, isSql: false, seeds: 50, target: 2_000 }),
+  cluster("with faults", { areFaultsDrawn: true, isSql: false, seeds: 50, target: 2_000 }),
+  cluster("calm, SQL", { areFaultsDrawn: false, isSql: true, seeds: 15, target: 400 }),
+  cluster("with faults, SQL", { areFaultsDrawn: true, isSql: true, seeds: 15, target: 400 }),
   twoWorkers,
   storageUpdates,
   postgres("fenced update", "updates", "fencedUpdate"),
