@@ -11,9 +11,11 @@ import * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
 import * as ShardFence from "../../core/cluster/ShardFence.ts"
 import { toCheck } from "../../core/invariants/Invariant.ts"
+import { leaseRows } from "../../core/invariants/leaseRows.ts"
 import * as ClusterKit from "../../sim/cluster/ClusterKit.ts"
 import * as FencedStore from "../../sim/cluster/FencedStore.ts"
 import { FencedResource, noStaleWrites } from "../../sim/cluster/OutsideResource.ts"
+import { shardExclusion } from "../../sim/cluster/shardExclusion.ts"
 import * as Scenario from "../../sim/run/Scenario.ts"
 import { clusterSingleton } from "./clusterSingleton.ts"
 
@@ -43,7 +45,7 @@ const counting = (resource: FencedResource) =>
 
 const ids = ["a", "b", "c"] as const
 
-/** Each runner asks each entity, every three seconds. */
+/** Each runner asks one of them after the other, every four seconds. */
 const asking = Layer.effectDiscard(
   Effect.gen(function* () {
     const clientOf = yield* Counter.client
@@ -53,10 +55,9 @@ const asking = Layer.effectDiscard(
         .pipe(
           Effect.timeoutOption("5 seconds"),
           Effect.catchCause((cause) => Effect.logDebug(cause)),
-          Effect.andThen(Effect.sleep("3 seconds")),
-          Effect.forever
+          Effect.andThen(Effect.sleep("4 seconds"))
         )
-    yield* Effect.forEach(ids, (id) => Effect.forkScoped(ask(id)))
+    yield* Effect.forkScoped(Effect.forever(Effect.forEach(ids, ask, { discard: true })))
   })
 )
 
@@ -72,5 +73,5 @@ export const clusterFenced = Scenario.make({
     const program = Layer.mergeAll(Singleton.make("sweep", Effect.scoped(sweep(resource))), counting(resource), asking)
     for (let nth = 1; nth <= runners!; nth++) ClusterKit.runner(world, `r${nth}`, program, options).start()
   },
-  invariants: [toCheck(noStaleWrites)]
+  invariants: [toCheck(noStaleWrites), toCheck(shardExclusion), toCheck(leaseRows)]
 })
