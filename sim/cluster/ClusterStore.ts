@@ -5,8 +5,9 @@
  *
  * - Locks of shards are rows with the rules of `SqlRunnerStorage` where advisory locks are disabled (`shardLockDisableAdvisory`), by this
  *   node's clock, with the deadline that the loaded version sets for operations on locks, if any (`lockDeadline.ts`); one that is given up does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
- * - Messages are those of `MessageStorage.MemoryDriver`, which every runner reaches as encoded, through a storage of its own: its replies
- *   wake only its own fibers. `withTransaction` is none, as in that driver.
+ * - Messages have the rules of `SqlMessageStorage` (`MessageTable.ts`), and every runner has a storage of its own before them: its replies
+ *   wake only its own fibers. Each operation is one transaction, and one round trip; `withTransaction` makes none of several.
+ *   `MessageStorage.MemoryDriver` would do more: it takes a second exit of a request, and forgets an interruption once somebody has read it.
  */
 import * as MessageStorage from "effect/cluster/MessageStorage"
 import { PersistenceError } from "effect/cluster/ClusterError"
@@ -22,6 +23,8 @@ import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import type { World } from "../run/World.ts"
 import * as Calls from "./Calls.ts"
 import { lockDeadline } from "./lockDeadline.ts"
+import { LockTable } from "./LockTable.ts"
+import { MessageTable, UniqueViolation } from "./MessageTable.ts"
 import * as SqlStore from "./SqlStore.ts"
 
 const port = 5440
@@ -42,7 +45,10 @@ export const start = (
 ): SimNode => {
   const { sql } = world.databases
   if (sql !== undefined && tables === undefined) return started(world.addNode(name, sql.make(world), { tags }))
-  const kept: Kept = { driver: undefined, locks: new LockTable(Math.ceil(expirationMillis / 1_000) * 1_000) }
+  const kept: Kept = {
+    messages: new MessageTable(),
+    runners: new LockTable(Math.ceil(expirationMillis / 1_000) * 1_000)
+  }
   if (tables === undefined) return started(world.addNode(name, serving(kept), { tags }))
   const both = Effect.all([serving(kept), world.databases.make(world, { tables }).program], { concurrency: 2 })
   return started(world.addNode(name, both, { tags }))
@@ -56,27 +62,23 @@ const started = (node: SimNode): SimNode => {
 }
 
 interface Kept {
-  driver: MessageStorage.MemoryDriver["Service"] | undefined
-  readonly locks: LockTable
+  readonly messages: MessageTable
+  readonly runners: LockTable
 }
 
-const serving = (kept: Kept) =>
+const serving = ({ messages, runners }: Kept) =>
   Effect.gen(function* () {
     const { clock } = yield* CurrentNode
-    const made = yield* MessageStorage.MemoryDriver
-    const { encoded } = (kept.driver ??= made)
     const answerOf = (method: string): Answer => {
       const [service, name] = method.split(".") as [string, string]
+      const nowMillis = () => clock.wallMicros() / 1_000
       if (service === "runners") {
-        return (argument) => {
-          const nowMillis = clock.wallMicros() / 1_000
-          return Exit.succeed(kept.locks[name as keyof Asked](nowMillis, argument as never))
-        }
+        return (argument) => Exit.succeed(runners[name as keyof Asked](nowMillis(), argument as never))
       }
-      const called = encoded[name as keyof Stored] as (
-        ...args: ReadonlyArray<unknown>
-      ) => Effect.Effect<unknown, unknown>
-      return (argument) => Effect.runSyncExit(called(...(argument as ReadonlyArray<unknown>)))
+      const called = messages[name as keyof Stored] as (...args: ReadonlyArray<unknown>) => unknown
+      if (called === undefined)
+        throw new Error(`the twin has no ${method}, which the loaded version of effect/cluster calls`)
+      return (argument) => saved(() => called.call(messages, nowMillis(), ...(argument as ReadonlyArray<unknown>)))
     }
     const answers = new Map<string, Answer>()
     yield* Calls.serve(port, (method, argument) => {
@@ -85,9 +87,20 @@ const serving = (kept: Kept) =>
       return answer(argument)
     })
     return yield* Effect.never
-  }).pipe(Effect.provide(MessageStorage.MemoryDriver.layer))
+  })
 
 type Answer = (argument: unknown) => Exit.Exit<unknown, unknown>
+
+/** What a key refuses fails whoever asked. */
+const saved = (save: () => unknown): Exit.Exit<unknown, PersistenceError> => {
+  try {
+    return Exit.succeed(save())
+  } catch (error) {
+    if (!(error instanceof UniqueViolation)) throw error
+    return Exit.fail(new PersistenceError({ cause: error }))
+  }
+}
+
 type Stored = Omit<MessageStorage.Encoded, "withTransaction">
 type Asked = Pick<
   LockTable,
@@ -160,89 +173,3 @@ export const messages = (
       )
     })
   ).pipe(Layer.provide(Snowflake.layerGenerator))
-
-interface RunnerRow {
-  readonly machineId: number
-  readonly runner: string
-  readonly isHealthy: boolean
-  readonly heartbeatMillis: number
-}
-
-interface Of {
-  readonly address: string
-}
-
-/** Tables `cluster_runners` and `cluster_locks`; every method is one statement, or two in one piece. */
-class LockTable {
-  readonly #expirationMillis: number
-  readonly #runners = new Map<string, RunnerRow>()
-  readonly #locks = new Map<string, { readonly address: string; readonly acquiredMillis: number }>()
-  #machines = 0
-
-  constructor(expirationMillis: number) {
-    this.#expirationMillis = expirationMillis
-  }
-
-  getRunners(nowMillis: number): ReadonlyArray<readonly [string, boolean]> {
-    const rows = [...this.#runners.values()].filter((row) => row.heartbeatMillis > nowMillis - this.#expirationMillis)
-    return rows.map((row) => [row.runner, row.isHealthy])
-  }
-
-  register(
-    nowMillis: number,
-    { address, isHealthy, runner }: Of & { readonly runner: string; readonly isHealthy: boolean }
-  ): number {
-    // A sequence counts what conflicts too.
-    const drawn = ++this.#machines
-    const machineId = this.#runners.get(address)?.machineId ?? drawn
-    this.#runners.set(address, { machineId, runner, isHealthy, heartbeatMillis: nowMillis })
-    return machineId
-  }
-
-  unregister(nowMillis: number, { address }: Of): void {
-    const expiredMillis = nowMillis - this.#expirationMillis
-    for (const [key, row] of this.#runners) {
-      if (key === address || row.heartbeatMillis < expiredMillis) this.#runners.delete(key)
-    }
-  }
-
-  setRunnerHealth(_: number, { address, isHealthy }: Of & { readonly isHealthy: boolean }): void {
-    const row = this.#runners.get(address)
-    if (row !== undefined) this.#runners.set(address, { ...row, isHealthy })
-  }
-
-  acquire(
-    nowMillis: number,
-    { address, shards }: Of & { readonly shards: ReadonlyArray<string> }
-  ): ReadonlyArray<string> {
-    const expiredMillis = nowMillis - this.#expirationMillis
-    return shards.filter((shard) => {
-      const lock = this.#locks.get(shard)
-      if (lock !== undefined && lock.address !== address && lock.acquiredMillis >= expiredMillis) return false
-      this.#locks.set(shard, { address, acquiredMillis: nowMillis })
-      return true
-    })
-  }
-
-  /** However old they are, as there. */
-  refresh(
-    nowMillis: number,
-    { address, shards }: Of & { readonly shards: ReadonlyArray<string> }
-  ): ReadonlyArray<string> {
-    const row = this.#runners.get(address)
-    if (row !== undefined) this.#runners.set(address, { ...row, heartbeatMillis: nowMillis })
-    return shards.filter((shard) => {
-      if (this.#locks.get(shard)?.address !== address) return false
-      this.#locks.set(shard, { address, acquiredMillis: nowMillis })
-      return true
-    })
-  }
-
-  release(_: number, { address, shard }: Of & { readonly shard: string }): void {
-    if (this.#locks.get(shard)?.address === address) this.#locks.delete(shard)
-  }
-
-  releaseAll(_: number, { address }: Of): void {
-    for (const [shard, lock] of this.#locks) if (lock.address === address) this.#locks.delete(shard)
-  }
-}
