@@ -29,9 +29,13 @@ import * as Option from "effect/Option"
 import { assert } from "../assert.ts"
 import * as Lease from "../lease/Lease.ts"
 import { leaseStorage } from "../lease/LeaseStorage.ts"
-import type { Fence, Storage } from "../ports/Storage.ts"
+import { type Fence, leases, type Storage } from "../ports/Storage.ts"
+import type { Table } from "../ports/Table.ts"
 import * as RunnerRows from "./RunnerRows.ts"
 import * as ShardLeases from "./ShardLeases.ts"
+
+/** What its database must have. */
+export const tables = [leases, RunnerRows.runners] as unknown as ReadonlyArray<Table<unknown>>
 
 /** What an activation has of its shard. It stays what it is: another epoch is another activation's. */
 export interface ShardGrant {
@@ -94,7 +98,7 @@ const make = Effect.fnUntraced(function* ({ prefix = "cluster" }: ShardFenceOpti
   const { durationMillis } = profile
 
   const { once } = yield* leaseStorage
-  const leases = yield* ShardLeases.make(once, profile)
+  const shards = yield* ShardLeases.make(once, profile)
   const keyOf = (shard: string) => `${prefix}/${shard}`
   const keysOf = (shards: ReadonlyArray<string>) => shards.map(keyOf)
   const shardsOf = (keys: ReadonlyArray<string>) => keys.map((key) => key.slice(prefix.length + 1))
@@ -105,20 +109,20 @@ const make = Effect.fnUntraced(function* ({ prefix = "cluster" }: ShardFenceOpti
     register: (address, runner, isHealthy) => refail(RunnerRows.register(once, { address, runner, isHealthy })),
     unregister: (address) => refail(RunnerRows.unregister(once, address, durationMillis)),
     setRunnerHealth: (address, isHealthy) => refail(RunnerRows.setHealth(once, address, isHealthy)),
-    acquire: (address, shards) => refail(Effect.map(leases.acquire(address, keysOf(shards)), shardsOf)),
-    refresh: (address, shards) => {
+    acquire: (address, asked) => refail(Effect.map(shards.acquire(address, keysOf(asked)), shardsOf)),
+    refresh: (address, asked) => {
       const beat = RunnerRows.beat(once, address)
-      if (shards.length === 0) return refail(Effect.as(beat, []))
-      return refail(Effect.map(leases.renew(address, keysOf(shards), beat), shardsOf))
+      if (asked.length === 0) return refail(Effect.as(beat, []))
+      return refail(Effect.map(shards.renew(address, keysOf(asked), beat), shardsOf))
     },
-    release: (address, shard) => refail(leases.release(address, [keyOf(shard)])),
-    releaseAll: (address) => refail(leases.release(address, "all"))
+    release: (address, shard) => refail(shards.release(address, [keyOf(shard)])),
+    releaseAll: (address) => refail(shards.release(address, "all"))
   })
   const fence = ShardFence.of({
     of: (shard) =>
       Effect.sync(() => {
-        const hold = leases.find(keyOf(shard.toString()))
-        return hold === undefined ? none : grantOf(hold, leases)
+        const hold = shards.find(keyOf(shard.toString()))
+        return hold === undefined ? none : grantOf(hold, shards)
       })
   })
   return Context.make(RunnerStorage.RunnerStorage, storage).pipe(Context.add(ShardFence, fence))

@@ -6,10 +6,7 @@
  *   ClusterKit.runner(world, "r1", Counter.toLayer(…), { stores: FencedStore.layer(world) }).start()
  */
 import * as Layer from "effect/Layer"
-import { runners } from "../../core/cluster/RunnerRows.ts"
 import * as ShardFence from "../../core/cluster/ShardFence.ts"
-import { leases } from "../../core/ports/Storage.ts"
-import type { Table } from "../../core/ports/Table.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import type { World } from "../run/World.ts"
 import type { Stores } from "./ClusterKit.ts"
@@ -17,7 +14,7 @@ import * as ClusterStore from "./ClusterStore.ts"
 
 /** Makes the node and starts it. */
 export const start = (world: World, name = "store"): SimNode =>
-  ClusterStore.start(world, { name, tables: [leases, runners] as unknown as ReadonlyArray<Table<unknown>> })
+  ClusterStore.start(world, { name, tables: ShardFence.tables })
 
 /** Both storages, and what handlers have of their shards. */
 export const layer = ({ databases }: World, name = "store"): Stores<ShardFence.ShardFence> =>

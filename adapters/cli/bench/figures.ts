@@ -40,6 +40,7 @@ export interface Figure {
     | "transactions"
     | "keys"
     | "moves"
+    | "calls"
   /** With the flags of V8 that the launcher sets, as it is about the command. */
   readonly isLaunched?: true
   /** Loads what it needs, which is not measured, and returns the work, which is. */
@@ -204,6 +205,15 @@ const cluster = (
   }
 })
 
+const guardedCalls: Figure = {
+  name: "guarded call, to plain",
+  group: "effect/cluster, fenced shards",
+  unit: "calls",
+  target: 0.8,
+  isLaunched: true,
+  load: async () => (await import("./fenceWork.ts")).guardedCalls()
+}
+
 const twoWorkers: Figure = {
   name: "two workers, to one",
   group: "sweep",
@@ -278,6 +288,7 @@ export const figures: ReadonlyArray<Figure> = [
   cluster("with faults", { areFaultsDrawn: true, isSql: false, seeds: 50, target: 2_000 }),
   cluster("calm, SQL", { areFaultsDrawn: false, isSql: true, seeds: 15, target: 400 }),
   cluster("with faults, SQL", { areFaultsDrawn: true, isSql: true, seeds: 15, target: 400 }),
+  guardedCalls,
   twoWorkers,
   storageUpdates,
   postgres("fenced update", "updates", "fencedUpdate"),
