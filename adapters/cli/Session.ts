@@ -11,7 +11,7 @@ import * as FailureScreen from "../../reports/FailureScreen.ts"
 import { type Saved, saveFailure as save, versions } from "../../reports/saveFailure.ts"
 import { type MutantEdits, isInside, misfit, pathOf } from "../../sim/host/installMutant.ts"
 import type { OtherVersion } from "../../sim/host/installVersions.ts"
-import { isPath } from "../../sim/host/loadScenario.ts"
+import { fileAndExport, isPath } from "../../sim/host/loadScenario.ts"
 import { Refused, Supervisor } from "../../sim/host/Supervisor.ts"
 import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
@@ -39,13 +39,14 @@ export const scenarioNames: ReadonlyArray<string> = catalogue.map(({ name }) => 
 /** A name from the catalogue, or the path of a file that exports a scenario. */
 export const requireScenario = (name: string): string => {
   if (scenarioNames.includes(name)) return name
-  const there = statSync(name, { throwIfNoEntry: false })
+  const [file] = fileAndExport(name)
+  const there = statSync(file, { throwIfNoEntry: false })
   if (there?.isDirectory() === true)
     throw new UsageError(`${name} is a directory: name the file that exports a scenario`)
-  if (!isPath(name) && there !== undefined)
+  if (!isPath(file) && there !== undefined)
     throw new UsageError(`${name} is no file of a scenario: .ts, .mts, .js or .mjs`)
-  if (!isPath(name) && !/^\.{0,2}\//.test(name)) throw unknown("scenario", name, scenarioNames)
-  if (!existsSync(name)) throw new UsageError(`there is no file ${name} to take a scenario from`)
+  if (!isPath(file) && !/^\.{0,2}\//.test(name)) throw unknown("scenario", name, scenarioNames)
+  if (!existsSync(file)) throw new UsageError(`there is no file ${file} to take a scenario from`)
   return name
 }
 
@@ -56,7 +57,9 @@ export const requireScenarios = (names: ReadonlyArray<string>): ReadonlyArray<st
 /** Any file that is no scenario is taken for a failure: what it lacks is said by name. */
 export const isFailureFile = (target: string): boolean =>
   target.endsWith(".json") ||
-  (!scenarioNames.includes(target) && !isPath(target) && statSync(target, { throwIfNoEntry: false })?.isFile() === true)
+  (!scenarioNames.includes(target) &&
+    !isPath(fileAndExport(target)[0]) &&
+    statSync(target, { throwIfNoEntry: false })?.isFile() === true)
 
 /** A plan by itself, or the one of a failure file. */
 export const readPlan = (path: string): FaultPlan => {
@@ -246,7 +249,7 @@ export const failurePath = (
   const { deviations = [], noise, plan, scenario, seed, storage, strategy } = request
   const given = [...(plan === undefined ? [] : [plan]), ...deviations, ...(noise === undefined ? [] : [noise])]
   const parts = [
-    scenario.replace(/\.\w+$/, ""),
+    scenario.replace(/\.\w+(?=#|$)/, ""),
     seed,
     ...(strategy === "random" ? [] : [strategy]),
     ...(storage === undefined ? [] : [storage]),

@@ -209,7 +209,7 @@ const paint: FailureScreen.ScreenOptions["paint"] = (style, text) => {
 
 /** Readable as far as it goes; the hash tells apart what is shortened to the same. */
 export const failurePath = (scenario: string, test: string, mutant: string | undefined): string => {
-  const parts = [scenario.replace(/\.\w+$/, ""), test, ...(mutant === undefined ? [] : [mutant])]
+  const parts = [scenario.replace(/\.\w+(?=#|$)/, ""), test, ...(mutant === undefined ? [] : [mutant])]
   const hash = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 6)
   const slugs = parts.map((part) =>
     part

@@ -53,11 +53,14 @@ export interface KitOptions<S = never> {
   readonly peers?: "sockets" | "store"
 }
 
+/** What programs find, besides what every node has. */
+export type Provided = Sharding.Sharding | MessageStorage | SimNode
+
 /** A node with the tag "runner", whose address is its name. Not started. */
 export const runner = <E, S = never>(
   world: World,
   name: string,
-  program: Layer.Layer<never, E, Sharding.Sharding | SimNode | S>,
+  program: Layer.Layer<never, E, Provided | S>,
   options: KitOptions<S> = {}
 ): SimNode => {
   const { config, peers, store, stores = ClusterStore.layer(world, store) as Stores<S> } = options
@@ -79,20 +82,25 @@ export const runner = <E, S = never>(
   })
 }
 
+export interface ClientOptions extends KitOptions {
+  /** The run has stalled where it does not come to its end. Default: no. */
+  readonly mustEnd?: boolean
+}
+
 /** A node with the tag "client", which runs no entities. Not started. */
 export const client = <E>(
   world: World,
   name: string,
-  program: Effect.Effect<unknown, E, Sharding.Sharding | SimNode>,
-  options: KitOptions = {}
+  program: Effect.Effect<unknown, E, Provided>,
+  options: ClientOptions = {}
 ): SimNode => {
-  const { config, peers, store, stores = ClusterStore.layer(world, store) } = options
+  const { config, mustEnd = false, peers, store, stores = ClusterStore.layer(world, store) } = options
   const bySockets = Layer.provide(SocketRunner.layerClientOnly, clientProtocol)
   const cluster = (peers === "store" ? byStore : bySockets).pipe(
-    Layer.provide(SqlStore.patiently(stores)),
+    Layer.provideMerge(SqlStore.patiently(stores)),
     Layer.provide([ShardingConfig.layer({ ...config, runnerAddress: Option.none() }), RpcSerialization.layerNdjson])
   )
-  return world.addNode(name, Effect.provide(program, cluster), { tags: ["client"] })
+  return world.addNode(name, Effect.provide(program, cluster), { tags: ["client"], mustEnd })
 }
 
 const byStore = Sharding.layer.pipe(Layer.provide([Runners.layerNoop, RunnerHealth.layerNoop]))

@@ -16,6 +16,22 @@ export interface Written {
   /** One run of it: never the same again. */
   readonly activation: string
   readonly what: string
+  /** The message, the step of a workflow, for which it takes effect. */
+  readonly message?: string
+}
+
+/** A client asks for something, by a key of its own. */
+export interface Asked {
+  readonly _tag: "Asked"
+  readonly message: string
+}
+
+/** It has been answered. */
+export interface Answered {
+  readonly _tag: "Answered"
+  readonly message: string
+  /** What it was told, as JSON. */
+  readonly answer: string
 }
 
 /** An activation was refused to write: one of a higher epoch has written before. */
@@ -38,7 +54,7 @@ export interface Activated {
 /** Writes in the name of one activation. */
 export interface Writer {
   readonly activation: string
-  readonly write: (what: string) => Effect.Effect<void>
+  readonly write: (what: string, message?: string) => Effect.Effect<void>
 }
 
 /** Of one run: made where its world is built. */
@@ -57,7 +73,7 @@ export class OutsideResource {
       yield* Effect.acquireRelease(say({ _tag: "Activated", of, activation }), () =>
         say({ _tag: "Deactivated", of, activation })
       )
-      const writer: Writer = { activation, write: (what) => say({ _tag: "Written", of, activation, what }) }
+      const writer: Writer = { activation, write: (what, message) => say(written(of, activation, what, message)) }
       return writer
     })
   }
@@ -91,6 +107,19 @@ export class FencedResource {
   }
 }
 
+/** Asks, and says what was asked and what was answered. */
+export const asking = <A, E, R>(message: string, ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Facts.emit<Asked>({ _tag: "Asked", message }).pipe(
+    Effect.andThen(ask),
+    Effect.tap((answer) =>
+      Facts.emit<Answered>({ _tag: "Answered", message, answer: JSON.stringify(answer) ?? "nothing" })
+    )
+  )
+
+function written(of: string, activation: string, what: string, message: string | undefined): Written {
+  return { _tag: "Written", of, activation, what, ...(message === undefined ? {} : { message }) }
+}
+
 interface Begun {
   /** Activations in the order in which they began. */
   readonly nth: Map<string, number>
@@ -116,5 +145,84 @@ export const noStaleWrites: Invariant<Begun> = {
   }
 }
 
+/**
+ * Two activations that write by turns for longer than so. A process that was paused writes once more as it wakes, before its timers can
+ * tell it anything, whatever its leases: that alone is not this.
+ */
+export const noOverlap = ({ longerThanMillis }: { readonly longerThanMillis: number }): Invariant<Overlap> => ({
+  name: "no-overlap",
+  states: `No activation goes on writing for longer than ${longerThanMillis} ms after a newer one has written.`,
+  initial: () => ({ begun: noStaleWrites.initial(), staleSinceMicros: new Map() }),
+  step: (state, envelope) => {
+    const stale = noStaleWrites.step(state.begun, envelope)
+    if (!(stale instanceof Violation)) return state
+    const { activation, newest } = stale.evidence as { readonly activation: string; readonly newest: string }
+    const { atMicros } = envelope
+    const sinceMicros = state.staleSinceMicros.get(activation) ?? atMicros
+    state.staleSinceMicros.set(activation, sinceMicros)
+    const forMillis = Math.round((atMicros - sinceMicros) / 1_000)
+    if (forMillis <= longerThanMillis) return state
+    return new Violation(`${activation} has written for ${forMillis} ms beside ${newest}, which began later`, {
+      ...stale.evidence,
+      forMillis
+    })
+  }
+})
+
+interface Overlap {
+  readonly begun: Begun
+  /** When an activation wrote first although a newer one had. */
+  readonly staleSinceMicros: Map<string, number>
+}
+
+/** At least once is what is left where this does not hold: what takes effect must then be idempotent. */
+export const effectsOnce: Invariant<Map<string, Written>> = {
+  name: "effects-once",
+  states: "Nothing takes effect twice for the same message.",
+  initial: () => new Map(),
+  step: (state, { fact }) => {
+    if (!isWritten(fact) || fact.message === undefined) return state
+    const effect = `${fact.message}: ${fact.what}`
+    const before = state.get(effect)
+    if (before === undefined) return state.set(effect, fact)
+    return new Violation(`${effect} took effect twice, by ${before.activation} and ${fact.activation}`, {
+      message: fact.message,
+      what: fact.what,
+      first: before.activation,
+      then: fact.activation
+    })
+  }
+}
+
+/** What a reply that was kept is for: whoever knows it needs nothing done again. */
+export const nothingAfterAnswer: Invariant<Map<string, string>> = {
+  name: "nothing-after-answer",
+  states: "Nothing takes effect for a message that has been answered.",
+  initial: () => new Map(),
+  step: (state, { fact }) => {
+    if (isAnswered(fact)) return state.set(fact.message, fact.answer)
+    if (!isWritten(fact) || fact.message === undefined || !state.has(fact.message)) return state
+    return new Violation(`${fact.message} was answered, and then ${fact.activation} did it again`, { ...fact })
+  }
+}
+
+/** Whoever asks again by the same key is told the same. */
+export const answersAgree: Invariant<Map<string, string>> = {
+  name: "answers-agree",
+  states: "All answers to one message are the same.",
+  initial: () => new Map(),
+  step: (state, { fact }) => {
+    if (!isAnswered(fact)) return state
+    const before = state.get(fact.message)
+    if (before === undefined || before === fact.answer) return state.set(fact.message, fact.answer)
+    return new Violation(`${fact.message} was answered twice, and not alike`, {
+      message: fact.message,
+      first: before,
+      then: fact.answer
+    })
+  }
+}
+
 const isWritten = (fact: { readonly _tag: string }): fact is Written => fact._tag === "Written"
 const isActivated = (fact: { readonly _tag: string }): fact is Activated => fact._tag === "Activated"
+const isAnswered = (fact: { readonly _tag: string }): fact is Answered => fact._tag === "Answered"

@@ -30,6 +30,9 @@ import timersPromises from "node:timers/promises"
 import tls from "node:tls"
 import workerThreads from "node:worker_threads"
 import zlib from "node:zlib"
+import { sha1 } from "@noble/hashes/legacy.js"
+import { sha256, sha384, sha512 } from "@noble/hashes/sha2.js"
+import * as Digest from "effect/crypto/Digest"
 
 /** What a listed package may read: answered by the running node's clock, or by the run's own chance. */
 export type VirtualApi =
@@ -432,6 +435,15 @@ function plan(): ReadonlyArray<Replacement> {
   refuse(AbortSignal, ["timeout"], (key) => `AbortSignal.${key}`, timerRemedy)
   refuse(process, ["nextTick"], (key) => `process.${key}`, turnRemedy)
   refuse(Promise.prototype, ["then"], (key) => `Promise.${key}`, promiseRemedy)
+
+  // What Effect would ask WebCrypto for, which answers through a promise.
+  const digests = [
+    [Digest.sha1, sha1],
+    [Digest.sha256, sha256],
+    [Digest.sha384, sha384],
+    [Digest.sha512, sha512]
+  ] as const
+  for (const [algorithm, digest] of digests) replace(algorithm, "implementation", () => digest)
   refuse(Atomics, ["wait", "waitAsync"], (key) => `Atomics.${key}`, timerRemedy)
   refuse(globalThis, ["MessageChannel", "BroadcastChannel"], String, turnRemedy)
 

@@ -19,24 +19,35 @@ export class NoScenario extends Error {
 /** "./my/scenario.ts", and not "lease/leader-killed". */
 export const isPath = (name: string): boolean => /\.(ts|mts|js|mjs)$/.test(name)
 
+/** "./my/scenarios.ts#payments" is the export `payments` of the file. */
+export const fileAndExport = (name: string): readonly [file: string, exported: string | undefined] => {
+  const [, file, exported] = /^(.*\.(?:ts|mts|js|mjs))#([^#/]*)$/.exec(name) ?? []
+  return file === undefined ? [name, undefined] : [file, exported]
+}
+
 /** Rejects with `NoScenario`, also when the file does not load. */
 export const loadScenario = async (name: string, catalogue: ReadonlyArray<Entry>): Promise<Scenario> => {
   const known = catalogue.find((entry) => entry.name === name)
   if (known !== undefined) return known.load()
-  if (!isPath(name)) throw new NoScenario(`there is no scenario "${name}"`)
-  const file = path.resolve(name)
-  if (!existsSync(file)) throw new NoScenario(`there is no file ${name}`)
-  const exported = Object.entries(await importOf(name, file))
+  const [given, wanted] = fileAndExport(name)
+  if (!isPath(given)) throw new NoScenario(`there is no scenario "${name}"`)
+  const file = path.resolve(given)
+  if (!existsSync(file)) throw new NoScenario(`there is no file ${given}`)
+  const exported = Object.entries(await importOf(given, file))
   const scenarios = exported.filter(([, value]) => isScenario(value)) as ReadonlyArray<readonly [string, Scenario]>
-  const byDefault = scenarios.find(([key]) => key === "default")
-  const [only, another] = scenarios
-  if (byDefault === undefined && another !== undefined) {
-    const names = scenarios.map(([key]) => key).join(", ")
-    throw new NoScenario(`${name} exports several scenarios (${names}): export one of them as default`)
+  const [first, another] = scenarios
+  if (first === undefined) {
+    throw new NoScenario(`${given} exports no scenario: export what Scenario.make returns`)
   }
-  const scenario = (byDefault ?? only)?.[1]
-  if (scenario === undefined) throw new NoScenario(`${name} exports no scenario: export what Scenario.make returns`)
-  return scenario
+  const named = scenarios.find(([key]) => key === (wanted ?? "default"))
+  if (named !== undefined) return named[1]
+  if (wanted === undefined && another === undefined) return first[1]
+  const names = scenarios.map(([key]) => key).join(", ")
+  throw new NoScenario(
+    wanted === undefined
+      ? `${given} exports several scenarios (${names}): name one, as in ${given}#${first[0]}, or export one as default`
+      : `${given} exports no scenario ${wanted}: it has ${names}`
+  )
 }
 
 async function importOf(name: string, file: string): Promise<Record<string, unknown>> {

@@ -1,0 +1,101 @@
+/**
+ * Entities of `effect/cluster`, unmodified: a client charges forty orders to five accounts by persisted messages, and asks again for what
+ * fails. What is to hold of it, one at a time; where one does not, docs/effect-cluster.md says why.
+ *
+ *   npx stormglass run scenarios/cluster/entity.ts#once --seeds 50
+ */
+import * as ClusterSchema from "effect/cluster/ClusterSchema"
+import * as Entity from "effect/cluster/Entity"
+import * as Effect from "effect/Effect"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
+import { toCheck } from "../../core/invariants/Invariant.ts"
+import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
+import {
+  answersAgree,
+  effectsOnce,
+  noOverlap,
+  noStaleWrites,
+  nothingAfterAnswer,
+  type OutsideResource
+} from "../../sim/cluster/OutsideResource.ts"
+
+const Account = Entity.make("Account", [
+  Rpc.make("Charge", { payload: { order: Schema.String }, success: Schema.String, primaryKey: ({ order }) => order })
+]).annotateRpcs(ClusterSchema.Persisted, true)
+
+const accounts = (outside: OutsideResource) =>
+  Account.toLayer(
+    Effect.gen(function* () {
+      const { entityId } = yield* Entity.CurrentAddress
+      const { activation, write } = yield* outside.writer(`Account/${entityId}`)
+      return Account.of({
+        Charge: Effect.fnUntraced(function* ({ payload: { order } }) {
+          yield* write("begun")
+          yield* Effect.sleep("3 seconds")
+          yield* write("charged", order)
+          return `${order} by ${activation}`
+        })
+      })
+    })
+  )
+
+const situation = {
+  program: accounts,
+  ask: (order: string, nth: number) =>
+    Effect.flatMap(Account.client, (account) => account(`a${nth % 5}`).Charge({ order }))
+}
+
+export const stale = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#stale",
+  story: "No activation of an account charges after one that began later has.",
+  invariants: [toCheck(noStaleWrites)]
+})
+
+export const overlap = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#overlap",
+  story: "No account is active at two places for longer than a second.",
+  invariants: [toCheck(noOverlap({ longerThanMillis: 1_000 }))]
+})
+
+export const once = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#once",
+  story: "No order is charged twice.",
+  invariants: [toCheck(effectsOnce)]
+})
+
+export const afterAnswer = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#afterAnswer",
+  story: "No order is charged that its client was told is charged.",
+  invariants: [toCheck(nothingAfterAnswer)]
+})
+
+export const alike = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#alike",
+  story: "Whoever asks for an order again is told the same.",
+  // Asks twice, under the same key.
+  ask: (order, nth) => Effect.andThen(situation.ask(order, nth), situation.ask(order, nth)),
+  invariants: [toCheck(answersAgree)]
+})
+
+export const answered = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#answered",
+  story: "Two minutes after the last fault every order has been answered.",
+  invariants: [],
+  answeredWithinMillis: 120_000
+})
+
+export const answeredAtAll = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#answeredAtAll",
+  story:
+    "Fifteen minutes after the last fault every order has been answered: a message that was read and lost is read again after ten.",
+  invariants: [],
+  answeredWithinMillis: 900_000
+})

@@ -1,0 +1,78 @@
+/**
+ * Workflows of `effect/cluster`, unmodified: a client orders twenty times, and each order reserves, waits and charges. What is to hold of
+ * it, one at a time; where one does not, docs/effect-cluster.md says why.
+ *
+ *   npx stormglass run scenarios/cluster/workflow.ts#once --seeds 50
+ */
+import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Activity from "effect/workflow/Activity"
+import * as DurableClock from "effect/workflow/DurableClock"
+import * as Workflow from "effect/workflow/Workflow"
+import { toCheck } from "../../core/invariants/Invariant.ts"
+import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
+import { effectsOnce, nothingAfterAnswer, type OutsideResource } from "../../sim/cluster/OutsideResource.ts"
+
+const Order = Workflow.make("Order", {
+  payload: { order: Schema.String },
+  success: Schema.String,
+  idempotencyKey: ({ order }) => order
+})
+
+const orders = (outside: OutsideResource) =>
+  Order.toLayer(
+    Effect.fnUntraced(function* ({ order }) {
+      const step = (name: string, message: string) =>
+        Activity.make({
+          name,
+          execute: Effect.gen(function* () {
+            const { write } = yield* outside.writer(`${order}/${name}`)
+            yield* Effect.sleep("1 second")
+            yield* write(name, message)
+          }).pipe(Effect.scoped)
+        })
+      yield* step("reserve", order)
+      yield* DurableClock.sleep({ name: "cooling off", duration: "5 seconds", inMemoryThreshold: "1 second" })
+      yield* step("charge", order)
+      return order
+    })
+  ).pipe(Layer.provide(ClusterWorkflowEngine.layer))
+
+const situation = {
+  program: orders,
+  ask: (order: string) => Effect.provide(Order.execute({ order }), ClusterWorkflowEngine.layer),
+  asks: 20
+}
+
+export const once = ClusterScenario.make({
+  ...situation,
+  name: "cluster/workflow#once",
+  story: "No step is done twice for an order.",
+  invariants: [toCheck(effectsOnce)]
+})
+
+export const afterAnswer = ClusterScenario.make({
+  ...situation,
+  name: "cluster/workflow#afterAnswer",
+  story: "No step is done for an order that its client was told is done.",
+  invariants: [toCheck(nothingAfterAnswer)]
+})
+
+export const answered = ClusterScenario.make({
+  ...situation,
+  name: "cluster/workflow#answered",
+  story: "Two minutes after the last fault every order has come to its end.",
+  invariants: [],
+  answeredWithinMillis: 120_000
+})
+
+export const answeredAtAll = ClusterScenario.make({
+  ...situation,
+  name: "cluster/workflow#answeredAtAll",
+  story:
+    "Half an hour after the last fault every order has come to its end: a message that was read and lost is read again after ten minutes, and a workflow has three.",
+  invariants: [],
+  answeredWithinMillis: 1_800_000
+})
