@@ -7,8 +7,8 @@ const run = (seed: string) =>
   runHere(clusterSingleton, { scenario: clusterSingleton.name, seed, strategy: "random" }, { kinds: faultKinds })
 
 describe("a singleton of effect/cluster 4.1.0 under the usual faults", () => {
-  it("is found to write after its successor has (seed 32), again and with the same digest", () => {
-    const results = [run("32"), run("1"), run("32")]
+  it("is found to write after its successor has (seed 42), again and with the same digest", () => {
+    const results = [run("42"), run("1"), run("42")]
     const [first, other, again] = results.map(({ verdict }) => verdict)
     assert.deepInclude(first, { _tag: "violated", invariant: "no-stale-writes" })
     assert.strictEqual(other?._tag, "passed")

@@ -189,7 +189,7 @@ export const effectsOnce: Invariant<Map<string, Written>> = {
       message: fact.message,
       what: fact.what,
       first: before.activation,
-      then: fact.activation
+      second: fact.activation
     })
   }
 }
@@ -218,7 +218,7 @@ export const answersAgree: Invariant<Map<string, string>> = {
     return new Violation(`${fact.message} was answered twice, and not alike`, {
       message: fact.message,
       first: before,
-      then: fact.answer
+      second: fact.answer
     })
   }
 }
