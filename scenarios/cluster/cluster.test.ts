@@ -23,6 +23,7 @@ describe("effect/cluster 4.1.0 without faults", () => {
   })
 
   it("does every step of a workflow once, and brings it to its end", () => {
-    assert.deepStrictEqual(run(calm(workflow.answered, Object.values({ ...workflow })), "1"), { _tag: "passed" })
+    const { answered, ...others } = workflow
+    assert.deepStrictEqual(run(calm(answered, Object.values(others)), "1"), { _tag: "passed" })
   })
 })
