@@ -3,6 +3,7 @@
  */
 import { createHash } from "node:crypto"
 import type { OtherVersion } from "../../sim/host/installVersions.ts"
+import type { Supervisor } from "../../sim/host/Supervisor.ts"
 import type { StrategyName } from "../../sim/kernel/Schedule.ts"
 import { isFailure, type RunRequest, type RunResult, type Verdict } from "../../sim/run/Verdict.ts"
 import { exitCodeOf } from "./exitCodes.ts"
@@ -100,7 +101,6 @@ export const comparisonTable = (sides: ReadonlyArray<SideSummary>): ReadonlyArra
 
 /** The exit code: 0 nothing failed on either side, 1 something did, 3 it is not deterministic. */
 export const compareCommand = async (options: CompareCommandOptions): Promise<number> => {
-  const { json, print } = options
   const scenario = Session.requireScenario(options.scenario)
   if (options.with.length === 0) throw new UsageError("compare: say --with which version, as effect=effect-beta")
   const others = parseVersions(options.with)
@@ -110,40 +110,65 @@ export const compareCommand = async (options: CompareCommandOptions): Promise<nu
   const { strategy } = options
   const drawn = Session.requestsOf([scenario], parseSeeds(options.seeds), { strategy, plan })
 
-  const installed = await runSide(options, [], drawn)
-  // What was drawn here is given there: the same plans and parameters, whatever the other version would draw.
-  const other = await runSide(options, others, installed.map(givenOf))
-  const sides = [
-    { versions: names, runs: other.map(runOf) },
-    { versions: installedNames, runs: installed.map(runOf) }
-  ] as const
+  const jobs = requireJobs(options.jobs)
+  const supervise = (versions: ReadonlyArray<OtherVersion>) =>
+    Session.supervise(undefined, jobs, patienceMillis(options.patience), versions)
+  const [there, here] = [supervise(others), supervise([])]
+  try {
+    const installed = await runSide(options, here, drawn)
+    // What was drawn here is given there: the same plans and parameters, whatever the other version would draw.
+    const other = await runSide(options, there, installed.map(givenOf))
+    const sides = [
+      { versions: names, runs: other.map(runOf) },
+      { versions: installedNames, runs: installed.map(runOf) }
+    ] as const
+    const found = [await foundOn(options, there, other, others), await foundOn(options, here, installed, [])]
+    return report(options, { scenario, sides, found, asked: drawn.length })
+  } finally {
+    await Promise.all([there.close(), here.close()])
+  }
+}
+
+interface Comparison {
+  readonly scenario: string
+  readonly sides: readonly [other: Side, installed: Side]
+  /** What each side's first failure came to. */
+  readonly found: ReadonlyArray<Found | undefined>
+  /** How many runs of each side were asked for. */
+  readonly asked: number
+}
+
+function report(options: CompareCommandOptions, { asked, found, scenario, sides }: Comparison): number {
+  const { json, print, strategy } = options
+  const [other, installed] = sides
   const summaries = sides.map(summaryOf)
-  const difference = differenceOf(...sides)
-  const found = [await foundOn(options, others, other), await foundOn(options, [], installed)]
-  const ended = Math.max(exitCodeOf(other.length === 0 ? "found" : "done"), ...found.map((one) => one?.exitCode ?? 0))
+  const difference = differenceOf(other, installed)
+  const notCompared = asked - other.runs.length
+  const exitCode = Math.max(
+    exitCodeOf(notCompared === asked ? "found" : "done"),
+    ...found.map((one) => one?.exitCode ?? 0)
+  )
   if (json) {
     const both = summaries.map((summary, nth) => ({ ...summary, failure: found[nth]?.document ?? null }))
-    print(JSON.stringify({ scenario, strategy, sides: both, ...difference }, null, 2))
-    return ended
+    print(JSON.stringify({ scenario, strategy, sides: both, ...difference, notCompared }, null, 2))
+    return exitCode
   }
   for (const [nth, one] of found.entries()) {
     if (one !== undefined) print(`${paint("bold", `On ${summaries[nth]?.versions.join(", ")}`)}\n${one.screen}\n`)
   }
   const [head = "", ...rows] = comparisonTable(summaries)
   print(`${paint("bold", `${scenario}, the same plans on both sides`)}\n${paint("bold", head)}\n${rows.join("\n")}`)
-  print(`\n${differenceLine(difference, names.join(", "), installedNames.join(", "))}`)
-  if (installed.length < drawn.length)
-    print(paint("red", `stopped: ${drawn.length - installed.length} seeds were not run`))
-  return ended
+  print(`\n${differenceLine(difference, other.versions.join(", "), installed.versions.join(", "))}`)
+  if (notCompared > 0) print(paint("red", `stopped: ${notCompared} of ${asked} seeds were not compared`))
+  return exitCode
 }
 
 /** Fewer where it was told to stop. */
 async function runSide(
   options: CompareCommandOptions,
-  versions: ReadonlyArray<OtherVersion>,
+  supervisor: Supervisor,
   requests: ReadonlyArray<RunRequest>
 ): Promise<ReadonlyArray<RunResult>> {
-  const supervisor = Session.supervise(undefined, requireJobs(options.jobs), patienceMillis(options.patience), versions)
   const progress = new Progress(requests.length)
   let done = 0
   try {
@@ -161,24 +186,18 @@ async function runSide(
     })
   } finally {
     progress.end()
-    await supervisor.close()
   }
 }
 
 /** Its first failure, saved and made small. */
 async function foundOn(
-  { isStopped, noShrink, patience }: CompareCommandOptions,
-  versions: ReadonlyArray<OtherVersion>,
-  results: ReadonlyArray<RunResult>
+  { isStopped, noShrink }: CompareCommandOptions,
+  supervisor: Supervisor,
+  results: ReadonlyArray<RunResult>,
+  versions: ReadonlyArray<OtherVersion>
 ): Promise<Found | undefined> {
   const failure = results.find(({ verdict }) => isFailure(verdict))
-  if (failure === undefined) return undefined
-  const supervisor = Session.supervise(undefined, 1, patienceMillis(patience), versions)
-  try {
-    return await showFound(supervisor, failure, { edits: undefined, versions, noShrink, isStopped })
-  } finally {
-    await supervisor.close()
-  }
+  return failure && (await showFound(supervisor, failure, { edits: undefined, versions, noShrink, isStopped }))
 }
 
 /** The request again, with what its seed made of it. */

@@ -42,6 +42,7 @@ const orders = Effect.gen(function* () {
   yield* Effect.forEach(["a", "b", "c"], (id) => jobOf(id).Run({ id }, { discard: true }))
 })
 
+/** @public Loaded by path. */
 export const clusterEntity = Scenario.make({
   name: "example/cluster-entity",
   story:

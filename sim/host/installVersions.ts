@@ -4,10 +4,11 @@
  *
  * - O1 Hooks belong to a thread: every worker installs its own, before anything of ours is imported.
  * - O2 What was renamed or moved since is found under its former name, for everybody.
- * - O3 A module that the other version lacks altogether is the installed one's where the simulator imports it, which can do without what
- *   it is of; whoever else imports it does not load.
+ * - O3 A module that the other version lacks altogether does not load where a program imports it. Where the simulator does, it is refused
+ *   when it is used: a run that used it tells nothing, whatever came of it.
  */
-import { registerHooks } from "node:module"
+import { createRequire, registerHooks } from "node:module"
+import { fileURLToPath } from "node:url"
 import * as Trap from "./Trap.ts"
 
 export interface OtherVersion {
@@ -26,17 +27,40 @@ interface Former {
   readonly modules: (subpath: string) => string
   /** What an export was called, by what it is called now. */
   readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Modules with what nodes are given in case that their programs ask for it: those of versions without it never do. */
+  readonly unasked: ReadonlyArray<string>
 }
 
 const former: Readonly<Record<string, Former>> = {
   // Before 4.0.0.
   effect: {
     modules: (subpath) => `/unstable${subpath.replace(/^\/http-api\b/, "/httpapi")}`,
-    exports: { "/Schema": { Error: "ErrorClass", TaggedError: "TaggedErrorClass" } }
+    exports: { "/Schema": { Error: "ErrorClass", TaggedError: "TaggedErrorClass" } },
+    unasked: ["/crypto/Digest", "/crypto/WebCrypto"]
   }
 }
 
-const simulator = ["../../core/", "../../sim/"].map((folder) => new URL(folder, import.meta.url).href)
+const root = new URL("../../", import.meta.url)
+const simulator = ["core/", "sim/"].map((folder) => new URL(folder, root).href)
+
+/** What was used though the version lacks it, since it was last asked. */
+let lacked: string | undefined
+
+/** What the run that is over has used though it is not there, in one line. */
+export const lackedSince = (): string | undefined => {
+  const line = lacked
+  lacked = undefined
+  return line
+}
+
+/** @public Stands in for an export of a module that is lacking: what stands in for the module imports it. */
+export const refusing = (line: string): unknown => {
+  const refuse = (): never => {
+    lacked ??= line
+    throw new Error(line)
+  }
+  return new Proxy(() => undefined, { apply: refuse, construct: refuse, get: refuse })
+}
 
 /** In place of what is installed for every module of this thread that is loaded from now on. */
 export const installVersions = (versions: ReadonlyArray<OtherVersion>): void => {
@@ -44,7 +68,7 @@ export const installVersions = (versions: ReadonlyArray<OtherVersion>): void => 
 }
 
 function install({ alias, from, name, version }: OtherVersion): void {
-  const { exports = {}, modules } = former[name] ?? {}
+  const { exports = {}, modules, unasked = [] } = former[name] ?? {}
   Trap.treatAlike(alias, name)
   registerHooks({
     resolve: (specifier, context, nextResolve) => {
@@ -59,8 +83,10 @@ function install({ alias, from, name, version }: OtherVersion): void {
       const there = found.find((one) => one !== undefined)
       if (there !== undefined) return withFormerNames(there, exports[subpath])
       const isOfSimulator = simulator.some((folder) => importer?.startsWith(folder))
-      if (isOfSimulator) return nextResolve(specifier, { ...context, parentURL: importer })
-      throw new Error(`${name} ${version} (${alias}) has no ${specifier}, which ${importer ?? "its entry"} imports`)
+      const line = `${name} ${version} (${alias}) has no ${specifier}, which ${importer?.replace(root.href, "")} needs`
+      if (!isOfSimulator) throw new Error(line)
+      const installed = nextResolve(specifier, { ...context, parentURL: importer })
+      return unasked.includes(subpath) ? installed : standIn(installed, line)
     }
   })
 }
@@ -85,6 +111,19 @@ function withFormerNames<Resolved extends { readonly url: string }>(
   const url = JSON.stringify(resolved.url)
   // What a module exports itself comes before what it passes on.
   const added = Object.entries(names).map(([now, then]) => `export const ${now} = all.${now} ?? all.${then}`)
-  const source = [`export * from ${url}`, `import * as all from ${url}`, ...added].join("\n")
-  return { ...resolved, url: `data:text/javascript,${encodeURIComponent(source)}`, shortCircuit: true }
+  return made(resolved, [`export * from ${url}`, `import * as all from ${url}`, ...added])
+}
+
+/** Has the names of the module, and nothing that could be used. */
+function standIn<Resolved extends { readonly url: string }>(resolved: Resolved, line: string): Resolved {
+  const names = Object.keys(createRequire(resolved.url)(fileURLToPath(resolved.url)) as object)
+  return made(resolved, [
+    `import { refusing } from ${JSON.stringify(import.meta.url)}`,
+    `const refused = refusing(${JSON.stringify(line)})`,
+    ...names.map((name) => `export { refused as ${name} }`)
+  ])
+}
+
+function made<Resolved extends { readonly url: string }>(resolved: Resolved, lines: ReadonlyArray<string>): Resolved {
+  return { ...resolved, url: `data:text/javascript,${encodeURIComponent(lines.join("\n"))}`, shortCircuit: true }
 }

@@ -14,13 +14,14 @@ import type { ChoicePoint } from "../kernel/ChoicePoint.ts"
 import type { Databases } from "../storage/Databases.ts"
 import type * as Simulation from "../run/Simulation.ts"
 import type * as RunHere from "./runHere.ts"
+import type { Scenario } from "../run/Scenario.ts"
 import { isFailure, type RunRequest, type RunResult, type Verdict } from "../run/Verdict.ts"
 import { Features } from "../search/Features.ts"
 import type { Wants } from "../search/Search.ts"
 import * as Breadcrumb from "./Breadcrumb.ts"
 import { causeOf } from "./causeOf.ts"
 import { installMutant, type MutantEdits, notAppliedOnce, urlOf } from "./installMutant.ts"
-import { installVersions, type OtherVersion } from "./installVersions.ts"
+import { installVersions, lackedSince, type OtherVersion } from "./installVersions.ts"
 import { endedEarly } from "./endedEarly.ts"
 import { type Entry, loadScenario, NoScenario } from "./loadScenario.ts"
 import { pinHashes } from "./Trap.ts"
@@ -103,6 +104,19 @@ async function load(): Promise<Loaded> {
   return { scenarios: module.catalogue, runHere, RequestProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
 }
 
+/** What does not load on another version than the installed is no failure of the program that was asked for. */
+async function loadOn(name: string, scenarios: ReadonlyArray<Entry>): Promise<Scenario> {
+  try {
+    return await loadScenario(name, scenarios)
+  } catch (error) {
+    if (versions.length === 0) throw error
+    const on = versions.map((other) => `${other.name} ${other.version}`).join(", ")
+    throw new RefusedRequest(
+      `on ${on}: ${error instanceof NoScenario ? "" : `${name} does not load: `}${messageOf(error)}`
+    )
+  }
+}
+
 /** Booted once, before the first run that asks for it. */
 let booted: Promise<Databases> | undefined
 function pglite(): Promise<Databases> {
@@ -139,7 +153,7 @@ async function answer({ id, request, wants }: WorkerRequest): Promise<WorkerResp
     const { RequestProblem, kinds, runHere, scenarios } = await loading
     Breadcrumb.load(breadcrumb)
     sinceMillis = performance.now()
-    const scenario = await loadScenario(request.scenario, scenarios)
+    const scenario = await loadOn(request.scenario, scenarios)
     try {
       const databases = request.storage === "pglite" ? { databases: await pglite() } : {}
       const result = runHere(scenario, request, {
@@ -153,6 +167,8 @@ async function answer({ id, request, wants }: WorkerRequest): Promise<WorkerResp
         ...(wants === "facts" ? { onFact: (envelope: Envelope) => facts.push(envelope) } : {})
       })
       await settled()
+      const lacked = lackedSince()
+      if (lacked !== undefined) throw new RefusedRequest(lacked)
       const verdict = afterwards(result)
       return {
         _tag: "Result",
