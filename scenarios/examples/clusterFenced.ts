@@ -14,7 +14,7 @@ import { toCheck } from "../../core/invariants/Invariant.ts"
 import { leaseRows } from "../../core/invariants/leaseRows.ts"
 import * as ClusterKit from "../../sim/cluster/ClusterKit.ts"
 import * as FencedStore from "../../sim/cluster/FencedStore.ts"
-import { FencedResource, noStaleWrites } from "../../sim/cluster/OutsideResource.ts"
+import { FencedResource, noStaleWrites, staleRefused } from "../../sim/cluster/OutsideResource.ts"
 import { shardExclusion } from "../../sim/cluster/shardExclusion.ts"
 import * as Scenario from "../../sim/run/Scenario.ts"
 import { clusterSingleton } from "./clusterSingleton.ts"
@@ -73,5 +73,6 @@ export const clusterFenced = Scenario.make({
     const program = Layer.mergeAll(Singleton.make("sweep", Effect.scoped(sweep(resource))), counting(resource), asking)
     for (let nth = 1; nth <= runners!; nth++) ClusterKit.runner(world, `r${nth}`, program, options).start()
   },
-  invariants: [toCheck(noStaleWrites), toCheck(shardExclusion), toCheck(leaseRows)]
+  invariants: [toCheck(noStaleWrites), toCheck(shardExclusion), toCheck(leaseRows)],
+  marks: [staleRefused]
 })

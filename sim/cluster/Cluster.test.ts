@@ -69,16 +69,18 @@ describe("a singleton of effect/cluster", () => {
     assert.deepStrictEqual([[...later], stale], [[other], []])
   })
 
-  it("is handed over within seconds when its runner is stopped in order, which comes back", () => {
-    const { world, writes, stale, owner } = settled()
-    world.node(owner).stop(15_000_000)
-    world.run("60s")
-    const seconds = writes.map(({ second }) => second)
-    const longestSeconds = Math.max(...seconds.slice(1).map((second, nth) => second - seconds[nth]!))
-    assert.deepStrictEqual(stale, [])
-    assert.isBelow(longestSeconds, 5)
-    assert.isAbove(seconds.at(-1)!, 119)
-  })
+  for (const isFenced of [false, true]) {
+    it(`is handed over within seconds when its runner is stopped in order, which comes back${isFenced ? " (fenced)" : ""}`, () => {
+      const { world, writes, stale, owner } = settled({ isFenced })
+      world.node(owner).stop(15_000_000)
+      world.run("60s")
+      const seconds = writes.map(({ second }) => second)
+      const longestSeconds = Math.max(...seconds.slice(1).map((second, nth) => second - seconds[nth]!))
+      assert.deepStrictEqual(stale, [])
+      assert.isBelow(longestSeconds, 5)
+      assert.isAbove(seconds.at(-1)!, 119)
+    })
+  }
 
   it("goes on twice for seconds after a pause longer than its lock (35 s), as long as its store is silent", () => {
     const { world, stale, owner } = settled()

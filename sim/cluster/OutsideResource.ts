@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Facts from "../../core/facts/Facts.ts"
+import * as Mark from "../../core/facts/Mark.ts"
 import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 
@@ -85,6 +86,8 @@ export interface FencedWriter {
   readonly write: (what: string, epoch: number) => Effect.Effect<boolean>
 }
 
+export const staleRefused = Mark.sometimes("stale write refused")
+
 /** The same with a fence: it keeps the highest epoch that each has written under, and refuses a lower one. */
 export class FencedResource {
   readonly #outside = new OutsideResource()
@@ -94,14 +97,18 @@ export class FencedResource {
     return Effect.map(this.#outside.writer(of), ({ activation, write }) => ({
       activation,
       write: (what, epoch) =>
-        Effect.suspend(() => {
+        Effect.gen({ self: this }, function* () {
           const highestEpoch = this.#highest.get(of) ?? 1
-          if (epoch < highestEpoch) {
+          const isStale = epoch < highestEpoch
+          yield* Mark.hit(staleRefused, isStale)
+          if (isStale) {
             const refused: Refused = { _tag: "Refused", of, activation, what, epoch, highestEpoch }
-            return Effect.as(Facts.emit(refused), false)
+            yield* Facts.emit(refused)
+            return false
           }
           this.#highest.set(of, epoch)
-          return Effect.as(write(what), true)
+          yield* write(what)
+          return true
         })
     }))
   }
