@@ -14,6 +14,7 @@ import type { Databases } from "../storage/Databases.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
 import { noStaleWrites, OutsideResource } from "./OutsideResource.ts"
+import { sameLocks, sameMessages } from "./StoreTwin.fixture.ts"
 
 let databases: Databases
 beforeAll(async () => {
@@ -99,4 +100,9 @@ describe("an entity of effect/cluster on SqlMessageStorage", () => {
     world.run("30s")
     assert.deepStrictEqual(answers, [[1, 1, 1, 2, 2, 3]])
   })
+})
+
+describe("the fast twin, whatever is asked of it, says what the storages on Postgres say", () => {
+  sameLocks(() => databases)
+  sameMessages(() => databases)
 })
