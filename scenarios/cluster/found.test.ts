@@ -1,0 +1,68 @@
+/** What the hunt has found in effect 4.1.0, each as a story of its own (docs/effect-cluster.md). */
+import { readFileSync } from "node:fs"
+import path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { runHere } from "../../sim/host/runHere.ts"
+import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
+import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
+import { type Packet, pass, reset } from "../../sim/network/Network.ts"
+import type { Scenario } from "../../sim/run/Scenario.ts"
+import { World } from "../../sim/run/World.ts"
+import { clusterSingleton } from "../examples/clusterSingleton.ts"
+import * as entity from "./entity.ts"
+
+/** Under a plan of `plans`. */
+const verdictOf = (scenario: Scenario, plan: string, seed = "1") => {
+  const file = path.join(import.meta.dirname, "plans", `${plan}.json`)
+  const faults = JSON.parse(readFileSync(file, "utf8")) as FaultPlan
+  const request = { scenario: scenario.name, seed, strategy: "random", plan: faults } as const
+  return runHere(scenario, request, { kinds: faultKinds }).verdict
+}
+
+describe("effect/cluster 4.1.0", () => {
+  it("runs a singleton twice after a runner wakes that was suspended for longer than its locks last, beside a silent store", () => {
+    assert.deepInclude(verdictOf(clusterSingleton, "woken-alone"), { _tag: "violated", invariant: "no-stale-writes" })
+  })
+
+  it("does again what a handler has done when its reply is not saved within a second, though no process has died", () => {
+    assert.deepInclude(verdictOf(entity.once, "reply-unsaved"), { _tag: "violated", invariant: "effects-once" })
+  })
+
+  it("waits for ever for the answer of a store whose connection is dead: nothing bounds the reading of messages", () => {
+    assert.deepInclude(verdictOf(entity.answeredAtAll, "answer-lost"), { _tag: "stalled" })
+  })
+
+  it("leaves messages for ten minutes whose reading was answered to nobody", () => {
+    const world = new World({ seed: "1" })
+    entity.answered.build(world, { runners: 2 })
+    const asked = new Map<string, number>()
+    const waitedSeconds: Array<number> = []
+    world.subscribe(({ atMicros, fact }) => {
+      const { _tag, message } = fact as { readonly _tag: string; readonly message: string }
+      if (_tag === "Asked") asked.set(message, atMicros)
+      if (_tag === "Answered") waitedSeconds.push((atMicros - asked.get(message)!) / 1_000_000)
+    })
+    let lost = 0
+    const remove = world.network.addRule({
+      fault: "an answer with messages is lost, and the connection with it",
+      onPacket: (packet) => (packet.source === "store" && hasMessages(packet) && lost++ < 3 ? reset : pass)
+    })
+    world.run("200s")
+    remove()
+    world.run("1200s")
+    const longest = waitedSeconds.toSorted((one, other) => other - one)
+    assert.lengthOf(longest, asked.size)
+    assert.deepStrictEqual(
+      longest.map((seconds) => seconds > 600),
+      longest.map((_, nth) => nth < 3),
+      "those whose reading was lost"
+    )
+    assert.isBelow(longest[0]!, 660)
+  })
+})
+
+/** An answer of the twin to whoever reads messages, which it has marked as read. */
+const hasMessages = ({ message }: Packet): boolean => {
+  const { exit } = (message ?? {}) as { readonly exit?: { readonly value?: unknown } }
+  return Array.isArray(exit?.value) && (exit.value[0] as { readonly envelope?: unknown })?.envelope !== undefined
+}
