@@ -1,0 +1,16 @@
+/**
+ * The singleton of `scenarios/examples/clusterSingleton.ts`, for longer than the one write that any process is good for that was paused
+ * before it.
+ *
+ *   npx stormglass run scenarios/cluster/singleton.ts --seeds 50
+ */
+import { toCheck } from "../../core/invariants/Invariant.ts"
+import { noOverlap } from "../../sim/cluster/OutsideResource.ts"
+import { clusterSingleton } from "../examples/clusterSingleton.ts"
+
+export const overlap = {
+  ...clusterSingleton,
+  name: "cluster/singleton#overlap",
+  story: "The singleton of example/cluster-singleton is nowhere active for longer than a second beside a newer one.",
+  invariants: [toCheck(noOverlap({ longerThanMillis: 1_000 }))]
+}
