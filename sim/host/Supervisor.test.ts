@@ -89,6 +89,11 @@ describe("the supervisor", () => {
     assert.strictEqual(await refusal("nothing"), 'there is no scenario "nothing"')
     assert.strictEqual(await refusal("./nothing.ts"), "there is no file ./nothing.ts")
     assert.include(await refusal("sim/host/Leaks.fixture.ts"), "exports no scenario")
+    const file = "scenarios/cluster/workflow.ts"
+    const names = "once, afterAnswer, answered, answeredAtAll"
+    const several = `${file} exports several scenarios (${names.split(", ").toSorted().join(", ")}): name one, as in ${file}#afterAnswer, or export one as default`
+    assert.strictEqual(await refusal(file), several)
+    assert.include(await refusal(`${file}#never`), `${file} exports no scenario never: it has `)
   })
 
   it("runs the scenario that a file exports", async () => {
