@@ -18,7 +18,7 @@ import {
   noStaleWrites,
   nothingAfterAnswer,
   type OutsideResource
-} from "../../sim/cluster/OutsideResource.ts"
+} from "../../sim/outside/OutsideResource.ts"
 
 const Account = Entity.make("Account", [
   Rpc.make("Charge", { payload: { order: Schema.String }, success: Schema.String, primaryKey: ({ order }) => order })

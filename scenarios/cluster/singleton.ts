@@ -5,7 +5,7 @@
  *   npx stormglass run scenarios/cluster/singleton.ts --seeds 50
  */
 import { toCheck } from "../../core/invariants/Invariant.ts"
-import { noOverlap } from "../../sim/cluster/OutsideResource.ts"
+import { noOverlap } from "../../sim/outside/OutsideResource.ts"
 import { clusterSingleton } from "../examples/clusterSingleton.ts"
 
 export const overlap = {

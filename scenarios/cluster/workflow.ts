@@ -13,7 +13,7 @@ import * as DurableClock from "effect/workflow/DurableClock"
 import * as Workflow from "effect/workflow/Workflow"
 import { toCheck } from "../../core/invariants/Invariant.ts"
 import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
-import { effectsOnce, nothingAfterAnswer, type OutsideResource } from "../../sim/cluster/OutsideResource.ts"
+import { effectsOnce, nothingAfterAnswer, type OutsideResource } from "../../sim/outside/OutsideResource.ts"
 
 const Order = Workflow.make("Order", {
   payload: { order: Schema.String },

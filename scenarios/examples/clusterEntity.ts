@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import { toCheck } from "../../core/invariants/Invariant.ts"
 import * as ClusterKit from "../../sim/cluster/ClusterKit.ts"
 import * as ClusterStore from "../../sim/cluster/ClusterStore.ts"
-import { noStaleWrites, OutsideResource } from "../../sim/cluster/OutsideResource.ts"
+import { noStaleWrites, OutsideResource } from "../../sim/outside/OutsideResource.ts"
 import { roughly, victimTag } from "../../sim/nemesis/kinds/process.ts"
 import * as Scenario from "../../sim/run/Scenario.ts"
 

@@ -6,7 +6,7 @@
 import * as Singleton from "effect/cluster/Singleton"
 import * as Effect from "effect/Effect"
 import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
-import type { OutsideResource } from "../../sim/cluster/OutsideResource.ts"
+import type { OutsideResource } from "../../sim/outside/OutsideResource.ts"
 
 const sweep = (outside: OutsideResource) =>
   Effect.gen(function* () {

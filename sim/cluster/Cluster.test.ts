@@ -12,7 +12,7 @@ import { World } from "../run/World.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
 import * as FencedStore from "./FencedStore.ts"
-import { FencedResource, noStaleWrites, OutsideResource } from "./OutsideResource.ts"
+import { FencedResource, noStaleWrites, OutsideResource } from "../outside/OutsideResource.ts"
 
 const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
 

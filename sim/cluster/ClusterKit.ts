@@ -25,7 +25,6 @@ import { clockTag } from "../nemesis/kinds/clock.ts"
 import { victimTag } from "../nemesis/kinds/process.ts"
 import * as SimSocket from "../network/SimSocket.ts"
 import * as SimSocketServer from "../network/SimSocketServer.ts"
-import { withOwnIds } from "../network/withOwnIds.ts"
 import type { World } from "../run/World.ts"
 import * as ClusterStore from "./ClusterStore.ts"
 import * as SqlStore from "./SqlStore.ts"
@@ -117,11 +116,10 @@ const clientProtocol: Layer.Layer<Runners.RpcClientProtocol, never, RpcSerializa
         make: (address: RunnerAddress.RunnerAddress) =>
           Effect.gen(function* () {
             const socket = yield* SimSocket.make({ host: address.host, port: address.port, openTimeoutMillis: 1_000 })
-            const protocol = yield* RpcClient.makeProtocolSocket().pipe(
+            return yield* RpcClient.makeProtocolSocket().pipe(
               Effect.provideService(Socket, socket),
               Effect.provideService(RpcSerialization.RpcSerialization, serialization)
             )
-            return withOwnIds(protocol)
           }).pipe(Effect.provideContext(context))
       }
     })

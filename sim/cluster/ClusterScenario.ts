@@ -22,7 +22,7 @@ import * as Scenario from "../run/Scenario.ts"
 import type { World } from "../run/World.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
-import { asking, noStaleWrites, OutsideResource } from "./OutsideResource.ts"
+import { asking, noStaleWrites, OutsideResource } from "../outside/OutsideResource.ts"
 
 export interface ClusterScenarioOptions<E> extends Pick<Scenario.Scenario, "name" | "story"> {
   /** What every runner runs: entities, singletons, workflows. */

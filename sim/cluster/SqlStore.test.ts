@@ -13,7 +13,7 @@ import { World } from "../run/World.ts"
 import type { Databases } from "../storage/Databases.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
-import { noStaleWrites, OutsideResource } from "./OutsideResource.ts"
+import { noStaleWrites, OutsideResource } from "../outside/OutsideResource.ts"
 import { sameLocks, sameMessages } from "./StoreTwin.fixture.ts"
 
 let databases: Databases

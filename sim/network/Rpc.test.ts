@@ -100,4 +100,15 @@ describe("remote calls over sockets, unmodified", () => {
     assert.strictEqual(said.length, 2)
     assert.isAtLeast(balance.value, 1)
   })
+
+  it("number their requests for themselves: whatever was called before, a run has the digest that it has alone", () => {
+    const [alone, again] = [1, 2].map(() => {
+      const { world, server, addClient } = makeWorld()
+      server.start()
+      addClient(Account.session).start()
+      world.run("10s")
+      return world.kernel.facts.digest.value
+    })
+    assert.strictEqual(again, alone)
+  })
 })

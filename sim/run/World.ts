@@ -20,6 +20,7 @@ import { Draw } from "../nemesis/Draw.ts"
 import { fromMicros, toMicros } from "../nemesis/FaultPlan.ts"
 import { Hazards } from "../nemesis/Hazards.ts"
 import { CurrentNetwork } from "../network/CurrentNetwork.ts"
+import { OwnRequestIds } from "../network/ownRequestIds.ts"
 import { calmLatency, Network } from "../network/Network.ts"
 import { type Databases, model } from "../storage/Databases.ts"
 import type { MarkCount } from "./Verdict.ts"
@@ -96,6 +97,7 @@ export class World {
   readonly #tags = new Map<string, ReadonlyArray<string>>()
   readonly #mustEnd = new Set<string>()
   readonly #ended = new Set<string>()
+  readonly #requestIds = new OwnRequestIds()
   readonly #healers: Array<() => void> = []
   readonly #selectors = new Map<string, Selector>()
   readonly #visitors: Array<(node: SimNode, point: string) => NodeServices.FaultPointVerdict | undefined> = []
@@ -236,9 +238,11 @@ export class World {
       timer: (millis, run) => this.#timer(millis, run),
       onEscape: ({ api, frames, remedy }) => this.escape({ api, remedy, stack: frames.join("\n") })
     })
+    const shareIds = this.#requestIds.enter()
     try {
       return body()
     } finally {
+      shareIds()
       trap.leave()
     }
   }
