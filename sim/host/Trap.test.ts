@@ -27,6 +27,7 @@ const options: Trap.TrapOptions = {
   wallMicros: () => 1_767_225_600_250_000,
   monotonicMicros: () => 250_000,
   fraction: () => 0.25,
+  fiberId: () => 7,
   timer: (millis, run) => {
     timersSet.push({ millis, run, isCancelled: false })
     const timer = timersSet.at(-1)!

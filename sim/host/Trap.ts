@@ -33,6 +33,7 @@ import zlib from "node:zlib"
 import { sha1 } from "@noble/hashes/legacy.js"
 import { sha256, sha384, sha512 } from "@noble/hashes/sha2.js"
 import * as Digest from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
 
 /** What a listed package may read: answered by the running node's clock, or by the run's own chance. */
 export type VirtualApi =
@@ -65,6 +66,8 @@ export interface TrapOptions {
   readonly monotonicMicros: () => number
   /** Uniform in [0, 1): a stream of this run. */
   readonly fraction: () => number
+  /** What the next fiber is called: counted by the run. */
+  readonly fiberId: () => number
   /** A timer of the running node; the function returned takes it back. */
   readonly timer: (millis: number, run: () => void) => () => void
   readonly virtual?: VirtualPackages
@@ -209,13 +212,28 @@ interface Replacement {
 
 const replacements: ReadonlyArray<Replacement> = plan()
 
+/**
+ * Effect counts fibers in a variable of its module, and an interruption carries the number of whoever interrupted, in the bytes of a remote
+ * call, too: as long as all runs of a process shared it, they depended on what ran before.
+ */
+const fibers = Object.getPrototypeOf(Effect.runFork(Effect.void)) as object
+const fiberId: PropertyDescriptor = {
+  configurable: true,
+  set(this: object) {
+    const value = (runs.at(-1) as Run).options.fiberId()
+    Object.defineProperty(this, "id", { value, configurable: true, enumerable: true, writable: true })
+  }
+}
+
 function replaceAll(): void {
+  Object.defineProperty(fibers, "id", fiberId)
   for (const { owner, key, replaced } of replacements) Object.defineProperty(owner, key, replaced)
   // Named imports of builtin modules are copies; this brings them up to date.
   syncBuiltinESMExports()
 }
 
 function restoreAll(): void {
+  Reflect.deleteProperty(fibers, "id")
   for (const { owner, key, original } of replacements) Object.defineProperty(owner, key, original)
   syncBuiltinESMExports()
 }

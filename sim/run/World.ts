@@ -94,6 +94,7 @@ export class World {
   readonly #strategy: Schedule.Strategy
   /** What packages draw that may read chance of the host. */
   readonly #hostChance: ReturnType<typeof Chance.generator>
+  #fibers = 0
   readonly #tags = new Map<string, ReadonlyArray<string>>()
   readonly #mustEnd = new Set<string>()
   readonly #ended = new Set<string>()
@@ -235,6 +236,7 @@ export class World {
       wallMicros: () => clock()?.wallMicros() ?? epochMicros,
       monotonicMicros: () => clock()?.monotonicMicros() ?? 0,
       fraction: () => this.#hostChance.double(),
+      fiberId: () => ++this.#fibers,
       timer: (millis, run) => this.#timer(millis, run),
       onEscape: ({ api, frames, remedy }) => this.escape({ api, remedy, stack: frames.join("\n") })
     })
