@@ -1,6 +1,7 @@
 /** Programs with SQL of their own, on the driver as it is, over a network that fails, to PGlite. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import { PersistenceError } from "effect/cluster/ClusterError"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -180,5 +181,40 @@ describe("a program's own SQL on PGlite", () => {
     n1.resume()
     world.run("1s")
     assert.deepStrictEqual(said, ["11 s behind it is noted", "11 s notes: behind it", "31 s n1: ConnectionError"])
+  })
+
+  // `makeWithTransaction` of effect/sql/SqlClient dies where its rollback fails, which leaves nothing of the failure that it rolled back for.
+  it("dies, past what catches its failures, where a transaction cannot be rolled back because its connection is gone", () => {
+    const { node, rule, said, world } = story()
+    const cut = (name: string) => (sql: Sql) =>
+      sql.withTransaction(
+        Effect.gen(function* () {
+          yield* note(sql, name)
+          yield* Effect.sleep("1 second")
+          yield* note(sql, name).pipe(Effect.tapError(({ reason }) => say(`${name} failed: ${reason._tag}`)))
+        })
+      )
+    node("n1", (sql) =>
+      cut("n1")(sql).pipe(
+        Effect.catch(() => say("n1 caught it")),
+        Effect.tapDefect((defect) => say(`n1 died: ${(defect as SqlError).reason._tag}`))
+      )
+    )
+    world.run("500ms")
+    const letGo = rule(reset, "n1")
+    world.run("1s")
+    letGo()
+    // The storages of effect/cluster make a failure of whatever happened.
+    node("n2", (sql) => PersistenceError.refail(cut("n2")(sql)).pipe(Effect.catch(() => say("n2 caught it"))))
+    world.run("500ms")
+    rule(reset, "n2")
+    world.run("1s")
+    assert.deepStrictEqual(said, [
+      "2 s n1 failed: ConnectionError",
+      "2 s n1 died: ConnectionError",
+      "2 s n1: ConnectionError",
+      "3 s n2 failed: ConnectionError",
+      "3 s n2 caught it"
+    ])
   })
 })
