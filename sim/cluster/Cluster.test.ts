@@ -94,7 +94,7 @@ describe("a singleton of effect/cluster", () => {
     assert.isBelow(lastedSeconds, 12, "an operation on locks is given up after 10 s")
   })
 
-  it("ends as it wakes in the same case with fenced shards; what it was about to write is refused", () => {
+  it("ends as it wakes in the same case with fenced shards: at most what it was about to write arrives, and is refused", () => {
     const { world, writes, stale, refused, owner } = settled({ isFenced: true })
     world.node(owner).pause()
     world.network.partition([owner], ["store"])

@@ -409,4 +409,14 @@ describe("outside runs", () => {
     inner.leave()
     outer.leave()
   })
+
+  it("counts fibers by the run, whatever ran before", () => {
+    const numberOf = () => Effect.runSync(Effect.withFiber(({ id }) => Effect.succeed(id)))
+    const before = numberOf()
+    const trap = Trap.enter(options)
+    const inside = numberOf()
+    trap.leave()
+    assert.strictEqual(inside, 7)
+    assert.isAbove(numberOf(), before)
+  })
 })
