@@ -46,8 +46,8 @@ export interface ShardLeases {
   /** Returns those that were won. */
   readonly acquire: (holder: string, keys: Keys) => Effect.Effect<Keys, StorageError>
   /**
-   * Returns those that are still held; does `beside` at the same time as it asks the store. Where one is newly lost that is told at once,
-   * without asking for the others.
+   * Returns those that are still held; does `beside` at the same time as it asks the store. Where none is held, or one is newly lost, that is
+   * told at once: nothing is asked for, and `beside` is left for the next time.
    */
   readonly renew: (
     holder: string,

@@ -83,7 +83,7 @@ const asks = <R>(
     (nth) => {
       const key = `m${nth}`
       const dueMillis = ((nth + world.draw.child(key).fraction("due")) * safetyMillis) / count
-      return Effect.suspend(() => (world.operation(key) ? asking(key, persistently(ask(key, nth))) : Effect.void)).pipe(
+      return Effect.suspend(() => (world.operation(key) ? asking(key, ask(key, nth)) : Effect.void)).pipe(
         Effect.delay(dueMillis)
       )
     },
@@ -91,14 +91,6 @@ const asks = <R>(
   )
 
 // Kinds of this file only draw: what is in their plans are faults of the usual names.
-
-const persistently = <A, E, R>(ask: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
-  Effect.catchCause(ask, () =>
-    Effect.delay(
-      Effect.suspend(() => persistently(ask)),
-      "1 second"
-    )
-  )
 
 /** A virtual machine that is suspended: often for longer than locks of shards last (35 s by default). */
 const longPause: FaultKind = {

@@ -4,7 +4,8 @@
  * its place is taken by a database server, and the storages are those on Postgres (`SqlStore.ts`).
  *
  * - Locks of shards are rows with the rules of `SqlRunnerStorage` where advisory locks are disabled (`shardLockDisableAdvisory`), by this
- *   node's clock, with the deadline that the loaded version sets for operations on locks, if any (`lockDeadline.ts`); one that is given up does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
+ *   node's clock, with the deadline that the loaded version sets for operations on locks, if any (`lockDeadline.ts`); one that is given up
+ *   does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
  * - Messages have the rules of `SqlMessageStorage` (`MessageTable.ts`), and every runner has a storage of its own before them: its replies
  *   wake only its own fibers. Each operation is one transaction, and one round trip; `withTransaction` makes none of several.
  *   `MessageStorage.MemoryDriver` would do more: it takes a second exit of a request, and forgets an interruption once somebody has read it.

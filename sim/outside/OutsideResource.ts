@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { errorsOf } from "../../core/facts/errorsOf.ts"
 import * as Facts from "../../core/facts/Facts.ts"
 import * as Mark from "../../core/facts/Mark.ts"
 import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
@@ -25,6 +26,14 @@ export interface Written {
 export interface Asked {
   readonly _tag: "Asked"
   readonly message: string
+}
+
+/** It was asked in vain, and is asked again. */
+export interface AskFailed {
+  readonly _tag: "AskFailed"
+  readonly message: string
+  /** What failed, a line for each error. */
+  readonly because: ReadonlyArray<string>
 }
 
 /** It has been answered. */
@@ -114,12 +123,20 @@ export class FencedResource {
   }
 }
 
-/** Asks, and says what was asked and what was answered. */
-export const asking = <A, E, R>(message: string, ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+/** Asks until it is answered, again a second after it failed, whatever with; says what was asked, what failed and what was answered. */
+export const asking = <A, E, R>(message: string, ask: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
   Facts.emit<Asked>({ _tag: "Asked", message }).pipe(
-    Effect.andThen(ask),
+    Effect.andThen(persistently(message, ask)),
     Effect.tap((answer) =>
       Facts.emit<Answered>({ _tag: "Answered", message, answer: JSON.stringify(answer) ?? "nothing" })
+    )
+  )
+
+const persistently = <A, E, R>(message: string, ask: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+  Effect.catchCause(ask, (cause) =>
+    Facts.emit<AskFailed>({ _tag: "AskFailed", message, because: errorsOf(cause) }).pipe(
+      Effect.andThen(Effect.sleep("1 second")),
+      Effect.andThen(Effect.suspend(() => persistently(message, ask)))
     )
   )
 
