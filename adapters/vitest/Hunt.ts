@@ -18,7 +18,7 @@ import * as FailureScreen from "../../reports/FailureScreen.ts"
 import { saveFailure } from "../../reports/saveFailure.ts"
 import { vitestLine } from "../../reports/vitestLine.ts"
 import { catalogue } from "../../scenarios/catalogue.ts"
-import { runHere } from "../../sim/host/runHere.ts"
+import { runApart } from "../../sim/host/runHere.ts"
 import { shrinkAndExplain } from "../../sim/host/shrinkFailure.ts"
 import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
@@ -109,7 +109,7 @@ export class Hunt {
       const passed = `after ${timeoutMillis / 1_000} s no further run begins, ${this.#runs} passed`
       throw new SimFailure(`${passed}: ask for fewer, or give the test a longer timeout`, declaredAt)
     }
-    const result = this.#here(request)
+    const result = await this.#here(request)
     this.#runs++
     return result
   }
@@ -125,7 +125,7 @@ export class Hunt {
     const run = async (request: RunRequest) => {
       await turn()
       try {
-        return this.#here(request)
+        return await this.#here(request)
       } catch (error) {
         if (error instanceof RequestProblem) return undefined
         throw error
@@ -148,7 +148,7 @@ export class Hunt {
           ? `npx stormglass replay ${saved.file}`
           : [...environment, again].join(" ")
     const facts: Array<Envelope> = []
-    const repeated = this.#here(shrunk.best.request, facts)
+    const repeated = await this.#here(shrunk.best.request, facts)
     const screen = FailureScreen.render({
       result: shrunk.best,
       facts,
@@ -170,8 +170,8 @@ export class Hunt {
     )
   }
 
-  #here(request: RunRequest, facts?: Array<Envelope>): RunResult {
-    return runHere(this.#scenario, request, {
+  #here(request: RunRequest, facts?: Array<Envelope>): Promise<RunResult> {
+    return runApart(this.#scenario, request, {
       kinds: this.#kinds,
       ...(facts === undefined ? {} : { onFact: (envelope: Envelope) => facts.push(envelope) })
     })

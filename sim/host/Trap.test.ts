@@ -91,6 +91,15 @@ describe("while a run is on", () => {
     })
   }
 
+  it("programs with promises may use them only while one of their nodes runs", () => {
+    let isRunning = false
+    const programs = { isRunning: () => isRunning, task: () => undefined, uncaught: () => undefined }
+    const program = () => [Date.now(), Promise.resolve(1).then(String)]
+    assert.strictEqual(escapeOf(program, { programs })?.api, "Date.now")
+    isRunning = true
+    assert.isUndefined(escapeOf(program, { programs }))
+  })
+
   it("the program cannot hide it by catching the error", () => {
     const program = Effect.try({ try: () => Date.now(), catch: () => "hidden" }).pipe(Effect.orElseSucceed(() => 0))
     assert.strictEqual(escapeOf(() => Effect.runSync(program))?.api, "Date.now")

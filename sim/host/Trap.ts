@@ -8,6 +8,8 @@
  * - T3 Effect's hash of a by-reference object is the same for all, so that such keys collide and an Effect HashMap or
  *   HashSet of them iterates in order of insertion, in every run, process and order of seeds. A hash that differed by
  *   seed would not do: Effect remembers hashes for the life of the process.
+ * - T4 Where programs use promises (`programs`), a node's program may read time and chance, set timers and use promises as on
+ *   Node: all of it is answered from the node that runs. Input and output are refused as ever.
  *
  * Out of reach: `await` of a native promise and `import()` call nothing that could be replaced (the fiber that waits for
  * them never resumes, and the run stalls or escapes at Effect's own `then`), and so does a function of the host that a
@@ -59,6 +61,16 @@ export const defaultVirtual: VirtualPackages = {
   "@effect/sql-pg": ["crypto.randomBytes", "setTimeout"]
 }
 
+/** What programs with promises find in place of the host's loop. */
+export interface Programs {
+  /** Whether a node runs; nobody else may do what its program may. */
+  readonly isRunning: () => boolean
+  /** A task of the running node, after those that are runnable. */
+  readonly task: (run: () => void) => void
+  /** What was thrown by a callback, or rejected without anybody to handle it: the end of a process. */
+  readonly uncaught: (error: unknown) => void
+}
+
 export interface TrapOptions {
   /** The running node's wall clock, in microseconds. */
   readonly wallMicros: () => number
@@ -71,6 +83,8 @@ export interface TrapOptions {
   /** A timer of the running node; the function returned takes it back. */
   readonly timer: (millis: number, run: () => void) => () => void
   readonly virtual?: VirtualPackages
+  /** Programs use promises: while a node runs, whoever reads time and chance or sets timers is answered from it. Default: they do not. */
+  readonly programs?: Programs
   /** Told of each escape before it is thrown into the program. */
   readonly onEscape?: (escaped: Escaped) => void
 }
@@ -114,12 +128,14 @@ export const enter = (options: TrapOptions): Trapped => {
   }
   if (runs.length === 0) replaceAll()
   runs.push(run)
+  const giveBack = options.programs === undefined ? undefined : takeRejections(options.programs)
   return {
     get escaped() {
       return escaped
     },
     leave: () => {
       if (runs.at(-1) !== run) throw new Error("a trap is left in the order opposite to that in which it was entered")
+      giveBack?.()
       runs.pop()
       if (runs.length === 0) restoreAll()
     }
@@ -200,6 +216,48 @@ class VirtualTimer {
   }
 }
 
+/** A timer, interval or immediate of a program with promises. */
+class ProgramTimer {
+  readonly #set: () => () => void
+  #cancel: () => void
+
+  constructor(set: () => () => void) {
+    this.#set = set
+    this.#cancel = set()
+  }
+
+  cancel(): void {
+    this.#cancel()
+  }
+
+  close(): this {
+    this.#cancel()
+    return this
+  }
+
+  refresh(): this {
+    this.#cancel()
+    this.#cancel = this.#set()
+    return this
+  }
+
+  hasRef(): boolean {
+    return true
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  [Symbol.dispose](): void {
+    this.#cancel()
+  }
+}
+
 /** True while the trap itself, or something let through, is at work: the host is then itself. */
 let isSuspended = false
 
@@ -238,6 +296,17 @@ function restoreAll(): void {
   syncBuiltinESMExports()
 }
 
+/** Has rejections that nobody handles told here alone; the function returned gives them back to whoever heard them before. */
+function takeRejections({ uncaught }: Programs): () => void {
+  const others = process.rawListeners("unhandledRejection") as unknown as ReadonlyArray<NodeJS.UnhandledRejectionListener>
+  process.removeAllListeners("unhandledRejection")
+  process.on("unhandledRejection", uncaught)
+  return () => {
+    process.off("unhandledRejection", uncaught)
+    for (const other of others) process.on("unhandledRejection", other)
+  }
+}
+
 /** What the trap does at a call: answers from the simulation, or throws. */
 function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: ReadonlyArray<string>) => A): A {
   const run = runs.at(-1) as Run
@@ -248,9 +317,8 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
     const nearest = answer === undefined ? [] : framesOf(4)
     const frames = nearest.length > 0 ? nearest : framesOf(40)
     const caller = packageOf(frames[0])
-    if (answer !== undefined && caller !== undefined && (run.virtual[caller] as ReadonlyArray<string>)?.includes(api)) {
-      return answer(run, frames)
-    }
+    const isListed = caller !== undefined && (run.virtual[caller] as ReadonlyArray<string>)?.includes(api)
+    if (answer !== undefined && (isListed || isOfProgram(run))) return answer(run, frames)
     const all = frames === nearest ? framesOf(40) : frames
     const escaped = new Escaped(api, remedy, all.filter(isTelling).slice(0, 8).map(relative))
     run.escape(escaped)
@@ -258,6 +326,10 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
   } finally {
     isSuspended = wasSuspended
   }
+}
+
+function isOfProgram({ options }: Run): boolean {
+  return options.programs?.isRunning() === true
 }
 
 /** The calling frames outside Node.js and this file, innermost first, without "at". */
@@ -318,14 +390,13 @@ function plan(): ReadonlyArray<Replacement> {
       replace(owner, key, (original: AnyFunction | undefined) => refusal(api(key), remedy, original))
   }
   /** Answered from the simulation for those who may. */
-  const read = <A>(
-    owner: object,
-    key: string,
-    api: VirtualApi,
-    remedy: string,
-    answer: (run: Run, argument: never, frames: ReadonlyArray<string>, second: never) => A
-  ) => {
-    replace(owner, key, (original: AnyFunction) => {
+  const reading =
+    <A>(
+      api: VirtualApi,
+      remedy: string,
+      answer: (run: Run, argument: never, frames: ReadonlyArray<string>, second: never) => A
+    ) =>
+    (original: AnyFunction) => {
       const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>) {
         const run = runs.at(-1)
         if (lentMicros !== undefined && run !== undefined)
@@ -335,8 +406,33 @@ function plan(): ReadonlyArray<Replacement> {
         return trapped(api, remedy, (run, frames) => answer(run, first as never, frames, second as never))
       }
       return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+    }
+  const read = <A>(
+    owner: object,
+    key: string,
+    api: VirtualApi,
+    remedy: string,
+    answer: (run: Run, argument: never, frames: ReadonlyArray<string>, second: never) => A
+  ) => replace(owner, key, reading(api, remedy, answer))
+  /** Done so for programs with promises while their node runs, otherwise as for everybody. */
+  const perform = (
+    owner: object,
+    key: string,
+    otherwise: (original: AnyFunction) => unknown,
+    act: (run: Run, argumentList: Arguments, original: AnyFunction, self: unknown) => unknown
+  ) => {
+    replace(owner, key, (original: AnyFunction) => {
+      const forOthers = otherwise(original) as AnyFunction
+      const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>) {
+        const run = runs.at(-1)
+        if (isSuspended || run === undefined || !isOfProgram(run)) return Reflect.apply(forOthers, this, argumentList)
+        return act(run, argumentList as unknown as Arguments, original, this)
+      }
+      return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
     })
   }
+  const passed = (_run: Run, argumentList: Arguments, original: AnyFunction, self: unknown) =>
+    Reflect.apply(original, self, argumentList)
 
   const wallMillis = (run: Run) =>
     lentMicros === undefined ? Math.floor(run.options.wallMicros() / 1_000) : lentMicros / 1_000
@@ -425,34 +521,94 @@ function plan(): ReadonlyArray<Replacement> {
 
   // Timers and turns of the host's loop.
   for (const owner of [globalThis, timers]) {
-    read(
+    perform(
       owner,
       "setTimeout",
-      "setTimeout",
-      timerRemedy,
-      (run, act: () => void, _frames, millis = 0) => new VirtualTimer(run.options.timer(millis, act))
+      reading("setTimeout", timerRemedy, setListed),
+      (run, [act, millis, ...rest]) => setTimer(run, millis, callback(run, act, rest))
     )
-    replace(
+    perform(
       owner,
-      "clearTimeout",
-      (original: typeof clearTimeout) => (timer: Parameters<typeof clearTimeout>[0] | VirtualTimer) => {
-        if (timer instanceof VirtualTimer) timer.cancel()
-        else original(timer)
+      "setInterval",
+      (original) => refusal("setInterval", timerRemedy, original),
+      (run, [act, millis, ...rest]) => {
+        const timer: ProgramTimer = setTimer(run, millis, () => {
+          timer.refresh()
+          callback(run, act, rest)()
+        })
+        return timer
       }
     )
-    refuse(owner, ["setInterval"], String, timerRemedy)
-    refuse(owner, ["setImmediate", "queueMicrotask"], String, turnRemedy)
+    perform(
+      owner,
+      "setImmediate",
+      (original) => refusal("setImmediate", turnRemedy, original),
+      (run, [act, ...rest]) => setTask(run, callback(run, act, rest))
+    )
+    for (const key of ["clearTimeout", "clearInterval", "clearImmediate"]) {
+      replace(owner, key, (original: (timer: unknown) => void) => (timer: unknown) => {
+        if (timer instanceof VirtualTimer || timer instanceof ProgramTimer) timer.cancel()
+        else original(timer)
+      })
+    }
+    perform(
+      owner,
+      "queueMicrotask",
+      (original) => refusal("queueMicrotask", turnRemedy, original),
+      (run, [act]) => void Promise.resolve().then(callback(run, act, []))
+    )
   }
-  refuse(timersPromises, functionsOf(timersPromises), (key) => `timers/promises.${key}`, timerRemedy)
+  perform(
+    process,
+    "nextTick",
+    (original) => refusal("process.nextTick", turnRemedy, original),
+    (run, [act, ...rest], original, self) => Reflect.apply(original, self, [callback(run, act, rest)] as never)
+  )
+  const awaited = ["setTimeout", "setImmediate"]
+  for (const key of awaited) {
+    perform(
+      timersPromises,
+      key,
+      (original) => refusal(`timers/promises.${key}`, timerRemedy, original),
+      (run, argumentList) => {
+        const [millis, value, options] = (key === "setTimeout" ? argumentList : [1, ...argumentList]) as ReadonlyArray<unknown>
+        return waiting(options, (done) => {
+          const settle = () => done(value)
+          return key === "setTimeout" ? setTimer(run, millis as number, settle) : setTask(run, settle)
+        })
+      }
+    )
+  }
   refuse(
-    Object.getPrototypeOf(timersPromises.scheduler) as object,
-    ["wait", "yield"],
-    (key) => `timers/promises.scheduler.${key}`,
+    timersPromises,
+    functionsOf(timersPromises).filter((key) => !awaited.includes(key)),
+    (key) => `timers/promises.${key}`,
     timerRemedy
   )
-  refuse(AbortSignal, ["timeout"], (key) => `AbortSignal.${key}`, timerRemedy)
-  refuse(process, ["nextTick"], (key) => `process.${key}`, turnRemedy)
-  refuse(Promise.prototype, ["then"], (key) => `Promise.${key}`, promiseRemedy)
+  const scheduler = Object.getPrototypeOf(timersPromises.scheduler) as object
+  for (const key of ["wait", "yield"]) {
+    perform(
+      scheduler,
+      key,
+      (original) => refusal(`timers/promises.scheduler.${key}`, timerRemedy, original),
+      (run, [millis, options]) =>
+        waiting(options, (done) => (key === "wait" ? setTimer(run, millis, done) : setTask(run, done)))
+    )
+  }
+  perform(
+    AbortSignal,
+    "timeout",
+    (original) => refusal("AbortSignal.timeout", timerRemedy, original),
+    (run, [millis]) => {
+      const controller = new AbortController()
+      setTimer(run, millis, () =>
+        controller.abort(new DOMException("The operation was aborted due to timeout", "TimeoutError"))
+      )
+      return controller.signal
+    }
+  )
+  // Whatever waits for it runs before the next task does: `ownTurn.ts`.
+  perform(Promise.prototype, "then", (original) => refusal("Promise.then", promiseRemedy, original), passed)
 
   // What Effect would ask WebCrypto for, which answers through a promise.
   const digests = [
@@ -527,6 +683,68 @@ function plan(): ReadonlyArray<Replacement> {
   }
   return found
 }
+
+/** Node takes what is no time, or too long, for one millisecond. */
+const timerMillisMax = 2_147_483_647
+
+function setListed(run: Run, act: () => void, _frames: ReadonlyArray<string>, millis = 0): VirtualTimer {
+  return new VirtualTimer(run.options.timer(millis, act))
+}
+
+function setTimer(run: Run, millis: unknown, act: () => void): ProgramTimer {
+  const asked = Number(millis)
+  const own = asked >= 1 && asked <= timerMillisMax ? Math.trunc(asked) : 1
+  return new ProgramTimer(() => run.options.timer(own, act))
+}
+
+function setTask({ options }: Run, act: () => void): ProgramTimer {
+  return new ProgramTimer(() => {
+    let isCancelled = false
+    options.programs?.task(() => {
+      if (!isCancelled) act()
+    })
+    return () => {
+      isCancelled = true
+    }
+  })
+}
+
+/** What it throws goes where it would end a process. */
+function callback({ options }: Run, act: AnyFunction, argumentList: ReadonlyArray<never>): () => void {
+  return () => {
+    try {
+      act(...argumentList)
+    } catch (error) {
+      options.programs?.uncaught(error)
+    }
+  }
+}
+
+/** A promise of `timers/promises`. */
+function waiting(options: unknown, set: (done: (value?: unknown) => void) => ProgramTimer): Promise<unknown> {
+  const { signal } = (options ?? {}) as { readonly signal?: AbortSignal }
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      timer?.cancel()
+      reject(Object.assign(new Error("The operation was aborted", { cause: signal?.reason }), aborted))
+    }
+    const timer =
+      signal?.aborted === true
+        ? undefined
+        : set((value) => {
+            signal?.removeEventListener("abort", abort)
+            resolve(value)
+          })
+    if (timer === undefined) abort()
+    else signal?.addEventListener("abort", abort, { once: true })
+  })
+}
+
+/** As Node names it. */
+const aborted = { name: "AbortError", code: "ABORT_ERR" }
+
+/** Mostly a callback comes first. */
+type Arguments = readonly [act: AnyFunction, ...rest: ReadonlyArray<never>]
 
 type AnyFunction = (...argumentList: ReadonlyArray<never>) => unknown
 

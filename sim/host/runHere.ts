@@ -6,6 +6,7 @@ import { type Drawn, RequestProblem, type RunOptions, runScenario } from "../run
 import type { RunRequest, RunResult } from "../run/Verdict.ts"
 import type { World } from "../run/World.ts"
 import { endedEarly } from "./endedEarly.ts"
+import { inOwnTurn } from "./ownTurn.ts"
 import { verdictOf } from "./verdictOf.ts"
 
 /** Throws nothing but `RequestProblem`. */
@@ -29,3 +30,9 @@ export const runHere = (scenario: Scenario, request: RunRequest, options: RunOpt
     return endedEarly(request, verdictOf(error, world?.nowMicros), { world, drawn })
   }
 }
+
+/** Runs it where a scenario of its kind can run: in a turn of its own, when its programs use promises. */
+export const runApart = async (scenario: Scenario, request: RunRequest, options: RunOptions): Promise<RunResult> =>
+  scenario.isAsync === true
+    ? inOwnTurn(() => runHere(scenario, request, options))
+    : runHere(scenario, request, options)

@@ -62,7 +62,7 @@ export type WorkerResponse =
 
 interface Loaded {
   readonly scenarios: ReadonlyArray<Entry>
-  readonly runHere: typeof RunHere.runHere
+  readonly runApart: typeof RunHere.runApart
   readonly RequestProblem: typeof Simulation.RequestProblem
   readonly kinds: ReadonlyArray<FaultKind>
 }
@@ -95,13 +95,13 @@ parentPort?.on("message", (message: WorkerRequest) => {
 
 async function load(): Promise<Loaded> {
   if (mutant !== undefined) await loadMutated(mutant)
-  const [module, { RequestProblem }, { runHere }, { faultKinds }] = await Promise.all([
+  const [module, { RequestProblem }, { runApart }, { faultKinds }] = await Promise.all([
     import(catalogue) as Promise<CatalogueModule>,
     import("../run/Simulation.ts"),
     import("./runHere.ts"),
     import("../nemesis/faultKinds.ts") as Promise<typeof FaultKinds>
   ])
-  return { scenarios: module.catalogue, runHere, RequestProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
+  return { scenarios: module.catalogue, runApart, RequestProblem, kinds: [...faultKinds, ...(module.faultKinds ?? [])] }
 }
 
 /** What does not load on another version than the installed is no failure of the program that was asked for. */
@@ -150,13 +150,13 @@ async function answer({ id, request, wants }: WorkerRequest): Promise<WorkerResp
   let sinceMillis = performance.now()
   rejections = []
   try {
-    const { RequestProblem, kinds, runHere, scenarios } = await loading
+    const { RequestProblem, kinds, runApart, scenarios } = await loading
     Breadcrumb.load(breadcrumb)
     sinceMillis = performance.now()
     const scenario = await loadOn(request.scenario, scenarios)
     try {
       const databases = request.storage === "pglite" ? { databases: await pglite() } : {}
-      const result = runHere(scenario, request, {
+      const result = await runApart(scenario, request, {
         kinds,
         ...databases,
         onWorld: (built) => {

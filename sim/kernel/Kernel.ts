@@ -1,7 +1,8 @@
 /**
  * The kernel: one synchronous loop over a heap of timed events and, per node, a list of runnable tasks.
  *
- * - K1 No microtask, timer or promise of the host is part of a run.
+ * - K1 No timer or promise of the host is part of a run. Where programs use promises (`settle`), what waits for one runs before the
+ *   task ends that settled it; the loop is the same.
  * - K2 Virtual time is an integer of microseconds and moves only when nothing is runnable at the present instant.
  * - K3 The cause of a step is the fact that set it, not the step before.
  * - K4 Nothing hangs: an instant has a bound on tasks, a run one on steps and on virtual time.
@@ -40,6 +41,8 @@ export interface KernelOptions {
   readonly noise?: number
   readonly limits?: Limits
   readonly digest?: Digest
+  /** Runs what waits for promises, to the last; called after every task and event. Default: programs use none. */
+  readonly settle?: () => void
 }
 
 export class Kernel implements NodeHost {
@@ -51,6 +54,7 @@ export class Kernel implements NodeHost {
   /** The root of what a plan does not speak of: schedules, latencies, and what programs draw. */
   readonly noiseKey: Chance.Key
   readonly facts: FactStream
+  readonly settle: (() => void) | undefined
   readonly #limits: Limits
   readonly #heap = new EventHeap()
   readonly #nodes = new Map<string, SimNode>()
@@ -73,6 +77,7 @@ export class Kernel implements NodeHost {
     this.key = Chance.root(options.seed)
     this.noiseKey = options.noise === undefined ? this.key : Chance.derive(this.key, `noise/${options.noise}`)
     this.facts = new FactStream(this, options.digest)
+    this.settle = options.settle
     this.#limits = options.limits ?? defaultLimits
   }
 
@@ -120,8 +125,9 @@ export class Kernel implements NodeHost {
 
   /** Steps until the limit of virtual time, or until something else stops it. May be called again. */
   run(untilMicros: number): Stopped {
-    const { facts } = this
+    const { facts, settle } = this
     this.isHalted = false
+    settle?.()
     for (;;) {
       if (this.#readyCount > 0) {
         const stopped = this.#drain()
@@ -144,6 +150,7 @@ export class Kernel implements NodeHost {
       facts.cause = next.cause
       this.steps++
       next.run(next.argument as never)
+      settle?.()
       if (this.isHalted) return { _tag: "Halted" }
       if (this.steps > this.#limits.stepsMax) return { _tag: "StepLimit" }
     }

@@ -2,7 +2,8 @@
  * A simulated node: a boot recipe, and per incarnation a list of runnable tasks, a scheduler, a clock and a stream of
  * chance of its own.
  *
- * - N1 A task runs only through the runnable list, so a paused node runs nothing.
+ * - N1 A task runs only through the runnable list, so a paused node runs nothing. What waits for a promise runs as part of the task
+ *   that settled it, so that none is left when the node is paused or dies.
  * - N2 A crash discards tasks, timers and inputs and abandons the fibers: no finalizer runs, nobody is told.
  * - N3 A paused node wakes as Node.js does: queued tasks, then overdue timers by due time, then buffered inputs.
  * - N4 Nothing of one incarnation reaches the next: whatever was set or sent for it is dropped.
@@ -36,6 +37,8 @@ export interface NodeHost {
   readonly onChoicePoint: OnChoicePoint | undefined
   /** The present run ends after this step. */
   readonly isHalted: boolean
+  /** Runs what waits for promises, where programs use them. */
+  readonly settle: (() => void) | undefined
   readonly schedule: (delayMicros: number, run: (argument: never) => void, argument: unknown, cause?: number) => Event
   /** The node has tasks to run at this instant. */
   readonly ready: (node: SimNode) => void
@@ -49,6 +52,8 @@ export interface NodeOptions {
   readonly strategy: Schedule.Strategy
   /** References that each incarnation starts with. */
   readonly services: (node: SimNode) => Context.Context<never>
+  /** Tasks run in the order in which they became runnable, whatever the strategy: as callbacks of a process do. Default: false. */
+  readonly isInOrder?: boolean
   /** Watch the fibers and what they wait for, to explain a stall; changes no step. */
   readonly isTracking: boolean
   /** Told when the program ended by itself or was stopped; not on a crash. */
@@ -80,6 +85,9 @@ export class SimNode {
   taskMicros = 0
   /** Given to the fibers of this incarnation; a fiber of an earlier one that runs is a bug of the simulator (N4). */
   scheduler: Scheduler.Scheduler = this.#schedulerOf(0)
+
+  /** What this incarnation waits for without a fiber of its own for each: asked while tracking. */
+  waitsBesides: (() => ReadonlyArray<WaitingFiber>) | undefined
 
   readonly #options: NodeOptions
   readonly #key: Chance.Key
@@ -324,7 +332,9 @@ export class SimNode {
 
   /** What keeps this node from going on: the node itself when it is not up, or the fibers that have not ended, in order of their start. */
   waiting(): ReadonlyArray<WaitingFiber> {
-    if (this.state === "up") return this.#watch?.waiting() ?? []
+    if (this.state === "up") {
+      return this.#watch === undefined ? [] : [...this.#watch.waiting(), ...(this.waitsBesides?.() ?? [])]
+    }
     if (this.state === "down" && this.#isOver) return []
     const waitsFor = this.state === "down" ? "its start: it is down" : "the end of its pause"
     return [{ fiber: "the node", waitsFor, on: "outside", sinceMicros: this.#stateSinceMicros }]
@@ -336,19 +346,21 @@ export class SimNode {
 
   /** Runs every task that is runnable now, in the order of the strategy; returns how many. */
   drain(budget: number): number {
-    const { facts } = this.host
+    const { facts, settle } = this.host
+    const isInOrder = this.#options.isInOrder === true
     let ran = 0
     while (this.state === "up" && ran < budget && !this.host.isHalted) {
       if (this.#head === this.#tail && !this.#takeUpOverdue()) break
       if (this.taskMicros > 0 && this.#isBusy()) return ran
       let index = this.#head
       const count = this.#tail - index
-      if (count > 1) index += this.#choose(count)
+      if (count > 1 && !isInOrder) index += this.#choose(count)
       const run = this.#tasks[index] as Task
       const argument = this.#arguments[index]
       facts.cause = this.#causes[index] as number
       this.#remove(index)
       run(argument as never)
+      settle?.()
       if (this.#undead !== undefined) throw new Error(this.#undead)
       ran++
     }
@@ -453,6 +465,7 @@ export class SimNode {
     this.#heldInputs = []
     this.#overdue = []
     this.#watch = undefined
+    this.waitsBesides = undefined
     this.#stateSinceMicros = this.host.nowMicros
     this.#preemptNext = false
     this.#stallNextMicros = 0

@@ -47,6 +47,8 @@ export interface Scenario {
   readonly marks: ReadonlyArray<Mark>
   readonly safetyMillis: number
   readonly liveness: Liveness | undefined
+  /** Programs use promises: `docs/promises.md`. Such a scenario is run in a turn of its own (`sim/host/ownTurn`). Default: false. */
+  readonly isAsync?: boolean
   /** How long the faults of an exhaustive search last. Default: `search/Scale.ts`. */
   readonly scale?: Scale
 }

@@ -101,6 +101,7 @@ function attempt(scenario: Scenario, request: RunRequest, options: RunOptions, i
     isCalm: request.isCalm ?? false,
     ...(request.noise === undefined ? {} : { noise: request.noise }),
     isTracking,
+    isAsync: scenario.isAsync ?? false,
     limits: options.limits ?? defaultLimits,
     databases: databasesOf(request, options),
     ...(request.operations === undefined ? {} : { operations: request.operations })

@@ -8,11 +8,13 @@ import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Envelope } from "../../core/facts/Envelope.ts"
 import type { Mark } from "../../core/facts/Mark.ts"
+import { causeOf } from "../host/causeOf.ts"
+import * as OwnTurn from "../host/ownTurn.ts"
 import * as Trap from "../host/Trap.ts"
 import * as Chance from "../kernel/Chance.ts"
 import type { Digest } from "../kernel/Digest.ts"
 import { Kernel, type Limits } from "../kernel/Kernel.ts"
-import { epochMicros } from "../kernel/NodeClock.ts"
+import { epochMicros, type NodeClock } from "../kernel/NodeClock.ts"
 import * as NodeServices from "../kernel/NodeServices.ts"
 import * as Schedule from "../kernel/Schedule.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
@@ -53,6 +55,8 @@ export interface WorldNodeOptions {
   readonly onExit?: OnExit
   /** The run stalls when this program has not ended by its end, or nothing can happen any more. */
   readonly mustEnd?: boolean
+  /** Its tasks run in the order in which they became runnable, whatever the strategy of the run. */
+  readonly isInOrder?: boolean
 }
 
 export interface WorldOptions {
@@ -67,6 +71,8 @@ export interface WorldOptions {
   /** Default: the model. */
   readonly databases?: Databases
   readonly limits?: Limits
+  /** Programs use promises, time, chance and timers of the host: as those of the node that runs. Default: they are refused. */
+  readonly isAsync?: boolean
   /** Another one in place of the usual: for measuring what it costs. */
   readonly digest?: Digest
   /** The operations of the workload that are carried out. Default: all. */
@@ -87,6 +93,7 @@ export class World {
   readonly marks = new Map<string, MarkCount>()
   ending: Ending | undefined
   readonly isTracking: boolean
+  readonly isAsync: boolean
   /** What scenarios build their database with. */
   readonly databases: Databases
   readonly #operations = new Set<string>()
@@ -96,6 +103,9 @@ export class World {
   readonly #hostChance: ReturnType<typeof Chance.generator>
   #fibers = 0
   readonly #tags = new Map<string, ReadonlyArray<string>>()
+  readonly #onExits = new Map<string, OnExit>()
+  /** What programs draw that use promises: a stream for each incarnation. */
+  readonly #ownChance = new Map<SimNode, { readonly incarnation: number; readonly draw: () => number }>()
   readonly #mustEnd = new Set<string>()
   readonly #ended = new Set<string>()
   readonly #requestIds = new OwnRequestIds()
@@ -104,8 +114,10 @@ export class World {
   readonly #visitors: Array<(node: SimNode, point: string) => NodeServices.FaultPointVerdict | undefined> = []
 
   constructor(options: WorldOptions) {
+    this.isAsync = options.isAsync ?? false
     this.kernel = new Kernel({
       seed: options.seed,
+      ...(this.isAsync ? { settle: OwnTurn.settle } : {}),
       ...(options.noise === undefined ? {} : { noise: options.noise }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.digest === undefined ? {} : { digest: options.digest })
@@ -135,11 +147,13 @@ export class World {
       program,
       strategy: this.#strategy,
       isTracking: this.isTracking,
+      isInOrder: options.isInOrder ?? false,
       services: (incarnation) => this.#services(incarnation),
       onExit: (exited, exit) => this.#exited(exited, exit, onExit)
     })
     this.network.addHost(node)
     this.#tags.set(name, options.tags ?? [])
+    this.#onExits.set(name, onExit)
     if (options.mustEnd === true) this.#mustEnd.add(name)
     return node
   }
@@ -231,19 +245,23 @@ export class World {
    * as escaped. Whatever advances the world does it in here; nests.
    */
   trapped<A>(body: () => A): A {
+    if (this.isAsync) OwnTurn.requireOwnTurn()
     const clock = () => (this.kernel.running ?? [...this.kernel.nodes][0])?.clock
     const trap = Trap.enter({
-      wallMicros: () => clock()?.wallMicros() ?? epochMicros,
+      wallMicros: () => this.#wallMicros(clock()),
       monotonicMicros: () => clock()?.monotonicMicros() ?? 0,
-      fraction: () => this.#hostChance.double(),
+      fraction: () => this.#fraction(),
       fiberId: () => ++this.#fibers,
       timer: (millis, run) => this.#timer(millis, run),
+      ...(this.isAsync ? { programs: this.#programs } : {}),
       onEscape: ({ api, frames, remedy }) => this.escape({ api, remedy, stack: frames.join("\n") })
     })
     const shareIds = this.#requestIds.enter()
     try {
       return body()
     } finally {
+      // What is left of a run that ended in the middle must not act on the host.
+      if (this.isAsync) OwnTurn.settle()
       shareIds()
       trap.leave()
     }
@@ -357,10 +375,45 @@ export class World {
   #timer(millis: number, run: () => void): () => void {
     const node = this.kernel.running
     if (node === undefined) throw new Error("a timer of the host outside of every node")
+    if (this.isAsync && node.state === "down") return () => undefined
     const timer = node.setTimer(node.clock.worldDelayMicros(Math.max(0, millis) * 1_000), run)
     return () => {
       timer.cancelled = true
     }
+  }
+
+  #wallMicros(clock: NodeClock | undefined): number {
+    if (this.isAsync && this.kernel.running !== undefined) clock?.usedWall(clock.settings)
+    return clock?.wallMicros() ?? epochMicros
+  }
+
+  #fraction(): number {
+    const node = this.isAsync ? this.kernel.running : undefined
+    if (node === undefined) return this.#hostChance.double()
+    const present = this.#ownChance.get(node)
+    if (present?.incarnation === node.incarnation) return present.draw()
+    const stream = Chance.generator(Chance.derive(node.incarnationKey, "host"))
+    this.#ownChance.set(node, { incarnation: node.incarnation, draw: () => stream.double() })
+    return stream.double()
+  }
+
+  readonly #programs: Trap.Programs = {
+    isRunning: () => this.kernel.running !== undefined,
+    task: (run) => this.kernel.running?.enqueue(run, undefined),
+    uncaught: (error) => this.#uncaught(error)
+  }
+
+  /** What ends a process of Node: the program of the running node threw where nobody could catch it. */
+  #uncaught(error: unknown): void {
+    if (error instanceof Trap.Escaped) return
+    const node = this.kernel.running
+    if (node === undefined) return this.crash({ node: "the scenario", cause: causeOf(error) })
+    if (node.state === "down") return
+    const [reason] = (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).split("\n")
+    node.crash(`uncaught ${reason}`)
+    const onExit = this.#onExits.get(node.name)
+    if (onExit?._tag === "Restart") this.kernel.schedule(onExit.afterMicros, () => node.revive(), undefined)
+    else this.#end({ _tag: "crashed", node: node.name, cause: causeOf(error) })
   }
 
   #services(node: SimNode): Context.Context<never> {
