@@ -23,7 +23,7 @@ export const parameters = (scenario: Scenario): fc.Arbitrary<Parameters> =>
 
 /** Up to `faultsMax` faults of the kinds given, at round moments of the scenario's safety phase. */
 export const plan = (scenario: Scenario, kinds: ReadonlyArray<FaultKind>, faultsMax = 6): fc.Arbitrary<FaultPlan> => {
-  const world = new World({ seed: "arbitrary" })
+  const world = new World({ seed: "arbitrary", isAsync: scenario.isAsync ?? false })
   scenario.build(
     world,
     Object.fromEntries(Object.entries(scenario.parameters).map(([name, [minimum]]) => [name, minimum]))

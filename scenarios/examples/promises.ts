@@ -78,7 +78,9 @@ const neverOversold: Invariant<Sales> = {
   step: (sales, { fact, incarnation }) => {
     if (fact._tag !== "Sold") return sales
     const count = sales.incarnation === incarnation ? sales.count + 1 : 1
-    return count > stock ? new Violation(`${count} were sold, and there were ${stock}`, { count }) : { incarnation, count }
+    return count > stock
+      ? new Violation(`${count} were sold, and there were ${stock}`, { count })
+      : { incarnation, count }
   }
 }
 
@@ -96,8 +98,7 @@ const make = (name: string, sell: Sell) =>
       }
       return { converged: () => world.unended.length === 0 || `${world.unended.join(", ")} are not done` }
     },
-    faults: (draw, world) =>
-      Swarm.draw(draw, world, { kinds: kindsOf("network", "process"), safetyMicros: 8_000_000 }),
+    faults: (draw, world) => Swarm.draw(draw, world, { kinds: kindsOf("network", "process"), safetyMicros: 8_000_000 }),
     invariants: [toCheck(neverOversold)],
     liveness: { withinMillis: 60_000, quietMillis: 0, noise: () => false }
   })

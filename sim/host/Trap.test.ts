@@ -271,7 +271,8 @@ describe("every trap", () => {
 
   it("is named above; what prints or takes back a timer is replaced too, to be let through", () => {
     const expected = new Map<object, Set<string>>([[console, new Set(functionsOf(console))]])
-    for (const owner of [globalThis, timers]) expected.set(owner, new Set(["clearTimeout"]))
+    for (const owner of [globalThis, timers])
+      expected.set(owner, new Set(["clearTimeout", "clearInterval", "clearImmediate"]))
     for (const { keys, owner } of places) expected.set(owner, new Set([...(expected.get(owner) ?? []), ...keys]))
     const descriptors = (owner: object): Record<string, PropertyDescriptor> => Object.getOwnPropertyDescriptors(owner)
     const before = new Map([...expected.keys()].map((owner) => [owner, descriptors(owner)]))

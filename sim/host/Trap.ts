@@ -126,18 +126,18 @@ export const enter = (options: TrapOptions): Trapped => {
       options.onEscape?.(found)
     }
   }
+  const giveBack = options.programs === undefined ? undefined : takeRejections(options.programs)
   if (runs.length === 0) replaceAll()
   runs.push(run)
-  const giveBack = options.programs === undefined ? undefined : takeRejections(options.programs)
   return {
     get escaped() {
       return escaped
     },
     leave: () => {
       if (runs.at(-1) !== run) throw new Error("a trap is left in the order opposite to that in which it was entered")
-      giveBack?.()
       runs.pop()
       if (runs.length === 0) restoreAll()
+      giveBack?.()
     }
   }
 }
@@ -179,6 +179,7 @@ const promiseRemedy =
   "a promise of the host cannot settle inside a run, so Effect.promise, tryPromise and await never resume: use an Effect"
 const networkRemedy = "use HttpClient, HttpServer, Socket or Dial, whose links are simulated"
 const diskRemedy = "use FileSystem"
+const argumentRemedy = "a program without Effect takes what does it as an argument, which uses host.call here"
 const outsideRemedy = "use the Provider port for what lives outside"
 const hostRemedy = "what the host is and has spent is no part of a run: take it from configuration"
 const endRemedy = "a node ends when its program does: return from it, or fail"
@@ -298,7 +299,9 @@ function restoreAll(): void {
 
 /** Has rejections that nobody handles told here alone; the function returned gives them back to whoever heard them before. */
 function takeRejections({ uncaught }: Programs): () => void {
-  const others = process.rawListeners("unhandledRejection") as unknown as ReadonlyArray<NodeJS.UnhandledRejectionListener>
+  const others = process.rawListeners(
+    "unhandledRejection"
+  ) as unknown as ReadonlyArray<NodeJS.UnhandledRejectionListener>
   process.removeAllListeners("unhandledRejection")
   process.on("unhandledRejection", uncaught)
   return () => {
@@ -320,7 +323,9 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
     const isListed = caller !== undefined && (run.virtual[caller] as ReadonlyArray<string>)?.includes(api)
     if (answer !== undefined && (isListed || isOfProgram(run))) return answer(run, frames)
     const all = frames === nearest ? framesOf(40) : frames
-    const escaped = new Escaped(api, remedy, all.filter(isTelling).slice(0, 8).map(relative))
+    const isOutside = remedy === networkRemedy || remedy === diskRemedy
+    const told = isOutside && isOfProgram(run) ? `${remedy}; ${argumentRemedy}` : remedy
+    const escaped = new Escaped(api, told, all.filter(isTelling).slice(0, 8).map(relative))
     run.escape(escaped)
     throw escaped
   } finally {
@@ -521,11 +526,8 @@ function plan(): ReadonlyArray<Replacement> {
 
   // Timers and turns of the host's loop.
   for (const owner of [globalThis, timers]) {
-    perform(
-      owner,
-      "setTimeout",
-      reading("setTimeout", timerRemedy, setListed),
-      (run, [act, millis, ...rest]) => setTimer(run, millis, callback(run, act, rest))
+    perform(owner, "setTimeout", reading("setTimeout", timerRemedy, setListed), (run, [act, millis, ...rest]) =>
+      setTimer(run, millis, callback(run, act, rest))
     )
     perform(
       owner,
@@ -571,7 +573,9 @@ function plan(): ReadonlyArray<Replacement> {
       key,
       (original) => refusal(`timers/promises.${key}`, timerRemedy, original),
       (run, argumentList) => {
-        const [millis, value, options] = (key === "setTimeout" ? argumentList : [1, ...argumentList]) as ReadonlyArray<unknown>
+        const [millis, value, options] = (
+          key === "setTimeout" ? argumentList : [1, ...argumentList]
+        ) as ReadonlyArray<unknown>
         return waiting(options, (done) => {
           const settle = () => done(value)
           return key === "setTimeout" ? setTimer(run, millis as number, settle) : setTask(run, settle)

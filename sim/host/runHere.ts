@@ -33,6 +33,4 @@ export const runHere = (scenario: Scenario, request: RunRequest, options: RunOpt
 
 /** Runs it where a scenario of its kind can run: in a turn of its own, when its programs use promises. */
 export const runApart = async (scenario: Scenario, request: RunRequest, options: RunOptions): Promise<RunResult> =>
-  scenario.isAsync === true
-    ? inOwnTurn(() => runHere(scenario, request, options))
-    : runHere(scenario, request, options)
+  scenario.isAsync === true ? inOwnTurn(() => runHere(scenario, request, options)) : runHere(scenario, request, options)

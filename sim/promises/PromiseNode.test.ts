@@ -123,7 +123,9 @@ describe("a program with promises", () => {
       start(world, "client", async (host) => {
         const ask = async (request: PromiseNode.Json, port = 80) => {
           try {
-            host.tell(fact(JSON.stringify(await host.call("server", port, request, { signal: AbortSignal.timeout(2_000) }))))
+            host.tell(
+              fact(JSON.stringify(await host.call("server", port, request, { signal: AbortSignal.timeout(2_000) })))
+            )
           } catch (error) {
             host.tell(fact(`${(error as Error).name}: ${(error as Error).message}`))
           }
@@ -156,7 +158,12 @@ describe("a program with promises", () => {
         await Effect.runPromise(Effect.andThen(Effect.sleep("7 millis"), Effect.yieldNow))
         host.tell(fact("ran an effect"))
       })
-      world.addNode("a", Effect.flatMap(reads, (now) => emit(fact(String(now))))).start()
+      world
+        .addNode(
+          "a",
+          Effect.flatMap(reads, (now) => emit(fact(String(now))))
+        )
+        .start()
       world.run("1s")
     })
     assert.deepStrictEqual(said, ["5 a 1767225600005", "7 b ran an effect"])
@@ -290,7 +297,8 @@ describe("a node whose program uses promises", () => {
     const { verdict } = await runApart(scenario, request, { kinds: [] })
     assert.strictEqual(verdict._tag === "stalled" && verdict.reason.split(":")[0], "deadlock")
     assert.deepStrictEqual(
-      verdict._tag === "stalled" && verdict.waiting.map(({ fiber, node, waitsFor }) => `${node}: ${fiber}: ${waitsFor}`),
+      verdict._tag === "stalled" &&
+        verdict.waiting.map(({ fiber, node, waitsFor }) => `${node}: ${fiber}: ${waitsFor}`),
       ['a: a call: b:80: "anybody?"', "a: main: its promise to settle", "b: main: its promise to settle"]
     )
   })
