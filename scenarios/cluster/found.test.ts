@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { runHere } from "../../sim/host/runHere.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import type { FaultPlan } from "../../sim/nemesis/FaultPlan.ts"
-import { type Packet, pass, reset } from "../../sim/network/Network.ts"
+import { type Packet, pass, reset, type Verdict } from "../../sim/network/Network.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
 import { World } from "../../sim/run/World.ts"
 import * as entity from "./entity.ts"
@@ -33,25 +33,10 @@ describe("effect/cluster 4.1.0", () => {
   })
 
   it("leaves messages for ten minutes whose reading was answered to nobody", () => {
-    const world = new World({ seed: "1" })
-    entity.answered.build(world, { runners: 2 })
-    const asked = new Map<string, number>()
-    const waitedSeconds: Array<number> = []
-    world.subscribe(({ atMicros, fact }) => {
-      const { _tag, message } = fact as { readonly _tag: string; readonly message: string }
-      if (_tag === "Asked") asked.set(message, atMicros)
-      if (_tag === "Answered") waitedSeconds.push((atMicros - asked.get(message)!) / 1_000_000)
-    })
     let lost = 0
-    const remove = world.network.addRule({
-      fault: "an answer with messages is lost, and the connection with it",
-      onPacket: (packet) => (packet.source === "store" && hasMessages(packet) && lost++ < 3 ? reset : pass)
-    })
-    world.run("200s")
-    remove()
-    world.run("1200s")
+    const { asked, waitedSeconds } = answers("200s", (packet) => (hasMessages(packet) && lost++ < 3 ? reset : pass))
     const longest = waitedSeconds.toSorted((one, other) => other - one)
-    assert.lengthOf(longest, asked.size)
+    assert.lengthOf(longest, asked)
     assert.deepStrictEqual(
       longest.map((seconds) => seconds > 600),
       longest.map((_, nth) => nth < 3),
@@ -59,7 +44,43 @@ describe("effect/cluster 4.1.0", () => {
     )
     assert.isBelow(longest[0]!, 660)
   })
+
+  it("never tells a client that its order is charged when the answer to the saving of the reply is lost", () => {
+    let isSaved = false
+    const { asked, waitedSeconds } = answers("20m", ({ message }, last) => {
+      const { exit } = (message ?? {}) as { readonly exit?: { readonly value?: unknown } }
+      if (isSaved || last !== "Written" || exit === undefined || exit.value !== undefined) return pass
+      isSaved = true
+      return reset
+    })
+    assert.isTrue(isSaved)
+    assert.lengthOf(waitedSeconds, asked - 1)
+  })
 })
+
+/** Two runners, forty orders, twenty minutes; for so long answers of the store may be lost. */
+const answers = (forText: string, onAnswer: (packet: Packet, last: string) => Verdict) => {
+  const world = new World({ seed: "1" })
+  entity.answered.build(world, { runners: 2 })
+  const asked = new Map<string, number>()
+  const waitedSeconds: Array<number> = []
+  let last = ""
+  world.subscribe(({ atMicros, fact }) => {
+    const { _tag, message } = fact as { readonly _tag: string; readonly message?: string }
+    if (message === undefined) return
+    last = _tag
+    if (_tag === "Asked") asked.set(message, atMicros)
+    if (_tag === "Answered") waitedSeconds.push((atMicros - asked.get(message)!) / 1_000_000)
+  })
+  const remove = world.network.addRule({
+    fault: "an answer of the store is lost, and the connection with it",
+    onPacket: (packet) => (packet.source === "store" ? onAnswer(packet, last) : pass)
+  })
+  world.run(forText)
+  remove()
+  world.run("20m")
+  return { asked: asked.size, waitedSeconds }
+}
 
 /** An answer of the twin to whoever reads messages, which it has marked as read. */
 const hasMessages = ({ message }: Packet): boolean => {

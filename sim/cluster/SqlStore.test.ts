@@ -13,7 +13,9 @@ import { World } from "../run/World.ts"
 import type { Databases } from "../storage/Databases.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
-import { noStaleWrites, OutsideResource } from "../outside/OutsideResource.ts"
+import { answered } from "../../scenarios/cluster/entity.ts"
+import { type Packet, pass, reset } from "../network/Network.ts"
+import { noStaleWrites, OutsideResource, type Written } from "../outside/OutsideResource.ts"
 import { sameLocks, sameMessages } from "./StoreTwin.fixture.ts"
 
 let databases: Databases
@@ -99,6 +101,30 @@ describe("an entity of effect/cluster on SqlMessageStorage", () => {
     world.node("store").start()
     world.run("30s")
     assert.deepStrictEqual(answers, [[1, 1, 1, 2, 2, 3]])
+  })
+})
+
+describe("an entity on the SQL storages", () => {
+  it("never tells its client what it did when the answer to COMMIT is lost, with which its reply was saved", () => {
+    const world = new World({ seed: "1", databases })
+    answered.build(world, { runners: 2 })
+    const told = new Map<string, number>()
+    let runner: string | undefined
+    let isCut = false
+    world.subscribe(({ fact, node }) => {
+      if (fact._tag === "Written" && (fact as Written).message === "m10") runner = node
+      if (fact._tag === "Asked" || fact._tag === "Answered") told.set(fact._tag, (told.get(fact._tag) ?? 0) + 1)
+    })
+    const cut = ({ message, source, target }: Packet) => {
+      const { bytes } = (message ?? {}) as { readonly bytes?: Uint8Array }
+      if (isCut || source !== "store" || target !== runner || bytes === undefined) return pass
+      isCut = Buffer.from(bytes).includes("COMMIT")
+      return isCut ? reset : pass
+    }
+    world.network.addRule({ fault: "the answer to a COMMIT is lost", onPacket: cut })
+    world.run("4m")
+    assert.isTrue(isCut)
+    assert.deepStrictEqual(Object.fromEntries(told), { Asked: 40, Answered: 39 })
   })
 })
 
