@@ -26,6 +26,7 @@ import * as Swarm from "../../sim/nemesis/Swarm.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
 import { RequestProblem } from "../../sim/run/Simulation.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
+import type { Databases } from "../../sim/storage/Databases.ts"
 import { SimFailure } from "./SimFailure.ts"
 
 export interface HuntOptions {
@@ -58,6 +59,8 @@ export class Hunt {
   readonly #kinds: ReadonlyArray<FaultKind>
   readonly #started = performance.now()
   #runs = 0
+  /** PGlite, since a run has asked for it. */
+  #databases: Databases | undefined
   /** The test, for vitest's own command line. */
   readonly #test: { readonly file: string; readonly name: string }
 
@@ -109,6 +112,7 @@ export class Hunt {
       const passed = `after ${timeoutMillis / 1_000} s no further run begins, ${this.#runs} passed`
       throw new SimFailure(`${passed}: ask for fewer, or give the test a longer timeout`, declaredAt)
     }
+    if (request.storage === "pglite") this.#databases ??= await (await import("../cli/bootPglite.ts")).boot()
     const result = await this.#here(request)
     this.#runs++
     return result
@@ -173,6 +177,7 @@ export class Hunt {
   #here(request: RunRequest, facts?: Array<Envelope>): Promise<RunResult> {
     return runApart(this.#scenario, request, {
       kinds: this.#kinds,
+      ...(request.storage === "pglite" && this.#databases !== undefined ? { databases: this.#databases } : {}),
       ...(facts === undefined ? {} : { onFact: (envelope: Envelope) => facts.push(envelope) })
     })
   }

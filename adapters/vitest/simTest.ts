@@ -15,6 +15,7 @@ import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { RequestProblem } from "../../sim/run/Simulation.ts"
+import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { isScenario } from "../../sim/host/loadScenario.ts"
 import { parseSeed, parseSeeds, UsageError } from "../cli/Usage.ts"
 import { Hunt } from "./Hunt.ts"
@@ -26,6 +27,8 @@ export interface SimOptions extends TestOptions {
   readonly kinds?: ReadonlyArray<FaultKind>
   /** How runnable fibers are picked. Default: random, with preemptions. */
   readonly strategy?: StrategyName
+  /** What the database is. Default: the model. */
+  readonly storage?: DatabaseName
   /** Of the host's time, for making a failure small; a quarter of it more for explaining. Default: 20,000. */
   readonly shrinkMillis?: number
   /**
@@ -49,10 +52,10 @@ export interface SimPropertyOptions extends SimOptions {
 
 /** One test: the scenario holds for every seed. */
 export const simTest = (name: string, scenario: Scenario, options: SimTestOptions = {}): void => {
-  const { seeds = 20, strategy = "random", ...rest } = options
+  const { seeds = 20, storage, strategy = "random", ...rest } = options
   declare(name, scenario, rest, frameOf(simTest), async (hunt) => {
     for (const seed of seedsOf(seeds)) {
-      const result = await hunt.run({ scenario: hunt.name, seed, strategy })
+      const result = await hunt.run({ scenario: hunt.name, seed, strategy, ...(storage === "pglite" && { storage }) })
       if (isFailure(result.verdict)) await hunt.found(result, `STORMGLASS_SEED=${seed}`)
     }
   })
@@ -60,13 +63,18 @@ export const simTest = (name: string, scenario: Scenario, options: SimTestOption
 
 /** One test: the scenario holds whatever the plan, the topology and the workload. */
 export const simProperty = (name: string, scenario: Scenario, options: SimPropertyOptions = {}): void => {
-  const { arbitrary, runs = 25, strategy = "random", ...rest } = options
+  const { arbitrary, runs = 25, storage, strategy = "random", ...rest } = options
   declare(name, scenario, rest, frameOf(simProperty), async (hunt) => {
     const { numRuns, seed } = casesOf(runs)
     let failure: RunResult | undefined
     const requests = arbitrary ?? arbitraries.request(scenario, options.kinds ?? faultKinds)
     const property = fc.asyncProperty(requests, async (drawn) => {
-      const result = await hunt.run({ ...drawn, scenario: hunt.name, strategy })
+      const result = await hunt.run({
+        ...drawn,
+        scenario: hunt.name,
+        strategy,
+        ...(storage === "pglite" && { storage })
+      })
       if (isFailure(result.verdict)) failure = result
       return !isFailure(result.verdict)
     })
@@ -81,7 +89,7 @@ export const simProperty = (name: string, scenario: Scenario, options: SimProper
 function declare(
   name: string,
   scenario: Scenario,
-  { exportedBy, kinds, shrinkMillis = 20_000, timeout = 300_000, ...rest }: Omit<SimOptions, "strategy">,
+  { exportedBy, kinds, shrinkMillis = 20_000, timeout = 300_000, ...rest }: Omit<SimOptions, "storage" | "strategy">,
   declaredAt: string,
   hunting: (hunt: Hunt) => Promise<void>
 ): void {

@@ -101,6 +101,19 @@ describe("remote calls over sockets, unmodified", () => {
     assert.isAtLeast(balance.value, 1)
   })
 
+  it("of two clients of one connection answer each its own", () => {
+    const { world, said, server, addClient } = makeWorld()
+    server.start()
+    const both = Effect.gen(function* () {
+      const [one, other] = yield* Effect.all([Account.client, Account.client])
+      const deposits = [one.deposit({ amount: 1 }), other.deposit({ amount: 2 }), one.deposit({ amount: 3 })]
+      yield* say(JSON.stringify(yield* Effect.all(deposits, { concurrency: "unbounded" })))
+    })
+    addClient(Effect.scoped(both)).start()
+    world.run("1s")
+    assert.deepStrictEqual(said, ["0 s: [1,3,6]"])
+  })
+
   it("number their requests for themselves: whatever was called before, a run has the digest that it has alone", () => {
     const [alone, again] = [1, 2].map(() => {
       const { world, server, addClient } = makeWorld()

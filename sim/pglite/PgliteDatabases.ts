@@ -5,13 +5,12 @@ import * as Layer from "effect/Layer"
 import type { Pglite } from "../../adapters/pglite/Pglite.ts"
 import type { Table } from "../../core/ports/Table.ts"
 import type { Databases } from "../storage/Databases.ts"
-import { defaultOptions } from "../storage/SimDatabase.ts"
 import { Instance } from "./Instance.ts"
 import { PgliteDatabase } from "./PgliteDatabase.ts"
 import * as PgliteFeed from "./PgliteFeed.ts"
-import { PgliteServer } from "./PgliteServer.ts"
 import * as PgliteStorage from "./PgliteStorage.ts"
 import * as SimPgClient from "./SimPgClient.ts"
+import * as SqlServer from "./SqlServer.ts"
 
 /** One world at a time: they share this PGlite, and nothing that one leaves in it reaches the next. */
 export const make = (pglite: Pglite): Databases => {
@@ -31,10 +30,7 @@ export const make = (pglite: Pglite): Databases => {
       ),
     feed: (options) => PgliteFeed.layer(() => tables, options),
     sql: {
-      make: (world) => {
-        instance.clear()
-        return new PgliteServer(instance, world, defaultOptions).program
-      },
+      make: (world, setting = {}) => SqlServer.make(instance, world, setting).program,
       client: (options) => Layer.orDie(SimPgClient.layer(options))
     }
   }

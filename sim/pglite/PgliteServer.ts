@@ -33,15 +33,15 @@ export type ServerOptions = Pick<DatabaseOptions, "statementTimeoutMillis" | "lo
 export interface Contents {
   /** A transaction that may have written has committed. */
   readonly committed: () => void
-  /** The server that starts now had not heard of the last commits. */
-  readonly failedOver: (lagMicros: number) => void
+  /** The server that starts now had not heard of the last commits. Without this a failover loses nothing. */
+  readonly failedOver?: (lagMicros: number) => void
 }
 
 export class PgliteServer {
   readonly world: DatabaseWorld
   readonly options: ServerOptions
   readonly program: Program
-  /** Undefined when nobody knows what is in it: a failover then loses nothing. */
+  /** Undefined when nobody knows what is in it. */
   readonly contents: Contents | undefined
   readonly #instance: Instance
   #node: SimNode | undefined
@@ -76,11 +76,11 @@ export class PgliteServer {
     return this.#multiplexer as Multiplexer
   }
 
-  /** Runs SQL of the simulator's own. */
-  ask(text: string): ReadonlyArray<Frame> {
+  /** Runs SQL of the simulator's own; `told` is what it is called if it fails. */
+  ask(text: string, told = text): ReadonlyArray<Frame> {
     const frames = framesOf(this.#execute(Frontend.query(text)))
     const error = frames.find(({ type }) => type === "E")
-    if (error !== undefined) throw new Error(`${text}: ${fieldsOf(error)["M"]}`)
+    if (error !== undefined) throw new Error(`${told}: ${fieldsOf(error)["M"]}`)
     return frames
   }
 
@@ -94,7 +94,7 @@ export class PgliteServer {
     this.#node = node
     if (this.#multiplexer !== undefined) this.#instance.reset()
     const { contents } = this
-    if (contents !== undefined) {
+    if (contents?.failedOver !== undefined) {
       const failover = this.world.hazards.strike("storage/failover", `${node.name}/${node.incarnation}`, 0)
       if (failover !== undefined) contents.failedOver((failover.parameters["millis"] ?? 0) * 1_000)
     }
@@ -209,7 +209,7 @@ class Backend {
     const { clock } = this.#database.node
     if (turn.texts.some(Wire.usesTime)) clock.usedWall(clock.settings)
     if (before === "I") this.#hasWritten = false
-    this.#hasWritten ||= turn.texts.some(Wire.writes)
+    this.#hasWritten ||= turn.texts.some(Wire.mayWrite)
     this.#answering = { nth: turn.nth, isOpen: after !== "I" }
     if (after !== "I" || problem !== undefined || tags.at(-1) === "ROLLBACK") return true
     if (this.#hasWritten) this.#database.contents?.committed()

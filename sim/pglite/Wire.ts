@@ -77,6 +77,9 @@ export const describeAnswer = (frames: ReadonlyArray<Frame>): string => {
 export const isCommit = (text: string): boolean => /^commit\b/i.test(bareOf(text))
 export const isControl = (text: string): boolean => /^(begin|commit|rollback)\b/i.test(bareOf(text))
 export const writes = (text: string): boolean => /^(insert|update|delete)\b/i.test(bareOf(text))
+/** Unlike those that begin with these words; a function that writes is not seen in a select. */
+export const mayWrite = (text: string): boolean =>
+  !/^(select|values|table|show|set|reset|discard)\b/i.test(bareOf(text)) && !isControl(text)
 export const needsRoom = (text: string): boolean => /^(insert|update)\b/i.test(bareOf(text))
 /** Statements that write or lock can meet others. */
 export const meetsOthers = (text: string): boolean =>

@@ -256,13 +256,13 @@ export class World {
       ...(this.isAsync ? { programs: this.#programs } : {}),
       onEscape: ({ api, frames, remedy }) => this.escape({ api, remedy, stack: frames.join("\n") })
     })
-    const shareIds = this.#requestIds.enter()
+    const shareRequestIds = this.#requestIds.enter()
     try {
       return body()
     } finally {
       // What is left of a run that ended in the middle must not act on the host.
       if (this.isAsync) OwnTurn.settle()
-      shareIds()
+      shareRequestIds()
       trap.leave()
     }
   }

@@ -26,10 +26,18 @@ export interface Database {
   readonly place: (label: string, table: Table<unknown>, row: StoredRow) => void
 }
 
+/** What there is before the story begins, and what of it is watched. */
+export interface SqlSetting {
+  /** Statements that make it. */
+  readonly schema?: string
+  /** Queries by name. What they answer is told as a fact (`Observed.ts`): before the story begins, and when a commit has changed it. */
+  readonly observe?: Readonly<Record<string, string>>
+}
+
 /** A database server for programs that bring SQL of their own. */
 export interface SqlServers {
-  /** What the server's node runs; there is nothing in it. One in a world, in place of any other database. */
-  readonly make: (world: DatabaseWorld) => Program
+  /** What the server's node runs; without a setting there is nothing in it. One in a world, in place of any other database. */
+  readonly make: (world: DatabaseWorld, setting?: SqlSetting) => Program
   /** A pool of connections of a simulated node to the server's, by the driver as it is. */
   readonly client: (options?: { readonly database?: string }) => Layer.Layer<SqlClient, never, SimNode>
 }

@@ -18,7 +18,7 @@ const hazard = (name: string, describes: string, rateMinimum: number, rateMaximu
 /** Half of the cuts go between a process and the rest of the world, the others between any two hosts. */
 const someone = (draw: Draw) => (draw.happens("process", 0.6) ? "random(process)" : "random")
 
-const partition: FaultKind = {
+export const partition: FaultKind = {
   name: "network/partition",
   describes: "nothing passes between the target and `with` (or, without it, everybody else), in either direction",
   mode: "event",

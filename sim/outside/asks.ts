@@ -1,0 +1,33 @@
+/**
+ * Clients as the outside has them: they ask for things by keys of their own, and ask again, by the same key, for what fails.
+ */
+import * as Effect from "effect/Effect"
+import type { World } from "../run/World.ts"
+import { asking } from "./OutsideResource.ts"
+
+export interface AsksOptions {
+  readonly count: number
+  /** Over which they are spread; each is under way on its own. */
+  readonly safetyMillis: number
+}
+
+/** `attempt` counts from 0 for each key. */
+export const asks = <R>(
+  world: World,
+  { count, safetyMillis }: AsksOptions,
+  ask: (key: string, nth: number, attempt: number) => Effect.Effect<unknown, unknown, R>
+): Effect.Effect<void, never, R> =>
+  Effect.forEach(
+    Array.from({ length: count }, (_, nth) => nth),
+    (nth) => {
+      const key = `m${nth}`
+      const dueMillis = ((nth + world.draw.child(key).fraction("due")) * safetyMillis) / count
+      let attempts = 0
+      const asked = asking(
+        key,
+        Effect.suspend(() => ask(key, nth, attempts++))
+      )
+      return Effect.suspend(() => (world.operation(key) ? asked : Effect.void)).pipe(Effect.delay(dueMillis))
+    },
+    { concurrency: "unbounded", discard: true }
+  )
