@@ -110,6 +110,9 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await page.keyboard.press("a")
     await page.keyboard.up("Control")
   }
+  /** Whatever has been done is shown: who signs in sees what was there before for one more frame. */
+  const untilDrawn = (): Promise<unknown> =>
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
   const untilText = (selector: string, text: RegExp): Promise<void> =>
     vi.waitFor(async () => assert.match(await textOf(selector), text), waiting)
   const untilFocused = (selector: string): Promise<void> =>
@@ -260,6 +263,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await untilText("#sign-in-why", /^this key was revoked$/)
     await page.keyboard.sendCharacter(key)
     await page.keyboard.press("Enter")
+    await untilDrawn()
     await vi.waitFor(async () => assert.deepStrictEqual(await counts(), ["0", "5"]), waiting)
     await page.focus(count)
     await page.keyboard.press("Escape")

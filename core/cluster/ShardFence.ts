@@ -14,6 +14,7 @@
  *   }))
  */
 import * as ClusterError from "effect/cluster/ClusterError"
+import * as ClusterSchema from "effect/cluster/ClusterSchema"
 import { CurrentAddress } from "effect/cluster/Entity"
 import * as EntityId from "effect/cluster/EntityId"
 import * as RunnerStorage from "effect/cluster/RunnerStorage"
@@ -26,6 +27,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { WorkflowInstance } from "effect/workflow/WorkflowEngine"
 import { assert } from "../assert.ts"
 import * as Lease from "../lease/Lease.ts"
 import { leaseStorage } from "../lease/LeaseStorage.ts"
@@ -75,6 +77,17 @@ export const ofSingleton = (
     const { getShardId } = yield* Sharding
     return yield* (yield* ShardFence).of(getShardId(EntityId.make(name), options.shardGroup ?? "default"))
   })
+
+/** For a run of the workflow: to be asked once, where it begins, for all of its activities. */
+export const ofWorkflow: Effect.Effect<ShardGrant, never, ShardFence | Sharding | WorkflowInstance> = Effect.gen(
+  function* () {
+    const { executionId, workflow } = yield* WorkflowInstance
+    const { getShardId } = yield* Sharding
+    const entity = EntityId.make(executionId)
+    const shardGroup = Context.get(workflow.annotations, ClusterSchema.ShardGroup)(entity)
+    return yield* (yield* ShardFence).of(getShardId(entity, shardGroup))
+  }
+)
 
 export interface ShardFenceOptions {
   /** Of the keys of the leases: clusters that share a database have different ones. Default "cluster". */

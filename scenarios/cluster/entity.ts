@@ -4,11 +4,8 @@
  *
  *   npx stormglass run scenarios/cluster/entity.ts#once --seeds 50
  */
-import * as ClusterSchema from "effect/cluster/ClusterSchema"
 import * as Entity from "effect/cluster/Entity"
 import * as Effect from "effect/Effect"
-import * as Rpc from "effect/rpc/Rpc"
-import * as Schema from "effect/Schema"
 import { toCheck } from "../../core/invariants/Invariant.ts"
 import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
 import {
@@ -19,10 +16,7 @@ import {
   nothingAfterAnswer,
   type OutsideResource
 } from "../../sim/outside/OutsideResource.ts"
-
-const Account = Entity.make("Account", [
-  Rpc.make("Charge", { payload: { order: Schema.String }, success: Schema.String, primaryKey: ({ order }) => order })
-]).annotateRpcs(ClusterSchema.Persisted, true)
+import { Account, charging } from "./account.ts"
 
 const accounts = (outside: OutsideResource) =>
   Account.toLayer(
@@ -40,11 +34,7 @@ const accounts = (outside: OutsideResource) =>
     })
   )
 
-const situation = {
-  program: accounts,
-  ask: (order: string, nth: number) =>
-    Effect.flatMap(Account.client, (account) => account(`a${nth % 5}`).Charge({ order }))
-}
+const situation = { ...charging, program: accounts }
 
 export const stale = ClusterScenario.make({
   ...situation,

@@ -7,19 +7,17 @@
 import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Activity from "effect/workflow/Activity"
 import * as DurableClock from "effect/workflow/DurableClock"
-import * as Workflow from "effect/workflow/Workflow"
 import { toCheck } from "../../core/invariants/Invariant.ts"
 import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
-import { effectsOnce, nothingAfterAnswer, type OutsideResource } from "../../sim/outside/OutsideResource.ts"
-
-const Order = Workflow.make("Order", {
-  payload: { order: Schema.String },
-  success: Schema.String,
-  idempotencyKey: ({ order }) => order
-})
+import {
+  effectsOnce,
+  noStaleWrites,
+  nothingAfterAnswer,
+  type OutsideResource
+} from "../../sim/outside/OutsideResource.ts"
+import { Order, ordering } from "./order.ts"
 
 const orders = (outside: OutsideResource) =>
   Order.toLayer(
@@ -40,11 +38,14 @@ const orders = (outside: OutsideResource) =>
     })
   ).pipe(Layer.provide(ClusterWorkflowEngine.layer))
 
-const situation = {
-  program: orders,
-  ask: (order: string) => Effect.provide(Order.execute({ order }), ClusterWorkflowEngine.layer),
-  asks: 20
-}
+const situation = { ...ordering, program: orders }
+
+export const stale = ClusterScenario.make({
+  ...situation,
+  name: "cluster/workflow#stale",
+  story: "No step of an order is taken by an activation after one that began later has taken it.",
+  invariants: [toCheck(noStaleWrites)]
+})
 
 export const once = ClusterScenario.make({
   ...situation,

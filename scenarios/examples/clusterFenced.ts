@@ -10,14 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
 import * as ShardFence from "../../core/cluster/ShardFence.ts"
-import { toCheck } from "../../core/invariants/Invariant.ts"
-import { leaseRows } from "../../core/invariants/leaseRows.ts"
-import * as ClusterKit from "../../sim/cluster/ClusterKit.ts"
-import * as FencedStore from "../../sim/cluster/FencedStore.ts"
-import { FencedResource, noStaleWrites, staleRefused } from "../../sim/outside/OutsideResource.ts"
-import { shardExclusion } from "../../sim/cluster/shardExclusion.ts"
-import * as Scenario from "../../sim/run/Scenario.ts"
-import { clusterSingleton } from "./clusterSingleton.ts"
+import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
+import type { FencedResource } from "../../sim/outside/OutsideResource.ts"
 
 /** What is between the decision to write and the write: the process may be paused just there. */
 const preparing = Effect.sleep("100 millis")
@@ -61,18 +55,10 @@ const asking = Layer.effectDiscard(
   })
 )
 
-export const clusterFenced = Scenario.make({
-  ...clusterSingleton,
+export const clusterFenced = ClusterScenario.makeFenced({
   name: "example/cluster-fenced",
   story:
     "A singleton and three entities write to something outside with the epoch of their shard, on whichever runner has it. However runners and links are struck, nothing is taken from one after it was taken from a newer one.",
-  build: (world, { runners }) => {
-    FencedStore.start(world)
-    const options = { config: { shardsPerGroup: 12 }, stores: FencedStore.layer(world) }
-    const resource = new FencedResource()
-    const program = Layer.mergeAll(Singleton.make("sweep", Effect.scoped(sweep(resource))), counting(resource), asking)
-    for (let nth = 1; nth <= runners!; nth++) ClusterKit.runner(world, `r${nth}`, program, options).start()
-  },
-  invariants: [toCheck(noStaleWrites), toCheck(shardExclusion), toCheck(leaseRows)],
-  marks: [staleRefused]
+  program: (outside) =>
+    Layer.mergeAll(Singleton.make("sweep", Effect.scoped(sweep(outside))), counting(outside), asking)
 })

@@ -38,13 +38,13 @@ export type Stores<S = never> = Layer.Layer<
   ShardingConfig.ShardingConfig | SimNode
 >
 
-export interface KitOptions<S = never> {
+export interface KitOptions {
   /** In place of the defaults of `ShardingConfig`. */
   readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
   /** The node of the store. Default "store". */
   readonly store?: string
   /** Default: `ClusterStore.layer` of that node. */
-  readonly stores?: Stores<S>
+  readonly stores?: Stores
   /**
    * How runners and clients reach each other. With "store" only what is persisted arrives, as each reads it from the store, and nobody
    * is asked whether he lives. Default "sockets".
@@ -55,15 +55,23 @@ export interface KitOptions<S = never> {
 /** What programs find, besides what every node has. */
 export type Provided = Sharding.Sharding | MessageStorage | SimNode
 
-/** A node with the tag "runner", whose address is its name. Not started. */
-export const runner = <E, S = never>(
+/** A node with the tag "runner", whose address is its name. Not started. What else its program needs has to come of the stores. */
+export const runner: {
+  <E>(world: World, name: string, program: Layer.Layer<never, E, Provided>, options?: KitOptions): SimNode
+  <E, S>(
+    world: World,
+    name: string,
+    program: Layer.Layer<never, E, Provided | S>,
+    options: KitOptions & { readonly stores: Stores<S> }
+  ): SimNode
+} = <E, S>(
   world: World,
   name: string,
   program: Layer.Layer<never, E, Provided | S>,
-  options: KitOptions<S> = {}
+  options: KitOptions = {}
 ): SimNode => {
-  const { config, peers, store, stores = ClusterStore.layer(world, store) as Stores<S> } = options
-  if (world.databases.sql !== undefined && options.stores === undefined) SqlStore.requireRowLocks(name, config)
+  const { config, peers, store } = options
+  const stores = (options.stores ?? ClusterStore.layer(world, store)) as Stores<S>
   const bySockets = SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
     Layer.provide([clientProtocol, SimSocketServer.layer({ port })])

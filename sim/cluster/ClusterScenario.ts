@@ -11,21 +11,32 @@
 import type * as ShardingConfig from "effect/cluster/ShardingConfig"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import type { ShardFence } from "../../core/cluster/ShardFence.ts"
 import { type Check, toCheck } from "../../core/invariants/Invariant.ts"
+import { leaseRows } from "../../core/invariants/leaseRows.ts"
+import type { SimNode } from "../kernel/SimNode.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { kindsOf } from "../nemesis/faultKinds.ts"
 import { outages } from "../nemesis/kinds/outage.ts"
 import { pause } from "../nemesis/kinds/process.ts"
 import * as Swarm from "../nemesis/Swarm.ts"
 import { asks } from "../outside/asks.ts"
-import { noStaleWrites, OutsideResource } from "../outside/OutsideResource.ts"
+import {
+  askAnswered,
+  FencedResource,
+  noStaleWrites,
+  OutsideResource,
+  staleRefused,
+  writtenOutside
+} from "../outside/OutsideResource.ts"
 import * as Scenario from "../run/Scenario.ts"
+import type { World } from "../run/World.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
+import * as FencedStore from "./FencedStore.ts"
+import { shardExclusion } from "./shardExclusion.ts"
 
-export interface ClusterScenarioOptions<E> extends Pick<Scenario.Scenario, "name" | "story"> {
-  /** What every runner runs: entities, singletons, workflows. */
-  readonly program: (outside: OutsideResource) => Layer.Layer<never, E, ClusterKit.Provided>
+interface Options extends Pick<Scenario.Scenario, "name" | "story"> {
   /** What a client asks for by one key: the same key asks for the same. Asked again a second after it failed, whatever with. */
   readonly ask?: (key: string, nth: number) => Effect.Effect<unknown, unknown, ClusterKit.Provided>
   /** How often. Default 40. */
@@ -34,7 +45,7 @@ export interface ClusterScenarioOptions<E> extends Pick<Scenario.Scenario, "name
   readonly runners?: readonly [minimum: number, maximum: number]
   /** In place of the defaults of `ShardingConfig`, but for 12 shards with row locks. */
   readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
-  /** Default: `noStaleWrites`. */
+  /** Default: `noStaleWrites`; where shards are fenced, that no two runners act under one and that epochs rise, too. */
   readonly invariants?: ReadonlyArray<Check>
   /** What may strike. Default: `kinds`. */
   readonly kinds?: ReadonlyArray<FaultKind>
@@ -44,26 +55,64 @@ export interface ClusterScenarioOptions<E> extends Pick<Scenario.Scenario, "name
   readonly answeredWithinMillis?: number
 }
 
-export const make = <E>(options: ClusterScenarioOptions<E>): Scenario.Scenario => {
-  const { answeredWithinMillis, ask, kinds: allowed = kinds, safetyMillis = 200_000 } = options
+export interface ClusterScenarioOptions<E> extends Options {
+  /** What every runner runs: entities, singletons, workflows. */
+  readonly program: (outside: OutsideResource) => Layer.Layer<never, E, ClusterKit.Provided>
+}
+
+export interface FencedScenarioOptions<E> extends Options {
+  /** What every runner runs, on the shards of `ShardFence`. */
+  readonly program: (outside: FencedResource) => Layer.Layer<never, E, ClusterKit.Provided | ShardFence>
+}
+
+export const make = <E>({ program, ...options }: ClusterScenarioOptions<E>): Scenario.Scenario =>
+  assembled({ invariants: [toCheck(noStaleWrites)], ...options }, (world, config) => {
+    ClusterStore.start(world)
+    const running = program(new OutsideResource())
+    return { client: { config }, runner: (name) => ClusterKit.runner(world, name, running, { config }) }
+  })
+
+/** The same with fenced shards and a resource that compares epochs: for a seed the same plan, so that one shows what the other cures. */
+export const makeFenced = <E>({ program, ...options }: FencedScenarioOptions<E>): Scenario.Scenario => {
+  const scenario = assembled({ invariants: fencedInvariants, ...options }, (world, config) => {
+    FencedStore.start(world)
+    const stores = FencedStore.layer(world)
+    const running = program(new FencedResource())
+    return { client: { config, stores }, runner: (name) => ClusterKit.runner(world, name, running, { config, stores }) }
+  })
+  return { ...scenario, marks: [...scenario.marks, staleRefused] }
+}
+
+const fencedInvariants: ReadonlyArray<Check> = [toCheck(noStaleWrites), toCheck(shardExclusion), toCheck(leaseRows)]
+
+interface Cluster {
+  readonly client: ClusterKit.ClientOptions
+  readonly runner: (name: string) => SimNode
+}
+
+const assembled = (
+  options: Options & { readonly invariants: ReadonlyArray<Check> },
+  started: (world: World, config: NonNullable<Options["config"]>) => Cluster
+): Scenario.Scenario => {
+  const { answeredWithinMillis, ask, invariants, kinds: allowed = kinds, safetyMillis = 200_000 } = options
   return Scenario.make({
     name: options.name,
     story: options.story,
     parameters: { runners: options.runners ?? [2, 3] },
     safetyMillis,
     build: (world, { runners }) => {
-      ClusterStore.start(world)
-      const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true, ...options.config }
-      const program = options.program(new OutsideResource())
-      for (let nth = 1; nth <= runners!; nth++) ClusterKit.runner(world, `r${nth}`, program, { config }).start()
+      const cluster = started(world, { shardsPerGroup: 12, shardLockDisableAdvisory: true, ...options.config })
+      for (let nth = 1; nth <= runners!; nth++) cluster.runner(`r${nth}`).start()
       if (ask !== undefined) {
         const asked = asks(world, { count: options.asks ?? 40, safetyMillis }, ask)
-        ClusterKit.client(world, "client", asked, { config, mustEnd: answeredWithinMillis !== undefined }).start()
+        const mustEnd = answeredWithinMillis !== undefined
+        ClusterKit.client(world, "client", asked, { ...cluster.client, mustEnd }).start()
       }
       return { converged: () => world.unended.length === 0 || "the client still waits for answers" }
     },
     faults: (draw, world) => Swarm.draw(draw, world, { kinds: allowed, safetyMicros: safetyMillis * 1_000 }),
-    invariants: options.invariants ?? [toCheck(noStaleWrites)],
+    invariants,
+    marks: [writtenOutside, ...(ask === undefined ? [] : [askAnswered])],
     ...(answeredWithinMillis === undefined
       ? {}
       : { liveness: { withinMillis: answeredWithinMillis, quietMillis: 0, noise: () => false } })

@@ -68,7 +68,12 @@ describe("a singleton of effect/cluster on SqlRunnerStorage", () => {
     const world = new World({ seed: "1", databases })
     ClusterStore.start(world)
     const none = Singleton.make("none", Effect.void)
-    assert.throws(() => ClusterKit.runner(world, "r1", none), RequestProblem, "set shardLockDisableAdvisory: true")
+    ClusterKit.runner(world, "r1", none).start()
+    assert.throws(
+      () => world.run("10s"),
+      RequestProblem,
+      /^r1 asks for pg_try_advisory_lock, .*set shardLockDisableAdvisory: true/
+    )
   })
 })
 

@@ -3,7 +3,7 @@
  * what the fast twin (`ClusterStore.ts`) has found.
  *
  * Locks of shards are rows (`shardLockDisableAdvisory: true`). Advisory locks end with their session, and the sessions of the database in
- * the simulation are one to Postgres: everybody would hold everybody's. They are refused.
+ * the simulation are one to Postgres: everybody would hold everybody's. The server refuses them.
  */
 import type * as MessageStorage from "effect/cluster/MessageStorage"
 import type * as RunnerStorage from "effect/cluster/RunnerStorage"
@@ -18,15 +18,6 @@ import * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SimNode } from "../kernel/SimNode.ts"
 import * as SimDigest from "../node/SimDigest.ts"
-import { RequestProblem } from "../run/Simulation.ts"
-
-/** Dies with `RequestProblem` for a runner that would lock its shards with advisory locks, as it does by default. */
-export const requireRowLocks = (name: string, config: Partial<ShardingConfig.ShardingConfig["Service"]> = {}): void => {
-  if (config.shardLockDisableAdvisory === true) return
-  throw new RequestProblem(
-    `${name} would lock its shards with advisory locks, which one session of PGlite cannot tell apart: set shardLockDisableAdvisory: true in its config`
-  )
-}
 
 /** Both storages, on a client of one's own. The first to come makes the tables. */
 export const layer = (

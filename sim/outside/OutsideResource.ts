@@ -67,6 +67,10 @@ export interface Writer {
   readonly write: (what: string, message?: string) => Effect.Effect<void>
 }
 
+/** Where none is met, invariants of what is written and answered hold of nothing. */
+export const writtenOutside = Mark.sometimes("something was written outside")
+export const askAnswered = Mark.sometimes("asked and answered")
+
 /** Of one run: made where its world is built. */
 export class OutsideResource {
   /** Activations of each node so far. */
@@ -79,11 +83,15 @@ export class OutsideResource {
       const nth = (this.#counts.get(name) ?? 0) + 1
       this.#counts.set(name, nth)
       const activation = `${of}@${name}#${nth}`
-      const say = (fact: Written | Activated) => Facts.emit(fact)
+      const say = (fact: Activated) => Facts.emit(fact)
       yield* Effect.acquireRelease(say({ _tag: "Activated", of, activation }), () =>
         say({ _tag: "Deactivated", of, activation })
       )
-      const writer: Writer = { activation, write: (what, message) => say(written(of, activation, what, message)) }
+      const writer: Writer = {
+        activation,
+        write: (what, message) =>
+          Effect.andThen(Mark.hit(writtenOutside), Facts.emit(written(of, activation, what, message)))
+      }
       return writer
     })
   }
@@ -92,7 +100,7 @@ export class OutsideResource {
 /** Writes in the name of one activation, under the epoch that it says it has; false when that was refused. */
 export interface FencedWriter {
   readonly activation: string
-  readonly write: (what: string, epoch: number) => Effect.Effect<boolean>
+  readonly write: (what: string, epoch: number, message?: string) => Effect.Effect<boolean>
 }
 
 export const staleRefused = Mark.sometimes("stale write refused")
@@ -105,7 +113,7 @@ export class FencedResource {
   writer(of: string): Effect.Effect<FencedWriter, never, SimNode | Scope.Scope> {
     return Effect.map(this.#outside.writer(of), ({ activation, write }) => ({
       activation,
-      write: (what, epoch) =>
+      write: (what, epoch, message) =>
         Effect.gen({ self: this }, function* () {
           const highestEpoch = this.#highest.get(of) ?? 1
           const isStale = epoch < highestEpoch
@@ -116,7 +124,7 @@ export class FencedResource {
             return false
           }
           this.#highest.set(of, epoch)
-          yield* write(what)
+          yield* write(what, message)
           return true
         })
     }))
@@ -127,6 +135,7 @@ export class FencedResource {
 export const asking = <A, E, R>(message: string, ask: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
   Facts.emit<Asked>({ _tag: "Asked", message }).pipe(
     Effect.andThen(persistently(message, ask)),
+    Effect.tap(() => Mark.hit(askAnswered)),
     Effect.tap((answer) =>
       Facts.emit<Answered>({ _tag: "Answered", message, answer: JSON.stringify(answer) ?? "nothing" })
     )

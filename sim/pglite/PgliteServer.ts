@@ -9,8 +9,8 @@
  *
  * One session is not several: an open transaction owns the database, so nobody ever waits for a single row, no two
  * transactions overlap, nothing is skipped because it is locked, and no deadlock or serialization failure comes about
- * unless a fault injects it. Advisory locks of sessions are everybody's. What only overlapping transactions can show is for the model
- * and for real Postgres.
+ * unless a fault injects it. Advisory locks of sessions would be everybody's, and end the run. What only overlapping transactions can
+ * show is for the model and for real Postgres.
  */
 import * as Effect from "effect/Effect"
 import { fieldsOf, withoutTableIds } from "../../adapters/pglite/Backend.ts"
@@ -22,6 +22,7 @@ import type { Event } from "../kernel/EventHeap.ts"
 import { epochMicros } from "../kernel/NodeClock.ts"
 import { CurrentNode, type Program, type SimNode } from "../kernel/SimNode.ts"
 import { type End, type Handlers, listen } from "../network/Connection.ts"
+import { RequestProblem } from "../run/Simulation.ts"
 import { type DatabaseOptions, type DatabaseWorld, errorInjected, latencyMicrosMax } from "../storage/SimDatabase.ts"
 import { databasePort } from "../storage/Wire.ts"
 import type { Instance } from "./Instance.ts"
@@ -169,6 +170,12 @@ class Backend {
 
   /** Faults that strike a turn as it arrives. */
   admit(turn: Turn, go: (instead?: Uint8Array) => void): void {
+    const locking = turn.texts.map(Wire.sessionLockOf).find((found) => found !== undefined)
+    if (locking !== undefined) {
+      throw new RequestProblem(
+        `${this.#end.link.target} asks for ${locking}, and one session of PGlite cannot tell whose a session's lock is: ${rowLocks}`
+      )
+    }
     const { hazards } = this.#database.world
     if (!hazards.isAnyActive) return go()
     const { nth, session, texts } = turn
@@ -272,6 +279,9 @@ class Backend {
     this.#later(isDue ? intervalMicros : intervalMicros - idleMicros, () => this.#keepAlive())
   }
 }
+
+const rowLocks =
+  "use rows or pg_advisory_xact_lock; for the shards of effect/cluster, set shardLockDisableAdvisory: true in the config of the runner"
 
 const statementTimeout = "canceling statement due to statement timeout"
 

@@ -62,6 +62,16 @@ describe("a program's own SQL on PGlite", () => {
     assert.throws(() => requireSql(world), RequestProblem, "run it with --storage pglite")
   })
 
+  it("is refused advisory locks of its session, which would be everybody's, and has those of its transaction", () => {
+    const { node, said, world } = story()
+    const transacting = (sql: Sql) => sql.withTransaction(sql`select pg_advisory_xact_lock(7)`)
+    node("n1", (sql) => Effect.andThen(transacting(sql), say("locked for a transaction")))
+    world.run("5s")
+    assert.deepStrictEqual(said, ["1 s locked for a transaction"])
+    node("n2", (sql) => sql`select pg_try_advisory_lock(7)`)
+    assert.throws(() => world.run("5s"), RequestProblem, /^n2 asks for pg_try_advisory_lock, .*: use rows or/)
+  })
+
   it("finds nothing of what an earlier world had", () => {
     const made = (sql: Sql) =>
       Effect.flatMap(

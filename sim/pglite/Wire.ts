@@ -86,3 +86,6 @@ export const meetsOthers = (text: string): boolean =>
   writes(text) || /\bfor (no key update|update|key share|share)\b/i.test(text)
 /** Only then does a fault of the clock have an effect. */
 export const usesTime = (text: string): boolean => /\b(now|clock_timestamp)\(\)/i.test(text)
+/** The function by which it takes an advisory lock for its session, if it does. */
+export const sessionLockOf = (text: string): string | undefined =>
+  /\bpg_(try_)?advisory_lock(_shared)?(?=\s*\()/i.exec(text)?.[0]

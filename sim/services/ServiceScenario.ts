@@ -28,7 +28,7 @@ import * as Swarm from "../nemesis/Swarm.ts"
 import * as SimHttpClient from "../network/SimHttpClient.ts"
 import * as SimHttpServer from "../network/SimHttpServer.ts"
 import { asks } from "../outside/asks.ts"
-import { answersAgree, OutsideResource } from "../outside/OutsideResource.ts"
+import { answersAgree, askAnswered, OutsideResource } from "../outside/OutsideResource.ts"
 import { requireSql } from "../run/requireSql.ts"
 import * as Scenario from "../run/Scenario.ts"
 import type { SqlSetting } from "../storage/Databases.ts"
@@ -101,6 +101,7 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
     },
     faults: (draw, world) => Swarm.draw(draw, world, { kinds: allowed, safetyMicros: safetyMillis * 1_000 }),
     invariants: options.invariants ?? [toCheck(answersAgree)],
+    marks: [askAnswered],
     ...(answeredWithinMillis === undefined
       ? {}
       : { liveness: { withinMillis: answeredWithinMillis, quietMillis: 0, noise: () => false } })
