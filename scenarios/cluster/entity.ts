@@ -89,3 +89,12 @@ export const answeredAtAll = ClusterScenario.make({
   invariants: [],
   answeredWithinMillis: 900_000
 })
+
+export const keptAlive = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#keptAlive",
+  story: "The same, where connections to the store are kept alive after ten seconds of silence.",
+  invariants: [],
+  answeredWithinMillis: 900_000,
+  keepAliveMillis: 10_000
+})

@@ -30,6 +30,7 @@ describe("effect/cluster 4.1.0", () => {
 
   it("waits for ever for the answer of a store whose connection is dead: nothing bounds the reading of messages", () => {
     assert.deepInclude(verdictOf(entity.answeredAtAll, "answer-lost"), { _tag: "stalled" })
+    assert.deepStrictEqual(verdictOf(entity.keptAlive, "answer-lost"), { _tag: "passed" }, "the remedy")
   })
 
   it("leaves messages for ten minutes whose reading was answered to nobody", () => {

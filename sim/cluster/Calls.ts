@@ -45,14 +45,15 @@ export const serve = (
 /** Fails with what the other node answers as a failure, which is an `E` too. */
 export type Call<E> = <A>(method: string, argument: unknown) => Effect.Effect<A, E>
 
-/** Calls of a node. One whose connection ends before its answer has come fails with `lost`, and may have been done. */
+/** Calls of a node; its connection is kept alive after so long a silence, or not at all. One whose connection ends before its answer has come fails with `lost`, and may have been done. */
 export const calling = <E>(
   target: string,
   port: number,
-  lost: (why: string) => E
+  lost: (why: string) => E,
+  keepAliveMillis?: number
 ): Effect.Effect<Call<E>, never, SimNode> =>
   Effect.gen(function* () {
-    const caller = new Caller(yield* CurrentNetwork, yield* CurrentNode, target, port)
+    const caller = new Caller(yield* CurrentNetwork, yield* CurrentNode, { target, port, keepAliveMillis })
     return <A>(method: string, argument: unknown) =>
       Effect.callback<A, E>((resume) =>
         caller.call({ _tag: "Request", method, argument }, (settled) => {
@@ -67,25 +68,29 @@ interface Asked {
   readonly settle: (exit: Exit.Exit<unknown, unknown> | string) => void
 }
 
+interface Called {
+  readonly target: string
+  readonly port: number
+  readonly keepAliveMillis: number | undefined
+}
+
 class Caller {
   readonly #network: Network
   readonly #node: SimNode
-  readonly #target: string
-  readonly #port: number
+  readonly #to: Called
   #end: End | undefined
   /** Sent, in order; the first one's answer comes next. */
   #asked: Array<Asked> = []
 
-  constructor(network: Network, node: SimNode, target: string, port: number) {
+  constructor(network: Network, node: SimNode, to: Called) {
     this.#network = network
     this.#node = node
-    this.#target = target
-    this.#port = port
+    this.#to = to
   }
 
   call(request: Request, settle: Asked["settle"]): void {
     this.#node.portCall()
-    this.#node.waits(`${this.#target}: ${request.method}`)
+    this.#node.waits(`${this.#to.target}: ${request.method}`)
     this.#asked.push({ request, settle })
     const present = this.#end
     if (present === undefined) this.#connect()
@@ -93,8 +98,10 @@ class Caller {
   }
 
   #connect(): void {
-    const end = connect(this.#network, this.#node, this.#target, this.#port, {
+    const { keepAliveMillis, port, target } = this.#to
+    const end = connect(this.#network, this.#node, target, port, {
       onOpen: () => {
+        if (keepAliveMillis !== undefined) end.keepAlive(keepAliveMillis * 1_000)
         for (const { request } of this.#asked) send(end, request)
       },
       onMessage: (reply: Reply) => {
@@ -105,7 +112,7 @@ class Caller {
         if (this.#end !== end) return
         this.#end = undefined
         end.close()
-        for (const { settle } of this.#asked.splice(0)) settle(`the connection to ${this.#target} was ${reason}`)
+        for (const { settle } of this.#asked.splice(0)) settle(`the connection to ${target} was ${reason}`)
       }
     })
     this.#end = end

@@ -41,9 +41,7 @@ export type Stores<S = never> = Layer.Layer<
 export interface KitOptions {
   /** In place of the defaults of `ShardingConfig`. */
   readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
-  /** The node of the store. Default "store". */
-  readonly store?: string
-  /** Default: `ClusterStore.layer` of that node. */
+  /** Default: `ClusterStore.layer`. */
   readonly stores?: Stores
   /**
    * How runners and clients reach each other. With "store" only what is persisted arrives, as each reads it from the store, and nobody
@@ -70,8 +68,8 @@ export const runner: {
   program: Layer.Layer<never, E, Provided | S>,
   options: KitOptions = {}
 ): SimNode => {
-  const { config, peers, store } = options
-  const stores = (options.stores ?? ClusterStore.layer(world, store)) as Stores<S>
+  const { config, peers } = options
+  const stores = (options.stores ?? ClusterStore.layer(world)) as Stores<S>
   const bySockets = SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
     Layer.provide([clientProtocol, SimSocketServer.layer({ port })])
@@ -101,7 +99,7 @@ export const client = <E>(
   program: Effect.Effect<unknown, E, Provided>,
   options: ClientOptions = {}
 ): SimNode => {
-  const { config, mustEnd = false, peers, store, stores = ClusterStore.layer(world, store) } = options
+  const { config, mustEnd = false, peers, stores = ClusterStore.layer(world) } = options
   const bySockets = Layer.provide(SocketRunner.layerClientOnly, clientProtocol)
   const cluster = (peers === "store" ? byStore : bySockets).pipe(
     Layer.provideMerge(SqlStore.patiently(stores)),

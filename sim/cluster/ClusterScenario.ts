@@ -45,6 +45,8 @@ interface Options extends Pick<Scenario.Scenario, "name" | "story"> {
   readonly runners?: readonly [minimum: number, maximum: number]
   /** In place of the defaults of `ShardingConfig`, but for 12 shards with row locks. */
   readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
+  /** After how long a silence connections to the store are kept alive: `keepAlive` of `PgClient`. Default: not at all, as there. */
+  readonly keepAliveMillis?: number
   /** Default: `noStaleWrites`; where shards are fenced, that no two runners act under one and that epochs rise, too. */
   readonly invariants?: ReadonlyArray<Check>
   /** What may strike. Default: `kinds`. */
@@ -68,20 +70,23 @@ export interface FencedScenarioOptions<E> extends Options {
 export const make = <E>({ program, ...options }: ClusterScenarioOptions<E>): Scenario.Scenario =>
   assembled({ invariants: [toCheck(noStaleWrites)], ...options }, (world, config) => {
     ClusterStore.start(world)
+    const stores = ClusterStore.layer(world, keptAlive(options))
     const running = program(new OutsideResource())
-    return { client: { config }, runner: (name) => ClusterKit.runner(world, name, running, { config }) }
+    return { client: { config, stores }, runner: (name) => ClusterKit.runner(world, name, running, { config, stores }) }
   })
 
 /** The same with fenced shards and a resource that compares epochs: for a seed the same plan, so that one shows what the other cures. */
 export const makeFenced = <E>({ program, ...options }: FencedScenarioOptions<E>): Scenario.Scenario => {
   const scenario = assembled({ invariants: fencedInvariants, ...options }, (world, config) => {
     FencedStore.start(world)
-    const stores = FencedStore.layer(world)
+    const stores = FencedStore.layer(world, keptAlive(options))
     const running = program(new FencedResource())
     return { client: { config, stores }, runner: (name) => ClusterKit.runner(world, name, running, { config, stores }) }
   })
   return { ...scenario, marks: [...scenario.marks, staleRefused] }
 }
+
+const keptAlive = ({ keepAliveMillis }: Options): ClusterStore.StorageOptions => ({ keepAliveMillis })
 
 const fencedInvariants: ReadonlyArray<Check> = [toCheck(noStaleWrites), toCheck(shardExclusion), toCheck(leaseRows)]
 

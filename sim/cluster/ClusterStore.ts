@@ -114,13 +114,25 @@ type Storages = Layer.Layer<
   ShardingConfig.ShardingConfig | SimNode
 >
 
+export interface StorageOptions {
+  /** The node of the store. Default "store". */
+  readonly name?: string
+  /** After how long a silence connections to it are kept alive: `keepAlive` of `PgClient`. Default: not at all, as there. */
+  readonly keepAliveMillis?: number | undefined
+}
+
 /** Both storages, for a runner or a client on a simulated node: on the twin, or on SQL if the world has it. */
-export const layer = ({ databases: { sql } }: World, name = "store"): Storages =>
-  sql === undefined ? twin(name) : SqlStore.layer(sql.client({ database: name }))
+export const layer = ({ databases: { sql } }: World, options: StorageOptions = {}): Storages => {
+  const { keepAliveMillis, name = "store" } = options
+  if (sql === undefined) return twin(options)
+  return SqlStore.layer(
+    sql.client({ database: name, ...(keepAliveMillis === undefined ? {} : { keepAlive: keepAliveMillis }) })
+  )
+}
 
 /** Both storages on the twin. */
-const twin = (name: string): Storages => {
-  const calls = callsOf(name)
+const twin = (options: StorageOptions): Storages => {
+  const calls = callsOf(options)
   const runners = Layer.effect(
     RunnerStorage.RunnerStorage,
     Effect.gen(function* () {
@@ -147,20 +159,21 @@ const twin = (name: string): Storages => {
       })
     })
   )
-  return Layer.merge(runners, messages(name))
+  return Layer.merge(runners, messages(options))
 }
 
 const lost = (why: string) => new PersistenceError({ cause: new Error(why) })
-const callsOf = (name: string) => Calls.calling(name, port, lost)
+const callsOf = ({ keepAliveMillis, name = "store" }: StorageOptions) =>
+  Calls.calling(name, port, lost, keepAliveMillis)
 
 /** That of messages alone, on the twin. */
 export const messages = (
-  name: string
+  options: StorageOptions
 ): Layer.Layer<MessageStorage.MessageStorage, never, ShardingConfig.ShardingConfig | SimNode> =>
   Layer.effect(
     MessageStorage.MessageStorage,
     Effect.gen(function* () {
-      const ask = yield* callsOf(name)
+      const ask = yield* callsOf(options)
       const asked =
         (method: string) =>
         (...args: ReadonlyArray<unknown>) =>

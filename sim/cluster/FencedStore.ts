@@ -17,5 +17,10 @@ export const start = (world: World, name = "store"): SimNode =>
   ClusterStore.start(world, { name, tables: ShardFence.tables })
 
 /** Both storages, and what handlers have of their shards. */
-export const layer = ({ databases }: World, name = "store"): Stores<ShardFence.ShardFence> =>
-  Layer.merge(ClusterStore.messages(name), Layer.provide(ShardFence.layer(), databases.layer({ database: name })))
+export const layer = (
+  { databases }: World,
+  options: ClusterStore.StorageOptions = {}
+): Stores<ShardFence.ShardFence> => {
+  const leases = databases.layer({ database: options.name ?? "store" })
+  return Layer.merge(ClusterStore.messages(options), Layer.provide(ShardFence.layer(), leases))
+}

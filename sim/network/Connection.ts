@@ -111,6 +111,8 @@ export class End {
   #stuckSinceMicros: number | undefined
   #keptBy: Keeper | undefined
   #isProbing = false
+  /** When the peer's host was last heard of. */
+  #heardMicros = 0
   /** Nothing passes any more in this direction, and nobody is told. */
   #isDead = false
   /** The last message was sent, or need not be. */
@@ -173,6 +175,22 @@ export class End {
   /** From now on nothing passes in this direction; the sender learns it by its retransmission limit. */
   kill(): void {
     this.#isDead = true
+  }
+
+  /**
+   * From now on the peer is asked for life when nothing has come from its host for so long, as TCP does where a program wants it
+   * (`SO_KEEPALIVE`): where nobody answers, or nobody knows the connection any more, this end fails.
+   */
+  keepAlive(idleMicros: number): void {
+    const { kernel } = this.network
+    const look = (): void => {
+      if (this.state !== "open" || !this.isAlive) return
+      const leftMicros = this.#heardMicros + idleMicros - kernel.nowMicros
+      if (leftMicros <= 0) this.#askForLife()
+      kernel.schedule(leftMicros <= 0 ? idleMicros : leftMicros, look, undefined)
+    }
+    this.#heardMicros = kernel.nowMicros
+    kernel.schedule(idleMicros, look, undefined)
   }
 
   /** The program has taken a message of so many bytes. */
@@ -240,6 +258,7 @@ export class End {
       return
     }
     from.#passed()
+    this.#heardMicros = this.network.kernel.nowMicros
     const { facts } = this.network.kernel
     switch (segment.kind) {
       case "probe":
@@ -385,6 +404,7 @@ export class End {
   /** A segment was taken by the peer's host. */
   #passed(): void {
     this.#stuckSinceMicros = undefined
+    this.#heardMicros = this.network.kernel.nowMicros
   }
 
   /** A segment was taken by nobody, and is sent again. */
@@ -402,11 +422,15 @@ export class End {
     const probe = (): void => {
       if (!this.isWindowFull || this.state !== "open" || !this.isAlive) this.#isProbing = false
       else {
-        if (this.#backlog.length === 0) this.#dispatch(this.#segment("probe", undefined, 0, shownNothing))
+        this.#askForLife()
         kernel.schedule(probeMicros, probe, undefined)
       }
     }
     kernel.schedule(probeMicros, probe, undefined)
+  }
+
+  #askForLife(): void {
+    if (this.#backlog.length === 0) this.#dispatch(this.#segment("probe", undefined, 0, shownNothing))
   }
 
   /** False when the peer cannot be told: it will learn it by what it sends itself. */

@@ -31,11 +31,12 @@ export class NodeStream {
   #isFinished = false
   #isDestroyed = false
 
-  constructor(network: Network, node: SimNode, database: string) {
+  constructor(network: Network, node: SimNode, database: string, keepAliveMillis?: number) {
     this.#network = network
     this.#node = node
     this.#end = connect(network, node, database, databasePort, {
       onOpen: () => {
+        if (keepAliveMillis !== undefined) this.#end.keepAlive(keepAliveMillis * 1_000)
         const early = this.#early ?? []
         this.#early = undefined
         for (const bytes of early) this.#transmit(bytes)

@@ -32,11 +32,15 @@ const story = () => {
     said.push(`${Math.floor(atMicros / 1_000_000)} s ${(fact as unknown as { readonly what: string }).what}`)
   })
   world.addNode("database", requireSql(world).make(world)).start()
-  const node = (name: string, program: (sql: Sql) => Effect.Effect<unknown, SqlError>) => {
+  const node = (
+    name: string,
+    program: (sql: Sql) => Effect.Effect<unknown, SqlError>,
+    options: SimPgClient.SimPgClientOptions = {}
+  ) => {
     const saying = Effect.flatMap(SqlClient.SqlClient, (sql) => program(sql)).pipe(
       // The client dies where it cannot roll back.
       Effect.catchCause((cause) => say(`${name}: ${(Cause.squash(cause) as SqlError).reason._tag}`)),
-      Effect.provide(SimPgClient.layer({ connectTimeout: "2 seconds" }))
+      Effect.provide(SimPgClient.layer({ connectTimeout: "2 seconds", ...options }))
     )
     const added = world.addNode(name, saying)
     added.start()
@@ -146,6 +150,21 @@ describe("a program's own SQL on PGlite", () => {
     letGo()
     world.run("2s")
     assert.deepStrictEqual(said, ["1 s notes: ", "2 s ConnectionError", "3 s again is noted"])
+  })
+
+  it("waits for ever for an answer that is lost with its connection, and fails where connections are kept alive", () => {
+    const { node, said, world } = story()
+    const patient = (name: string) => (sql: Sql) =>
+      Effect.andThen(Effect.andThen(note(sql, name), Effect.sleep("1 second")), noting(name)(sql))
+    node("n1", patient("n1"))
+    node("n2", patient("n2"), { keepAlive: "10 seconds" })
+    world.run("500ms")
+    // For longer than the server tries to send: it gives the connections up.
+    const mend = world.network.partitionOneWay(["database"], ["n1", "n2"])
+    world.run("30s")
+    mend()
+    world.run("600s")
+    assert.deepStrictEqual(said, ["34 s n2: ConnectionError"], "n1 still waits")
   })
 
   it("is refused while the server is down, which keeps what was committed", () => {

@@ -7,9 +7,10 @@
  *   world.addNode("n1", Effect.provide(program, SimPgClient.layer())).start()
  *
  * All sessions of the server share the one that PGlite has (`PgliteServer.ts`), so whoever holds a transaction open holds up all others, and
- * not only those who want the same rows. Where the program sets no limit, the server ends a session that is idle in a transaction for 10 s.
+ * not only those who want the same rows. `keepAlive` asks the server's host for life after so long a silence, as on a socket of its own. Where the program sets no limit, the server ends a session that is idle in a transaction for 10 s.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -37,6 +38,9 @@ export const layer = ({ database = "database", startupParameters, ...options }: 
 > =>
   Layer.unwrap(
     Effect.gen(function* () {
+      // The driver refuses what is no duration, and hands it on to sockets of its own only.
+      const { keepAlive } = options
+      const keepAliveMillis = keepAlive === undefined ? undefined : Math.floor(Duration.toSeconds(keepAlive)) * 1_000
       const node = yield* CurrentNode
       const network = yield* CurrentNetwork
       return PgClient.layer({
@@ -44,7 +48,7 @@ export const layer = ({ database = "database", startupParameters, ...options }: 
         ...options,
         database: "postgres",
         startupParameters: { idle_in_transaction_session_timeout: "10000", timezone: "UTC", ...startupParameters },
-        stream: () => new NodeStream(network, node, database) as unknown as Duplex
+        stream: () => new NodeStream(network, node, database, keepAliveMillis) as unknown as Duplex
       })
     })
   )

@@ -2,6 +2,7 @@
  * Which database a world has: the model of Postgres, or another that nodes reach through the same port and that says what
  * it commits in the same facts.
  */
+import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Feed } from "../../core/ports/Feed.ts"
@@ -39,7 +40,10 @@ export interface SqlServers {
   /** What the server's node runs; without a setting there is nothing in it. One in a world, in place of any other database. */
   readonly make: (world: DatabaseWorld, setting?: SqlSetting) => Program
   /** A pool of connections of a simulated node to the server's, by the driver as it is. */
-  readonly client: (options?: { readonly database?: string }) => Layer.Layer<SqlClient, never, SimNode>
+  readonly client: (options?: {
+    readonly database?: string
+    readonly keepAlive?: Duration.Input
+  }) => Layer.Layer<SqlClient, never, SimNode>
 }
 
 /** How a world's databases and the nodes' way to them are made. */
