@@ -12,6 +12,7 @@ import http2 from "node:http2"
 import https from "node:https"
 import net from "node:net"
 import os from "node:os"
+import sqlite from "node:sqlite"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
 import tls from "node:tls"
@@ -184,6 +185,8 @@ const functionsOf = (owner: object) =>
   Object.getOwnPropertyNames(owner).filter((key) => /^[a-z]/.test(key) && typeof Reflect.get(owner, key) === "function")
 const twins = functionsOf(zlib).filter((key) => functionsOf(zlib).includes(`${key}Sync`))
 
+const wasm = Reflect.get(globalThis, "WebAssembly") as object
+
 interface Place {
   /** As it begins in what an escape is called. */
   readonly name: string
@@ -198,14 +201,17 @@ const timersOfHost = ["setTimeout", "setInterval", "setImmediate"]
 const places: ReadonlyArray<Place> = [
   place("new", globalThis, "Date"),
   place("", globalThis, ...timersOfHost, "queueMicrotask", "MessageChannel", "BroadcastChannel"),
+  place("", globalThis, "CompressionStream", "DecompressionStream"),
+  place("WebAssembly", wasm, ...functionsOf(wasm).filter((key) => key !== "validate")),
   place("", globalThis, "fetch", "WebSocket", ...("EventSource" in globalThis ? ["EventSource"] : [])),
   place("Date", Date, "now"),
   place("Math", Math, "random"),
   place("performance", prototypeOf(performance), "now", "mark", "measure", "toJSON", "eventLoopUtilization"),
+  place("performance", prototypeOf(performance), "timeOrigin"),
   place("Intl.DateTimeFormat", Intl.DateTimeFormat.prototype, "format", "formatToParts"),
   place("process", process, "hrtime", "nextTick", "uptime", "cpuUsage", "threadCpuUsage", "resourceUsage"),
   place("process", process, "memoryUsage", "availableMemory", "getActiveResourcesInfo"),
-  place("process", process, "exit", "abort", "kill"),
+  place("process", process, "exit", "abort", "kill", "dlopen", "binding", "chdir"),
   place("crypto", Crypto.prototype, "getRandomValues", "randomUUID"),
   place(
     "crypto.subtle",
@@ -214,7 +220,20 @@ const places: ReadonlyArray<Place> = [
   ),
   place("crypto", nodeCrypto, "randomUUID", "randomBytes", "randomInt", "randomFill", "randomFillSync"),
   place("crypto", nodeCrypto, "generateKeyPair", "generateKeyPairSync", "generateKey", "generateKeySync"),
-  place("crypto", nodeCrypto, "generatePrime", "generatePrimeSync", "checkPrime", "pbkdf2", "scrypt", "hkdf"),
+  place(
+    "crypto",
+    nodeCrypto,
+    "generatePrime",
+    "generatePrimeSync",
+    "checkPrime",
+    "pbkdf2",
+    "scrypt",
+    "hkdf",
+    "pseudoRandomBytes"
+  ),
+  ...[nodeCrypto.ECDH, nodeCrypto.DiffieHellman, nodeCrypto.DiffieHellmanGroup].map(({ prototype }) =>
+    place("crypto", prototype, "generateKeys")
+  ),
   place("", timers, ...timersOfHost),
   place("timers/promises", timersPromises, ...timersOfHost),
   place("timers/promises.scheduler", prototypeOf(timersPromises.scheduler), "wait", "yield"),
@@ -229,6 +248,7 @@ const places: ReadonlyArray<Place> = [
   place("net.Socket", net.Socket.prototype, "connect"),
   place("net.Server", net.Server.prototype, "listen"),
   place("dgram", dgram, "createSocket"),
+  place("dgram.Socket", dgram.Socket.prototype, "bind", "connect", "send"),
   place("dns", dns, ...functionsOf(dns)),
   place("dns.promises", dns.promises, ...functionsOf(dns.promises)),
   ...[dns.Resolver, dns.promises.Resolver].map(({ prototype }) =>
@@ -236,9 +256,11 @@ const places: ReadonlyArray<Place> = [
   ),
   place("fs", fs, ...functionsOf(fs)),
   place("fs.promises", fs.promises, ...functionsOf(fs.promises)),
+  place("sqlite", sqlite, "DatabaseSync", "backup"),
   place("child_process", childProcess, ...functionsOf(childProcess)),
+  place("child_process.ChildProcess", childProcess.ChildProcess.prototype, "spawn"),
   place("worker_threads", workerThreads, "Worker", "MessageChannel", "BroadcastChannel"),
-  place("zlib", zlib, ...twins),
+  place("zlib", zlib, ...twins, ...functionsOf(zlib).filter((key) => key.startsWith("create"))),
   place("os", os, ...functionsOf(os))
 ]
 

@@ -27,6 +27,7 @@ import https from "node:https"
 import { syncBuiltinESMExports } from "node:module"
 import net from "node:net"
 import os from "node:os"
+import sqlite from "node:sqlite"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
 import tls from "node:tls"
@@ -471,6 +472,14 @@ function plan(): ReadonlyArray<Replacement> {
 
   const timeline = Object.getPrototypeOf(performance) as object
   refuse(timeline, ["mark", "measure", "toJSON", "eventLoopUtilization"], (key) => `performance.${key}`, timeRemedy)
+  const timeOrigin = Object.getOwnPropertyDescriptor(timeline, "timeOrigin") as PropertyDescriptor
+  const origin = () => trapped("performance.timeOrigin", timeRemedy)
+  found.push({
+    owner: timeline,
+    key: "timeOrigin",
+    original: timeOrigin,
+    replaced: { ...timeOrigin, get: () => (isSuspended ? (timeOrigin.get?.call(performance) as number) : origin()) }
+  })
   const { prototype: formats } = Intl.DateTimeFormat
   const formatNow = (key: string) => trapped(`Intl.DateTimeFormat.${key}`, timeRemedy)
   const format = Object.getOwnPropertyDescriptor(formats, "format") as PropertyDescriptor & { get: () => AnyFunction }
@@ -511,11 +520,15 @@ function plan(): ReadonlyArray<Replacement> {
       "randomInt",
       "randomFill",
       "randomFillSync",
+      "pseudoRandomBytes",
       ...["KeyPair", "Key", "Prime"].flatMap((what) => [`generate${what}`, `generate${what}Sync`])
     ],
     cryptoApi,
     chanceRemedy
   )
+  for (const { prototype } of [crypto.ECDH, crypto.DiffieHellman, crypto.DiffieHellmanGroup]) {
+    refuse(prototype, ["generateKeys"], cryptoApi, chanceRemedy)
+  }
   refuse(crypto, ["pbkdf2", "scrypt", "hkdf", "checkPrime"], cryptoApi, twinRemedy)
   refuse(
     SubtleCrypto.prototype,
@@ -636,6 +649,7 @@ function plan(): ReadonlyArray<Replacement> {
   refuse(net.Socket.prototype, ["connect"], (key) => `net.Socket.${key}`, networkRemedy)
   refuse(net.Server.prototype, ["listen"], (key) => `net.Server.${key}`, networkRemedy)
   refuse(dgram, ["createSocket"], (key) => `dgram.${key}`, networkRemedy)
+  refuse(dgram.Socket.prototype, ["bind", "connect", "send"], (key) => `dgram.Socket.${key}`, networkRemedy)
   refuse(dns, functionsOf(dns), (key) => `dns.${key}`, networkRemedy)
   refuse(dns.promises, functionsOf(dns.promises), (key) => `dns.promises.${key}`, networkRemedy)
   for (const { prototype } of [dns.Resolver, dns.promises.Resolver]) {
@@ -643,15 +657,22 @@ function plan(): ReadonlyArray<Replacement> {
   }
   refuse(fs, functionsOf(fs), (key) => `fs.${key}`, diskRemedy)
   refuse(fs.promises, functionsOf(fs.promises), (key) => `fs.promises.${key}`, diskRemedy)
+  refuse(sqlite, ["DatabaseSync", "backup"], (key) => `sqlite.${key}`, diskRemedy)
   refuse(childProcess, functionsOf(childProcess), (key) => `child_process.${key}`, outsideRemedy)
+  refuse(childProcess.ChildProcess.prototype, ["spawn"], (key) => `child_process.ChildProcess.${key}`, outsideRemedy)
   refuse(workerThreads, ["Worker", "MessageChannel", "BroadcastChannel"], (key) => `worker_threads.${key}`, portsRemedy)
   refuse(
     zlib,
-    functionsOf(zlib).filter((key) => `${key}Sync` in zlib),
+    functionsOf(zlib).filter((key) => `${key}Sync` in zlib || key.startsWith("create")),
     (key) => `zlib.${key}`,
     twinRemedy
   )
+  refuse(globalThis, ["CompressionStream", "DecompressionStream"], String, twinRemedy)
+  const wasm = Reflect.get(globalThis, "WebAssembly") as object
+  const compiling = functionsOf(wasm).filter((key) => key !== "validate")
+  refuse(wasm, compiling, (key) => `WebAssembly.${key}`, twinRemedy)
   refuse(os, functionsOf(os), (key) => `os.${key}`, hostRemedy)
+  refuse(process, ["dlopen", "binding", "chdir"], (key) => `process.${key}`, portsRemedy)
   refuse(process, ["exit", "abort", "kill"], (key) => `process.${key}`, endRemedy)
   refuse(
     process,
