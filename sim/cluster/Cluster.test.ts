@@ -1,8 +1,10 @@
 /** `effect/cluster` as it is published, on simulated nodes. */
 import { assert, describe, it } from "@effect/vitest"
+import * as ClusterSchema from "effect/cluster/ClusterSchema"
 import * as Entity from "effect/cluster/Entity"
 import * as Singleton from "effect/cluster/Singleton"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import * as ShardFence from "../../core/cluster/ShardFence.ts"
@@ -123,6 +125,10 @@ describe("a singleton of effect/cluster", () => {
 })
 
 const Counter = Entity.make("Counter", [Rpc.make("Increment", { success: Schema.Int })])
+const Work = Entity.make("Work", [
+  Rpc.make("Do", { payload: { id: Schema.String }, primaryKey: ({ id }) => id }).annotate(ClusterSchema.Persisted, true)
+])
+const Commission = Entity.make("Commission", [Rpc.make("Give")])
 
 describe("an entity of effect/cluster", () => {
   it("answers clients on other nodes, in one place for each id", () => {
@@ -149,5 +155,36 @@ describe("an entity of effect/cluster", () => {
     ClusterKit.client(world, "c1", asking, { config }).start()
     world.run("60s")
     assert.deepStrictEqual(answers, [[1, 1, 1, 2, 2, 3]])
+  })
+
+  it("interrupts what it has asked for, though another runner was killed while it took down one of its kind", () => {
+    const world = new World({ seed: "1" })
+    const became: Array<unknown> = []
+    world.subscribe(({ fact }) => {
+      if (fact._tag === "Became") became.push((fact as unknown as { what: unknown }).what)
+    })
+    const say = (what: string) => Facts.emit({ _tag: "Became", what } as never)
+    ClusterStore.start(world)
+    const working = Work.toLayer({
+      Do: () => Effect.onExit(Effect.sleep("30 seconds"), ({ _tag }) => say(`the work: ${_tag}`))
+    })
+    const commissioning = Commission.toLayer(
+      Effect.map(Work.client, (work) => Commission.of({ Give: () => Effect.orDie(work("w").Do({ id: "1" })) }))
+    )
+    const program = Layer.merge(working, commissioning)
+    for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, program, { config }).start()
+    const asking = Effect.gen(function* () {
+      const commissions = yield* Commission.client
+      yield* Effect.sleep("60 seconds")
+      yield* Effect.timeoutOption(commissions("c").Give(), "5 seconds")
+      yield* say("given up")
+    })
+    ClusterKit.client(world, "c1", asking, { config }).start()
+    world.run("10s")
+    world.node("r1").stop(15_000_000)
+    world.run("1ms")
+    world.node("r1").crash("killed")
+    world.run("2m")
+    assert.deepStrictEqual(became, ["given up", "the work: Failure"])
   })
 })

@@ -27,9 +27,13 @@ import * as SimSocket from "../network/SimSocket.ts"
 import * as SimSocketServer from "../network/SimSocketServer.ts"
 import type { World } from "../run/World.ts"
 import * as ClusterStore from "./ClusterStore.ts"
+import * as OwnTeardowns from "./ownTeardowns.ts"
 import * as SqlStore from "./SqlStore.ts"
 
 const port = 34_431
+
+// Before anything runs: in a run it would be part of the first one.
+OwnTeardowns.separate()
 
 /** Where runners and clients keep what they share, and what that gives to handlers. */
 export type Stores<S = never> = Layer.Layer<
