@@ -22,10 +22,13 @@ const write = (store: string, lines: ReadonlyArray<string>) =>
   writeFileSync(at(store), lines.map((line) => `${line}\n`).join(""))
 
 /** What `merge` says with --json, or as text. */
-const merge = (stores: ReadonlyArray<string>, how: { readonly out?: string; readonly isJson?: boolean } = {}) => {
+const merge = (
+  stores: ReadonlyArray<string>,
+  how: { readonly out?: string; readonly isJson?: boolean; readonly without?: ReadonlyArray<string> } = {}
+) => {
   let text = ""
-  const { isJson = true, out } = how
-  const options = { stores: stores.map(at), out: out === undefined ? undefined : at(out), isJson }
+  const { isJson = true, out, without = [] } = how
+  const options = { stores: stores.map(at), out: out === undefined ? undefined : at(out), isJson, without }
   const code = mergeCommand({ ...options, print: (line) => (text += `${line}\n`) })
   return { code, text, document: isJson ? JSON.parse(text) : undefined }
 }
@@ -57,6 +60,23 @@ describe("a campaign", { timeout: 120_000 }, () => {
       () => merge(["one.ndjson"], { out: "all.ndjson" }),
       /--out \S+all.ndjson: cannot write it: file already exists/
     )
+
+    const effects = linesOf("all.ndjson").map((line) => Object.keys(JSON.parse(line).effects ?? {}))
+    const met = (...kinds: ReadonlyArray<string>) =>
+      effects.filter((of) => of.some((kind) => kinds.includes(kind))).length
+    const [latency, either] = [met("network/link-latency"), met("network/link-latency", "network/clog")]
+    assert.isTrue(0 < latency && latency < either)
+    const left = (...without: ReadonlyArray<string>) => {
+      const { failed, passed } = merge(["all.ndjson"], { without }).document
+      return failed + passed
+    }
+    assert.deepStrictEqual(
+      [left(), left("network/link-latency"), left("network/clog", "network/link-latency")],
+      [24, 24 - latency, 24 - either]
+    )
+    assert.deepStrictEqual(left("process/", "network/"), effects.slice(1).filter((of) => of.length === 0).length)
+    assert.throws(() => left("process"), /--without process: no kind of fault is called so/)
+    assert.throws(() => merge(["one.ndjson"], { out: "some.ndjson", without: ["process/"] }), /say it without --out/)
 
     // What another machine says of one of the runs.
     const [campaign, first, ...rest] = linesOf("one.ndjson") as [string, string, ...Array<string>]

@@ -348,11 +348,15 @@ const merge = Command.make(
       Argument.variadic({ min: 1 })
     ),
     out: Flag.String("out").pipe(Flag.withDescription("Write them as one store to this new file"), Flag.optional),
+    without: Flag.String("without").pipe(
+      Flag.withDescription("Leave out runs that met faults of this kind, or of all that begin so (process/)"),
+      Flag.between(0, 100)
+    ),
     json
   },
-  ({ json, out, stores }) =>
+  ({ json, out, stores, without }) =>
     attempt(async () => {
-      state.exitCode = mergeCommand({ stores, out: Option.getOrUndefined(out), isJson: json, print })
+      state.exitCode = mergeCommand({ stores, out: Option.getOrUndefined(out), without, isJson: json, print })
     })
 ).pipe(
   Command.withDescription(
@@ -360,6 +364,10 @@ const merge = Command.make(
   ),
   Command.withExamples([
     { command: "stormglass merge night.ndjson", description: "what a campaign has found by now" },
+    {
+      command: "stormglass merge night.ndjson --without process/ --without storage/",
+      description: "what fails although no process and no storage did"
+    },
     { command: "stormglass merge one.ndjson two.ndjson --out all.ndjson", description: "the shards of two machines" }
   ])
 )

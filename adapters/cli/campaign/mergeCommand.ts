@@ -2,6 +2,7 @@
  * `stormglass merge STORE…`: several stores as one, and the report of a campaign without running anything.
  */
 import { basename } from "node:path"
+import { faultKinds } from "../../../sim/nemesis/faultKinds.ts"
 import { coldMarks } from "../declaredMarks.ts"
 import { effectTable, paint, verdictTable } from "../Output.ts"
 import * as Session from "../Session.ts"
@@ -20,19 +21,25 @@ import { exitCodeOf } from "../exitCodes.ts"
 export interface MergeCommandOptions {
   readonly stores: ReadonlyArray<string>
   readonly out: string | undefined
+  /** Kinds of fault, or how the names of several begin ("process/"): runs in which one took effect are left out. */
+  readonly without: ReadonlyArray<string>
   readonly isJson: boolean
   readonly print: (text: string) => void
 }
 
 /** The exit code: 0 all passed; 1 a failure, or marks that a whole campaign did not meet; 3 nondeterminism. */
-export const mergeCommand = ({ isJson, out, print, stores: paths }: MergeCommandOptions): number => {
+export const mergeCommand = ({ isJson, out, print, stores: paths, without }: MergeCommandOptions): number => {
+  if (out !== undefined && without.length > 0) {
+    throw new UsageError("--without leaves runs out of a report, and not out of a store: say it without --out")
+  }
   const stores = paths.map((path) => ({ path, store: requireStore(path) }))
   const campaign = requireOne(stores)
-  const { conflicts, runs } = mergeRuns(stores.flatMap(({ store }) => store.runs))
+  const { conflicts, runs: all } = mergeRuns(stores.flatMap(({ store }) => store.runs))
+  const runs = all.filter(metNoneOf(requireKinds(without, all)))
   const smalls = stores.flatMap(({ store }) => store.smalls)
   const summary = summarize(runs, campaign.scenarios)
   const groups = groupFailures(runs, smalls)
-  const isWhole = isOfEverything(campaign)
+  const isWhole = without.length === 0 && isOfEverything(campaign)
   const cold = campaign.mutant === null && runs.length > 0 ? coldMarks(summary, isWhole) : []
   const lacking = isWhole ? cold.length : 0
   const isNondeterministic = conflicts.length > 0 || runs.some(({ verdict }) => verdict._tag === "escaped")
@@ -43,9 +50,9 @@ export const mergeCommand = ({ isJson, out, print, stores: paths }: MergeCommand
   const replayLine = (run: CampaignRun) => replayLineOf(campaign, run)
   if (out !== undefined) {
     // Of runs that contradict each other every one, so that the contradiction is not lost.
-    const all = [...runs, ...conflicts.flat().filter((run) => !runs.includes(run))]
+    const each = [...runs, ...conflicts.flat().filter((run) => !runs.includes(run))]
     const unlike = [...new Map(smalls.map((small) => [smallLine(small), small])).keys()]
-    writeStoreFile(out, [campaignLine(campaign), ...all.map(runLine), ...unlike])
+    writeStoreFile(out, [campaignLine(campaign), ...each.map(runLine), ...unlike])
   }
   const virtualSeconds = virtualSecondsOf(runs)
   const hostSeconds = runs.reduce((sum, { hostMillis }) => sum + hostMillis, 0) / 1_000
@@ -79,6 +86,23 @@ export const mergeCommand = ({ isJson, out, print, stores: paths }: MergeCommand
   if (runs.length === 0) print(paint("red", "failed: nothing ran"))
   if (lacking > 0) print(`failed: no run met ${lacking} ${lacking === 1 ? "mark" : "marks"}`)
   return exitCode
+}
+
+const isOf = (kind: string, asked: string): boolean => kind === asked || (asked.endsWith("/") && kind.startsWith(asked))
+
+const metNoneOf =
+  (without: ReadonlyArray<string>) =>
+  ({ effects }: CampaignRun): boolean =>
+    !Object.keys(effects).some((kind) => without.some((asked) => isOf(kind, asked)))
+
+/** Dies where one is no kind that we have or that the runs met. */
+function requireKinds(without: ReadonlyArray<string>, runs: ReadonlyArray<CampaignRun>): ReadonlyArray<string> {
+  const known = [...faultKinds.map(({ name }) => name), ...runs.flatMap(({ effects }) => Object.keys(effects))]
+  const unknown = without.find((asked) => !known.some((kind) => isOf(kind, asked)))
+  if (unknown !== undefined) {
+    throw new UsageError(`--without ${unknown}: no kind of fault is called so; \`stormglass list faults\` has them all`)
+  }
+  return without
 }
 
 function requireStore(path: string): Store {
