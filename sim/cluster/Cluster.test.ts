@@ -10,13 +10,14 @@ import * as Schema from "effect/Schema"
 import * as ShardFence from "../../core/cluster/ShardFence.ts"
 import * as Facts from "../../core/facts/Facts.ts"
 import { toCheck } from "../../core/invariants/Invariant.ts"
+import { RequestProblem } from "../run/Simulation.ts"
 import { World } from "../run/World.ts"
 import * as ClusterKit from "./ClusterKit.ts"
 import * as ClusterStore from "./ClusterStore.ts"
 import * as FencedStore from "./FencedStore.ts"
 import { FencedResource, noStaleWrites, OutsideResource } from "../outside/OutsideResource.ts"
 
-const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
+const usual = { shardsPerGroup: 12, shardLockDisableAdvisory: true } as const
 
 const sweep = (resource: OutsideResource) =>
   Effect.gen(function* () {
@@ -32,7 +33,10 @@ const fencedSweep = (resource: FencedResource) =>
   })
 
 /** Two runners with a singleton, which has found its place. */
-const settled = ({ isFenced = false } = {}) => {
+const settled = ({
+  config = usual,
+  isFenced = false
+}: { config?: ClusterKit.KitOptions["config"]; isFenced?: boolean } = {}) => {
   const world = new World({ seed: "1" })
   const writes: Array<{ readonly node: string; readonly second: number }> = []
   const stale: Array<number> = []
@@ -61,6 +65,25 @@ const settled = ({ isFenced = false } = {}) => {
   const owner = owners[0]!
   return { world, writes, stale, refused, owner, other: names.find((name) => name !== owner)! }
 }
+
+describe("a runner of effect/cluster", () => {
+  it("that would take advisory locks, as by default, is refused, and told what to set", () => {
+    const world = new World({ seed: "1" })
+    const told = /^r1 would take advisory locks, .*set shardLockDisableAdvisory: true/
+    assert.throws(() => ClusterKit.runner(world, "r1", Singleton.make("none", Effect.void)), RequestProblem, told)
+  })
+
+  it("waits for the locks of another for as long as its own config says that they last", () => {
+    const takenSeconds = (["12 seconds", "35 seconds"] as const).map((shardLockExpiration) => {
+      const { other, owner, world, writes } = settled({ config: { ...usual, shardLockExpiration } })
+      world.node(owner).crash("killed")
+      world.run("2m")
+      return writes.find(({ node }) => node === other)!.second - 60
+    })
+    assert.isBelow(takenSeconds[0]!, 20)
+    assert.isAbove(takenSeconds[1]!, 25)
+  })
+})
 
 describe("a singleton of effect/cluster", () => {
   it("runs once, and elsewhere after its runner has crashed for good", () => {
@@ -144,7 +167,7 @@ describe("an entity of effect/cluster", () => {
         return Counter.of({ Increment: () => Effect.sync(() => ++count) })
       })
     )
-    for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, counting, { config }).start()
+    for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, counting, { config: usual }).start()
     const asking = Effect.gen(function* () {
       const clientOf = yield* Counter.client
       const ask = (id: string) => Effect.retry(clientOf(id).Increment(), { times: 20 })
@@ -152,7 +175,7 @@ describe("an entity of effect/cluster", () => {
       const counts = yield* Effect.forEach(["a", "b", "c", "a", "b", "a"], ask)
       yield* Facts.emit({ _tag: "Counted", counts } as never)
     })
-    ClusterKit.client(world, "c1", asking, { config }).start()
+    ClusterKit.client(world, "c1", asking, { config: usual }).start()
     world.run("60s")
     assert.deepStrictEqual(answers, [[1, 1, 1, 2, 2, 3]])
   })
@@ -172,14 +195,14 @@ describe("an entity of effect/cluster", () => {
       Effect.map(Work.client, (work) => Commission.of({ Give: () => Effect.orDie(work("w").Do({ id: "1" })) }))
     )
     const program = Layer.merge(working, commissioning)
-    for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, program, { config }).start()
+    for (const name of ["r1", "r2"]) ClusterKit.runner(world, name, program, { config: usual }).start()
     const asking = Effect.gen(function* () {
       const commissions = yield* Commission.client
       yield* Effect.sleep("60 seconds")
       yield* Effect.timeoutOption(commissions("c").Give(), "5 seconds")
       yield* say("given up")
     })
-    ClusterKit.client(world, "c1", asking, { config }).start()
+    ClusterKit.client(world, "c1", asking, { config: usual }).start()
     world.run("10s")
     world.node("r1").stop(15_000_000)
     world.run("1ms")

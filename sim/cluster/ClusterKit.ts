@@ -25,6 +25,7 @@ import { clockTag } from "../nemesis/kinds/clock.ts"
 import { victimTag } from "../nemesis/kinds/process.ts"
 import * as SimSocket from "../network/SimSocket.ts"
 import * as SimSocketServer from "../network/SimSocketServer.ts"
+import { RequestProblem } from "../run/Simulation.ts"
 import type { World } from "../run/World.ts"
 import * as ClusterStore from "./ClusterStore.ts"
 import * as OwnTeardowns from "./ownTeardowns.ts"
@@ -73,6 +74,11 @@ export const runner: {
   options: KitOptions = {}
 ): SimNode => {
   const { config, peers } = options
+  if (options.stores === undefined && world.databases.sql === undefined && config?.shardLockDisableAdvisory !== true) {
+    throw new RequestProblem(
+      `${name} would take advisory locks, which end with their session and are not simulated: set shardLockDisableAdvisory: true in its config`
+    )
+  }
   const stores = (options.stores ?? ClusterStore.layer(world)) as Stores<S>
   const bySockets = SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),

@@ -33,23 +33,15 @@ const port = 5440
 export interface ClusterStoreOptions {
   /** Of the node. Default "store". */
   readonly name?: string
-  /** What locks of shards last without a refresh: `shardLockExpiration` of the runners. Default 35 s. */
-  readonly expirationMillis?: number
   /** What the node keeps besides messages, as a database of the world's kind, in place of runners and locks: for `FencedStore.ts`. */
   readonly tables?: ReadonlyArray<Table<unknown>>
 }
 
 /** Makes the node and starts it: the twin, or a database server if the world has SQL. */
-export const start = (
-  world: World,
-  { expirationMillis = 35_000, name = "store", tables }: ClusterStoreOptions = {}
-): SimNode => {
+export const start = (world: World, { name = "store", tables }: ClusterStoreOptions = {}): SimNode => {
   const { sql } = world.databases
   if (sql !== undefined && tables === undefined) return started(world.addNode(name, sql.make(world), { tags }))
-  const kept: Kept = {
-    messages: new MessageTable(),
-    runners: new LockTable(Math.ceil(expirationMillis / 1_000) * 1_000)
-  }
+  const kept: Kept = { messages: new MessageTable(), runners: new LockTable() }
   if (tables === undefined) return started(world.addNode(name, serving(kept), { tags }))
   const both = Effect.all([serving(kept), world.databases.make(world, { tables }).program], { concurrency: 2 })
   return started(world.addNode(name, both, { tags }))
@@ -139,7 +131,9 @@ const twin = (options: StorageOptions): Storages => {
       const ask = yield* calls
       const config = yield* ShardingConfig.ShardingConfig
       const deadline = lockDeadline(config)
-      const call = <A>(method: keyof Asked, argument: unknown = undefined) => ask<A>(`runners.${method}`, argument)
+      // In whole seconds, as there.
+      const expirationMillis = Math.ceil(Duration.toSeconds(config.shardLockExpiration)) * 1_000
+      const call = <A>(method: keyof Asked, argument: unknown) => ask<A>(`runners.${method}`, argument)
       const bounded = <A>(called: Effect.Effect<A, PersistenceError>) =>
         deadline === undefined
           ? called
@@ -148,11 +142,11 @@ const twin = (options: StorageOptions): Storages => {
               orElse: () => Effect.fail(lost(`no answer within ${Duration.format(deadline)}`))
             })
       return RunnerStorage.makeEncoded({
-        getRunners: Effect.suspend(() => call<Array<readonly [string, boolean]>>("getRunners")),
+        getRunners: Effect.suspend(() => call<Array<readonly [string, boolean]>>("getRunners", { expirationMillis })),
         register: (address, runner, isHealthy) => call("register", { address, runner, isHealthy }),
-        unregister: (address) => call("unregister", { address }),
+        unregister: (address) => call("unregister", { address, expirationMillis }),
         setRunnerHealth: (address, isHealthy) => call("setRunnerHealth", { address, isHealthy }),
-        acquire: (address, shards) => bounded(call("acquire", { address, shards })),
+        acquire: (address, shards) => bounded(call("acquire", { address, shards, expirationMillis })),
         refresh: (address, shards) => bounded(call("refresh", { address, shards })),
         release: (address, shard) => bounded(call("release", { address, shard })),
         releaseAll: (address) => bounded(call("releaseAll", { address }))

@@ -14,19 +14,19 @@ interface Of {
   readonly address: string
 }
 
+/** How old a lock or a heartbeat may be, as whoever asks is configured. */
+interface Expiring {
+  readonly expirationMillis: number
+}
+
 /** Every method is one statement, or two in one piece. */
 export class LockTable {
-  readonly #expirationMillis: number
   readonly #runners = new Map<string, RunnerRow>()
   readonly #locks = new Map<string, { readonly address: string; readonly acquiredMillis: number }>()
   #machines = 0
 
-  constructor(expirationMillis: number) {
-    this.#expirationMillis = expirationMillis
-  }
-
-  getRunners(nowMillis: number): ReadonlyArray<readonly [string, boolean]> {
-    const rows = [...this.#runners.values()].filter((row) => row.heartbeatMillis > nowMillis - this.#expirationMillis)
+  getRunners(nowMillis: number, { expirationMillis }: Expiring): ReadonlyArray<readonly [string, boolean]> {
+    const rows = [...this.#runners.values()].filter((row) => row.heartbeatMillis > nowMillis - expirationMillis)
     return rows.map((row) => [row.runner, row.isHealthy])
   }
 
@@ -41,8 +41,8 @@ export class LockTable {
     return machineId
   }
 
-  unregister(nowMillis: number, { address }: Of): void {
-    const expiredMillis = nowMillis - this.#expirationMillis
+  unregister(nowMillis: number, { address, expirationMillis }: Of & Expiring): void {
+    const expiredMillis = nowMillis - expirationMillis
     for (const [key, row] of this.#runners) {
       if (key === address || row.heartbeatMillis < expiredMillis) this.#runners.delete(key)
     }
@@ -55,9 +55,9 @@ export class LockTable {
 
   acquire(
     nowMillis: number,
-    { address, shards }: Of & { readonly shards: ReadonlyArray<string> }
+    { address, expirationMillis, shards }: Of & Expiring & { readonly shards: ReadonlyArray<string> }
   ): ReadonlyArray<string> {
-    const expiredMillis = nowMillis - this.#expirationMillis
+    const expiredMillis = nowMillis - expirationMillis
     return shards.filter((shard) => {
       const lock = this.#locks.get(shard)
       if (lock !== undefined && lock.address !== address && lock.acquiredMillis >= expiredMillis) return false
