@@ -17,9 +17,13 @@ import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdic
 import { RequestProblem } from "../../sim/run/Simulation.ts"
 import type { DatabaseName } from "../../sim/storage/Databases.ts"
 import { isScenario } from "../../sim/host/loadScenario.ts"
+import { stand } from "../../sim/host/Trap.ts"
 import { parseSeed, parseSeeds, UsageError } from "../cli/Usage.ts"
 import { Hunt } from "./Hunt.ts"
 import { frameOf, SimFailure } from "./SimFailure.ts"
+
+// What modules take of the host that are imported after this one is trapped, too.
+stand()
 
 /** Besides vitest's own (`only`, `skip`, `tags`, …; `timeout` is 5 minutes here, and no run begins after it). */
 export interface SimOptions extends TestOptions {

@@ -1,6 +1,7 @@
 /**
  * Programs that leave the simulation, hang or break: what the supervisor must say of each.
  */
+import { execFileSync } from "node:child_process"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
@@ -35,6 +36,16 @@ const tooLate = (): never => {
   throw new Error("nothing runs any more")
 }
 
+/** What a module takes for itself as it is loaded. */
+const taken = {
+  execFileSync,
+  now: Date.now,
+  random: Math.random,
+  setTimeout,
+  Date,
+  hrtime: process.hrtime.bigint
+} as const
+
 /** @public Loaded by URL. */
 export const catalogue = [
   fine,
@@ -46,6 +57,24 @@ export const catalogue = [
     "awaits-fetch",
     Effect.promise(() => fetch("http://localhost"))
   ),
+  one(
+    "has-taken-execFileSync",
+    Effect.sync(() => taken.execFileSync("true"))
+  ),
+  one("has-taken-Date.now", Effect.sync(taken.now)),
+  one(
+    "has-taken-Math.random",
+    Effect.sync(() => taken.random())
+  ),
+  one(
+    "has-taken-setTimeout",
+    Effect.sync(() => taken.setTimeout(tooLate, 1))
+  ),
+  one(
+    "has-taken-Date",
+    Effect.sync(() => new taken.Date())
+  ),
+  one("has-taken-hrtime", Effect.sync(taken.hrtime)),
   one("iterates-by-reference", byReference),
   one(
     "loops-for-ever",

@@ -25,6 +25,18 @@ describe("a program that leaves the simulation", () => {
     assert.strictEqual(verdict._tag === "escaped" && verdict.api, "fetch")
   })
 
+  it("by what its module has taken of the host as it was loaded has escaped, also from the second run on", async () => {
+    const apis = ["child_process.execFileSync", "Date.now", "Math.random", "setTimeout", "new Date", "process.hrtime"]
+    for (const _ of [1, 2]) {
+      const told: Array<string> = []
+      for (const of of ["execFileSync", "Date.now", "Math.random", "setTimeout", "Date", "hrtime"]) {
+        const verdict = await verdictOf(`has-taken-${of}`)
+        told.push(verdict._tag === "escaped" ? verdict.api : verdict._tag)
+      }
+      assert.deepStrictEqual(told, apis)
+    }
+  })
+
   it("by the order of a by-reference HashMap does not: the order is the same in every thread", async () => {
     const other = make()
     try {
@@ -90,7 +102,7 @@ describe("the supervisor", () => {
     assert.strictEqual(await refusal("./nothing.ts"), "there is no file ./nothing.ts")
     assert.include(await refusal("sim/host/Leaks.fixture.ts"), "exports no scenario")
     const file = "scenarios/cluster/workflow.ts"
-    const names = "once, afterAnswer, answered, answeredAtAll"
+    const names = "stale, once, afterAnswer, answered, answeredAtAll"
     const several = `${file} exports several scenarios (${names.split(", ").toSorted().join(", ")}): name one, as in ${file}#afterAnswer, or export one as default`
     assert.strictEqual(await refusal(file), several)
     assert.include(await refusal(`${file}#never`), `${file} exports no scenario never: it has `)

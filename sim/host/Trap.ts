@@ -2,7 +2,8 @@
  * While a run is on, the host's time, chance, timers, I/O and promises are trapped in this thread, so that a run which
  * leaves the simulation says so instead of differing from itself.
  *
- * - T1 Outside runs nothing is replaced and nothing costs; the last `leave` restores every property as it was.
+ * - T1 Outside runs nothing is replaced and nothing costs; the last `leave` restores every property as it was. Where `stand` was called
+ *   functions stay replaced, and do then what they are for: so what a module takes for itself (`const now = Date.now`) is trapped in runs.
  * - T2 Who calls decides: the first stack frame outside Node.js and this file. A listed package is answered from the
  *   simulation (`virtual`), everybody else fails, and the run has escaped even if the program catches the error.
  * - T3 Effect's hash of a by-reference object is the same for all, so that such keys collide and an Effect HashMap or
@@ -12,8 +13,7 @@
  *   Node: all of it is answered from the node that runs. Input and output are refused as ever.
  *
  * Out of reach: `await` of a native promise and `import()` call nothing that could be replaced (the fiber that waits for
- * them never resumes, and the run stalls or escapes at Effect's own `then`), and so does a function of the host that a
- * module took for itself before the run (`const now = Date.now`). What only the garbage collector decides (`WeakRef`) is not
+ * them never resumes, and the run stalls or escapes at Effect's own `then`), and so does a function of the host that was taken before `stand`. What only the garbage collector decides (`WeakRef`) is not
  * trapped either. The determinism gate is the second net.
  */
 import childProcess from "node:child_process"
@@ -128,7 +128,10 @@ export const enter = (options: TrapOptions): Trapped => {
     }
   }
   const giveBack = options.programs === undefined ? undefined : takeRejections(options.programs)
-  if (runs.length === 0) replaceAll()
+  if (runs.length === 0) {
+    replaceAll()
+    isSuspended = false
+  }
   runs.push(run)
   return {
     get escaped() {
@@ -137,7 +140,10 @@ export const enter = (options: TrapOptions): Trapped => {
     leave: () => {
       if (runs.at(-1) !== run) throw new Error("a trap is left in the order opposite to that in which it was entered")
       runs.pop()
-      if (runs.length === 0) restoreAll()
+      if (runs.length === 0) {
+        isSuspended = true
+        restoreAll()
+      }
       giveBack?.()
     }
   }
@@ -164,10 +170,16 @@ export const treatAlike = (alias: string, name: string): void => {
   aliases.set(alias, name)
 }
 
+/** From now on functions stay replaced also outside runs (see T1): called before the modules of programs are loaded. */
+export const stand = (): void => {
+  isStanding = true
+  if (runs.length === 0) restoreAll()
+}
+
 /** Makes by-reference hashes equal also before the first run (see T3): for threads and processes that only run seeds. */
 export const pinHashes = (): void => {
-  const { random } = Math
-  Math.random = () => (isHashing(framesOf(3)) ? hashFraction : random())
+  isPinned = true
+  stand()
 }
 
 const portsRemedy = "use the port that Effect or core/ports has for it"
@@ -260,8 +272,11 @@ class ProgramTimer {
   }
 }
 
-/** True while the trap itself, or something let through, is at work: the host is then itself. */
-let isSuspended = false
+/** True outside runs, and while the trap itself, or something let through, is at work: the host is then itself. */
+let isSuspended = true
+
+let isStanding = false
+let isPinned = false
 
 interface Replacement {
   readonly owner: object
@@ -294,7 +309,11 @@ function replaceAll(): void {
 
 function restoreAll(): void {
   Reflect.deleteProperty(fibers, "id")
-  for (const { owner, key, original } of replacements) Object.defineProperty(owner, key, original)
+  for (const { key, original, owner, replaced } of replacements) {
+    // What is a getter loads its module at first use; `then` is on the way of every promise of the host.
+    const stays = isStanding && "value" in original && key !== "then"
+    Object.defineProperty(owner, key, stays ? replaced : original)
+  }
   syncBuiltinESMExports()
 }
 
@@ -505,9 +524,12 @@ function plan(): ReadonlyArray<Replacement> {
   )
 
   // Chance.
-  read(Math, "random", "Math.random", chanceRemedy, (run, _argument, frames) =>
-    isHashing(frames) ? hashFraction : run.options.fraction()
-  )
+  replace(Math, "random", (random: () => number) => {
+    const pinned = () => (isPinned && runs.length === 0 && isHashing(framesOf(3)) ? hashFraction : random())
+    return reading("Math.random", chanceRemedy, (run, _argument, frames) =>
+      isHashing(frames) ? hashFraction : run.options.fraction()
+    )(pinned)
+  })
   for (const owner of [Crypto.prototype, crypto]) {
     read(owner, "getRandomValues", "crypto.getRandomValues", chanceRemedy, (run, array) => fill(run, array))
     read(owner, "randomUUID", "crypto.randomUUID", chanceRemedy, (run) => uuid(fill(run, new Uint8Array(16))))
