@@ -10,6 +10,7 @@ import type { Scenario } from "../../sim/run/Scenario.ts"
 import { World } from "../../sim/run/World.ts"
 import * as entity from "./entity.ts"
 import { overlap } from "./singleton.ts"
+import * as workflow from "./workflow.ts"
 
 /** Under a plan of `plans`. */
 const verdictOf = (scenario: Scenario, plan: string, seed = "1") => {
@@ -48,40 +49,108 @@ describe("effect/cluster 4.1.0", () => {
 
   it("never tells a client that its order is charged when the answer to the saving of the reply is lost", () => {
     let isSaved = false
-    const { asked, waitedSeconds } = answers("20m", ({ message }, last) => {
+    const { asked, waitedSeconds } = answers("20m", ({ message, source }, last) => {
       const { exit } = (message ?? {}) as { readonly exit?: { readonly value?: unknown } }
-      if (isSaved || last !== "Written" || exit === undefined || exit.value !== undefined) return pass
+      if (source !== "store" || isSaved || last !== "Written" || exit === undefined || exit.value !== undefined)
+        return pass
       isSaved = true
       return reset
     })
     assert.isTrue(isSaved)
     assert.lengthOf(waitedSeconds, asked - 1)
   })
+
+  it("ends a workflow as failed, for good, when one call of its engine to the store fails: its program has not", () => {
+    const failing = { scenario: workflow.answered, laterText: "30s" }
+    const { asked, failedAtSeconds, waitedSeconds } = answers("200s", firstLost(isClockSaved), failing)
+    assert.lengthOf(waitedSeconds, asked - 1)
+    assert.isAbove(failedAtSeconds.at(-1)!, 228, "whoever asks is told so, long after the store is there again")
+    assert.deepInclude(verdictOf(workflow.unfailed, "resets", "4"), { _tag: "violated", invariant: "nothing-failed" })
+  })
+
+  it("begins it again instead where a defect is not captured", () => {
+    const curing = { scenario: workflow.uncaptured, laterText: "30s" }
+    const { asked, failedAtSeconds, waitedSeconds } = answers("200s", firstLost(isClockSaved), curing)
+    assert.deepStrictEqual([waitedSeconds.length, failedAtSeconds], [asked, []])
+    assert.isBelow(Math.max(...waitedSeconds), 30)
+  })
+
+  it("suspends a workflow for good when the lock of its shard could not be refreshed as a step was done", () => {
+    const suspending = { scenario: workflow.answered, laterText: "15m" }
+    const lost = firstLost((call, last) => last === "Written" && isLockConfirmed(call))
+    const { asked, failedAtSeconds, waitedSeconds } = answers("200s", lost, suspending)
+    assert.deepStrictEqual([waitedSeconds.length, failedAtSeconds], [asked - 1, []])
+    assert.deepInclude(verdictOf(workflow.answered, "store-restarts"), { _tag: "stalled" })
+  })
+
+  it("leaves a workflow waiting for a step whose reply is stored, when the answer to the saving is lost", () => {
+    let state: "before" | "saving" | "lost" = "before"
+    const saving = (packet: Packet): Verdict => {
+      const { exit, method } = (packet.message ?? {}) as { readonly exit?: unknown; readonly method?: string }
+      if (state === "before" && method === "messages.saveReply") state = "saving"
+      if (state !== "saving" || packet.source !== "store" || exit === undefined) return pass
+      state = "lost"
+      return reset
+    }
+    const { asked, waitedSeconds } = answers("200s", saving, { scenario: workflow.answered, laterText: "15m" })
+    assert.strictEqual(state, "lost")
+    assert.lengthOf(waitedSeconds, asked - 1)
+  })
 })
 
-/** Two runners, forty orders, twenty minutes; for so long answers of the store may be lost. */
-const answers = (forText: string, onAnswer: (packet: Packet, last: string) => Verdict) => {
+/** Two runners and orders, twenty minutes; for so long packets of the store may be lost, both ways. */
+const answers = (
+  forText: string,
+  onPacket: (packet: Packet, last: string) => Verdict,
+  { laterText = "20m", scenario = entity.answered as Scenario } = {}
+) => {
   const world = new World({ seed: "1" })
-  entity.answered.build(world, { runners: 2 })
+  scenario.build(world, { runners: 2 })
   const asked = new Map<string, number>()
   const waitedSeconds: Array<number> = []
+  const failedAtSeconds: Array<number> = []
   let last = ""
   world.subscribe(({ atMicros, fact }) => {
     const { _tag, message } = fact as { readonly _tag: string; readonly message?: string }
     if (message === undefined) return
     last = _tag
     if (_tag === "Asked") asked.set(message, atMicros)
+    if (_tag === "AskFailed") failedAtSeconds.push(atMicros / 1_000_000)
     if (_tag === "Answered") waitedSeconds.push((atMicros - asked.get(message)!) / 1_000_000)
   })
   const remove = world.network.addRule({
-    fault: "an answer of the store is lost, and the connection with it",
-    onPacket: (packet) => (packet.source === "store" ? onAnswer(packet, last) : pass)
+    fault: "a packet of the store or to it is lost, and the connection with it",
+    onPacket: (packet) => onPacket(packet, last)
   })
   world.run(forText)
   remove()
-  world.run("20m")
-  return { asked: asked.size, waitedSeconds }
+  world.run(laterText)
+  return { asked: asked.size, waitedSeconds, failedAtSeconds }
 }
+
+/** The first call of the kind is lost, and all that was under way on its connection. */
+const firstLost = (isMeant: (call: Called, last: string) => boolean) => {
+  let isLost = false
+  return ({ message }: Packet, last: string): Verdict => {
+    const { argument, method } = (message ?? {}) as Partial<Called>
+    if (isLost || method === undefined || !isMeant({ method, argument }, last)) return pass
+    isLost = true
+    return reset
+  }
+}
+
+/** What the twin is asked. */
+interface Called {
+  readonly method: string
+  readonly argument: unknown
+}
+
+const isClockSaved = ({ argument, method }: Called): boolean =>
+  method === "messages.saveEnvelope" && JSON.stringify(argument).includes("DurableClock")
+
+/** The lock of one shard is refreshed before a reply is saved. */
+const isLockConfirmed = ({ argument, method }: Called): boolean =>
+  method === "runners.refresh" && (argument as { readonly shards: ReadonlyArray<string> }).shards.length === 1
 
 /** An answer of the twin to whoever reads messages, which it has marked as read. */
 const hasMessages = ({ message }: Packet): boolean => {
