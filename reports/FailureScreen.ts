@@ -45,9 +45,11 @@ export const render = ({ explained, facts, file, paint, replay, result }: Screen
     ...detail(verdict).map((text) => `  ${text}`),
     ...(facts.length === 0
       ? ["", paint("dim", "It gave no facts: nothing is known of its faults and events")]
-      : explained === undefined
-        ? asFound(facts, verdict, paint)
-        : asExplained(result, facts, explained, paint)),
+      : isByItself(verdict, explained)
+        ? []
+        : explained === undefined
+          ? asFound(facts, verdict, paint)
+          : asExplained(result, facts, explained, paint)),
     "",
     paint("bold", "Again, exactly"),
     `  ${replay}`,
@@ -57,6 +59,11 @@ export const render = ({ explained, facts, file, paint, replay, result }: Screen
     ...(file === undefined ? [] : [paint("dim", `  saved as ${file}`)])
   ]
   return lines.join("\n")
+}
+
+/** Where a program leaves the simulation says all, unless it takes faults to get there. */
+function isByItself(verdict: Verdict, explained: Explained | undefined): boolean {
+  return verdict._tag === "escaped" && (explained?.needs?.length ?? 0) === 0
 }
 
 function asFound(

@@ -59,6 +59,8 @@ export class Hunt {
   readonly #kinds: ReadonlyArray<FaultKind>
   readonly #started = performance.now()
   #runs = 0
+  /** Of the marks that must be reached, those that no run has. */
+  readonly #unreached: Set<string>
   /** PGlite, since a run has asked for it. */
   #databases: Databases | undefined
   /** The test, for vitest's own command line. */
@@ -68,6 +70,7 @@ export class Hunt {
     this.#options = options
     const { context, exportedBy, kinds, scenario } = options
     this.name = exportedBy ?? scenario.name
+    this.#unreached = new Set(scenario.marks.filter(({ kind }) => kind === "reachable").map(({ name }) => name))
     const safetyMicros = scenario.safetyMillis * 1_000
     this.#scenario =
       kinds === undefined
@@ -115,7 +118,19 @@ export class Hunt {
     if (request.storage === "pglite") this.#databases ??= await (await import("../cli/bootPglite.ts")).boot()
     const result = await this.#here(request)
     this.#runs++
+    for (const [name, { visits }] of Object.entries(result.marks)) if (visits > 0) this.#unreached.delete(name)
     return result
+  }
+
+  /** Throws where what must be reached was reached by none of the runs: that all of them passed says nothing then. */
+  requireReached(): void {
+    const [mark] = this.#unreached
+    if (mark === undefined || this.#runs === 0) return
+    const { declaredAt } = this.#options
+    throw new SimFailure(
+      `in none of ${this.#runs} runs ${mark}: does what the nodes run come up, and is it asked?`,
+      declaredAt
+    )
   }
 
   /** Throws the failure, small. Without a file that it came from, variables of the environment find it again: "STORMGLASS_SEED=7". */

@@ -19,6 +19,7 @@ import { simProperty, simTest } from "${repository}/adapters/vitest/simTest.ts"
 import { payments } from "${repository}/scenarios/examples/payments.ts"
 import chargesTwice from "${chargesTwice}"
 import { kindsOf } from "${repository}/sim/nemesis/faultKinds.ts"
+import * as Mark from "${repository}/core/facts/Mark.ts"
 import * as Scenario from "${repository}/sim/run/Scenario.ts"
 
 const shop = process.env.SHOP === "mended" ? payments : chargesTwice
@@ -30,6 +31,9 @@ const build = () => {
   if (process.env.SHOP !== "mended") throw new Error("no world")
 }
 simTest("built", Scenario.make({ name: "unbuilt", story: "", safetyMillis: 1, build }), { seeds: 1 })
+
+const marks = process.env.SHOP === "mended" ? [] : [Mark.reachable("was anything sold")]
+simTest("opened", Scenario.make({ name: "idle", story: "", safetyMillis: 1, build: () => {}, marks }), { seeds: 3 })
 `
 const lineOf = (text: string) => shop.split("\n").findIndex((line) => line.includes(text)) + 1
 
@@ -102,6 +106,12 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     }
   })
 
+  it("that pass without having reached what must be reached fail, and say what it is", () => {
+    const message = first.messages["opened"] ?? ""
+    assert.include(message, "in none of 3 runs was anything sold: does what the nodes run come up, and is it asked?")
+    assert.include(message, `shop.test.ts:${lineOf("opened")}:`)
+  })
+
   it("that cannot even be built say where it was thrown, without the frames of the simulator", () => {
     const message = first.messages["built"] ?? ""
     assert.match(message, /the scenario crashed: Error: no world\n/)
@@ -112,8 +122,9 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
 
   it("are annotated for GitHub, each at its line and with all of its screen", () => {
     const annotations = first.out.split("\n").filter((line) => line.startsWith("::error "))
-    assert.lengthOf(annotations, 4)
+    assert.lengthOf(annotations, 5)
     for (const text of annotations) {
+      if (text.includes("was anything sold")) continue
       assert.match(text, /file=[^,]*shop\.test\.ts,title=[^:]*,line=\d+,column=\d+::SimFailure/)
       assert.match(text, /Again, exactly%0A {2}npx /)
     }
@@ -129,7 +140,7 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     const { digest } = JSON.parse(before) as { readonly digest: string }
     assert.include(again.messages[card], `replayed from ${file}: digest ${digest}, equal`)
     assert.strictEqual(saved(file), before)
-    assert.match(again.out, /1 failed.*3 skipped/)
+    assert.match(again.out, /1 failed.*4 skipped/)
   })
 
   it("are replayed by the command line where a file exports the scenario, and refused by it where none does", () => {

@@ -22,7 +22,6 @@ export const Marks: Context.Reference<Recorder> = Context.Reference<Recorder>("s
 export const sometimes = (name: string): Mark => ({ kind: "sometimes", name })
 /** @public */
 export const always = (name: string): Mark => ({ kind: "always", name })
-/** @public */
 export const reachable = (name: string): Mark => ({ kind: "reachable", name })
 /** @public */
 export const unreachable = (name: string): Mark => ({ kind: "unreachable", name })

@@ -52,7 +52,7 @@ export interface KitOptions {
    * How runners and clients reach each other. With "store" only what is persisted arrives, as each reads it from the store, and nobody
    * is asked whether he lives. Default "sockets".
    */
-  readonly peers?: "sockets" | "store"
+  readonly peers?: "sockets" | "store" | undefined
 }
 
 /** What programs find, besides what every node has. */

@@ -47,6 +47,8 @@ interface Options extends Pick<Scenario.Scenario, "name" | "story"> {
   readonly config?: Partial<ShardingConfig.ShardingConfig["Service"]>
   /** After how long a silence connections to the store are kept alive: `keepAlive` of `PgClient`. Default: not at all, as there. */
   readonly keepAliveMillis?: number
+  /** How runners and clients reach each other: `KitOptions`. Default "sockets". */
+  readonly peers?: "sockets" | "store"
   /** Default: `noStaleWrites`; where shards are fenced, that no two runners act under one and that epochs rise, too. */
   readonly invariants?: ReadonlyArray<Check>
   /** What may strike. Default: `kinds`. */
@@ -67,21 +69,23 @@ export interface FencedScenarioOptions<E> extends Options {
   readonly program: (outside: FencedResource) => Layer.Layer<never, E, ClusterKit.Provided | ShardFence>
 }
 
-export const make = <E>({ program, ...options }: ClusterScenarioOptions<E>): Scenario.Scenario =>
-  assembled({ invariants: [toCheck(noStaleWrites)], ...options }, (world, config) => {
+export const make = <E>({ program, ...options }: ClusterScenarioOptions<E>): Scenario.Scenario => {
+  const isWriting = options.invariants === undefined
+  return assembled({ invariants: [toCheck(noStaleWrites)], isWriting, ...options }, (world, how) => {
     ClusterStore.start(world)
-    const stores = ClusterStore.layer(world, keptAlive(options))
+    const kit = { ...how, stores: ClusterStore.layer(world, keptAlive(options)) }
     const running = program(new OutsideResource())
-    return { client: { config, stores }, runner: (name) => ClusterKit.runner(world, name, running, { config, stores }) }
+    return { client: kit, runner: (name) => ClusterKit.runner(world, name, running, kit) }
   })
+}
 
 /** The same with fenced shards and a resource that compares epochs: for a seed the same plan, so that one shows what the other cures. */
 export const makeFenced = <E>({ program, ...options }: FencedScenarioOptions<E>): Scenario.Scenario => {
-  const scenario = assembled({ invariants: fencedInvariants, ...options }, (world, config) => {
+  const scenario = assembled({ invariants: fencedInvariants, isWriting: true, ...options }, (world, how) => {
     FencedStore.start(world)
-    const stores = FencedStore.layer(world, keptAlive(options))
+    const kit = { ...how, stores: FencedStore.layer(world, keptAlive(options)) }
     const running = program(new FencedResource())
-    return { client: { config, stores }, runner: (name) => ClusterKit.runner(world, name, running, { config, stores }) }
+    return { client: kit, runner: (name) => ClusterKit.runner(world, name, running, kit) }
   })
   return { ...scenario, marks: [...scenario.marks, staleRefused] }
 }
@@ -96,8 +100,12 @@ interface Cluster {
 }
 
 const assembled = (
-  options: Options & { readonly invariants: ReadonlyArray<Check> },
-  started: (world: World, config: NonNullable<Options["config"]>) => Cluster
+  options: Options & {
+    readonly invariants: ReadonlyArray<Check>
+    /** What its invariants say is about what is written outside. */
+    readonly isWriting: boolean
+  },
+  started: (world: World, how: Pick<ClusterKit.KitOptions, "config" | "peers">) => Cluster
 ): Scenario.Scenario => {
   const { answeredWithinMillis, ask, invariants, kinds: allowed = kinds, safetyMillis = 200_000 } = options
   return Scenario.make({
@@ -106,7 +114,8 @@ const assembled = (
     parameters: { runners: options.runners ?? [2, 3] },
     safetyMillis,
     build: (world, { runners }) => {
-      const cluster = started(world, { shardsPerGroup: 12, shardLockDisableAdvisory: true, ...options.config })
+      const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true, ...options.config }
+      const cluster = started(world, { config, peers: options.peers })
       for (let nth = 1; nth <= runners!; nth++) cluster.runner(`r${nth}`).start()
       if (ask !== undefined) {
         const asked = asks(world, { count: options.asks ?? 40, safetyMillis }, ask)
@@ -117,7 +126,7 @@ const assembled = (
     },
     faults: (draw, world) => Swarm.draw(draw, world, { kinds: allowed, safetyMicros: safetyMillis * 1_000 }),
     invariants,
-    marks: [writtenOutside, ...(ask === undefined ? [] : [askAnswered])],
+    marks: [...(options.isWriting ? [writtenOutside] : []), ...(ask === undefined ? [] : [askAnswered])],
     ...(answeredWithinMillis === undefined
       ? {}
       : { liveness: { withinMillis: answeredWithinMillis, quietMillis: 0, noise: () => false } })

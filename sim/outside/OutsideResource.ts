@@ -67,9 +67,9 @@ export interface Writer {
   readonly write: (what: string, message?: string) => Effect.Effect<void>
 }
 
-/** Where none is met, invariants of what is written and answered hold of nothing. */
-export const writtenOutside = Mark.sometimes("something was written outside")
-export const askAnswered = Mark.sometimes("asked and answered")
+/** Where one is not met, invariants of what is written and answered hold of nothing: `simTest` fails. */
+export const writtenOutside = Mark.reachable("was anything written outside")
+export const askAnswered = Mark.reachable("was anything asked and answered")
 
 /** Of one run: made where its world is built. */
 export class OutsideResource {

@@ -68,10 +68,12 @@ function differing({ atMicros, reason }: Verdict & { readonly _tag: "stalled" })
 /** The parameters of a seed, each uniform in its range. */
 export const drawParameters = (scenario: Scenario, world: World): Parameters =>
   Object.fromEntries(
-    Object.entries(scenario.parameters).map(([name, [minimum, maximum]]) => [
-      name,
-      world.draw.integer(`parameter/${name}`, minimum, maximum)
-    ])
+    Object.entries(scenario.parameters).map(([name, [minimum, maximum]]) => {
+      if (minimum > maximum) {
+        throw new RequestProblem(`parameter ${name}: its least, ${minimum}, is more than its most, ${maximum}`)
+      }
+      return [name, world.draw.integer(`parameter/${name}`, minimum, maximum)]
+    })
   )
 
 /**
