@@ -6,9 +6,10 @@
  */
 import * as Entity from "effect/cluster/Entity"
 import * as Effect from "effect/Effect"
-import { toCheck } from "../../core/invariants/Invariant.ts"
+import { type Invariant, toCheck, Violation } from "../../core/invariants/Invariant.ts"
 import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
 import {
+  type AskFailed,
   answersAgree,
   effectsOnce,
   noOverlap,
@@ -97,4 +98,22 @@ export const keptAlive = ClusterScenario.make({
   invariants: [],
   answeredWithinMillis: 900_000,
   keepAliveMillis: 10_000
+})
+
+const nobodyInterrupted: Invariant<null> = {
+  name: "nobody-interrupted",
+  states: "Nobody is told that what he asked for was interrupted, for nobody interrupts anything.",
+  initial: () => null,
+  step: (state, { fact }) => {
+    const { _tag, because = [], message } = fact as Partial<AskFailed>
+    const isTold = _tag === "AskFailed" && because.some((line) => line.startsWith("InterruptError"))
+    return isTold ? new Violation(`the client of ${message} was told that it was interrupted`, { message }) : state
+  }
+}
+
+export const uninterrupted = ClusterScenario.make({
+  ...situation,
+  name: "cluster/entity#uninterrupted",
+  story: "Nobody is told that his order was interrupted, for nobody interrupts one.",
+  invariants: [toCheck(nobodyInterrupted)]
 })

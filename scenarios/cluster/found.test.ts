@@ -83,6 +83,12 @@ describe("effect/cluster 4.1.0", () => {
     assert.deepInclude(verdictOf(workflow.answered, "store-restarts"), { _tag: "stalled" })
   })
 
+  it("cancels for good what clients have asked a runner for that is stopped in order while its store is silent", () => {
+    const told = verdictOf(entity.uninterrupted, "stopped-alone", "10")
+    assert.deepInclude(told, { _tag: "violated", invariant: "nobody-interrupted" })
+    assert.deepInclude(verdictOf(entity.answered, "stopped-alone", "10"), { _tag: "stalled" })
+  })
+
   it("leaves a workflow waiting for a step whose reply is stored, when the answer to the saving is lost", () => {
     let state: "before" | "saving" | "lost" = "before"
     const saving = (packet: Packet): Verdict => {
