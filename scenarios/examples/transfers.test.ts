@@ -43,6 +43,7 @@ describe("a service of several processes on Postgres", () => {
     const of = (setting: { readonly schema: string; readonly observe: Readonly<Record<string, string>> }) =>
       ServiceScenario.make({
         ...setting,
+        invariants: [],
         name: "wrong",
         story: "",
         program: () => TransferService.serve({ looksUp: "within" }),

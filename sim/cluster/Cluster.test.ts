@@ -148,8 +148,10 @@ describe("a singleton of effect/cluster", () => {
 })
 
 const Counter = Entity.make("Counter", [Rpc.make("Increment", { success: Schema.Int })])
+const task = { payload: { id: Schema.String }, primaryKey: ({ id }: { readonly id: string }) => id }
 const Work = Entity.make("Work", [
-  Rpc.make("Do", { payload: { id: Schema.String }, primaryKey: ({ id }) => id }).annotate(ClusterSchema.Persisted, true)
+  Rpc.make("Do", task).annotate(ClusterSchema.Persisted, true),
+  Rpc.make("Once", task).annotate(ClusterSchema.Persisted, true).annotate(ClusterSchema.WithTransaction, true)
 ])
 const Commission = Entity.make("Commission", [Rpc.make("Give")])
 
@@ -180,6 +182,16 @@ describe("an entity of effect/cluster", () => {
     assert.deepStrictEqual(answers, [[1, 1, 1, 2, 2, 3]])
   })
 
+  it("that wants one transaction of a handler and its reply is refused where there are none, and told where there are", () => {
+    const world = new World({ seed: "1" })
+    ClusterStore.start(world)
+    const working = Work.toLayer({ Do: () => Effect.void, Once: () => Effect.void })
+    ClusterKit.runner(world, "r1", working, { config: usual }).start()
+    const asking = Effect.flatMap(Work.client, (work) => work("w").Once({ id: "1" }))
+    ClusterKit.client(world, "c1", asking, { config: usual }).start()
+    assert.throws(() => world.run("30s"), RequestProblem, /^ClusterSchema.WithTransaction .*--storage pglite/)
+  })
+
   it("interrupts what it has asked for, though another runner was killed while it took down one of its kind", () => {
     const world = new World({ seed: "1" })
     const became: Array<unknown> = []
@@ -189,7 +201,8 @@ describe("an entity of effect/cluster", () => {
     const say = (what: string) => Facts.emit({ _tag: "Became", what } as never)
     ClusterStore.start(world)
     const working = Work.toLayer({
-      Do: () => Effect.onExit(Effect.sleep("30 seconds"), ({ _tag }) => say(`the work: ${_tag}`))
+      Do: () => Effect.onExit(Effect.sleep("30 seconds"), ({ _tag }) => say(`the work: ${_tag}`)),
+      Once: () => Effect.void
     })
     const commissioning = Commission.toLayer(
       Effect.map(Work.client, (work) => Commission.of({ Give: () => Effect.orDie(work("w").Do({ id: "1" })) }))

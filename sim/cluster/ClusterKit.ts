@@ -58,6 +58,14 @@ export interface KitOptions {
 /** What programs find, besides what every node has. */
 export type Provided = Sharding.Sharding | MessageStorage | SimNode
 
+/** For the twin, which has no others. Dies with `RequestProblem`. */
+export const requireRowLocks = (name: string, config: KitOptions["config"]): void => {
+  if (config?.shardLockDisableAdvisory === true) return
+  throw new RequestProblem(
+    `${name} would take advisory locks, which end with their session and are not simulated: set shardLockDisableAdvisory: true in its config`
+  )
+}
+
 /** A node with the tag "runner", whose address is its name. Not started. What else its program needs has to come of the stores. */
 export const runner: {
   <E>(world: World, name: string, program: Layer.Layer<never, E, Provided>, options?: KitOptions): SimNode
@@ -74,11 +82,7 @@ export const runner: {
   options: KitOptions = {}
 ): SimNode => {
   const { config, peers } = options
-  if (options.stores === undefined && world.databases.sql === undefined && config?.shardLockDisableAdvisory !== true) {
-    throw new RequestProblem(
-      `${name} would take advisory locks, which end with their session and are not simulated: set shardLockDisableAdvisory: true in its config`
-    )
-  }
+  if (options.stores === undefined && world.databases.sql === undefined) requireRowLocks(name, config)
   const stores = (options.stores ?? ClusterStore.layer(world)) as Stores<S>
   const bySockets = SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),

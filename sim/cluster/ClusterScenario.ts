@@ -72,6 +72,7 @@ export interface FencedScenarioOptions<E> extends Options {
 export const make = <E>({ program, ...options }: ClusterScenarioOptions<E>): Scenario.Scenario => {
   const isWriting = options.invariants === undefined
   return assembled({ invariants: [toCheck(noStaleWrites)], isWriting, ...options }, (world, how) => {
+    if (world.databases.sql === undefined) ClusterKit.requireRowLocks(options.name, how.config)
     ClusterStore.start(world)
     const kit = { ...how, stores: ClusterStore.layer(world, keptAlive(options)) }
     const running = program(new OutsideResource())

@@ -5,9 +5,10 @@
  *
  * - Locks of shards are rows with the rules of `SqlRunnerStorage` where advisory locks are disabled (`shardLockDisableAdvisory`), by this
  *   node's clock, with the deadline that the loaded version sets for operations on locks, if any (`lockDeadline.ts`); one that is given up
- *   does not replace its connection, as it does there. Advisory locks end with their session and are another thing.
+ *   does not replace its connection, as it does there, and an acquisition that fails is not tried again at once. Advisory locks end with their session and are another thing.
  * - Messages have the rules of `SqlMessageStorage` (`MessageTable.ts`), and every runner has a storage of its own before them: its replies
- *   wake only its own fibers. Each operation is one transaction, and one round trip; `withTransaction` makes none of several.
+ *   wake only its own fibers. Each operation is one transaction, and one round trip; none is made of several: whoever asks for that
+ *   (`withTransaction`) is refused.
  *   `MessageStorage.MemoryDriver` would do more: it takes a second exit of a request, and forgets an interruption once somebody has read it.
  */
 import * as MessageStorage from "effect/cluster/MessageStorage"
@@ -21,6 +22,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type { Table } from "../../core/ports/Table.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
+import { RequestProblem } from "../run/Simulation.ts"
 import type { World } from "../run/World.ts"
 import * as Calls from "./Calls.ts"
 import { lockDeadline } from "./lockDeadline.ts"
@@ -68,6 +70,7 @@ const serving = ({ messages, runners }: Kept) =>
       if (service === "runners") {
         return (argument) => Exit.succeed(runners[name as keyof Asked](nowMillis(), argument as never))
       }
+      if (name === "withTransaction") throw new RequestProblem(noTransactions)
       const called = messages[name as keyof Stored] as (...args: ReadonlyArray<unknown>) => unknown
       if (called === undefined)
         throw new Error(`the twin has no ${method}, which the loaded version of effect/cluster calls`)
@@ -81,6 +84,9 @@ const serving = ({ messages, runners }: Kept) =>
     })
     return yield* Effect.never
   })
+
+const noTransactions =
+  "ClusterSchema.WithTransaction makes one transaction of a handler and its reply, and the twin of the storages has none: run it with --storage pglite"
 
 type Answer = (argument: unknown) => Exit.Exit<unknown, unknown>
 
@@ -172,7 +178,8 @@ export const messages = (
         (method: string) =>
         (...args: ReadonlyArray<unknown>) =>
           ask(`messages.${method}`, args)
-      const withTransaction: MessageStorage.Encoded["withTransaction"] = (effect) => effect
+      const withTransaction: MessageStorage.Encoded["withTransaction"] = (effect) =>
+        Effect.andThen(Effect.orDie(ask("messages.withTransaction", [])), effect)
       // Which methods there are is for the loaded version of `effect/cluster` to say.
       return yield* MessageStorage.makeEncoded(
         new Proxy({ withTransaction } as MessageStorage.Encoded, {

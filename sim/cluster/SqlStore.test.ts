@@ -8,7 +8,6 @@ import * as Schema from "effect/Schema"
 import { boot } from "../../adapters/cli/bootPglite.ts"
 import * as Facts from "../../core/facts/Facts.ts"
 import { toCheck } from "../../core/invariants/Invariant.ts"
-import { RequestProblem } from "../run/Simulation.ts"
 import { World } from "../run/World.ts"
 import type { Databases } from "../storage/Databases.ts"
 import * as ClusterKit from "./ClusterKit.ts"
@@ -62,18 +61,6 @@ describe("a singleton of effect/cluster on SqlRunnerStorage", () => {
     assert.isBelow(lastedSeconds, 12, "an operation on locks is given up after 10 s")
     assert.deepStrictEqual(again, first)
     assert.notStrictEqual(other!.digest, first!.digest)
-  })
-
-  it("is refused where it would lock with advisory locks, as by default, and is told what to set", () => {
-    const world = new World({ seed: "1", databases })
-    ClusterStore.start(world)
-    const none = Singleton.make("none", Effect.void)
-    ClusterKit.runner(world, "r1", none).start()
-    assert.throws(
-      () => world.run("10s"),
-      RequestProblem,
-      /^r1 asks for pg_try_advisory_lock, .*set shardLockDisableAdvisory: true/
-    )
   })
 })
 

@@ -9,7 +9,7 @@ import * as ShardId from "effect/cluster/ShardId"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
@@ -51,6 +51,12 @@ export const lockDeadline = (config: ShardingConfig.ShardingConfig["Service"]): 
   )
   const exit = Effect.runSyncExit(refreshed)
   if (!isSilent) throw new Error(`SqlRunnerStorage does not start on a database without rows: ${String(exit)}`)
+  const deadlines = new Set(slept.map(Duration.toMillis))
+  if (deadlines.size > 1) {
+    throw new Error(
+      `a refresh of SqlRunnerStorage waits for several things (${[...deadlines].join(", ")} ms): which is its deadline?`
+    )
+  }
   return slept[0]
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
+import * as workflow from "../../scenarios/cluster/workflow.ts"
 import type { RunRequest } from "../run/Verdict.ts"
 import { Refused, Supervisor } from "./Supervisor.ts"
 
@@ -102,8 +103,8 @@ describe("the supervisor", () => {
     assert.strictEqual(await refusal("./nothing.ts"), "there is no file ./nothing.ts")
     assert.include(await refusal("sim/host/Leaks.fixture.ts"), "exports no scenario")
     const file = "scenarios/cluster/workflow.ts"
-    const names = "stale, once, afterAnswer, answered, answeredAtAll"
-    const several = `${file} exports several scenarios (${names.split(", ").toSorted().join(", ")}): name one, as in ${file}#afterAnswer, or export one as default`
+    const names = Object.keys(workflow).toSorted()
+    const several = `${file} exports several scenarios (${names.join(", ")}): name one, as in ${file}#${names[0]}, or export one as default`
     assert.strictEqual(await refusal(file), several)
     assert.include(await refusal(`${file}#never`), `${file} exports no scenario never: it has `)
   })

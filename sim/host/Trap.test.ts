@@ -16,6 +16,8 @@ import sqlite from "node:sqlite"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
 import tls from "node:tls"
+import v8 from "node:v8"
+import vm from "node:vm"
 import workerThreads from "node:worker_threads"
 import zlib from "node:zlib"
 import { assert, describe, it } from "vitest"
@@ -257,6 +259,17 @@ const places: ReadonlyArray<Place> = [
   place("fs", fs, ...functionsOf(fs)),
   place("fs.promises", fs.promises, ...functionsOf(fs.promises)),
   place("sqlite", sqlite, "DatabaseSync", "backup"),
+  place(
+    "v8",
+    v8,
+    "getHeapStatistics",
+    "getHeapSpaceStatistics",
+    "getHeapCodeStatistics",
+    "getHeapSnapshot",
+    "writeHeapSnapshot"
+  ),
+  place("vm", vm, "createContext", "runInContext", "runInNewContext"),
+  place("vm.Script", vm.Script.prototype, "runInContext", "runInNewContext"),
   place("child_process", childProcess, ...functionsOf(childProcess)),
   place("child_process.ChildProcess", childProcess.ChildProcess.prototype, "spawn"),
   place("worker_threads", workerThreads, "Worker", "MessageChannel", "BroadcastChannel"),

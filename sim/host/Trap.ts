@@ -31,6 +31,8 @@ import sqlite from "node:sqlite"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
 import tls from "node:tls"
+import v8 from "node:v8"
+import vm from "node:vm"
 import workerThreads from "node:worker_threads"
 import zlib from "node:zlib"
 import { sha1 } from "@noble/hashes/legacy.js"
@@ -695,6 +697,15 @@ function plan(): ReadonlyArray<Replacement> {
   refuse(wasm, compiling, (key) => `WebAssembly.${key}`, twinRemedy)
   refuse(os, functionsOf(os), (key) => `os.${key}`, hostRemedy)
   refuse(process, ["dlopen", "binding", "chdir"], (key) => `process.${key}`, portsRemedy)
+  refuse(
+    v8,
+    ["getHeapStatistics", "getHeapSpaceStatistics", "getHeapCodeStatistics", "getHeapSnapshot", "writeHeapSnapshot"],
+    (key) => `v8.${key}`,
+    hostRemedy
+  )
+  // Another realm has another Date and Math.
+  refuse(vm, ["createContext", "runInContext", "runInNewContext"], (key) => `vm.${key}`, portsRemedy)
+  refuse(vm.Script.prototype, ["runInContext", "runInNewContext"], (key) => `vm.Script.${key}`, portsRemedy)
   refuse(process, ["exit", "abort", "kill"], (key) => `process.${key}`, endRemedy)
   refuse(
     process,

@@ -239,7 +239,7 @@ export const nothingAfterAnswer: Invariant<Map<string, string>> = {
   }
 }
 
-/** Whoever asks again by the same key is told the same. */
+/** Whoever is told, and asks again by the same key (`asking`), is told the same. */
 export const answersAgree: Invariant<Map<string, string>> = {
   name: "answers-agree",
   states: "All answers to one message are the same.",

@@ -172,9 +172,7 @@ class Backend {
   admit(turn: Turn, go: (instead?: Uint8Array) => void): void {
     const locking = turn.texts.map(Wire.sessionLockOf).find((found) => found !== undefined)
     if (locking !== undefined) {
-      throw new RequestProblem(
-        `${this.#end.link.target} asks for ${locking}, and one session of PGlite cannot tell whose a session's lock is: ${rowLocks}`
-      )
+      throw new RequestProblem(`${this.#end.link.target} asks for ${locking}: ${noSessionLocks}`)
     }
     const { hazards } = this.#database.world
     if (!hazards.isAnyActive) return go()
@@ -280,8 +278,8 @@ class Backend {
   }
 }
 
-const rowLocks =
-  "use rows or pg_advisory_xact_lock; for the shards of effect/cluster, set shardLockDisableAdvisory: true in the config of the runner"
+export const noSessionLocks =
+  "one session of PGlite cannot tell whose the lock of a session is; use rows or pg_advisory_xact_lock, and for the shards of effect/cluster set shardLockDisableAdvisory: true in the config of the runner"
 
 const statementTimeout = "canceling statement due to statement timeout"
 

@@ -73,7 +73,7 @@ describe("a program's own SQL on PGlite", () => {
     world.run("5s")
     assert.deepStrictEqual(said, ["1 s locked for a transaction"])
     node("n2", (sql) => sql`select pg_try_advisory_lock(7)`)
-    assert.throws(() => world.run("5s"), RequestProblem, /^n2 asks for pg_try_advisory_lock, .*: use rows or/)
+    assert.throws(() => world.run("5s"), RequestProblem, /^n2 asks for pg_try_advisory_lock/)
   })
 
   it("finds nothing of what an earlier world had", () => {

@@ -8,7 +8,8 @@ import type { SqlSetting } from "../storage/Databases.ts"
 import type { Observed, Row } from "../storage/Observed.ts"
 import { type DatabaseWorld, defaultOptions } from "../storage/SimDatabase.ts"
 import type { Instance } from "./Instance.ts"
-import { PgliteServer } from "./PgliteServer.ts"
+import { noSessionLocks, PgliteServer } from "./PgliteServer.ts"
+import * as Wire from "./Wire.ts"
 
 /** Dies with `RequestProblem` when the schema is refused, or a query on it. */
 export const make = (
@@ -36,6 +37,8 @@ export const make = (
     queries.length === 0 ? undefined : { committed: look }
   )
   instance.clear()
+  const locking = Wire.sessionLockOf(schema)
+  if (locking !== undefined) throw new RequestProblem(`the schema has ${locking}: ${noSessionLocks}`)
   try {
     server.ask(schema, "the schema")
     look()

@@ -88,4 +88,4 @@ export const meetsOthers = (text: string): boolean =>
 export const usesTime = (text: string): boolean => /\b(now|clock_timestamp)\(\)/i.test(text)
 /** The function by which it takes an advisory lock for its session, if it does. */
 export const sessionLockOf = (text: string): string | undefined =>
-  /\bpg_(try_)?advisory_lock(_shared)?(?=\s*\()/i.exec(text)?.[0]
+  /\bpg_(try_)?advisory_lock(_shared)?(?="?\s*\()/i.exec(text)?.[0]

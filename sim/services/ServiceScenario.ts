@@ -17,7 +17,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { type Check, toCheck } from "../../core/invariants/Invariant.ts"
+import type { Check } from "../../core/invariants/Invariant.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { kindsOf } from "../nemesis/faultKinds.ts"
@@ -28,7 +28,7 @@ import * as Swarm from "../nemesis/Swarm.ts"
 import * as SimHttpClient from "../network/SimHttpClient.ts"
 import * as SimHttpServer from "../network/SimHttpServer.ts"
 import { asks } from "../outside/asks.ts"
-import { answersAgree, askAnswered, OutsideResource } from "../outside/OutsideResource.ts"
+import { askAnswered, OutsideResource } from "../outside/OutsideResource.ts"
 import { requireSql } from "../run/requireSql.ts"
 import * as Scenario from "../run/Scenario.ts"
 import type { SqlSetting } from "../storage/Databases.ts"
@@ -58,8 +58,7 @@ export interface ServiceScenarioOptions<E> extends Pick<Scenario.Scenario, "name
   readonly patienceMillis?: number
   /** How many processes, at least and at most. Default 2 and 3. */
   readonly processes?: readonly [minimum: number, maximum: number]
-  /** Default: `answersAgree`. */
-  readonly invariants?: ReadonlyArray<Check>
+  readonly invariants: ReadonlyArray<Check>
   /** What may strike. Default: `kinds`. */
   readonly kinds?: ReadonlyArray<FaultKind>
   /** How long faults act. Default 60 s. */
@@ -100,7 +99,7 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
       return { converged: () => world.unended.length === 0 || "the client still waits for answers" }
     },
     faults: (draw, world) => Swarm.draw(draw, world, { kinds: allowed, safetyMicros: safetyMillis * 1_000 }),
-    invariants: options.invariants ?? [toCheck(answersAgree)],
+    invariants: options.invariants,
     marks: [askAnswered],
     ...(answeredWithinMillis === undefined
       ? {}
