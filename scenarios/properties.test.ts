@@ -2,7 +2,7 @@ import { describe } from "vitest"
 import { simProperty } from "../adapters/vitest/simTest.ts"
 import { kindsOf } from "../sim/nemesis/faultKinds.ts"
 import { duplicatesAcrossNodes } from "./duplicatesAcrossNodes.ts"
-import { half } from "./half.fixture.ts"
+import { third } from "./third.fixture.ts"
 import { leaderPausedInTheMiddle } from "./leaderPausedInTheMiddle.ts"
 
 const splitBrain = () =>
@@ -19,5 +19,5 @@ const idempotency = () =>
   })
 
 describe("whatever the plan, the topology and the workload", () => {
-  for (const property of half([splitBrain, idempotency])) property()
+  for (const property of third([splitBrain, idempotency])) property()
 })

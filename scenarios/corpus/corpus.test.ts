@@ -9,7 +9,7 @@ import { Supervisor } from "../../sim/host/Supervisor.ts"
 import type { MutantEdits } from "../../sim/host/installMutant.ts"
 import type { RunResult, Verdict } from "../../sim/run/Verdict.ts"
 import { violationOf } from "../../sim/shrink/violationOf.ts"
-import { half } from "../half.fixture.ts"
+import { third } from "../third.fixture.ts"
 import { mutants } from "../mutants/catalogue.ts"
 
 const folder = new URL("./", import.meta.url)
@@ -37,7 +37,7 @@ describe("the corpus", { timeout: 120_000 }, () => {
 
   it("is there", () => assert.isNotEmpty(files))
 
-  for (const file of half(files)) {
+  for (const file of third(files)) {
     const saved = FailureFile.parse(readFileSync(new URL(file, folder), "utf8"))
     it(`${file}: ${violationOf(saved.verdict as Verdict)}, with its bug and not without`, async () => {
       const [planted, { result }] = await Promise.all([withPlanted(saved), unplanted.run(FailureFile.requestOf(saved))])

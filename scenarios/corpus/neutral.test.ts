@@ -8,7 +8,7 @@ import * as FailureFile from "../../reports/FailureFile.ts"
 import { Supervisor } from "../../sim/host/Supervisor.ts"
 import type { Verdict } from "../../sim/run/Verdict.ts"
 import { violationOf } from "../../sim/shrink/violationOf.ts"
-import { half } from "../half.fixture.ts"
+import { third } from "../third.fixture.ts"
 import { mutants } from "../mutants/catalogue.ts"
 import { neutralMutants } from "../mutants/neutral.ts"
 import { fits } from "../mutants/planted.fixture.ts"
@@ -61,7 +61,7 @@ describe("the corpus under edits that change no behaviour", () => {
     ))
 
   it("fails as before, but for one in ten at most", { timeout: 300_000 }, async () => {
-    const tried = half(cases)
+    const tried = third(cases)
     const open = [...tried]
     const losses: Array<string> = []
     const work = async () => {

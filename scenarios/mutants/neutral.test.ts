@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { MutantEdits } from "../../sim/host/installMutant.ts"
 import { Supervisor } from "../../sim/host/Supervisor.ts"
 import { catalogue } from "../catalogue.ts"
-import { half } from "../half.fixture.ts"
+import { third } from "../third.fixture.ts"
 import { mutants } from "./catalogue.ts"
 import { neutralMutants } from "./neutral.ts"
 import { fits, planted } from "./planted.fixture.ts"
@@ -32,7 +32,7 @@ describe("neutral mutants", () => {
     const supervisor = new Supervisor({ catalogue: url, mutant: together, jobs: 2, runMillisMax: 60_000 })
     try {
       const outcomes = await Promise.all(
-        half(catalogue).map(({ name }) => supervisor.run({ scenario: name, seed: "1", strategy: "random" }))
+        third(catalogue).map(({ name }) => supervisor.run({ scenario: name, seed: "1", strategy: "random" }))
       )
       for (const { result } of outcomes) {
         assert.deepStrictEqual(result.verdict, { _tag: "passed" }, result.request.scenario)

@@ -2,6 +2,7 @@
  * Programs that leave the simulation, hang or break: what the supervisor must say of each.
  */
 import { execFileSync } from "node:child_process"
+import { writeFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
@@ -60,6 +61,15 @@ export const catalogue = [
   one(
     "has-taken-execFileSync",
     Effect.sync(() => taken.execFileSync("true"))
+  ),
+  one(
+    "leaves-a-promise-behind",
+    Effect.sync(() => {
+      void (async () => {
+        await undefined
+        writeFileSync("/nowhere/at all", "")
+      })()
+    })
   ),
   one("has-taken-Date.now", Effect.sync(taken.now)),
   one(

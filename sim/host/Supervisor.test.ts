@@ -38,6 +38,11 @@ describe("a program that leaves the simulation", () => {
     }
   })
 
+  it("by what it has left to a promise that it did not wait for has escaped, and has not done it", async () => {
+    const verdict = await verdictOf("leaves-a-promise-behind")
+    assert.strictEqual(verdict._tag === "escaped" && verdict.api, "fs.writeFileSync")
+  })
+
   it("by the order of a by-reference HashMap does not: the order is the same in every thread", async () => {
     const other = make()
     try {

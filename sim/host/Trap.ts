@@ -13,7 +13,8 @@
  *   Node: all of it is answered from the node that runs. Input and output are refused as ever.
  *
  * Out of reach: `await` of a native promise and `import()` call nothing that could be replaced (the fiber that waits for
- * them never resumes, and the run stalls or escapes at Effect's own `then`), and so does a function of the host that was taken before `stand`. What only the garbage collector decides (`WeakRef`) is not
+ * them never resumes, and the run stalls or escapes at Effect's own `then`; what an abandoned one does at the end of its run is trapped,
+ * see `runApart`), and so does a function of the host that was taken before `stand`. What only the garbage collector decides (`WeakRef`) is not
  * trapped either. The determinism gate is the second net.
  */
 import childProcess from "node:child_process"

@@ -6,7 +6,7 @@ import { type Drawn, RequestProblem, type RunOptions, runScenario } from "../run
 import type { RunRequest, RunResult } from "../run/Verdict.ts"
 import type { World } from "../run/World.ts"
 import { endedEarly } from "./endedEarly.ts"
-import { inOwnTurn } from "./ownTurn.ts"
+import { inOwnTurn, settle } from "./ownTurn.ts"
 import { verdictOf } from "./verdictOf.ts"
 
 /** Throws nothing but `RequestProblem`. */
@@ -31,6 +31,22 @@ export const runHere = (scenario: Scenario, request: RunRequest, options: RunOpt
   }
 }
 
-/** Runs it where a scenario of its kind can run: in a turn of its own, when its programs use promises. */
-export const runApart = async (scenario: Scenario, request: RunRequest, options: RunOptions): Promise<RunResult> =>
-  scenario.isAsync === true ? inOwnTurn(() => runHere(scenario, request, options)) : runHere(scenario, request, options)
+/**
+ * The same in a turn of the host's loop of its own, at whose end whatever waits for a promise goes on, still trapped: what a program left
+ * behind (`void (async () => …)()`) would otherwise act on the host after its run.
+ */
+export const runApart = (scenario: Scenario, request: RunRequest, options: RunOptions): Promise<RunResult> =>
+  inOwnTurn(() => {
+    let world: World | undefined
+    const result = runHere(scenario, request, {
+      ...options,
+      onWorld: (built) => {
+        world = built
+        options.onWorld?.(built)
+      }
+    })
+    if (world === undefined || result.verdict._tag === "escaped") return result
+    world.trapped(settle)
+    const { ending, nowMicros } = world
+    return ending?._tag === "escaped" ? { ...result, verdict: { ...ending, atMicros: nowMicros } } : result
+  })

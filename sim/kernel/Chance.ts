@@ -40,8 +40,16 @@ export const pick = <A>(key: Key, nth: number, from: ReadonlyArray<A>): A => {
   return from[integer(key, nth, 0, from.length - 1)] as A
 }
 
+/** A stream of its own. */
+export interface Generator {
+  /** 32 uniform bits. */
+  readonly int32: () => number
+  /** Uniform in [0, 1) with 53 bits. */
+  readonly double: () => number
+}
+
 /** A generator for code that draws in sequence, such as a node's `Random`. */
-export const generator = (key: Key): seedrandom.PRNG => seedrandom(`stormglass/stream/${key}`)
+export const generator = (key: Key): Generator => seedrandom(`stormglass/stream/${key}`)
 
 /** FNV-1a, 32 bits, over UTF-16 code units. */
 export const hashText = (text: string): number => {
