@@ -19,7 +19,7 @@ import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { kindsOf } from "../nemesis/faultKinds.ts"
 import { outages } from "../nemesis/kinds/outage.ts"
 import { pause } from "../nemesis/kinds/process.ts"
-import * as Swarm from "../nemesis/Swarm.ts"
+import { askedScenario, untilAnswered } from "../outside/askedScenario.ts"
 import { asks } from "../outside/asks.ts"
 import {
   askAnswered,
@@ -113,7 +113,7 @@ const assembled = (
     name: options.name,
     story: options.story,
     parameters: { runners: options.runners ?? [2, 3] },
-    safetyMillis,
+    ...askedScenario({ kinds: allowed, safetyMillis, answeredWithinMillis }),
     build: (world, { runners }) => {
       const config = { shardsPerGroup: 12, shardLockDisableAdvisory: true, ...options.config }
       const cluster = started(world, { config, peers: options.peers })
@@ -123,14 +123,10 @@ const assembled = (
         const mustEnd = answeredWithinMillis !== undefined
         ClusterKit.client(world, "client", asked, { ...cluster.client, mustEnd }).start()
       }
-      return { converged: () => world.unended.length === 0 || "the client still waits for answers" }
+      return untilAnswered(world)
     },
-    faults: (draw, world) => Swarm.draw(draw, world, { kinds: allowed, safetyMicros: safetyMillis * 1_000 }),
     invariants,
-    marks: [...(options.isWriting ? [writtenOutside] : []), ...(ask === undefined ? [] : [askAnswered])],
-    ...(answeredWithinMillis === undefined
-      ? {}
-      : { liveness: { withinMillis: answeredWithinMillis, quietMillis: 0, noise: () => false } })
+    marks: [...(options.isWriting ? [writtenOutside] : []), ...(ask === undefined ? [] : [askAnswered])]
   })
 }
 

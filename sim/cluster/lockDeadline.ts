@@ -16,6 +16,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import * as Statement from "effect/sql/Statement"
+import { stillClock } from "./stillClock.ts"
 
 /** Undefined where the loaded version waits for ever. */
 export const lockDeadline = (config: ShardingConfig.ShardingConfig["Service"]): Duration.Duration | undefined => {
@@ -46,7 +47,7 @@ export const lockDeadline = (config: ShardingConfig.ShardingConfig["Service"]): 
     Effect.provideService(ShardingConfig.ShardingConfig, { ...config, shardsPerGroup: 1 }),
     Effect.provideService(
       Clock.Clock,
-      impatient((duration) => slept.push(duration))
+      stillClock((duration) => Effect.sync(() => void slept.push(duration)))
     )
   )
   const exit = Effect.runSyncExit(refreshed)
@@ -58,16 +59,4 @@ export const lockDeadline = (config: ShardingConfig.ShardingConfig["Service"]): 
     )
   }
   return slept[0]
-}
-
-function impatient(sleeps: (duration: Duration.Duration) => void): Clock.Clock {
-  return {
-    currentTimeMillisUnsafe: () => 0,
-    currentTimeMillis: Effect.succeed(0),
-    currentTimeNanosUnsafe: () => 0n,
-    currentTimeNanos: Effect.succeed(0n),
-    monotonicTimeNanosUnsafe: () => 0n,
-    monotonicTimeNanos: Effect.succeed(0n),
-    sleep: (duration) => Effect.sync(() => sleeps(duration))
-  }
 }

@@ -17,6 +17,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
+import { stillClock } from "./stillClock.ts"
 
 type Counts = Map<string, number>
 
@@ -78,19 +79,8 @@ const sharding = Sharding.layer.pipe(
   Layer.provide(ShardingConfig.layer({ runnerAddress: Option.none() }))
 )
 
-/** No time passes, so that nothing of it is left to the host. */
-const standing: Clock.Clock = {
-  currentTimeMillisUnsafe: () => 0,
-  currentTimeMillis: Effect.succeed(0),
-  currentTimeNanosUnsafe: () => 0n,
-  currentTimeNanos: Effect.succeed(0n),
-  monotonicTimeNanosUnsafe: () => 0n,
-  monotonicTimeNanos: Effect.succeed(0n),
-  sleep: () => Effect.never
-}
-
 const clientThatEnds = Effect.provideService(
   Effect.scoped(Effect.provide(probe.client, sharding)),
   Clock.Clock,
-  standing
+  stillClock(() => Effect.never)
 )

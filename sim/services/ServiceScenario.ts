@@ -24,9 +24,9 @@ import { kindsOf } from "../nemesis/faultKinds.ts"
 import { clockTag } from "../nemesis/kinds/clock.ts"
 import { outages } from "../nemesis/kinds/outage.ts"
 import { pause, victimTag } from "../nemesis/kinds/process.ts"
-import * as Swarm from "../nemesis/Swarm.ts"
 import * as SimHttpClient from "../network/SimHttpClient.ts"
 import * as SimHttpServer from "../network/SimHttpServer.ts"
+import { askedScenario, untilAnswered } from "../outside/askedScenario.ts"
 import { asks } from "../outside/asks.ts"
 import { askAnswered, OutsideResource } from "../outside/OutsideResource.ts"
 import { requireSql } from "../run/requireSql.ts"
@@ -73,7 +73,7 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
     name: options.name,
     story: options.story,
     parameters: { processes: options.processes ?? [2, 3] },
-    safetyMillis,
+    ...askedScenario({ kinds: allowed, safetyMillis, answeredWithinMillis }),
     build: (world, { processes }) => {
       const sql = requireSql(world)
       world.addNode(database, sql.make(world, options), { tags: [database, clockTag] }).start()
@@ -96,14 +96,10 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
       )
       const mustEnd = answeredWithinMillis !== undefined
       world.addNode("client", Effect.provide(asked, SimHttpClient.layer), { tags: ["client"], mustEnd }).start()
-      return { converged: () => world.unended.length === 0 || "the client still waits for answers" }
+      return untilAnswered(world)
     },
-    faults: (draw, world) => Swarm.draw(draw, world, { kinds: allowed, safetyMicros: safetyMillis * 1_000 }),
     invariants: options.invariants,
-    marks: [askAnswered],
-    ...(answeredWithinMillis === undefined
-      ? {}
-      : { liveness: { withinMillis: answeredWithinMillis, quietMillis: 0, noise: () => false } })
+    marks: [askAnswered]
   })
 }
 
