@@ -145,6 +145,22 @@ describe("a shard", () => {
     })
   )
 
+  it.effect("of two acquisitions of which the later is answered first stays that of the later", () =>
+    Effect.gen(function* () {
+      const { calls, epochs, one, pass } = yield* cluster
+      calls.answerMillis = 2_000
+      const early = yield* Effect.forkChild(one.acquire, { startImmediately: true })
+      yield* pass(2_000)
+      calls.answerMillis = 0
+      assert.deepStrictEqual(yield* one.acquire, ["default:1", "default:2"])
+      const grant = yield* one.grant
+      yield* pass(2_000)
+      assert.deepStrictEqual(yield* Fiber.join(early), [])
+      assert.deepStrictEqual([epochs(), grant.epoch, (yield* one.grant).epoch], [[2, 2], 2, 2])
+      assert.isAbove(grant.remainingMicrosUnsafe(), 0)
+    })
+  )
+
   it.effect(
     "of which one is newly lost costs no other: those are told as they are, and renewed at the next refresh",
     () =>

@@ -88,17 +88,14 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const begin = (holder: string, won: ReadonlyArray<Lease.Kept>, sentAtMicros: number): Keys => {
-    const begun = won.map(({ fence }): Hold => ({
-      fence,
-      sentAtMicros,
-      lost: Deferred.makeUnsafe(),
-      isLossTold: false
-    }))
-    for (const hold of begun) {
-      const before = held.get(hold.fence.lease)
+    const begun = won.flatMap(({ fence }): ReadonlyArray<Hold> => {
+      const before = held.get(fence.lease)
+      // Of two acquisitions the later one may be answered first.
+      if (before !== undefined && before.fence.epoch >= fence.epoch) return []
       if (before !== undefined) lose(before)
-      held.set(hold.fence.lease, hold)
-    }
+      return [{ fence, sentAtMicros, lost: Deferred.makeUnsafe(), isLossTold: false }]
+    })
+    for (const hold of begun) held.set(hold.fence.lease, hold)
     const inTime = stillHeld(begun)
     actingAs(holder, sentAtMicros, inTime)
     acquired.openUnsafe()

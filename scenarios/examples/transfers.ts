@@ -4,7 +4,6 @@
  *   npx stormglass run scenarios/examples/transfers.ts#transfers --storage pglite --seeds 50
  *   npx stormglass run scenarios/examples/transfers.ts#transfersLookedUpBefore --storage pglite --seeds 50
  */
-import { toCheck } from "../../core/invariants/Invariant.ts"
 import * as ServiceScenario from "../../sim/services/ServiceScenario.ts"
 import { whenCommitted } from "../../sim/storage/Observed.ts"
 import * as TransferService from "./TransferService.ts"
@@ -44,7 +43,7 @@ const situation = {
     const order = { key, source: `a${nth % 5}`, target: `a${(nth + 1 + (nth % 4)) % 5}`, amount: 10 + (nth % 7) }
     return nth % 2 === 0 ? TransferService.transferByApi(order) : TransferService.transferByRpc(order)
   },
-  invariants: [toCheck(moneyIsKept), toCheck(movedOnce)],
+  invariants: [moneyIsKept, movedOnce],
   answeredWithinMillis: 120_000
 }
 

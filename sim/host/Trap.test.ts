@@ -3,6 +3,7 @@ import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
 import * as fc from "fast-check"
 import childProcess from "node:child_process"
+import cluster from "node:cluster"
 import nodeCrypto from "node:crypto"
 import dgram from "node:dgram"
 import dns from "node:dns"
@@ -10,8 +11,11 @@ import fs, { existsSync } from "node:fs"
 import http from "node:http"
 import http2 from "node:http2"
 import https from "node:https"
+import { createRequire } from "node:module"
 import net from "node:net"
 import os from "node:os"
+import readline from "node:readline"
+import readlinePromises from "node:readline/promises"
 import sqlite from "node:sqlite"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
@@ -141,6 +145,51 @@ describe("while a run is on", () => {
     )
   })
 
+  it("loading a module is told as that, whatever file it reads", async () => {
+    // As Node.js imports: what stands in a test is imported by Vite.
+    const load = new vm.Script(`() => import(${JSON.stringify(import.meta.resolve("seedrandom"))})`, {
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
+    }).runInThisContext() as () => Promise<unknown>
+    let loading: Promise<unknown> | undefined
+    const imported = escapeOf(() => (loading = load()))
+    assert.instanceOf(await loading?.catch((error: unknown) => error), Trap.Escaped)
+    assert.deepStrictEqual([imported?.api, imported?.remedy.includes("import it at the top")], ["import", true])
+    const required = escapeOf(() => createRequire(import.meta.url)("fast-check"))
+    assert.deepStrictEqual([required?.api, required?.remedy.includes("import it at the top")], ["require", true])
+  })
+
+  it("signatures that draw chance escape, others do not", () => {
+    const keys = {
+      ec: nodeCrypto.generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey,
+      rsa: nodeCrypto.generateKeyPairSync("rsa", { modulusLength: 1_024 }).privateKey,
+      ed25519: nodeCrypto.generateKeyPairSync("ed25519").privateKey
+    }
+    const padding = nodeCrypto.constants.RSA_PKCS1_PSS_PADDING
+    const data = Buffer.from("data")
+    const pem = keys.ec.export({ format: "pem", type: "pkcs8" })
+    const api = (sign: () => unknown) => escapeOf(sign)?.api
+    assert.deepStrictEqual(
+      [
+        api(() => nodeCrypto.sign("sha256", data, keys.ec)),
+        api(() => nodeCrypto.createSign("sha256").update(data).sign(pem)),
+        api(() => nodeCrypto.sign("sha256", data, { key: keys.rsa, padding })),
+        api(() => nodeCrypto.createSign("sha256").update(data).sign(keys.rsa, "hex")),
+        api(() => nodeCrypto.sign(null, data, keys.ed25519))
+      ],
+      ["crypto.sign", "crypto.Sign.sign", "crypto.sign", undefined, undefined]
+    )
+  })
+
+  it("every process has the same number, and is heard of by nobody afterwards", () => {
+    const { pid } = process
+    const seen: Array<number> = []
+    assert.isUndefined(escapeOf(() => seen.push(process.pid, process.ppid)))
+    assert.deepStrictEqual(seen, [1, 0])
+    assert.strictEqual(process.pid, pid)
+    assert.strictEqual(escapeOf(() => process.on("SIGTERM", () => undefined))?.api, "process.on")
+    assert.isFalse(Object.hasOwn(process, "on"))
+  })
+
   it("what a program prints is let through", () => {
     assert.isUndefined(escapeOf(() => console.debug("")))
   })
@@ -210,9 +259,11 @@ const places: ReadonlyArray<Place> = [
   place("Math", Math, "random"),
   place("performance", prototypeOf(performance), "now", "mark", "measure", "toJSON", "eventLoopUtilization"),
   place("performance", prototypeOf(performance), "timeOrigin"),
+  place("Event", Event.prototype, "timeStamp"),
   place("Intl.DateTimeFormat", Intl.DateTimeFormat.prototype, "format", "formatToParts"),
   place("process", process, "hrtime", "nextTick", "uptime", "cpuUsage", "threadCpuUsage", "resourceUsage"),
   place("process", process, "memoryUsage", "availableMemory", "getActiveResourcesInfo"),
+  place("process", process, "on", "once", "addListener", "prependListener", "prependOnceListener", "stdin"),
   place("process", process, "exit", "abort", "kill", "dlopen", "binding", "chdir"),
   place("crypto", Crypto.prototype, "getRandomValues", "randomUUID"),
   place(
@@ -231,7 +282,8 @@ const places: ReadonlyArray<Place> = [
     "pbkdf2",
     "scrypt",
     "hkdf",
-    "pseudoRandomBytes"
+    "pseudoRandomBytes",
+    "publicEncrypt"
   ),
   ...[nodeCrypto.ECDH, nodeCrypto.DiffieHellman, nodeCrypto.DiffieHellmanGroup].map(({ prototype }) =>
     place("crypto", prototype, "generateKeys")
@@ -272,6 +324,9 @@ const places: ReadonlyArray<Place> = [
   place("vm.Script", vm.Script.prototype, "runInContext", "runInNewContext"),
   place("child_process", childProcess, ...functionsOf(childProcess)),
   place("child_process.ChildProcess", childProcess.ChildProcess.prototype, "spawn"),
+  place("cluster", cluster, "fork", "setupPrimary"),
+  place("readline", readline, "createInterface"),
+  place("readline/promises", readlinePromises, "createInterface"),
   place("worker_threads", workerThreads, "Worker", "MessageChannel", "BroadcastChannel"),
   place("zlib", zlib, ...twins, ...functionsOf(zlib).filter((key) => key.startsWith("create"))),
   place("os", os, ...functionsOf(os))
@@ -304,8 +359,13 @@ describe("every trap", () => {
     })
   }
 
-  it("is named above; what prints or takes back a timer is replaced too, to be let through", () => {
-    const expected = new Map<object, Set<string>>([[console, new Set(functionsOf(console))]])
+  it("is named above, or let through: what prints or takes back a timer, signs, says what a process is called", () => {
+    const expected = new Map<object, Set<string>>([
+      [console, new Set(functionsOf(console))],
+      [process, new Set(["pid", "ppid", "emitWarning"])],
+      [nodeCrypto, new Set(["sign"])],
+      [nodeCrypto.Sign.prototype, new Set(["sign"])]
+    ])
     for (const owner of [globalThis, timers])
       expected.set(owner, new Set(["clearTimeout", "clearInterval", "clearImmediate"]))
     for (const { keys, owner } of places) expected.set(owner, new Set([...(expected.get(owner) ?? []), ...keys]))
@@ -315,9 +375,9 @@ describe("every trap", () => {
     const during = new Map([...expected.keys()].map((owner) => [owner, descriptors(owner)]))
     trap.leave()
     for (const [owner, keys] of expected) {
-      const replaced = Object.entries(before.get(owner) ?? {}).flatMap(([key, { get, value }]) => {
-        const now = during.get(owner)?.[key]
-        return Object.is(value, now?.value) && get === now?.get ? [] : [key]
+      const replaced = Object.entries(during.get(owner) ?? {}).flatMap(([key, { get, value }]) => {
+        const then = before.get(owner)?.[key]
+        return Object.is(value, then?.value) && get === then?.get ? [] : [key]
       })
       assert.sameMembers(replaced, [...keys])
     }

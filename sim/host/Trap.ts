@@ -18,6 +18,7 @@
  * trapped either. The determinism gate is the second net.
  */
 import childProcess from "node:child_process"
+import cluster from "node:cluster"
 import crypto from "node:crypto"
 import dgram from "node:dgram"
 import dns from "node:dns"
@@ -28,7 +29,8 @@ import https from "node:https"
 import { syncBuiltinESMExports } from "node:module"
 import net from "node:net"
 import os from "node:os"
-import sqlite from "node:sqlite"
+import readline from "node:readline"
+import readlinePromises from "node:readline/promises"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
 import tls from "node:tls"
@@ -168,6 +170,17 @@ export const lend = <A>(wallMicros: number, body: () => A): A => {
   }
 }
 
+/** As the host, whatever run is on. */
+function ofHost<A>(act: () => A): A {
+  const wasSuspended = isSuspended
+  isSuspended = true
+  try {
+    return act()
+  } finally {
+    isSuspended = wasSuspended
+  }
+}
+
 /** What is installed as `alias` may do what `name` may: it is another version of it. */
 export const treatAlike = (alias: string, name: string): void => {
   aliases.set(alias, name)
@@ -199,6 +212,9 @@ const argumentRemedy = "a program without Effect takes what does it as an argume
 const outsideRemedy = "use the Provider port for what lives outside"
 const hostRemedy = "what the host is and has spent is no part of a run: take it from configuration"
 const endRemedy = "a node ends when its program does: return from it, or fail"
+const listenerRemedy =
+  "a node that is stopped is interrupted (a program with promises: host.signal), and what nobody handles ends it"
+const importRemedy = "a module is read by promises of the host: import it at the top"
 const twinRemedy = "it answers from a thread of the host: use its synchronous twin"
 
 /** Every by-reference object hashes to this (see T3). */
@@ -284,7 +300,8 @@ let isPinned = false
 interface Replacement {
   readonly owner: object
   readonly key: string
-  readonly original: PropertyDescriptor
+  /** Undefined where the property is inherited. */
+  readonly original: PropertyDescriptor | undefined
   readonly replaced: PropertyDescriptor
 }
 
@@ -313,6 +330,10 @@ function replaceAll(): void {
 function restoreAll(): void {
   Reflect.deleteProperty(fibers, "id")
   for (const { key, original, owner, replaced } of replacements) {
+    if (original === undefined) {
+      Reflect.deleteProperty(owner, key)
+      continue
+    }
     // What is a getter loads its module at first use; `then` is on the way of every promise of the host.
     const stays = isStanding && "value" in original && key !== "then"
     Object.defineProperty(owner, key, stays ? replaced : original)
@@ -322,14 +343,13 @@ function restoreAll(): void {
 
 /** Has rejections that nobody handles told here alone; the function returned gives them back to whoever heard them before. */
 function takeRejections({ uncaught }: Programs): () => void {
-  const others = process.rawListeners(
-    "unhandledRejection"
-  ) as unknown as ReadonlyArray<NodeJS.UnhandledRejectionListener>
-  process.removeAllListeners("unhandledRejection")
-  process.on("unhandledRejection", uncaught)
+  const event = "unhandledRejection"
+  const others = process.rawListeners(event) as unknown as ReadonlyArray<NodeJS.UnhandledRejectionListener>
+  process.removeAllListeners(event)
+  ofHost(() => process.on(event, uncaught))
   return () => {
-    process.off("unhandledRejection", uncaught)
-    for (const other of others) process.on("unhandledRejection", other)
+    process.off(event, uncaught)
+    ofHost(() => others.forEach((other) => process.on(event, other)))
   }
 }
 
@@ -348,7 +368,9 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
     const all = frames === nearest ? framesOf(40) : frames
     const isOutside = remedy === networkRemedy || remedy === diskRemedy
     const told = isOutside && isOfProgram(run) ? `${remedy}; ${argumentRemedy}` : remedy
-    const escaped = new Escaped(api, told, all.filter(isTelling).slice(0, 8).map(relative))
+    const by = all.filter(isTelling).slice(0, 8).map(relative)
+    const loader = remedy === diskRemedy ? loaderOf() : undefined
+    const escaped = loader === undefined ? new Escaped(api, told, by) : new Escaped(loader, importRemedy, by)
     run.escape(escaped)
     throw escaped
   } finally {
@@ -360,8 +382,20 @@ function isOfProgram({ options }: Run): boolean {
   return options.programs?.isRunning() === true
 }
 
+/** What of Node.js has read a file because the program loads a module. */
+function loaderOf(): "import" | "require" | undefined {
+  const frames = stackOf(16)
+  if (frames[0]?.includes("node:internal/modules/") !== true) return undefined
+  return frames.some((frame) => frame.includes("node:internal/modules/esm/")) ? "import" : "require"
+}
+
 /** The calling frames outside Node.js and this file, innermost first, without "at". */
 function framesOf(limit: number): ReadonlyArray<string> {
+  return stackOf(limit).filter((line) => !line.includes("node:") && !line.includes("<anonymous>)"))
+}
+
+/** The calling frames outside this file, innermost first, without "at". */
+function stackOf(limit: number): ReadonlyArray<string> {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = limit + 8
   const holder: { stack?: string } = {}
@@ -372,7 +406,7 @@ function framesOf(limit: number): ReadonlyArray<string> {
     .split("\n")
     .slice(1)
     .map((line) => line.trim().replace(/^at /, ""))
-    .filter((line) => !line.includes("node:") && !line.includes("<anonymous>)") && !line.includes(ownFrames))
+    .filter((line) => !line.includes(ownFrames))
 }
 
 const ownFrames = `${import.meta.filename}:`
@@ -416,6 +450,15 @@ function plan(): ReadonlyArray<Replacement> {
   const refuse = (owner: object, keys: ReadonlyArray<string>, api: (key: string) => string, remedy: string) => {
     for (const key of keys)
       replace(owner, key, (original: AnyFunction | undefined) => refusal(api(key), remedy, original))
+  }
+  /** The same, of a property that is read. */
+  const refuseReading = (owner: object, key: string, api: string, remedy: string) => {
+    const original = Object.getOwnPropertyDescriptor(owner, key)
+    if (original?.configurable !== true) return
+    const get = function (this: unknown): unknown {
+      return isSuspended ? original.get?.call(this) : trapped(api, remedy)
+    }
+    found.push({ owner, key, original, replaced: { ...original, get } })
   }
   /** Answered from the simulation for those who may. */
   const reading =
@@ -494,14 +537,8 @@ function plan(): ReadonlyArray<Replacement> {
 
   const timeline = Object.getPrototypeOf(performance) as object
   refuse(timeline, ["mark", "measure", "toJSON", "eventLoopUtilization"], (key) => `performance.${key}`, timeRemedy)
-  const timeOrigin = Object.getOwnPropertyDescriptor(timeline, "timeOrigin") as PropertyDescriptor
-  const origin = () => trapped("performance.timeOrigin", timeRemedy)
-  found.push({
-    owner: timeline,
-    key: "timeOrigin",
-    original: timeOrigin,
-    replaced: { ...timeOrigin, get: () => (isSuspended ? (timeOrigin.get?.call(performance) as number) : origin()) }
-  })
+  refuseReading(timeline, "timeOrigin", "performance.timeOrigin", timeRemedy)
+  refuseReading(Event.prototype, "timeStamp", "Event.timeStamp", timeRemedy)
   const { prototype: formats } = Intl.DateTimeFormat
   const formatNow = (key: string) => trapped(`Intl.DateTimeFormat.${key}`, timeRemedy)
   const format = Object.getOwnPropertyDescriptor(formats, "format") as PropertyDescriptor & { get: () => AnyFunction }
@@ -546,6 +583,7 @@ function plan(): ReadonlyArray<Replacement> {
       "randomFill",
       "randomFillSync",
       "pseudoRandomBytes",
+      "publicEncrypt",
       ...["KeyPair", "Key", "Prime"].flatMap((what) => [`generate${what}`, `generate${what}Sync`])
     ],
     cryptoApi,
@@ -554,6 +592,18 @@ function plan(): ReadonlyArray<Replacement> {
   for (const { prototype } of [crypto.ECDH, crypto.DiffieHellman, crypto.DiffieHellmanGroup]) {
     refuse(prototype, ["generateKeys"], cryptoApi, chanceRemedy)
   }
+  replace(crypto, "sign", (original: typeof crypto.sign) => {
+    const trap = (...[algorithm, data, key, ...rest]: Parameters<typeof crypto.sign>) =>
+      !isSuspended && drawsChance(key) ? trapped("crypto.sign", chanceRemedy) : original(algorithm, data, key, ...rest)
+    return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+  })
+  replace(crypto.Sign.prototype, "sign", (original: crypto.Sign["sign"]) => {
+    const trap = function (this: crypto.Sign, ...argumentList: Parameters<crypto.Sign["sign"]>): unknown {
+      if (!isSuspended && drawsChance(argumentList[0])) return trapped("crypto.Sign.sign", chanceRemedy)
+      return original.apply(this, argumentList)
+    }
+    return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+  })
   refuse(crypto, ["pbkdf2", "scrypt", "hkdf", "checkPrime"], cryptoApi, twinRemedy)
   refuse(
     SubtleCrypto.prototype,
@@ -682,9 +732,13 @@ function plan(): ReadonlyArray<Replacement> {
   }
   refuse(fs, functionsOf(fs), (key) => `fs.${key}`, diskRemedy)
   refuse(fs.promises, functionsOf(fs.promises), (key) => `fs.promises.${key}`, diskRemedy)
-  refuse(sqlite, ["DatabaseSync", "backup"], (key) => `sqlite.${key}`, diskRemedy)
+  refuse(sqliteOf(), ["DatabaseSync", "backup"], (key) => `sqlite.${key}`, diskRemedy)
   refuse(childProcess, functionsOf(childProcess), (key) => `child_process.${key}`, outsideRemedy)
   refuse(childProcess.ChildProcess.prototype, ["spawn"], (key) => `child_process.ChildProcess.${key}`, outsideRemedy)
+  refuse(cluster, ["fork", "setupPrimary"], (key) => `cluster.${key}`, outsideRemedy)
+  refuse(readline, ["createInterface"], (key) => `readline.${key}`, hostRemedy)
+  refuse(readlinePromises, ["createInterface"], (key) => `readline/promises.${key}`, hostRemedy)
+  refuseReading(process, "stdin", "process.stdin", hostRemedy)
   refuse(workerThreads, ["Worker", "MessageChannel", "BroadcastChannel"], (key) => `worker_threads.${key}`, portsRemedy)
   refuse(
     zlib,
@@ -708,6 +762,20 @@ function plan(): ReadonlyArray<Replacement> {
   refuse(vm, ["createContext", "runInContext", "runInNewContext"], (key) => `vm.${key}`, portsRemedy)
   refuse(vm.Script.prototype, ["runInContext", "runInNewContext"], (key) => `vm.Script.${key}`, portsRemedy)
   refuse(process, ["exit", "abort", "kill"], (key) => `process.${key}`, endRemedy)
+  for (const key of ["on", "once", "addListener", "prependListener", "prependOnceListener"] as const) {
+    const value = refusal(`process.${key}`, listenerRemedy, process[key])
+    found.push({ owner: process, key, original: undefined, replaced: { value, configurable: true, writable: true } })
+  }
+  // As in a container: another in each process would be another run.
+  for (const [key, inside] of [
+    ["pid", 1],
+    ["ppid", 0]
+  ] as const) {
+    const original = Object.getOwnPropertyDescriptor(process, key) as PropertyDescriptor
+    const { enumerable, value } = original as { enumerable: boolean; value: number }
+    const get = () => (isSuspended ? value : inside)
+    found.push({ owner: process, key, original, replaced: { get, configurable: true, enumerable } })
+  }
   refuse(
     process,
     [
@@ -723,20 +791,17 @@ function plan(): ReadonlyArray<Replacement> {
     hostRemedy
   )
 
-  // What a program prints while somebody debugs it is let through.
-  for (const key of functionsOf(console)) {
+  // What a program prints while somebody debugs it is let through, and what Node.js warns it of.
+  for (const [owner, key] of [
+    ...functionsOf(console).map((key) => [console, key] as const),
+    [process, "emitWarning"] as const
+  ]) {
     replace(
-      console,
+      owner,
       key,
       (original: AnyFunction) =>
         function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
-          const wasSuspended = isSuspended
-          isSuspended = true
-          try {
-            return Reflect.apply(original, this, argumentList)
-          } finally {
-            isSuspended = wasSuspended
-          }
+          return ofHost(() => Reflect.apply(original, this, argumentList))
         }
     )
   }
@@ -824,6 +889,24 @@ function functionsOf(owner: object): ReadonlyArray<string> {
   return Object.entries(Object.getOwnPropertyDescriptors(owner))
     .filter(([key, { value }]) => typeof value === "function" && key !== "constructor" && !/^[A-Z_]/.test(key))
     .map(([key]) => key)
+}
+
+/** Whether a signature by it is another each time. */
+function drawsChance(key: unknown): boolean {
+  const { key: inner = key, padding } = key as { readonly key?: unknown; readonly padding?: number }
+  const { asymmetricKeyType = "" } = inner instanceof crypto.KeyObject ? inner : crypto.createPrivateKey(key as string)
+  return padding === crypto.constants.RSA_PKCS1_PSS_PADDING || ["ec", "dsa", "rsa-pss"].includes(asymmetricKeyType)
+}
+
+/** Early versions of Node.js 24 tell whoever loads it, at every start, that it may change. */
+function sqliteOf(): object {
+  const { emitWarning } = process
+  process.emitWarning = () => undefined
+  try {
+    return process.getBuiltinModule("node:sqlite")
+  } finally {
+    process.emitWarning = emitWarning
+  }
 }
 
 function since(nanos: bigint, [seconds, rest]: readonly [number, number] = [0, 0]): [number, number] {

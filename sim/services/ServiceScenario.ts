@@ -9,7 +9,7 @@
  *     program: () => TransferService.serve,
  *     ask: (key, nth) => TransferService.transfer({ key, … }),
  *     observe: { accounts: "select id, balance from accounts order by id" },
- *     invariants: [toCheck(whenCommitted({ of: "accounts", … }))]
+ *     invariants: [whenCommitted({ of: "accounts", … })]
  *   })
  */
 import * as Effect from "effect/Effect"

@@ -2,7 +2,7 @@
  * What is committed in the database of a program with SQL of its own, as queries of the scenario see it (`SqlSetting.observe`), and what is
  * to hold of every such state.
  */
-import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
+import { type Check, type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -21,16 +21,38 @@ export interface CommittedRule<R extends Row> extends Pick<Invariant<unknown>, "
   readonly judge: (rows: ReadonlyArray<R>) => string | undefined
 }
 
-/** After every commit, whoever made it. */
-export const whenCommitted = <R extends Row>({ judge, name, of, states }: CommittedRule<R>): Invariant<undefined> => ({
+/** After every commit, whoever made it. A query that nobody observes is no rule: that violates it too. */
+export const whenCommitted = <R extends Row>({ judge, name, of, states }: CommittedRule<R>): Check => ({
   name,
   states,
-  initial: () => undefined,
-  step: (_, { fact }) => {
-    if (!isObserved(fact) || fact.of !== of) return undefined
-    const wrong = judge(fact.rows as ReadonlyArray<R>)
-    return wrong === undefined ? undefined : new Violation(wrong, { of, rows: fact.rows })
+  start: () => {
+    const observed = new Set<string>()
+    let judged = 0
+    return {
+      step: ({ fact }) => {
+        if (!isObserved(fact)) return undefined
+        observed.add(fact.of)
+        if (fact.of !== of) return undefined
+        judged++
+        const wrong = judge(fact.rows as ReadonlyArray<R>)
+        return wrong === undefined ? undefined : new Violation(wrong, { of, rows: fact.rows })
+      },
+      end: () => ({
+        violation: judged > 0 ? undefined : unobserved(of, [...observed].toSorted()),
+        judged,
+        decided: judged
+      })
+    }
   }
 })
+
+const unobserved = (of: string, observed: ReadonlyArray<string>) =>
+  new Violation(
+    `nothing was judged: no query is called "${of}" in "observe", which has ${observed.join(", ") || "none"}`,
+    {
+      of,
+      observed
+    }
+  )
 
 const isObserved = (fact: { readonly _tag: string }): fact is Observed => fact._tag === "Observed"
