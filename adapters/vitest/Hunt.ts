@@ -59,6 +59,7 @@ export class Hunt {
   readonly #kinds: ReadonlyArray<FaultKind>
   readonly #started = performance.now()
   #runs = 0
+  #last: RunRequest | undefined
   /** Of the marks that must be reached, those that no run has. */
   readonly #unreached: Set<string>
   /** PGlite, since a run has asked for it. */
@@ -118,19 +119,24 @@ export class Hunt {
     if (request.storage === "pglite") this.#databases ??= await (await import("../cli/bootPglite.ts")).boot()
     const result = await this.#here(request)
     this.#runs++
+    this.#last = request
     for (const [name, { visits }] of Object.entries(result.marks)) if (visits > 0) this.#unreached.delete(name)
     return result
   }
 
   /** Throws where what must be reached was reached by none of the runs: that all of them passed says nothing then. */
-  requireReached(): void {
+  async requireReached(): Promise<void> {
     const [mark] = this.#unreached
-    if (mark === undefined || this.#runs === 0) return
-    const { declaredAt } = this.#options
-    throw new SimFailure(
-      `in none of ${this.#runs} runs ${mark}: does what the nodes run come up, and is it asked?`,
-      declaredAt
-    )
+    if (mark === undefined || this.#last === undefined) return
+    const facts: Array<Envelope> = []
+    await this.#here(this.#last, facts)
+    const ended = facts.flatMap(({ atMicros, fact, node }) => {
+      const { errors = [] } = fact as { readonly errors?: ReadonlyArray<string> }
+      const after = `${node} ended after ${atMicros / 1_000_000} s`
+      return fact._tag === "NodeExited" && errors.length > 0 ? [`${after}: ${errors.join("; ")}`] : []
+    })
+    const why = ended[0] ?? "does what the nodes run come up, and is it asked?"
+    throw new SimFailure(`in none of ${this.#runs} runs ${mark}: ${why}`, this.#options.declaredAt)
   }
 
   /** Throws the failure, small. Without a file that it came from, variables of the environment find it again: "STORMGLASS_SEED=7". */

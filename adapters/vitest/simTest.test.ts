@@ -19,6 +19,7 @@ import { simProperty, simTest } from "${repository}/adapters/vitest/simTest.ts"
 import { payments } from "${repository}/scenarios/examples/payments.ts"
 import chargesTwice from "${chargesTwice}"
 import { kindsOf } from "${repository}/sim/nemesis/faultKinds.ts"
+import * as Effect from "${import.meta.resolve("effect/Effect")}"
 import * as Mark from "${repository}/core/facts/Mark.ts"
 import * as Scenario from "${repository}/sim/run/Scenario.ts"
 
@@ -34,6 +35,8 @@ simTest("built", Scenario.make({ name: "unbuilt", story: "", safetyMillis: 1, bu
 
 const marks = process.env.SHOP === "mended" ? [] : [Mark.reachable("was anything sold")]
 simTest("opened", Scenario.make({ name: "idle", story: "", safetyMillis: 1, build: () => {}, marks }), { seeds: 3 })
+const till = (world) => world.addNode("till", Effect.fail(new Error("no drawer")), { onExit: { _tag: "Restart", afterMicros: 1 } }).start()
+simTest("stays up", Scenario.make({ name: "stuck", story: "", safetyMillis: 1, build: till, marks }), { seeds: 2 })
 `
 const lineOf = (text: string) => shop.split("\n").findIndex((line) => line.includes(text)) + 1
 
@@ -110,6 +113,10 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     const message = first.messages["opened"] ?? ""
     assert.include(message, "in none of 3 runs was anything sold: does what the nodes run come up, and is it asked?")
     assert.include(message, `shop.test.ts:${lineOf("opened")}:`)
+    assert.include(
+      first.messages["stays up"],
+      "in none of 2 runs was anything sold: till ended after 0 s: Error: no drawer\n"
+    )
   })
 
   it("that cannot even be built say where it was thrown, without the frames of the simulator", () => {
@@ -122,7 +129,7 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
 
   it("are annotated for GitHub, each at its line and with all of its screen", () => {
     const annotations = first.out.split("\n").filter((line) => line.startsWith("::error "))
-    assert.lengthOf(annotations, 5)
+    assert.lengthOf(annotations, 6)
     for (const text of annotations) {
       if (text.includes("was anything sold")) continue
       assert.match(text, /file=[^,]*shop\.test\.ts,title=[^:]*,line=\d+,column=\d+::SimFailure/)
@@ -140,7 +147,7 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     const { digest } = JSON.parse(before) as { readonly digest: string }
     assert.include(again.messages[card], `replayed from ${file}: digest ${digest}, equal`)
     assert.strictEqual(saved(file), before)
-    assert.match(again.out, /1 failed.*4 skipped/)
+    assert.match(again.out, /1 failed.*5 skipped/)
   })
 
   it("are replayed by the command line where a file exports the scenario, and refused by it where none does", () => {

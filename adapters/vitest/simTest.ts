@@ -63,7 +63,7 @@ export const simTest = (name: string, scenario: Scenario, options: SimTestOption
       if (isFailure(result.verdict)) await hunt.found(result, `STORMGLASS_SEED=${seed}`)
     }
     // Of one seed not everything can be wanted.
-    if (asked.seed === undefined) hunt.requireReached()
+    if (asked.seed === undefined) await hunt.requireReached()
   })
 }
 
@@ -89,6 +89,7 @@ export const simProperty = (name: string, scenario: Scenario, options: SimProper
     const details = await fc.check(property, { numRuns, seed, endOnFailure: true })
     if (failure !== undefined) await hunt.found(failure, `STORMGLASS_SEED=${seed}`)
     if (details.failed) throw details.errorInstance ?? new Error(fc.defaultReportMessage(details))
+    await hunt.requireReached()
   })
 }
 

@@ -25,6 +25,7 @@ import { clockTag } from "../nemesis/kinds/clock.ts"
 import { victimTag } from "../nemesis/kinds/process.ts"
 import * as SimSocket from "../network/SimSocket.ts"
 import * as SimSocketServer from "../network/SimSocketServer.ts"
+import { launched } from "../outside/launched.ts"
 import { RequestProblem } from "../run/Simulation.ts"
 import type { World } from "../run/World.ts"
 import * as ClusterStore from "./ClusterStore.ts"
@@ -95,7 +96,7 @@ export const runner: {
       RpcSerialization.layerNdjson
     ])
   )
-  return world.addNode(name, Layer.launch(Layer.provide(program, cluster)), {
+  return world.addNode(name, launched(world, Layer.provide(program, cluster)), {
     tags: ["runner", victimTag, clockTag],
     onExit: { _tag: "Restart", afterMicros: 1_000_000 }
   })

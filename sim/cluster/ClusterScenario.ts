@@ -20,6 +20,7 @@ import { kindsOf } from "../nemesis/faultKinds.ts"
 import { outages } from "../nemesis/kinds/outage.ts"
 import { pause } from "../nemesis/kinds/process.ts"
 import { askedScenario, untilAnswered } from "../outside/askedScenario.ts"
+import { cameUp } from "../outside/launched.ts"
 import { asks } from "../outside/asks.ts"
 import {
   askAnswered,
@@ -126,7 +127,7 @@ const assembled = (
       return untilAnswered(world)
     },
     invariants,
-    marks: [...(options.isWriting ? [writtenOutside] : []), ...(ask === undefined ? [] : [askAnswered])]
+    marks: [cameUp, ...(options.isWriting ? [writtenOutside] : []), ...(ask === undefined ? [] : [askAnswered])]
   })
 }
 

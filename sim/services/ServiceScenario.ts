@@ -27,6 +27,7 @@ import { pause, victimTag } from "../nemesis/kinds/process.ts"
 import * as SimHttpClient from "../network/SimHttpClient.ts"
 import * as SimHttpServer from "../network/SimHttpServer.ts"
 import { askedScenario, untilAnswered } from "../outside/askedScenario.ts"
+import { cameUp, launched } from "../outside/launched.ts"
 import { asks } from "../outside/asks.ts"
 import { askAnswered, OutsideResource } from "../outside/OutsideResource.ts"
 import { requireSql } from "../run/requireSql.ts"
@@ -79,7 +80,7 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
       world.addNode(database, sql.make(world, options), { tags: [database, clockTag] }).start()
       const names = Array.from({ length: processes! }, (_, index) => `p${index + 1}`)
       const provided = Layer.mergeAll(SimHttpServer.layer({ port }), SimHttpClient.layer, sql.client({ database }))
-      const program = Layer.launch(Layer.provide(options.program(new OutsideResource()), provided))
+      const program = launched(world, Layer.provide(options.program(new OutsideResource()), provided))
       for (const name of names) {
         world
           .addNode(name, program, {
@@ -99,7 +100,7 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
       return untilAnswered(world)
     },
     invariants: options.invariants,
-    marks: [askAnswered]
+    marks: [cameUp, askAnswered]
   })
 }
 
