@@ -389,7 +389,10 @@ const gate = Command.make(
   "determinism",
   {
     scenarios,
-    seeds: Flag.Int("seeds").pipe(Flag.withDescription("Of each scenario and strategy"), Flag.withDefault(2)),
+    seeds: Flag.String("seeds").pipe(
+      Flag.withDescription("Of each scenario and strategy, how many or a range: 20, 5..9"),
+      Flag.withDefault("2")
+    ),
     strategy: Flag.Literals("strategy", strategyNames).pipe(
       Flag.withDescription("Only this one. Default: each"),
       Flag.optional
@@ -414,7 +417,11 @@ const gate = Command.make(
   Command.withDescription("Run seeds twice in one process and again in a fresh one, and compare"),
   Command.withExamples([
     { command: "stormglass determinism", description: "two seeds of every scenario and strategy" },
-    { command: "stormglass determinism ./my/scenario.ts --seeds 20", description: "a scenario of your own" }
+    { command: "stormglass determinism ./my/scenario.ts --seeds 20", description: "a scenario of your own" },
+    {
+      command: "stormglass determinism ./my/scenario.ts --seeds 42..43 --storage pglite",
+      description: "on its own SQL"
+    }
   ])
 )
 

@@ -16,8 +16,8 @@ import { parseSeeds } from "./Usage.ts"
 
 export interface Gate {
   readonly scenarios: ReadonlyArray<string>
-  /** Of each scenario and strategy. */
-  readonly seeds: number
+  /** Of each scenario and strategy, as they are written: "20", "5..9". */
+  readonly seeds: string
   readonly strategies: ReadonlyArray<StrategyName>
   readonly storage: DatabaseName
   /** As it was given, for the fresh process. */
@@ -70,7 +70,7 @@ async function runAll(supervisor: Supervisor, requests: ReadonlyArray<RunRequest
 }
 
 const requestsOf = ({ scenarios, seeds, storage, strategies }: Gate): ReadonlyArray<RunRequest> =>
-  strategies.flatMap((strategy) => Session.requestsOf(scenarios, parseSeeds(String(seeds)), { strategy, storage }))
+  strategies.flatMap((strategy) => Session.requestsOf(scenarios, parseSeeds(seeds), { strategy, storage }))
 
 /** In a fresh process this prints the digests, one a line, instead of comparing them. */
 export const printDigests = async (gate: Gate): Promise<void> => {
@@ -92,7 +92,7 @@ async function freshDigests({ scenarios, seeds, storage, strategies, patience }:
     ...(strategies.length === 1 ? ["--strategy", ...strategies] : [])
   ]
   const printed = await inFreshProcess(
-    ["determinism", ...scenarios, "--seeds", String(seeds), "--storage", storage, ...more],
+    ["determinism", ...scenarios, "--seeds", seeds, "--storage", storage, ...more],
     [0],
     {
       [inChild]: "1"
