@@ -17,6 +17,7 @@ import { endedEarly } from "./endedEarly.ts"
 import { whereIs } from "./Hang.ts"
 import type { MutantEdits } from "./installMutant.ts"
 import type { OtherVersion } from "./installVersions.ts"
+import { zone } from "./zone.ts"
 import type { WorkerData, WorkerRequest, WorkerResponse } from "./worker.ts"
 
 export interface SupervisorOptions {
@@ -113,6 +114,8 @@ export class Supervisor {
     const { catalogue, databases, mutant, versions = [] } = this.#options
     const breadcrumb = Breadcrumb.make()
     const data: WorkerData = { catalogue: catalogue.href, databases: databases?.href, mutant, versions, breadcrumb }
+    // A worker has the zone of its process, and cannot set its own.
+    process.env["TZ"] = zone
     const worker = new Worker(workerUrl, { workerData: data })
     this.#workers.add(worker)
     this.#breadcrumbs.set(worker, breadcrumb)

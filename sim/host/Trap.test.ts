@@ -24,7 +24,7 @@ import v8 from "node:v8"
 import vm from "node:vm"
 import workerThreads from "node:worker_threads"
 import zlib from "node:zlib"
-import { assert, describe, it } from "vitest"
+import { assert, describe, it, vi } from "vitest"
 import * as Trap from "./Trap.ts"
 
 /** The timers of nodes that programs have set. */
@@ -180,6 +180,73 @@ describe("while a run is on", () => {
     )
   })
 
+  it("what hangs on a function of the host is of the host, too", () => {
+    assert.strictEqual(escapeOf(() => fs.realpathSync.native("."))?.api, "fs.realpathSync.native")
+    assert.strictEqual(escapeOf(() => process.memoryUsage.rss())?.api, "process.memoryUsage.rss")
+  })
+
+  it("the class of a date is that of the run", () => {
+    const date = new Date(0)
+    assert.strictEqual(date.constructor, Date)
+    assert.strictEqual(escapeOf(() => new (date.constructor as DateConstructor)())?.api, "new Date")
+  })
+
+  it("what was opened before the run escapes as it is used", () => {
+    const { port1, port2 } = new workerThreads.MessageChannel()
+    const socket = new net.Socket()
+    const database = new sqlite.DatabaseSync(":memory:")
+    const now = database.prepare("select strftime('%f', 'now')")
+    try {
+      assert.deepStrictEqual(
+        [() => socket.write("charge"), () => port1.postMessage("charge"), () => now.get()].map(
+          (use) => escapeOf(use)?.api
+        ),
+        ["net.Socket.write", "worker_threads.MessagePort.postMessage", "sqlite.StatementSync.get"]
+      )
+    } finally {
+      port1.close()
+      port2.close()
+      socket.destroy()
+      database.close()
+    }
+  })
+
+  it("what a thread of the host would tell by a callback escapes; the same at once does not", () => {
+    const { privateKey, publicKey } = nodeCrypto.generateKeyPairSync("ed25519")
+    const data = Buffer.from("data")
+    const signature = nodeCrypto.sign(null, data, privateKey)
+    const ignore = () => undefined
+    assert.strictEqual(escapeOf(() => nodeCrypto.sign(null, data, privateKey, ignore))?.api, "crypto.sign")
+    assert.strictEqual(
+      escapeOf(() => nodeCrypto.verify(null, data, publicKey, signature, ignore))?.api,
+      "crypto.verify"
+    )
+    assert.isUndefined(escapeOf(() => assert.isTrue(nodeCrypto.verify(null, data, publicKey, signature))))
+  })
+
+  it("hours are those of one zone, whatever that of the host", () => {
+    const { TZ } = process.env
+    process.env["TZ"] = "Asia/Tokyo"
+    const hours = [new Date(0).getHours()]
+    assert.isUndefined(escapeOf(() => hours.push(new Date(0).getHours())))
+    hours.push(new Date(0).getHours())
+    process.env["TZ"] = TZ
+    assert.deepStrictEqual(hours, [9, 0, 9])
+  })
+
+  it("a program that makes something else of stacks is told as any other", () => {
+    const program = () => {
+      Error.prepareStackTrace = (_, sites) => sites
+      return Date.now()
+    }
+    const { prepareStackTrace } = Error
+    try {
+      assert.strictEqual(escapeOf(program)?.api, "Date.now")
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace
+    }
+  })
+
   it("every process has the same number, and is heard of by nobody afterwards", () => {
     const { pid } = process
     const seen: Array<number> = []
@@ -264,7 +331,11 @@ const places: ReadonlyArray<Place> = [
   place("process", process, "hrtime", "nextTick", "uptime", "cpuUsage", "threadCpuUsage", "resourceUsage"),
   place("process", process, "memoryUsage", "availableMemory", "getActiveResourcesInfo"),
   place("process", process, "on", "once", "addListener", "prependListener", "prependOnceListener", "stdin"),
-  place("process", process, "exit", "abort", "kill", "dlopen", "binding", "chdir"),
+  place("process", process, "exit", "abort", "kill", "dlopen", "binding", "chdir", "loadEnvFile"),
+  place("process", process, ...("execve" in process ? ["execve"] : [])),
+  place("process.report", process.report, "writeReport", "getReport"),
+  place("", globalThis, "PerformanceMark"),
+  place("Blob", Blob.prototype, "stream", "text", "arrayBuffer", "bytes"),
   place("crypto", Crypto.prototype, "getRandomValues", "randomUUID"),
   place(
     "crypto.subtle",
@@ -283,7 +354,8 @@ const places: ReadonlyArray<Place> = [
     "scrypt",
     "hkdf",
     "pseudoRandomBytes",
-    "publicEncrypt"
+    "publicEncrypt",
+    ...["encapsulate", "argon2"].filter((key) => key in nodeCrypto)
   ),
   ...[nodeCrypto.ECDH, nodeCrypto.DiffieHellman, nodeCrypto.DiffieHellmanGroup].map(({ prototype }) =>
     place("crypto", prototype, "generateKeys")
@@ -311,6 +383,13 @@ const places: ReadonlyArray<Place> = [
   place("fs", fs, ...functionsOf(fs)),
   place("fs.promises", fs.promises, ...functionsOf(fs.promises)),
   place("sqlite", sqlite, "DatabaseSync", "backup"),
+  ...(["DatabaseSync", "StatementSync"] as const).map((name) =>
+    place(
+      `sqlite.${name}`,
+      sqlite[name].prototype,
+      ...functionsOf(sqlite[name].prototype).filter((key) => key !== "constructor")
+    )
+  ),
   place(
     "v8",
     v8,
@@ -323,7 +402,9 @@ const places: ReadonlyArray<Place> = [
   place("vm", vm, "createContext", "runInContext", "runInNewContext"),
   place("vm.Script", vm.Script.prototype, "runInContext", "runInNewContext"),
   place("child_process", childProcess, ...functionsOf(childProcess)),
-  place("child_process.ChildProcess", childProcess.ChildProcess.prototype, "spawn"),
+  place("child_process.ChildProcess", childProcess.ChildProcess.prototype, "spawn", "kill"),
+  place("worker_threads.Worker", workerThreads.Worker.prototype, "postMessage"),
+  place("worker_threads.MessagePort", workerThreads.MessagePort.prototype, "postMessage"),
   place("cluster", cluster, "fork", "setupPrimary"),
   place("readline", readline, "createInterface"),
   place("readline/promises", readlinePromises, "createInterface"),
@@ -363,7 +444,9 @@ describe("every trap", () => {
     const expected = new Map<object, Set<string>>([
       [console, new Set(functionsOf(console))],
       [process, new Set(["pid", "ppid", "emitWarning"])],
-      [nodeCrypto, new Set(["sign"])],
+      [nodeCrypto, new Set(["sign", "verify", "diffieHellman", "decapsulate"].filter((key) => key in nodeCrypto))],
+      [net.Socket.prototype, new Set(["_writeGeneric"])],
+      [Date.prototype, new Set(["constructor"])],
       [nodeCrypto.Sign.prototype, new Set(["sign"])]
     ])
     for (const owner of [globalThis, timers])
@@ -475,6 +558,19 @@ describe("an Effect HashMap with by-reference keys", () => {
 })
 
 describe("outside runs", () => {
+  it("what a test has put in the place of something is there again after a run; what is printed in it is heard", () => {
+    const warned = vi.spyOn(console, "warn").mockReturnValue()
+    const fetched = vi.spyOn(globalThis, "fetch").mockRejectedValue(new Error("offline"))
+    try {
+      assert.strictEqual(escapeOf(() => [console.warn("in a run"), fetch("http://localhost")])?.api, "fetch")
+      console.warn("after it")
+      assert.deepStrictEqual(warned.mock.calls, [["in a run"], ["after it"]])
+      assert.strictEqual(globalThis.fetch, fetched)
+    } finally {
+      vi.restoreAllMocks()
+    }
+  })
+
   const snapshot = () =>
     [globalThis, Date, Math, process, Promise.prototype, fs, fs.promises, crypto, console].map((owner) =>
       Object.getOwnPropertyDescriptors(owner)

@@ -2,7 +2,7 @@
  * While a run is on, the host's time, chance, timers, I/O and promises are trapped in this thread, so that a run which
  * leaves the simulation says so instead of differing from itself.
  *
- * - T1 Outside runs nothing is replaced and nothing costs; the last `leave` restores every property as it was. Where `stand` was called
+ * - T1 Outside runs nothing is replaced and nothing costs; the last `leave` restores every property as it was, a test's spies and fakes, too. Where `stand` was called
  *   functions stay replaced, and do then what they are for: so what a module takes for itself (`const now = Date.now`) is trapped in runs.
  * - T2 Who calls decides: the first stack frame outside Node.js and this file. A listed package is answered from the
  *   simulation (`virtual`), everybody else fails, and the run has escaped even if the program catches the error.
@@ -17,6 +17,7 @@
  * see `runApart`), and so does a function of the host that was taken before `stand`. What only the garbage collector decides (`WeakRef`) is not
  * trapped either. The determinism gate is the second net.
  */
+import { AsyncLocalStorage } from "node:async_hooks"
 import childProcess from "node:child_process"
 import cluster from "node:cluster"
 import crypto from "node:crypto"
@@ -31,6 +32,7 @@ import net from "node:net"
 import os from "node:os"
 import readline from "node:readline"
 import readlinePromises from "node:readline/promises"
+import type * as Sqlite from "node:sqlite"
 import timers from "node:timers"
 import timersPromises from "node:timers/promises"
 import tls from "node:tls"
@@ -42,6 +44,7 @@ import { sha1 } from "@noble/hashes/legacy.js"
 import { sha256, sha384, sha512 } from "@noble/hashes/sha2.js"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
+import { zone } from "./zone.ts"
 
 /** What a listed package may read: answered by the running node's clock, or by the run's own chance. */
 export type VirtualApi =
@@ -189,7 +192,9 @@ export const treatAlike = (alias: string, name: string): void => {
 /** From now on functions stay replaced also outside runs (see T1): called before the modules of programs are loaded. */
 export const stand = (): void => {
   isStanding = true
-  if (runs.length === 0) restoreAll()
+  if (runs.length > 0) return
+  for (const replacement of replacements) replacement.foreign = foreignOf(replacement)
+  restoreAll()
 }
 
 /** Makes by-reference hashes equal also before the first run (see T3): for threads and processes that only run seeds. */
@@ -203,9 +208,9 @@ const timeRemedy = "use Clock or DateTime.now, which read the node's own clock"
 const chanceRemedy = "use Random, which is the node's own stream"
 const timerRemedy = "use Effect.sleep, Effect.timeout or a Schedule, which run on the node's own clock"
 const turnRemedy =
-  "use Effect.yieldNow; a fiber started with Effect.runFork or Effect.runPromise leaves the node's scheduler, fork it instead"
+  "use Effect.yieldNow; a fiber started with Effect.runFork or Effect.runPromise leaves the node's scheduler, fork it instead; what needs promises of the host, as streams of the web do, needs isAsync: true in the scenario"
 const promiseRemedy =
-  "a promise of the host cannot settle inside a run, so Effect.promise, tryPromise and await never resume: use an Effect"
+  "a promise of the host cannot settle inside a run, so Effect.promise, tryPromise and await never resume: use an Effect, or isAsync: true in the scenario"
 const networkRemedy = "use HttpClient, HttpServer, Socket or Dial, whose links are simulated"
 const diskRemedy = "use FileSystem"
 const argumentRemedy = "a program without Effect takes what does it as an argument, which uses host.call here"
@@ -214,6 +219,7 @@ const hostRemedy = "what the host is and has spent is no part of a run: take it 
 const endRemedy = "a node ends when its program does: return from it, or fail"
 const listenerRemedy =
   "a node that is stopped is interrupted (a program with promises: host.signal), and what nobody handles ends it"
+const blobRemedy = "a Blob is read by a thread of the host: keep its bytes as a Uint8Array"
 const importRemedy = "a module is read by promises of the host: import it at the top"
 const twinRemedy = "it answers from a thread of the host: use its synchronous twin"
 
@@ -278,6 +284,10 @@ class ProgramTimer {
     return true
   }
 
+  [Symbol.toPrimitive](): never {
+    throw new TypeError("a timer in a simulation has no number: give clearTimeout the timer itself")
+  }
+
   ref(): this {
     return this
   }
@@ -303,6 +313,8 @@ interface Replacement {
   /** Undefined where the property is inherited. */
   readonly original: PropertyDescriptor | undefined
   readonly replaced: PropertyDescriptor
+  /** What somebody else had put there before the run: a spy of a test, a fake. */
+  foreign: PropertyDescriptor | undefined
 }
 
 const replacements: ReadonlyArray<Replacement> = plan()
@@ -320,16 +332,35 @@ const fiberId: PropertyDescriptor = {
   }
 }
 
+let hostZone: { readonly TZ: string | undefined } | undefined
+
 function replaceAll(): void {
   Object.defineProperty(fibers, "id", fiberId)
-  for (const { owner, key, replaced } of replacements) Object.defineProperty(owner, key, replaced)
+  for (const replacement of replacements) {
+    const { key, owner, replaced } = replacement
+    replacement.foreign = foreignOf(replacement)
+    Object.defineProperty(owner, key, replaced)
+  }
+  // In the thread that began the process; others have its zone.
+  const { TZ } = process.env
+  if (TZ !== zone) {
+    hostZone = { TZ }
+    process.env["TZ"] = zone
+  }
   // Named imports of builtin modules are copies; this brings them up to date.
   syncBuiltinESMExports()
 }
 
 function restoreAll(): void {
   Reflect.deleteProperty(fibers, "id")
-  for (const { key, original, owner, replaced } of replacements) {
+  if (hostZone?.TZ !== undefined) process.env["TZ"] = hostZone.TZ
+  else if (hostZone !== undefined) delete process.env["TZ"]
+  hostZone = undefined
+  for (const { foreign, key, original, owner, replaced } of replacements) {
+    if (foreign !== undefined) {
+      Object.defineProperty(owner, key, foreign)
+      continue
+    }
     if (original === undefined) {
       Reflect.deleteProperty(owner, key)
       continue
@@ -339,6 +370,14 @@ function restoreAll(): void {
     Object.defineProperty(owner, key, stays ? replaced : original)
   }
   syncBuiltinESMExports()
+}
+
+/** What stands there, if it is neither of the host nor ours. */
+function foreignOf({ key, original, owner, replaced }: Replacement): PropertyDescriptor | undefined {
+  const now = Object.getOwnPropertyDescriptor(owner, key)
+  const isOne = (other: PropertyDescriptor | undefined) =>
+    Object.is(now?.value, other?.value) && now?.get === other?.get
+  return isOne(original) || isOne(replaced) ? undefined : now
 }
 
 /** Has rejections that nobody handles told here alone; the function returned gives them back to whoever heard them before. */
@@ -366,8 +405,7 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
     const isListed = caller !== undefined && (run.virtual[caller] as ReadonlyArray<string>)?.includes(api)
     if (answer !== undefined && (isListed || isOfProgram(run))) return answer(run, frames)
     const all = frames === nearest ? framesOf(40) : frames
-    const isOutside = remedy === networkRemedy || remedy === diskRemedy
-    const told = isOutside && isOfProgram(run) ? `${remedy}; ${argumentRemedy}` : remedy
+    const told = isOfProgram(run) ? programRemedy(remedy) : remedy
     const by = all.filter(isTelling).slice(0, 8).map(relative)
     const loader = remedy === diskRemedy ? loaderOf() : undefined
     const escaped = loader === undefined ? new Escaped(api, told, by) : new Escaped(loader, importRemedy, by)
@@ -376,6 +414,14 @@ function trapped<A>(api: string, remedy: string, answer?: (run: Run, frames: Rea
   } finally {
     isSuspended = wasSuspended
   }
+}
+
+/** For those without Effect. */
+function programRemedy(remedy: string): string {
+  if (remedy === networkRemedy || remedy === diskRemedy) return `${remedy}; ${argumentRemedy}`
+  if (remedy === chanceRemedy) return "use Math.random or crypto.randomBytes, which are the node's own stream"
+  if (remedy === timeRemedy) return "use Date.now or performance.now, which read the node's own clock"
+  return remedy
 }
 
 function isOfProgram({ options }: Run): boolean {
@@ -398,15 +444,30 @@ function framesOf(limit: number): ReadonlyArray<string> {
 function stackOf(limit: number): ReadonlyArray<string> {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = limit + 8
-  const holder: { stack?: string } = {}
-  Error.captureStackTrace(holder)
-  const { stack = "" } = holder
+  const stack = captured() ?? unprepared(captured) ?? ""
   Error.stackTraceLimit = stackTraceLimit
   return stack
     .split("\n")
     .slice(1)
     .map((line) => line.trim().replace(/^at /, ""))
     .filter((line) => !line.includes(ownFrames))
+}
+
+/** Undefined where the program makes something else of stacks. */
+function captured(): string | undefined {
+  const holder: { stack?: unknown } = {}
+  Error.captureStackTrace(holder)
+  return typeof holder.stack === "string" ? holder.stack : undefined
+}
+
+function unprepared<A>(body: () => A): A {
+  const { prepareStackTrace } = Error
+  Reflect.deleteProperty(Error, "prepareStackTrace")
+  try {
+    return body()
+  } finally {
+    if (prepareStackTrace !== undefined) Error.prepareStackTrace = prepareStackTrace
+  }
 }
 
 const ownFrames = `${import.meta.filename}:`
@@ -443,13 +504,29 @@ function plan(): ReadonlyArray<Replacement> {
       owner,
       key,
       original,
-      replaced: { value, configurable: true, writable: true, enumerable: original.enumerable ?? false }
+      replaced: { value, configurable: true, writable: true, enumerable: original.enumerable ?? false },
+      foreign: undefined
     })
   }
   /** Fails for whoever calls or constructs it. */
   const refuse = (owner: object, keys: ReadonlyArray<string>, api: (key: string) => string, remedy: string) => {
     for (const key of keys)
       replace(owner, key, (original: AnyFunction | undefined) => refusal(api(key), remedy, original))
+  }
+  /** The same, but for Node.js itself, which calls it on the way of something else. */
+  const refuseDirect = (owner: object, keys: ReadonlyArray<string>, api: (key: string) => string, remedy: string) => {
+    for (const key of keys) {
+      replace(owner, key, (original: AnyFunction) => {
+        const refused = refusal(api(key), remedy, original) as AnyFunction
+        const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
+          const isDirect = !isSuspended && stackOf(1)[0]?.includes("node:") !== true
+          return isDirect
+            ? Reflect.apply(refused, this, argumentList)
+            : ofHost(() => Reflect.apply(original, this, argumentList))
+        }
+        return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+      })
+    }
   }
   /** The same, of a property that is read. */
   const refuseReading = (owner: object, key: string, api: string, remedy: string) => {
@@ -458,7 +535,7 @@ function plan(): ReadonlyArray<Replacement> {
     const get = function (this: unknown): unknown {
       return isSuspended ? original.get?.call(this) : trapped(api, remedy)
     }
-    found.push({ owner, key, original, replaced: { ...original, get } })
+    found.push({ owner, key, original, replaced: { ...original, get }, foreign: undefined })
   }
   /** Answered from the simulation for those who may. */
   const reading =
@@ -513,7 +590,7 @@ function plan(): ReadonlyArray<Replacement> {
   // Time.
   replace(globalThis, "Date", (original: DateConstructor) => {
     read(original, "now", "Date.now", timeRemedy, wallMillis)
-    return new Proxy(original, {
+    const replaced = new Proxy(original, {
       construct: (target, argumentList, newTarget) => {
         const now = () => trapped("new Date", timeRemedy, (run) => [wallMillis(run)])
         const isOwn = argumentList.length > 0 || (isSuspended && lentMicros === undefined)
@@ -523,6 +600,8 @@ function plan(): ReadonlyArray<Replacement> {
       apply: (target) =>
         isSuspended ? target() : trapped("new Date", timeRemedy, (run) => new target(wallMillis(run)).toString())
     })
+    replace(original.prototype, "constructor", () => replaced)
+    return replaced
   })
   read(Object.getPrototypeOf(performance) as object, "now", "performance.now", timeRemedy, millisOf)
   replace(process, "hrtime", (original: NodeJS.HRTime) => {
@@ -552,7 +631,8 @@ function plan(): ReadonlyArray<Replacement> {
         const original = format.get.call(this) as Intl.DateTimeFormat["format"]
         return (date?: Date | number) => (date === undefined && !isSuspended ? formatNow("format") : original(date))
       }
-    }
+    },
+    foreign: undefined
   })
   replace(
     formats,
@@ -574,7 +654,12 @@ function plan(): ReadonlyArray<Replacement> {
     read(owner, "getRandomValues", "crypto.getRandomValues", chanceRemedy, (run, array) => fill(run, array))
     read(owner, "randomUUID", "crypto.randomUUID", chanceRemedy, (run) => uuid(fill(run, new Uint8Array(16))))
   }
-  read(crypto, "randomBytes", "crypto.randomBytes", chanceRemedy, (run, size) => fill(run, Buffer.alloc(size)))
+  read(crypto, "randomBytes", "crypto.randomBytes", chanceRemedy, (run, size, _frames, told: unknown) => {
+    const bytes = fill(run, Buffer.alloc(size))
+    if (typeof told !== "function") return bytes
+    const tell = callback(run, told as AnyFunction, [null, bytes] as never)
+    return void (isOfProgram(run) ? setTask(run, tell) : run.options.timer(0, tell))
+  })
   const cryptoApi = (key: string) => `crypto.${key}`
   refuse(
     crypto,
@@ -584,6 +669,7 @@ function plan(): ReadonlyArray<Replacement> {
       "randomFillSync",
       "pseudoRandomBytes",
       "publicEncrypt",
+      "encapsulate",
       ...["KeyPair", "Key", "Prime"].flatMap((what) => [`generate${what}`, `generate${what}Sync`])
     ],
     cryptoApi,
@@ -592,11 +678,17 @@ function plan(): ReadonlyArray<Replacement> {
   for (const { prototype } of [crypto.ECDH, crypto.DiffieHellman, crypto.DiffieHellmanGroup]) {
     refuse(prototype, ["generateKeys"], cryptoApi, chanceRemedy)
   }
-  replace(crypto, "sign", (original: typeof crypto.sign) => {
-    const trap = (...[algorithm, data, key, ...rest]: Parameters<typeof crypto.sign>) =>
-      !isSuspended && drawsChance(key) ? trapped("crypto.sign", chanceRemedy) : original(algorithm, data, key, ...rest)
-    return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
-  })
+  for (const key of ["sign", "verify", "diffieHellman", "decapsulate"] as const) {
+    replace(crypto, key, (original: AnyFunction | undefined) => {
+      const trap = (...argumentList: ReadonlyArray<never>): unknown => {
+        const api = `crypto.${key}`
+        if (!isSuspended && typeof argumentList.at(-1) === "function") return trapped(api, twinRemedy)
+        if (!isSuspended && key === "sign" && drawsChance(argumentList[2])) return trapped(api, chanceRemedy)
+        return original?.(...argumentList)
+      }
+      return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original ?? trap))
+    })
+  }
   replace(crypto.Sign.prototype, "sign", (original: crypto.Sign["sign"]) => {
     const trap = function (this: crypto.Sign, ...argumentList: Parameters<crypto.Sign["sign"]>): unknown {
       if (!isSuspended && drawsChance(argumentList[0])) return trapped("crypto.Sign.sign", chanceRemedy)
@@ -604,7 +696,7 @@ function plan(): ReadonlyArray<Replacement> {
     }
     return Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
   })
-  refuse(crypto, ["pbkdf2", "scrypt", "hkdf", "checkPrime"], cryptoApi, twinRemedy)
+  refuse(crypto, ["pbkdf2", "scrypt", "hkdf", "checkPrime", "argon2"], cryptoApi, twinRemedy)
   refuse(
     SubtleCrypto.prototype,
     functionsOf(SubtleCrypto.prototype),
@@ -722,6 +814,13 @@ function plan(): ReadonlyArray<Replacement> {
   refuse(tls, ["connect", "createServer"], (key) => `tls.${key}`, networkRemedy)
   refuse(net, ["connect", "createConnection", "createServer"], (key) => `net.${key}`, networkRemedy)
   refuse(net.Socket.prototype, ["connect"], (key) => `net.Socket.${key}`, networkRemedy)
+  // What was opened before the run, by an import at the top.
+  replace(net.Socket.prototype, "_writeGeneric", (original: AnyFunction) => {
+    return function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
+      const isPrinted = isSuspended || this === process.stdout || this === process.stderr
+      return isPrinted ? Reflect.apply(original, this, argumentList) : trapped("net.Socket.write", networkRemedy)
+    }
+  })
   refuse(net.Server.prototype, ["listen"], (key) => `net.Server.${key}`, networkRemedy)
   refuse(dgram, ["createSocket"], (key) => `dgram.${key}`, networkRemedy)
   refuse(dgram.Socket.prototype, ["bind", "connect", "send"], (key) => `dgram.Socket.${key}`, networkRemedy)
@@ -732,14 +831,31 @@ function plan(): ReadonlyArray<Replacement> {
   }
   refuse(fs, functionsOf(fs), (key) => `fs.${key}`, diskRemedy)
   refuse(fs.promises, functionsOf(fs.promises), (key) => `fs.promises.${key}`, diskRemedy)
-  refuse(sqliteOf(), ["DatabaseSync", "backup"], (key) => `sqlite.${key}`, diskRemedy)
+  const sqlite = sqliteOf()
+  for (const name of ["DatabaseSync", "StatementSync"] as const) {
+    const { prototype } = sqlite[name]
+    refuse(prototype, functionsOf(prototype), (key) => `sqlite.${name}.${key}`, diskRemedy)
+  }
+  refuse(sqlite, ["DatabaseSync", "backup"], (key) => `sqlite.${key}`, diskRemedy)
   refuse(childProcess, functionsOf(childProcess), (key) => `child_process.${key}`, outsideRemedy)
-  refuse(childProcess.ChildProcess.prototype, ["spawn"], (key) => `child_process.ChildProcess.${key}`, outsideRemedy)
+  refuse(
+    childProcess.ChildProcess.prototype,
+    ["spawn", "kill"],
+    (key) => `child_process.ChildProcess.${key}`,
+    outsideRemedy
+  )
   refuse(cluster, ["fork", "setupPrimary"], (key) => `cluster.${key}`, outsideRemedy)
   refuse(readline, ["createInterface"], (key) => `readline.${key}`, hostRemedy)
   refuse(readlinePromises, ["createInterface"], (key) => `readline/promises.${key}`, hostRemedy)
   refuseReading(process, "stdin", "process.stdin", hostRemedy)
   refuse(workerThreads, ["Worker", "MessageChannel", "BroadcastChannel"], (key) => `worker_threads.${key}`, portsRemedy)
+  refuseDirect(workerThreads.Worker.prototype, ["postMessage"], (key) => `worker_threads.Worker.${key}`, portsRemedy)
+  refuseDirect(
+    workerThreads.MessagePort.prototype,
+    ["postMessage"],
+    (key) => `worker_threads.MessagePort.${key}`,
+    portsRemedy
+  )
   refuse(
     zlib,
     functionsOf(zlib).filter((key) => `${key}Sync` in zlib || key.startsWith("create")),
@@ -750,8 +866,12 @@ function plan(): ReadonlyArray<Replacement> {
   const wasm = Reflect.get(globalThis, "WebAssembly") as object
   const compiling = functionsOf(wasm).filter((key) => key !== "validate")
   refuse(wasm, compiling, (key) => `WebAssembly.${key}`, twinRemedy)
+  refuse(process, ["loadEnvFile"], (key) => `process.${key}`, diskRemedy)
+  refuse(process.report, ["writeReport", "getReport"], (key) => `process.report.${key}`, hostRemedy)
+  refuse(globalThis, ["PerformanceMark"], String, timeRemedy)
+  refuse(Blob.prototype, ["stream", "text", "arrayBuffer", "bytes"], (key) => `Blob.${key}`, blobRemedy)
   refuse(os, functionsOf(os), (key) => `os.${key}`, hostRemedy)
-  refuse(process, ["dlopen", "binding", "chdir"], (key) => `process.${key}`, portsRemedy)
+  refuse(process, ["dlopen", "binding", "chdir", "execve"], (key) => `process.${key}`, portsRemedy)
   refuse(
     v8,
     ["getHeapStatistics", "getHeapSpaceStatistics", "getHeapCodeStatistics", "getHeapSnapshot", "writeHeapSnapshot"],
@@ -759,12 +879,13 @@ function plan(): ReadonlyArray<Replacement> {
     hostRemedy
   )
   // Another realm has another Date and Math.
-  refuse(vm, ["createContext", "runInContext", "runInNewContext"], (key) => `vm.${key}`, portsRemedy)
+  refuseDirect(vm, ["createContext", "runInContext", "runInNewContext"], (key) => `vm.${key}`, portsRemedy)
   refuse(vm.Script.prototype, ["runInContext", "runInNewContext"], (key) => `vm.Script.${key}`, portsRemedy)
   refuse(process, ["exit", "abort", "kill"], (key) => `process.${key}`, endRemedy)
   for (const key of ["on", "once", "addListener", "prependListener", "prependOnceListener"] as const) {
     const value = refusal(`process.${key}`, listenerRemedy, process[key])
-    found.push({ owner: process, key, original: undefined, replaced: { value, configurable: true, writable: true } })
+    const replaced = { value, configurable: true, writable: true }
+    found.push({ owner: process, key, original: undefined, replaced, foreign: undefined })
   }
   // As in a container: another in each process would be another run.
   for (const [key, inside] of [
@@ -774,7 +895,7 @@ function plan(): ReadonlyArray<Replacement> {
     const original = Object.getOwnPropertyDescriptor(process, key) as PropertyDescriptor
     const { enumerable, value } = original as { enumerable: boolean; value: number }
     const get = () => (isSuspended ? value : inside)
-    found.push({ owner: process, key, original, replaced: { get, configurable: true, enumerable } })
+    found.push({ owner: process, key, original, replaced: { get, configurable: true, enumerable }, foreign: undefined })
   }
   refuse(
     process,
@@ -796,14 +917,14 @@ function plan(): ReadonlyArray<Replacement> {
     ...functionsOf(console).map((key) => [console, key] as const),
     [process, "emitWarning"] as const
   ]) {
-    replace(
-      owner,
-      key,
-      (original: AnyFunction) =>
-        function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
-          return ofHost(() => Reflect.apply(original, this, argumentList))
-        }
-    )
+    replace(owner, key, (original: AnyFunction) => {
+      const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
+        const { value = original } = isSuspended ? {} : (replacement?.foreign ?? {})
+        return ofHost(() => Reflect.apply(value as AnyFunction, this, argumentList))
+      }
+      return trap
+    })
+    const replacement = found.at(-1)
   }
   return found
 }
@@ -835,9 +956,10 @@ function setTask({ options }: Run, act: () => void): ProgramTimer {
 
 /** What it throws goes where it would end a process. */
 function callback({ options }: Run, act: AnyFunction, argumentList: ReadonlyArray<never>): () => void {
+  const inContext = AsyncLocalStorage.snapshot()
   return () => {
     try {
-      act(...argumentList)
+      inContext(act, ...argumentList)
     } catch (error) {
       options.programs?.uncaught(error)
     }
@@ -881,7 +1003,16 @@ function refusal(api: string, remedy: string, original: AnyFunction | undefined)
       ? Reflect.apply(original, this, argumentList)
       : Reflect.construct(original, argumentList, new.target)
   }
-  return original === undefined ? trap : Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+  if (original === undefined) return trap
+  Object.defineProperties(trap, Object.getOwnPropertyDescriptors(original))
+  // What hangs on it does the same another way: `fs.realpathSync.native`.
+  for (const key of Reflect.ownKeys(original)) {
+    const { configurable, enumerable, value } = Object.getOwnPropertyDescriptor(original, key) as PropertyDescriptor
+    if (configurable !== true || typeof value !== "function") continue
+    const inner = value === original ? trap : refusal(`${api}.${String(key)}`, remedy, value as AnyFunction)
+    Object.defineProperty(trap, key, { value: inner, configurable, writable: true, enumerable: enumerable ?? false })
+  }
+  return trap
 }
 
 /** Functions, not classes: those begin with a capital. */
@@ -893,13 +1024,13 @@ function functionsOf(owner: object): ReadonlyArray<string> {
 
 /** Whether a signature by it is another each time. */
 function drawsChance(key: unknown): boolean {
-  const { key: inner = key, padding } = key as { readonly key?: unknown; readonly padding?: number }
+  const { key: inner = key, padding } = (key ?? {}) as { readonly key?: unknown; readonly padding?: number }
   const { asymmetricKeyType = "" } = inner instanceof crypto.KeyObject ? inner : crypto.createPrivateKey(key as string)
-  return padding === crypto.constants.RSA_PKCS1_PSS_PADDING || ["ec", "dsa", "rsa-pss"].includes(asymmetricKeyType)
+  return padding === crypto.constants.RSA_PKCS1_PSS_PADDING || !["rsa", "ed25519", "ed448"].includes(asymmetricKeyType)
 }
 
 /** Early versions of Node.js 24 tell whoever loads it, at every start, that it may change. */
-function sqliteOf(): object {
+function sqliteOf(): typeof Sqlite {
   const { emitWarning } = process
   process.emitWarning = () => undefined
   try {

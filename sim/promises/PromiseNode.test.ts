@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { AsyncLocalStorage } from "node:async_hooks"
 import childProcess from "node:child_process"
 import crypto from "node:crypto"
 import fs from "node:fs"
@@ -72,6 +73,26 @@ describe("a program with promises", () => {
       "20 a interval",
       "42 a 2026-01-01T00:00:00.042Z 1767225600042 42"
     ])
+  })
+
+  it("keeps what its asynchronous context holds in timers, is told by callbacks, and may pipe streams of the web", async () => {
+    const context = new AsyncLocalStorage<string>()
+    const said = await saidIn((world) => {
+      start(world, "a", async (host) => {
+        context.run("request 1", () => setTimeout(() => host.tell(fact(String(context.getStore()))), 1))
+        crypto.randomBytes(4, (_, bytes) => host.tell(fact(`${bytes.length} bytes`)))
+        const bytes = new ReadableStream({
+          start(controller) {
+            controller.enqueue(Buffer.from("text"))
+            controller.close()
+          }
+        })
+        for await (const text of bytes.pipeThrough(new TextDecoderStream())) host.tell(fact(text as string))
+        await sleep(10)
+      })
+      world.run("1s")
+    })
+    assert.sameMembers([...said], ["0 a 4 bytes", "0 a text", "1 a request 1"])
   })
 
   it("reads its own node's clock after each await, whoever ran meanwhile", async () => {
