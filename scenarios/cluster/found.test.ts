@@ -25,7 +25,7 @@ describe("effect/cluster 4.1.0", () => {
     assert.deepInclude(verdictOf(overlap, "woken-alone"), { _tag: "violated", invariant: "no-overlap" })
   })
 
-  it("does again what a handler has done when its reply is not saved within a second, though no process has died", () => {
+  it("does again what a handler has done when the lock of its shard is not confirmed before its reply is saved, though no process has died", () => {
     assert.deepInclude(verdictOf(entity.once, "reply-unsaved"), { _tag: "violated", invariant: "effects-once" })
   })
 
@@ -38,7 +38,7 @@ describe("effect/cluster 4.1.0", () => {
     let lost = 0
     const { asked, waitedSeconds } = answers("200s", (packet) => (hasMessages(packet) && lost++ < 3 ? reset : pass))
     const longest = waitedSeconds.toSorted((one, other) => other - one)
-    assert.lengthOf(longest, asked)
+    assert.lengthOf(longest, asked.size)
     assert.deepStrictEqual(
       longest.map((seconds) => seconds > 600),
       longest.map((_, nth) => nth < 3),
@@ -57,13 +57,13 @@ describe("effect/cluster 4.1.0", () => {
       return reset
     })
     assert.isTrue(isSaved)
-    assert.lengthOf(waitedSeconds, asked - 1)
+    assert.lengthOf(waitedSeconds, asked.size - 1)
   })
 
   it("ends a workflow as failed, for good, when one call of its engine to the store fails: its program has not", () => {
     const failing = { scenario: workflow.answered, laterText: "30s" }
     const { asked, failedAtSeconds, waitedSeconds } = answers("200s", firstLost(isClockSaved), failing)
-    assert.lengthOf(waitedSeconds, asked - 1)
+    assert.lengthOf(waitedSeconds, asked.size - 1)
     assert.isAbove(failedAtSeconds.at(-1)!, 228, "whoever asks is told so, long after the store is there again")
     assert.deepInclude(verdictOf(workflow.unfailed, "resets", "4"), { _tag: "violated", invariant: "nothing-failed" })
   })
@@ -71,7 +71,7 @@ describe("effect/cluster 4.1.0", () => {
   it("begins it again instead where a defect is not captured", () => {
     const curing = { scenario: workflow.uncaptured, laterText: "30s" }
     const { asked, failedAtSeconds, waitedSeconds } = answers("200s", firstLost(isClockSaved), curing)
-    assert.deepStrictEqual([waitedSeconds.length, failedAtSeconds], [asked, []])
+    assert.deepStrictEqual([waitedSeconds.length, failedAtSeconds], [asked.size, []])
     assert.isBelow(Math.max(...waitedSeconds), 30)
   })
 
@@ -79,7 +79,7 @@ describe("effect/cluster 4.1.0", () => {
     const suspending = { scenario: workflow.answered, laterText: "15m" }
     const lost = firstLost((call, last) => last === "Written" && isLockConfirmed(call))
     const { asked, failedAtSeconds, waitedSeconds } = answers("200s", lost, suspending)
-    assert.deepStrictEqual([waitedSeconds.length, failedAtSeconds], [asked - 1, []])
+    assert.deepStrictEqual([waitedSeconds.length, failedAtSeconds], [asked.size - 1, []])
     assert.deepInclude(verdictOf(workflow.answered, "store-restarts"), { _tag: "stalled" })
   })
 
@@ -90,17 +90,31 @@ describe("effect/cluster 4.1.0", () => {
   })
 
   it("leaves a workflow waiting for a step whose reply is stored, when the answer to the saving is lost", () => {
-    let state: "before" | "saving" | "lost" = "before"
-    const saving = (packet: Packet): Verdict => {
-      const { exit, method } = (packet.message ?? {}) as { readonly exit?: unknown; readonly method?: string }
-      if (state === "before" && method === "messages.saveReply") state = "saving"
-      if (state !== "saving" || packet.source !== "store" || exit === undefined) return pass
-      state = "lost"
-      return reset
+    const { isLost, onPacket } = savingLost(() => true)
+    const { asked, waitedSeconds } = answers("200s", onPacket, { scenario: workflow.answered, laterText: "15m" })
+    assert.isTrue(isLost())
+    assert.lengthOf(waitedSeconds, asked.size - 1)
+  })
+
+  it("never answers what could not be saved for a second, and does not do it again, until its runner ends", () => {
+    let tries = 0
+    const saving = ({ message }: Packet): Verdict =>
+      (message as Partial<Called> | undefined)?.method === "messages.saveReply" && tries++ < 5 ? reset : pass
+    const { asked, waitedSeconds, world } = answers("200s", saving, { laterText: "30m" })
+    assert.lengthOf(waitedSeconds, asked.size - 1)
+    for (const name of ["r1", "r2"]) {
+      world.node(name).crash("killed")
+      world.node(name).start()
     }
-    const { asked, waitedSeconds } = answers("200s", saving, { scenario: workflow.answered, laterText: "15m" })
-    assert.strictEqual(state, "lost")
-    assert.lengthOf(waitedSeconds, asked - 1)
+    world.run("5m")
+    assert.lengthOf(waitedSeconds, asked.size)
+  })
+
+  it("never resumes a workflow whose suspension is stored, when the answer to the saving is lost", () => {
+    const { isLost, onPacket } = savingLost((reply) => JSON.stringify(reply).includes('"Suspended"'))
+    const { asked, waitedSeconds } = answers("200s", onPacket, { scenario: workflow.answered, laterText: "30m" })
+    assert.isTrue(isLost())
+    assert.lengthOf(waitedSeconds, asked.size - 1)
   })
 })
 
@@ -131,7 +145,7 @@ const answers = (
   world.run(forText)
   remove()
   world.run(laterText)
-  return { asked: asked.size, waitedSeconds, failedAtSeconds }
+  return { asked, waitedSeconds, failedAtSeconds, world }
 }
 
 /** The first call of the kind is lost, and all that was under way on its connection. */
@@ -143,6 +157,19 @@ const firstLost = (isMeant: (call: Called, last: string) => boolean) => {
     isLost = true
     return reset
   }
+}
+
+/** The answer to the saving of the first such reply is lost. */
+const savingLost = (isMeant: (reply: unknown) => boolean) => {
+  let state: "before" | "saving" | "lost" = "before"
+  const onPacket = ({ message, source }: Packet): Verdict => {
+    const { argument, exit, method } = (message ?? {}) as Partial<Called> & { readonly exit?: unknown }
+    if (state === "before" && method === "messages.saveReply" && isMeant(argument)) state = "saving"
+    if (state !== "saving" || source !== "store" || exit === undefined) return pass
+    state = "lost"
+    return reset
+  }
+  return { isLost: () => state === "lost", onPacket }
 }
 
 /** What the twin is asked. */
