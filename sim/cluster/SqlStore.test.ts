@@ -118,6 +118,27 @@ describe("an entity on the SQL storages", () => {
     assert.isTrue(isCut)
     assert.deepStrictEqual(Object.fromEntries(told), { Asked: 40, Answered: 39 })
   })
+
+  it("never tells its client, nor does it again, when its reply could not be saved in five tries, for a second", () => {
+    const world = new World({ seed: "1", databases })
+    answered.build(world, { runners: 2 })
+    let runner: string | undefined
+    let [tries, answers, done] = [0, 0, 0]
+    world.subscribe(({ fact, node }) => {
+      if (fact._tag === "Answered") answers++
+      if (fact._tag !== "Written" || (fact as Written).message !== "m10") return
+      runner = node
+      done++
+    })
+    const cut = ({ message, source, target }: Packet) => {
+      const { bytes } = (message ?? {}) as { readonly bytes?: Uint8Array }
+      if (source !== "store" || target !== runner || bytes === undefined || tries === 5) return pass
+      return Buffer.from(bytes).includes("BEGIN") && tries++ < 5 ? reset : pass
+    }
+    world.network.addRule({ fault: "the answer to a BEGIN is lost", onPacket: cut })
+    world.run("14m")
+    assert.deepStrictEqual({ tries, answers, done }, { tries: 5, answers: 39, done: 1 })
+  })
 })
 
 describe("the fast twin, whatever is asked of it, says what the storages on Postgres say", () => {
