@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
@@ -189,6 +190,11 @@ describe("while a run is on", () => {
     const date = new Date(0)
     assert.strictEqual(date.constructor, Date)
     assert.strictEqual(escapeOf(() => new (date.constructor as DateConstructor)())?.api, "new Date")
+  })
+
+  it("what runs effects by itself, and not on a node, is answered by no clock of the host", () => {
+    assert.strictEqual(escapeOf(() => Effect.runSync(Clock.monotonicTimeNanos))?.api, "process.hrtime")
+    assert.strictEqual(escapeOf(() => Effect.runSync(Clock.currentTimeMillis))?.api, "Date.now")
   })
 
   it("what was opened before the run escapes as it is used", () => {

@@ -609,8 +609,11 @@ function plan(): ReadonlyArray<Replacement> {
       isSuspended
         ? original(before)
         : trapped("process.hrtime", timeRemedy, (run) => since(monotonicNanos(run), before))
+    const { bigint: hostNanos } = original
     const bigint = (): bigint =>
-      isSuspended ? original.bigint() : trapped("process.hrtime", timeRemedy, (run) => monotonicNanos(run))
+      isSuspended ? hostNanos() : trapped("process.hrtime", timeRemedy, (run) => monotonicNanos(run))
+    // Effect has kept the function that there was, and asks it for this.
+    replace(original, "bigint", () => bigint)
     return Object.assign(hrtime, { bigint })
   })
 
