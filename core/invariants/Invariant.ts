@@ -3,6 +3,7 @@
  * folder, named after its rule.
  */
 import type { Envelope } from "../facts/Envelope.ts"
+import type { Mark } from "../facts/Mark.ts"
 
 /** What must not be, and the evidence: plain data that a person reads. */
 export class Violation {
@@ -27,12 +28,20 @@ export interface Invariant<S> {
   readonly initial: () => S
   /** Costs only what changed: facts that do not concern it return the state as it is. */
   readonly step: (state: S, envelope: Envelope) => S | Violation
+  /** Where one of these is not met, it holds of nothing: a scenario that has it should meet them. */
+  readonly needs?: ReadonlyArray<Mark>
+}
+
+/** An invariant of any state, where only it knows which. */
+export interface AnyInvariant extends Pick<Invariant<unknown>, "name" | "states" | "initial" | "needs"> {
+  readonly step: (state: never, envelope: Envelope) => unknown
 }
 
 /** An invariant whose state is its own business. */
 export interface Check {
   readonly name: string
   readonly states: string
+  readonly needs?: ReadonlyArray<Mark>
   /** Starts a fold. */
   readonly start: () => Judge
 }
@@ -54,6 +63,7 @@ export interface Judgement {
 export const toCheck = <S>(invariant: Invariant<S>): Check => ({
   name: invariant.name,
   states: invariant.states,
+  ...(invariant.needs === undefined ? {} : { needs: invariant.needs }),
   start: () => {
     let state = invariant.initial()
     return {
@@ -66,3 +76,7 @@ export const toCheck = <S>(invariant: Invariant<S>): Check => ({
     }
   }
 })
+
+/** Of either, as scenarios are given them. */
+export const checkOf = (given: Check | AnyInvariant): Check =>
+  "start" in given ? given : toCheck(given as Invariant<unknown>)

@@ -4,13 +4,13 @@
  *
  *   npx stormglass run scenarios/cluster/singleton.ts --seeds 50
  */
-import { toCheck } from "../../core/invariants/Invariant.ts"
 import { noOverlap } from "../../sim/outside/OutsideResource.ts"
+import * as Scenario from "../../sim/run/Scenario.ts"
 import { clusterSingleton } from "../examples/clusterSingleton.ts"
 
-export const overlap = {
+export const overlap = Scenario.make({
   ...clusterSingleton,
   name: "cluster/singleton#overlap",
   story: "The singleton of example/cluster-singleton is nowhere active for longer than a second beside a newer one.",
-  invariants: [toCheck(noOverlap({ longerThanMillis: 1_000 }))]
-}
+  invariants: [noOverlap({ longerThanMillis: 1_000 })]
+})

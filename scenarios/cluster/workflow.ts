@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Activity from "effect/workflow/Activity"
 import * as DurableClock from "effect/workflow/DurableClock"
 import * as Workflow from "effect/workflow/Workflow"
-import { type Invariant, toCheck, Violation } from "../../core/invariants/Invariant.ts"
+import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 import * as ClusterScenario from "../../sim/cluster/ClusterScenario.ts"
 import {
   effectsOnce,
@@ -46,21 +46,21 @@ export const stale = ClusterScenario.make({
   ...situation,
   name: "cluster/workflow#stale",
   story: "No step of an order is taken by an activation after one that began later has taken it.",
-  invariants: [toCheck(noStaleWrites)]
+  invariants: [noStaleWrites]
 })
 
 export const once = ClusterScenario.make({
   ...situation,
   name: "cluster/workflow#once",
   story: "No step is done twice for an order.",
-  invariants: [toCheck(effectsOnce)]
+  invariants: [effectsOnce]
 })
 
 export const afterAnswer = ClusterScenario.make({
   ...situation,
   name: "cluster/workflow#afterAnswer",
   story: "No step is done for an order that its client was told is done.",
-  invariants: [toCheck(nothingAfterAnswer)]
+  invariants: [nothingAfterAnswer]
 })
 
 export const answered = ClusterScenario.make({
@@ -105,7 +105,7 @@ export const unfailed = ClusterScenario.make({
   program: watchedOrders,
   name: "cluster/workflow#unfailed",
   story: "No order fails, for nothing in it does: what its store refuses for a moment is none of it.",
-  invariants: [toCheck(nothingFailed)]
+  invariants: [nothingFailed]
 })
 
 const Uncaptured = Order.annotate(Workflow.CaptureDefects, false)

@@ -9,7 +9,6 @@ import * as Entity from "effect/cluster/Entity"
 import * as Effect from "effect/Effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
-import { toCheck } from "../../core/invariants/Invariant.ts"
 import * as ClusterKit from "../../sim/cluster/ClusterKit.ts"
 import * as ClusterStore from "../../sim/cluster/ClusterStore.ts"
 import { noStaleWrites, OutsideResource } from "../../sim/outside/OutsideResource.ts"
@@ -68,5 +67,5 @@ export const clusterEntity = Scenario.make({
       }
     ]
   }),
-  invariants: [toCheck(noStaleWrites)]
+  invariants: [noStaleWrites]
 })

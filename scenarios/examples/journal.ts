@@ -4,7 +4,7 @@ import { type DomainFact, emit } from "../../core/facts/Facts.ts"
 import * as FaultPoint from "../../core/facts/FaultPoint.ts"
 import * as Mark from "../../core/facts/Mark.ts"
 import { fnv1a32 } from "../../core/hash/fnv1a32.ts"
-import { type Invariant, toCheck, Violation } from "../../core/invariants/Invariant.ts"
+import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 import { SimDisks } from "../../sim/disk/SimDisk.ts"
 import { kindsOf } from "../../sim/nemesis/faultKinds.ts"
 import { victimTag } from "../../sim/nemesis/kinds/process.ts"
@@ -141,7 +141,7 @@ export const journal = Scenario.make({
     }
     return { ...swarm, faults: [inTheMiddle, torn, ...swarm.faults] }
   },
-  invariants: [toCheck(keptIsRead)],
+  invariants: [keptIsRead],
   marks: [tornTail],
   liveness: { withinMillis: 120_000, quietMillis: 0, noise: () => false }
 })

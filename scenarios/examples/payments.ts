@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type Invariant, toCheck, Violation } from "../../core/invariants/Invariant.ts"
+import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 import { kindsOf } from "../../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../../sim/nemesis/Swarm.ts"
 import * as SimHttpClient from "../../sim/network/SimHttpClient.ts"
@@ -33,6 +33,6 @@ export const payments = Scenario.make({
   safetyMillis: 30_000,
   build: (world) => build(world, { remembers: true }),
   faults: (draw, world) => Swarm.draw(draw, world, { kinds: kindsOf("network"), safetyMicros: 30_000_000 }),
-  invariants: [toCheck(chargedOnce)],
+  invariants: [chargedOnce],
   liveness: { withinMillis: 90_000, quietMillis: 0, noise: () => false }
 })

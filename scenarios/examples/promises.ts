@@ -6,7 +6,7 @@
  *   npx stormglass run scenarios/examples/promises.ts#reserved --seeds 50    # reserves before it waits, and passes
  */
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Invariant, toCheck, Violation } from "../../core/invariants/Invariant.ts"
+import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 import { kindsOf } from "../../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../../sim/nemesis/Swarm.ts"
 import * as PromiseNode from "../../sim/promises/PromiseNode.ts"
@@ -99,7 +99,7 @@ const make = (name: string, sell: Sell) =>
       return { converged: () => world.unended.length === 0 || `${world.unended.join(", ")} are not done` }
     },
     faults: (draw, world) => Swarm.draw(draw, world, { kinds: kindsOf("network", "process"), safetyMicros: 8_000_000 }),
-    invariants: [toCheck(neverOversold)],
+    invariants: [neverOversold],
     liveness: { withinMillis: 60_000, quietMillis: 0, noise: () => false }
   })
 

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { effectsUnderLease } from "../../core/invariants/effectsUnderLease.ts"
-import { type Invariant, toCheck, Violation } from "../../core/invariants/Invariant.ts"
+import { type Invariant, Violation } from "../../core/invariants/Invariant.ts"
 import { leaseExclusion } from "../../core/invariants/leaseExclusion.ts"
 import { leaseFencing } from "../../core/invariants/leaseFencing.ts"
 import { leaseOverrun } from "../../core/invariants/leaseOverrun.ts"
@@ -167,15 +167,7 @@ export const twoNodeLease = Scenario.make({
   safetyMillis,
   build,
   faults: (draw, world) => Swarm.draw(draw, world, { kinds: commonKinds, safetyMicros: safetyMillis * 1_000 }),
-  invariants: [
-    toCheck(leaseExclusion),
-    toCheck(leaseFencing),
-    toCheck(leaseOverrun),
-    toCheck(leaseRows),
-    toCheck(effectsUnderLease),
-    toCheck(noPanic),
-    toCheck(writtenByTheHolder)
-  ],
+  invariants: [leaseExclusion, leaseFencing, leaseOverrun, leaseRows, effectsUnderLease, noPanic, writtenByTheHolder],
   liveness: { withinMillis: 40_000, quietMillis: 0, noise: () => false },
   scale
 })

@@ -12,18 +12,18 @@ import type * as ShardingConfig from "effect/cluster/ShardingConfig"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { ShardFence } from "../../core/cluster/ShardFence.ts"
-import { type Check, toCheck } from "../../core/invariants/Invariant.ts"
+import type { AnyInvariant, Check } from "../../core/invariants/Invariant.ts"
 import { leaseRows } from "../../core/invariants/leaseRows.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { kindsOf } from "../nemesis/faultKinds.ts"
 import { outages } from "../nemesis/kinds/outage.ts"
 import { pause } from "../nemesis/kinds/process.ts"
-import { askedScenario, untilAnswered } from "../outside/askedScenario.ts"
+import { askedMarks, askedScenario, isAskedTwice, untilAnswered } from "../outside/askedScenario.ts"
 import { cameUp } from "../outside/launched.ts"
 import { asks } from "../outside/asks.ts"
+import { misuseOf, refusing } from "../outside/misuse.ts"
 import {
-  askAnswered,
   FencedResource,
   noStaleWrites,
   OutsideResource,
@@ -37,8 +37,11 @@ import * as ClusterStore from "./ClusterStore.ts"
 import * as FencedStore from "./FencedStore.ts"
 import { shardExclusion } from "./shardExclusion.ts"
 
-interface Options extends Pick<Scenario.Scenario, "name" | "story"> {
-  /** What a client asks for by one key: the same key asks for the same. Asked again a second after it failed, whatever with. */
+interface Options extends Pick<Scenario.Scenario, "name" | "story" | "isAsync"> {
+  /**
+   * What a client asks for by one key: the same key asks for the same. Asked again a second after it failed, whatever with, and once more
+   * after it was answered where `answersAgree` is to hold.
+   */
   readonly ask?: (key: string, nth: number) => Effect.Effect<unknown, unknown, ClusterKit.Provided>
   /** How often. Default 40. */
   readonly asks?: number
@@ -51,7 +54,7 @@ interface Options extends Pick<Scenario.Scenario, "name" | "story"> {
   /** How runners and clients reach each other: `KitOptions`. Default "sockets". */
   readonly peers?: "sockets" | "store"
   /** Default: `noStaleWrites`; where shards are fenced, that no two runners act under one and that epochs rise, too. */
-  readonly invariants?: ReadonlyArray<Check>
+  readonly invariants?: ReadonlyArray<Check | AnyInvariant>
   /** What may strike. Default: `kinds`. */
   readonly kinds?: ReadonlyArray<FaultKind>
   /** How long faults act. Default 200 s. */
@@ -71,8 +74,9 @@ export interface FencedScenarioOptions<E> extends Options {
 }
 
 export const make = <E>({ program, ...options }: ClusterScenarioOptions<E>): Scenario.Scenario => {
-  const isWriting = options.invariants === undefined
-  return assembled({ invariants: [toCheck(noStaleWrites)], isWriting, ...options }, (world, how) => {
+  const problem = misused("ClusterScenario.make", { program, ...options })
+  if (problem !== undefined) return refusing(options, problem)
+  return assembled({ ...options, invariants: options.invariants ?? [noStaleWrites] }, (world, how) => {
     if (world.databases.sql === undefined) ClusterKit.requireRowLocks(options.name, how.config)
     ClusterStore.start(world)
     const kit = { ...how, stores: ClusterStore.layer(world, keptAlive(options)) }
@@ -83,18 +87,23 @@ export const make = <E>({ program, ...options }: ClusterScenarioOptions<E>): Sce
 
 /** The same with fenced shards and a resource that compares epochs: for a seed the same plan, so that one shows what the other cures. */
 export const makeFenced = <E>({ program, ...options }: FencedScenarioOptions<E>): Scenario.Scenario => {
-  const scenario = assembled({ invariants: fencedInvariants, isWriting: true, ...options }, (world, how) => {
+  const problem = misused("ClusterScenario.makeFenced", { program, ...options })
+  if (problem !== undefined) return refusing(options, problem)
+  const scenario = assembled({ ...options, invariants: options.invariants ?? fencedInvariants }, (world, how) => {
     FencedStore.start(world)
     const kit = { ...how, stores: FencedStore.layer(world, keptAlive(options)) }
     const running = program(new FencedResource())
     return { client: kit, runner: (name) => ClusterKit.runner(world, name, running, kit) }
   })
-  return { ...scenario, marks: [...scenario.marks, staleRefused] }
+  return { ...scenario, marks: [...new Set([...scenario.marks, writtenOutside, staleRefused])] }
 }
+
+const misused = (maker: string, options: object): string | undefined =>
+  misuseOf({ maker, sizedBy: "runners", required: ["program"], options })
 
 const keptAlive = ({ keepAliveMillis }: Options): ClusterStore.StorageOptions => ({ keepAliveMillis })
 
-const fencedInvariants: ReadonlyArray<Check> = [toCheck(noStaleWrites), toCheck(shardExclusion), toCheck(leaseRows)]
+const fencedInvariants: ReadonlyArray<AnyInvariant> = [noStaleWrites, shardExclusion, leaseRows]
 
 interface Cluster {
   readonly client: ClusterKit.ClientOptions
@@ -102,17 +111,14 @@ interface Cluster {
 }
 
 const assembled = (
-  options: Options & {
-    readonly invariants: ReadonlyArray<Check>
-    /** What its invariants say is about what is written outside. */
-    readonly isWriting: boolean
-  },
+  options: Options & { readonly invariants: ReadonlyArray<Check | AnyInvariant> },
   started: (world: World, how: Pick<ClusterKit.KitOptions, "config" | "peers">) => Cluster
 ): Scenario.Scenario => {
   const { answeredWithinMillis, ask, invariants, kinds: allowed = kinds, safetyMillis = 200_000 } = options
   return Scenario.make({
     name: options.name,
     story: options.story,
+    isAsync: options.isAsync ?? false,
     parameters: { runners: options.runners ?? [2, 3] },
     ...askedScenario({ kinds: allowed, safetyMillis, answeredWithinMillis }),
     build: (world, { runners }) => {
@@ -120,14 +126,15 @@ const assembled = (
       const cluster = started(world, { config, peers: options.peers })
       for (let nth = 1; nth <= runners!; nth++) cluster.runner(`r${nth}`).start()
       if (ask !== undefined) {
-        const asked = asks(world, { count: options.asks ?? 40, safetyMillis }, ask)
+        const how = { count: options.asks ?? 40, safetyMillis, isAskedTwice: isAskedTwice(invariants) }
+        const asked = asks(world, how, ask)
         const mustEnd = answeredWithinMillis !== undefined
         ClusterKit.client(world, "client", asked, { ...cluster.client, mustEnd }).start()
       }
       return untilAnswered(world)
     },
     invariants,
-    marks: [cameUp, ...(options.isWriting ? [writtenOutside] : []), ...(ask === undefined ? [] : [askAnswered])]
+    marks: [cameUp, ...(ask === undefined ? [] : askedMarks(invariants))]
   })
 }
 

@@ -70,6 +70,8 @@ export interface Writer {
 /** Where one is not met, invariants of what is written and answered hold of nothing: `simTest` fails. */
 export const writtenOutside = Mark.reachable("was anything written outside")
 export const askAnswered = Mark.reachable("was anything asked and answered")
+/** By the clients of the kits, which ask twice where answers are to agree. */
+export const answeredTwice = Mark.reachable("was anything answered twice by one key")
 
 /** Of one run: made where its world is built. */
 export class OutsideResource {
@@ -164,6 +166,7 @@ interface Begun {
 export const noStaleWrites: Invariant<Begun> = {
   name: "no-stale-writes",
   states: "Nothing is written by an activation after one that began later has written.",
+  needs: [writtenOutside],
   initial: () => ({ nth: new Map(), newest: new Map() }),
   step: (state, { fact }) => {
     if (isActivated(fact)) state.nth.set(fact.activation, state.nth.size)
@@ -185,6 +188,7 @@ export const noStaleWrites: Invariant<Begun> = {
 export const noOverlap = ({ longerThanMillis }: { readonly longerThanMillis: number }): Invariant<Overlap> => ({
   name: "no-overlap",
   states: `No activation goes on writing for longer than ${longerThanMillis} ms after a newer one has written.`,
+  needs: [writtenOutside],
   initial: () => ({ begun: noStaleWrites.initial(), staleSinceMicros: new Map() }),
   step: (state, envelope) => {
     const stale = noStaleWrites.step(state.begun, envelope)
@@ -212,6 +216,7 @@ interface Overlap {
 export const effectsOnce: Invariant<Map<string, Written>> = {
   name: "effects-once",
   states: "Nothing takes effect twice for the same message.",
+  needs: [writtenOutside],
   initial: () => new Map(),
   step: (state, { fact }) => {
     if (!isWritten(fact) || fact.message === undefined) return state
@@ -231,6 +236,7 @@ export const effectsOnce: Invariant<Map<string, Written>> = {
 export const nothingAfterAnswer: Invariant<Map<string, string>> = {
   name: "nothing-after-answer",
   states: "Nothing takes effect for a message that has been answered.",
+  needs: [writtenOutside],
   initial: () => new Map(),
   step: (state, { fact }) => {
     if (isAnswered(fact)) return state.set(fact.message, fact.answer)
@@ -243,6 +249,7 @@ export const nothingAfterAnswer: Invariant<Map<string, string>> = {
 export const answersAgree: Invariant<Map<string, string>> = {
   name: "answers-agree",
   states: "All answers to one message are the same.",
+  needs: [askAnswered],
   initial: () => new Map(),
   step: (state, { fact }) => {
     if (!isAnswered(fact)) return state

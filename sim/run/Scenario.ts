@@ -2,7 +2,7 @@
  * A scenario: one story, its world, what may go wrong and what must hold all the same.
  */
 import type { Mark } from "../../core/facts/Mark.ts"
-import type { Check } from "../../core/invariants/Invariant.ts"
+import { type AnyInvariant, type Check, checkOf } from "../../core/invariants/Invariant.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import type { FaultPlan } from "../nemesis/FaultPlan.ts"
 import type { Draw } from "../nemesis/Draw.ts"
@@ -53,15 +53,23 @@ export interface Scenario {
   readonly scale?: Scale
 }
 
-/** A scenario with the defaults: no parameters, no faults, no marks, no liveness phase. */
-export const make = (
-  options: Pick<Scenario, "name" | "story" | "build" | "safetyMillis"> & Partial<Scenario>
-): Scenario => ({
-  parameters: {},
-  faults: () => ({ version: 1, faults: [] }),
-  faultKinds: [],
-  invariants: [],
-  marks: [],
-  liveness: undefined,
-  ...options
-})
+export interface Options
+  extends
+    Pick<Scenario, "name" | "story" | "build" | "safetyMillis">,
+    Partial<Omit<Scenario, "name" | "story" | "build" | "safetyMillis" | "invariants">> {
+  readonly invariants?: ReadonlyArray<Check | AnyInvariant>
+}
+
+/** A scenario with the defaults: no parameters, no faults, no marks but those that its invariants need, no liveness phase. */
+export const make = ({ invariants = [], marks = [], ...options }: Options): Scenario => {
+  const checks = invariants.map(checkOf)
+  return {
+    parameters: {},
+    faults: () => ({ version: 1, faults: [] }),
+    faultKinds: [],
+    liveness: undefined,
+    ...options,
+    invariants: checks,
+    marks: [...new Set([...marks, ...checks.flatMap(({ needs = [] }) => needs)])]
+  }
+}

@@ -17,7 +17,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import type { SqlClient } from "effect/sql/SqlClient"
-import type { Check } from "../../core/invariants/Invariant.ts"
+import type { AnyInvariant, Check } from "../../core/invariants/Invariant.ts"
 import type { SimNode } from "../kernel/SimNode.ts"
 import type { FaultKind } from "../nemesis/FaultKind.ts"
 import { kindsOf } from "../nemesis/faultKinds.ts"
@@ -26,10 +26,11 @@ import { outages } from "../nemesis/kinds/outage.ts"
 import { pause, victimTag } from "../nemesis/kinds/process.ts"
 import * as SimHttpClient from "../network/SimHttpClient.ts"
 import * as SimHttpServer from "../network/SimHttpServer.ts"
-import { askedScenario, untilAnswered } from "../outside/askedScenario.ts"
+import { askedMarks, askedScenario, isAskedTwice, untilAnswered } from "../outside/askedScenario.ts"
 import { cameUp, launched } from "../outside/launched.ts"
 import { asks } from "../outside/asks.ts"
-import { askAnswered, OutsideResource } from "../outside/OutsideResource.ts"
+import { misuseOf, refusing } from "../outside/misuse.ts"
+import { OutsideResource } from "../outside/OutsideResource.ts"
 import { requireSql } from "../run/requireSql.ts"
 import * as Scenario from "../run/Scenario.ts"
 import type { SqlSetting } from "../storage/Databases.ts"
@@ -45,12 +46,12 @@ export type Provided =
   | SqlClient
   | SimNode
 
-export interface ServiceScenarioOptions<E> extends Pick<Scenario.Scenario, "name" | "story">, SqlSetting {
+export interface ServiceScenarioOptions<E> extends Pick<Scenario.Scenario, "name" | "story" | "isAsync">, SqlSetting {
   /** What every process runs: its routes, served. `outside` is what it writes to besides its database. */
   readonly program: (outside: OutsideResource) => Layer.Layer<never, E, Provided>
   /**
    * What a client asks for by one key, of addresses that are paths: the same key asks for the same. Whatever fails is asked again after a
-   * second, of the next process.
+   * second, of the next process, and what was answered once more where `answersAgree` is to hold.
    */
   readonly ask: (key: string, nth: number) => Effect.Effect<unknown, unknown, HttpClient.HttpClient | SimNode>
   /** How often. Default 40. */
@@ -59,7 +60,7 @@ export interface ServiceScenarioOptions<E> extends Pick<Scenario.Scenario, "name
   readonly patienceMillis?: number
   /** How many processes, at least and at most. Default 2 and 3. */
   readonly processes?: readonly [minimum: number, maximum: number]
-  readonly invariants: ReadonlyArray<Check>
+  readonly invariants: ReadonlyArray<Check | AnyInvariant>
   /** What may strike. Default: `kinds`. */
   readonly kinds?: ReadonlyArray<FaultKind>
   /** How long faults act. Default 60 s. */
@@ -69,10 +70,14 @@ export interface ServiceScenarioOptions<E> extends Pick<Scenario.Scenario, "name
 }
 
 export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario => {
-  const { answeredWithinMillis, kinds: allowed = kinds, safetyMillis = 60_000 } = options
+  const required = ["program", "ask", "invariants"]
+  const problem = misuseOf({ maker: "ServiceScenario.make", sizedBy: "processes", required, options })
+  if (problem !== undefined) return refusing(options, problem)
+  const { answeredWithinMillis, invariants, kinds: allowed = kinds, safetyMillis = 60_000 } = options
   return Scenario.make({
     name: options.name,
     story: options.story,
+    isAsync: options.isAsync ?? false,
     parameters: { processes: options.processes ?? [2, 3] },
     ...askedScenario({ kinds: allowed, safetyMillis, answeredWithinMillis }),
     build: (world, { processes }) => {
@@ -89,7 +94,8 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
           })
           .start()
       }
-      const asked = asks(world, { count: options.asks ?? 40, safetyMillis }, (key, nth, attempt) =>
+      const how = { count: options.asks ?? 40, safetyMillis, isAskedTwice: isAskedTwice(invariants) }
+      const asked = asks(world, how, (key, nth, attempt) =>
         Effect.timeout(
           at(names[(nth + attempt) % names.length]!, options.ask(key, nth)),
           options.patienceMillis ?? 5_000
@@ -99,8 +105,8 @@ export const make = <E>(options: ServiceScenarioOptions<E>): Scenario.Scenario =
       world.addNode("client", Effect.provide(asked, SimHttpClient.layer), { tags: ["client"], mustEnd }).start()
       return untilAnswered(world)
     },
-    invariants: options.invariants,
-    marks: [cameUp, askAnswered]
+    invariants,
+    marks: [cameUp, ...askedMarks(invariants)]
   })
 }
 
