@@ -24,9 +24,11 @@ import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import * as Swarm from "../../sim/nemesis/Swarm.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
+import type { AskFailed } from "../../sim/outside/OutsideResource.ts"
 import { RequestProblem } from "../../sim/run/Simulation.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import type { Databases } from "../../sim/storage/Databases.ts"
+import { UsageError } from "../cli/Usage.ts"
 import { SimFailure } from "./SimFailure.ts"
 
 export interface HuntOptions {
@@ -116,7 +118,7 @@ export class Hunt {
       const passed = `after ${timeoutMillis / 1_000} s no further run begins, ${this.#runs} passed`
       throw new SimFailure(`${passed}: ask for fewer, or give the test a longer timeout`, declaredAt)
     }
-    if (request.storage === "pglite") this.#databases ??= await (await import("../cli/bootPglite.ts")).boot()
+    if (request.storage === "pglite") this.#databases ??= await booted()
     const result = await this.#here(request)
     this.#runs++
     this.#last = request
@@ -135,7 +137,12 @@ export class Hunt {
       const after = `${node} ended after ${atMicros / 1_000_000} s`
       return fact._tag === "NodeExited" && errors.length > 0 ? [`${after}: ${errors.join("; ")}`] : []
     })
-    const why = ended[0] ?? "does what the nodes run come up, and is it asked?"
+    const isAnswered = facts.some(({ fact }) => fact._tag === "Answered")
+    const refused = facts.flatMap(({ atMicros, fact, node }) => {
+      if (!isAskFailed(fact) || isAnswered) return []
+      return [`${node} asked for ${fact.message} in vain, after ${atMicros / 1_000_000} s: ${fact.because.join("; ")}`]
+    })
+    const why = ended[0] ?? refused[0] ?? "does what the nodes run come up, and is it asked?"
     throw new SimFailure(`in none of ${this.#runs} runs ${mark}: ${why}`, this.#options.declaredAt)
   }
 
@@ -213,6 +220,19 @@ export class Hunt {
 
   get #file(): string {
     return failurePath(this.name, this.#test.name, planted)
+  }
+}
+
+const isAskFailed = (fact: Envelope["fact"]): fact is AskFailed => fact._tag === "AskFailed"
+
+async function booted(): Promise<Databases> {
+  try {
+    return await (await import("../cli/bootPglite.ts")).boot()
+  } catch (error) {
+    // In the words of Node, or of Vite.
+    const [told] = /(?:Cannot find package|Could not resolve) ["']@electric-sql\/pglite["'].*/.exec(String(error)) ?? []
+    if (told === undefined) throw error
+    throw new UsageError(`storage: "pglite" of the test needs the package @electric-sql/pglite: ${told}`)
   }
 }
 

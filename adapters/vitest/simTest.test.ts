@@ -38,6 +38,20 @@ simTest("opened", Scenario.make({ name: "idle", story: "", safetyMillis: 1, buil
 const till = (world) => world.addNode("till", Effect.fail(new Error("no drawer")), { onExit: { _tag: "Restart", afterMicros: 1 } }).start()
 simTest("stays up", Scenario.make({ name: "stuck", story: "", safetyMillis: 1, build: till, marks }), { seeds: 2 })
 `
+/** What is asked of tests that cannot be. */
+const misspelt = `
+import { asking, askAnswered } from "${repository}/sim/outside/OutsideResource.ts"
+import * as ServiceScenario from "${repository}/sim/services/ServiceScenario.ts"
+
+simTest("wrong storage", payments, { storage: "pg" })
+simProperty("wrong strategy", payments, { strategy: "fast" })
+simTest("wrong kinds", payments, { kinds: ["network/reset"] })
+const idle = { name: "idle", story: "", program: () => undefined, ask: () => Effect.void, invariants: [] }
+simTest("wrong size", ServiceScenario.make({ ...idle, processes: 2 }))
+simTest("wrong database", ServiceScenario.make(idle))
+const lost = (world) => world.addNode("customer", asking("bread", Effect.fail(new Error("no such aisle")))).start()
+simTest("wrong aisle", Scenario.make({ name: "lost", story: "", safetyMillis: 1, build: lost, marks: [askAnswered] }), { seeds: 2 })
+`
 const lineOf = (text: string) => shop.split("\n").findIndex((line) => line.includes(text)) + 1
 
 let directory: string
@@ -167,13 +181,32 @@ describe("tests of a shop that charges twice", { timeout: 120_000 }, () => {
     for (const file of files) assert.include(mended.out, `failures/${file} passes now`)
   })
 
-  it("that name a file which is not there say so at once: its replay line would replay nothing", () => {
+  it("that ask for what cannot be are told in one line what is wrong and what to give instead", () => {
     const file = path.join(directory, "misspelt.test.ts")
-    writeFileSync(file, shop.replace(`exportedBy: "${chargesTwice}"`, `exportedBy: "./shop.ts"`))
-    const { messages } = sh("npx vitest run misspelt.test.ts -t exported")
+    writeFileSync(file, `${shop.replace(`exportedBy: "${chargesTwice}"`, `exportedBy: "./shop.ts"`)}${misspelt}`)
+    const { messages } = sh("npx vitest run misspelt.test.ts -t 'exported|wrong'")
     rmSync(file)
-    const [said] = messages["exported"]?.split("\n") ?? []
-    assert.strictEqual(said, `SimFailure: exportedBy "./shop.ts": there is no such file in ${directory}`)
+    const idle = 'ServiceScenario.make of "idle": processes is 2'
+    const onPglite = 'run it with --storage pglite, or storage: "pglite" of simTest'
+    for (const [title, told] of [
+      ["exported", `exportedBy "./shop.ts": there is no such file in ${directory}`],
+      ["wrong storage", 'storage "pg": there is model, pglite'],
+      ["wrong strategy", 'strategy "fast": there is random, fifo, pct'],
+      [
+        "wrong kinds",
+        'kinds: give kinds of fault and not their names, as kindsOf("network/reset") of sim/nemesis/faultKinds'
+      ],
+      ["wrong size", `${idle}: give the least, 1 or more, and the most, as [2, 3]`],
+      ["wrong database", `its programs have SQL of their own: ${onPglite}`],
+      [
+        "wrong aisle",
+        "in none of 2 runs was anything asked and answered: customer asked for bread in vain, after 0 s: Error: no such aisle"
+      ]
+    ] as const) {
+      const [said, frame, ...rest] = messages[title]?.split("\n") ?? []
+      assert.deepStrictEqual([said, rest], [`SimFailure: ${told}`, []])
+      assert.include(frame, "misspelt.test.ts:")
+    }
   })
 
   it("run the one seed that is asked for without what is saved, and say in one line of seeds that they are none", () => {

@@ -9,13 +9,14 @@ import { existsSync } from "node:fs"
 import * as fc from "fast-check"
 import { it, type TestContext, type TestOptions } from "vitest"
 import * as arbitraries from "../../scenarios/arbitraries.ts"
-import type { StrategyName } from "../../sim/kernel/Schedule.ts"
+import { strategyNames, type StrategyName } from "../../sim/kernel/Schedule.ts"
 import type { FaultKind } from "../../sim/nemesis/FaultKind.ts"
 import { faultKinds } from "../../sim/nemesis/faultKinds.ts"
 import type { Scenario } from "../../sim/run/Scenario.ts"
 import { isFailure, type RunRequest, type RunResult } from "../../sim/run/Verdict.ts"
 import { RequestProblem } from "../../sim/run/Simulation.ts"
-import type { DatabaseName } from "../../sim/storage/Databases.ts"
+import { kindsRule } from "../../sim/outside/misuse.ts"
+import { type DatabaseName, databaseNames } from "../../sim/storage/Databases.ts"
 import { isScenario } from "../../sim/host/loadScenario.ts"
 import { stand } from "../../sim/host/Trap.ts"
 import { parseSeed, parseSeeds, UsageError } from "../cli/Usage.ts"
@@ -58,6 +59,7 @@ export interface SimPropertyOptions extends SimOptions {
 export const simTest = (name: string, scenario: Scenario, options: SimTestOptions = {}): void => {
   const { seeds = 20, storage, strategy = "random", ...rest } = options
   declare(name, scenario, rest, frameOf(simTest), async (hunt) => {
+    requireKnown({ storage, strategy })
     for (const seed of seedsOf(seeds)) {
       const result = await hunt.run({ scenario: hunt.name, seed, strategy, ...(storage === "pglite" && { storage }) })
       if (isFailure(result.verdict)) await hunt.found(result, `STORMGLASS_SEED=${seed}`)
@@ -71,6 +73,7 @@ export const simTest = (name: string, scenario: Scenario, options: SimTestOption
 export const simProperty = (name: string, scenario: Scenario, options: SimPropertyOptions = {}): void => {
   const { arbitrary, runs = 25, storage, strategy = "random", ...rest } = options
   declare(name, scenario, rest, frameOf(simProperty), async (hunt) => {
+    requireKnown({ storage, strategy })
     const { numRuns, seed } = casesOf(runs)
     let failure: RunResult | undefined
     const requests = arbitrary ?? arbitraries.request(scenario, options.kinds ?? faultKinds)
@@ -109,6 +112,7 @@ function declare(
       if (exportedBy !== undefined && !existsSync(exportedBy)) {
         throw new UsageError(`exportedBy "${exportedBy}": there is no such file in ${process.cwd()}`)
       }
+      if (kinds !== undefined && !kindsRule.takes(kinds)) throw new UsageError(`kinds: ${kindsRule.give}`)
       const hunt = new Hunt({ scenario, kinds, shrinkMillis, timeoutMillis, exportedBy, declaredAt, context })
       // Whoever asks for one seed wants that one.
       const replayed = asked.seed === undefined ? await hunt.replaySaved() : undefined
@@ -123,6 +127,17 @@ function declare(
       throw isMisuse ? new SimFailure(error.message, declaredAt) : error
     }
   })
+}
+
+/** Tests in JavaScript are told what the others learn from the compiler. */
+function requireKnown({ storage = "model", strategy }: { storage: DatabaseName | undefined; strategy: StrategyName }) {
+  for (const [option, given, known] of [
+    ["storage", storage, databaseNames],
+    ["strategy", strategy, strategyNames]
+  ] as const) {
+    const names: ReadonlyArray<string> = known
+    if (!names.includes(given)) throw new UsageError(`${option} "${given}": there is ${names.join(", ")}`)
+  }
 }
 
 /** For a run that is under way when the time is over, and for telling. */

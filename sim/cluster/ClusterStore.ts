@@ -23,6 +23,7 @@ import * as Layer from "effect/Layer"
 import type { Table } from "../../core/ports/Table.ts"
 import { CurrentNode, type SimNode } from "../kernel/SimNode.ts"
 import { RequestProblem } from "../run/Simulation.ts"
+import { onPglite } from "../run/requireSql.ts"
 import type { World } from "../run/World.ts"
 import * as Calls from "./Calls.ts"
 import { lockDeadline } from "./lockDeadline.ts"
@@ -85,8 +86,7 @@ const serving = ({ messages, runners }: Kept) =>
     return yield* Effect.never
   })
 
-const noTransactions =
-  "ClusterSchema.WithTransaction makes one transaction of a handler and its reply, and the twin of the storages has none: run it with --storage pglite"
+const noTransactions = `ClusterSchema.WithTransaction makes one transaction of a handler and its reply, and the twin of the storages has none: run it ${onPglite}`
 
 type Answer = (argument: unknown) => Exit.Exit<unknown, unknown>
 
