@@ -132,8 +132,10 @@ describe("an entity on the SQL storages", () => {
     })
     const cut = ({ message, source, target }: Packet) => {
       const { bytes } = (message ?? {}) as { readonly bytes?: Uint8Array }
-      if (source !== "store" || target !== runner || bytes === undefined || tries === 5) return pass
-      return Buffer.from(bytes).includes("BEGIN") && tries++ < 5 ? reset : pass
+      if (source !== "store" || target !== runner || tries === 5) return pass
+      if (bytes === undefined || !Buffer.from(bytes).includes("BEGIN")) return pass
+      tries++
+      return reset
     }
     world.network.addRule({ fault: "the answer to a BEGIN is lost", onPacket: cut })
     world.run("14m")

@@ -2,8 +2,8 @@
  * While a run is on, the host's time, chance, timers, I/O and promises are trapped in this thread, so that a run which
  * leaves the simulation says so instead of differing from itself.
  *
- * - T1 Outside runs nothing is replaced and nothing costs; the last `leave` restores every property as it was, a test's spies and fakes, too. Where `stand` was called
- *   functions stay replaced, and do then what they are for: so what a module takes for itself (`const now = Date.now`) is trapped in runs.
+ * - T1 Outside runs nothing is replaced and nothing costs; the last `leave` restores every property as it was, a test's spies and fakes,
+ *   too. Where `stand` was called functions stay replaced, and do then what they are for: so what a module takes for itself (`const now = Date.now`) is trapped in runs.
  * - T2 Who calls decides: the first stack frame outside Node.js and this file. A listed package is answered from the
  *   simulation (`virtual`), everybody else fails, and the run has escaped even if the program catches the error.
  * - T3 Effect's hash of a by-reference object is the same for all, so that such keys collide and an Effect HashMap or
@@ -193,7 +193,7 @@ export const treatAlike = (alias: string, name: string): void => {
 export const stand = (): void => {
   isStanding = true
   if (runs.length > 0) return
-  for (const replacement of replacements) replacement.foreign = foreignOf(replacement)
+  noteForeign()
   restoreAll()
 }
 
@@ -313,9 +313,10 @@ interface Replacement {
   /** Undefined where the property is inherited. */
   readonly original: PropertyDescriptor | undefined
   readonly replaced: PropertyDescriptor
-  /** What somebody else had put there before the run: a spy of a test, a fake. */
-  foreign: PropertyDescriptor | undefined
 }
+
+/** What somebody else had put there before the run: a spy of a test, a fake. */
+const foreign = new Map<Replacement, PropertyDescriptor>()
 
 const replacements: ReadonlyArray<Replacement> = plan()
 
@@ -336,11 +337,8 @@ let hostZone: { readonly TZ: string | undefined } | undefined
 
 function replaceAll(): void {
   Object.defineProperty(fibers, "id", fiberId)
-  for (const replacement of replacements) {
-    const { key, owner, replaced } = replacement
-    replacement.foreign = foreignOf(replacement)
-    Object.defineProperty(owner, key, replaced)
-  }
+  noteForeign()
+  for (const { key, owner, replaced } of replacements) Object.defineProperty(owner, key, replaced)
   // In the thread that began the process; others have its zone.
   const { TZ } = process.env
   if (TZ !== zone) {
@@ -356,28 +354,27 @@ function restoreAll(): void {
   if (hostZone?.TZ !== undefined) process.env["TZ"] = hostZone.TZ
   else if (hostZone !== undefined) delete process.env["TZ"]
   hostZone = undefined
-  for (const { foreign, key, original, owner, replaced } of replacements) {
-    if (foreign !== undefined) {
-      Object.defineProperty(owner, key, foreign)
-      continue
-    }
-    if (original === undefined) {
-      Reflect.deleteProperty(owner, key)
-      continue
-    }
+  for (const replacement of replacements) {
+    const { key, original, owner, replaced } = replacement
     // What is a getter loads its module at first use; `then` is on the way of every promise of the host.
-    const stays = isStanding && "value" in original && key !== "then"
-    Object.defineProperty(owner, key, stays ? replaced : original)
+    const stays = isStanding && original !== undefined && "value" in original && key !== "then"
+    const after = foreign.get(replacement) ?? (stays ? replaced : original)
+    if (after === undefined) Reflect.deleteProperty(owner, key)
+    else Object.defineProperty(owner, key, after)
   }
   syncBuiltinESMExports()
 }
 
-/** What stands there, if it is neither of the host nor ours. */
-function foreignOf({ key, original, owner, replaced }: Replacement): PropertyDescriptor | undefined {
-  const now = Object.getOwnPropertyDescriptor(owner, key)
-  const isOne = (other: PropertyDescriptor | undefined) =>
-    Object.is(now?.value, other?.value) && now?.get === other?.get
-  return isOne(original) || isOne(replaced) ? undefined : now
+/** What stands there now and is neither of the host nor ours. */
+function noteForeign(): void {
+  foreign.clear()
+  for (const replacement of replacements) {
+    const { key, original, owner, replaced } = replacement
+    const now = Object.getOwnPropertyDescriptor(owner, key)
+    const isOne = (other: PropertyDescriptor | undefined) =>
+      Object.is(now?.value, other?.value) && now?.get === other?.get
+    if (now !== undefined && !isOne(original) && !isOne(replaced)) foreign.set(replacement, now)
+  }
 }
 
 /** Has rejections that nobody handles told here alone; the function returned gives them back to whoever heard them before. */
@@ -504,8 +501,7 @@ function plan(): ReadonlyArray<Replacement> {
       owner,
       key,
       original,
-      replaced: { value, configurable: true, writable: true, enumerable: original.enumerable ?? false },
-      foreign: undefined
+      replaced: { value, configurable: true, writable: true, enumerable: original.enumerable ?? false }
     })
   }
   /** Fails for whoever calls or constructs it. */
@@ -535,7 +531,7 @@ function plan(): ReadonlyArray<Replacement> {
     const get = function (this: unknown): unknown {
       return isSuspended ? original.get?.call(this) : trapped(api, remedy)
     }
-    found.push({ owner, key, original, replaced: { ...original, get }, foreign: undefined })
+    found.push({ owner, key, original, replaced: { ...original, get } })
   }
   /** Answered from the simulation for those who may. */
   const reading =
@@ -634,8 +630,7 @@ function plan(): ReadonlyArray<Replacement> {
         const original = format.get.call(this) as Intl.DateTimeFormat["format"]
         return (date?: Date | number) => (date === undefined && !isSuspended ? formatNow("format") : original(date))
       }
-    },
-    foreign: undefined
+    }
   })
   replace(
     formats,
@@ -660,8 +655,10 @@ function plan(): ReadonlyArray<Replacement> {
   read(crypto, "randomBytes", "crypto.randomBytes", chanceRemedy, (run, size, _frames, told: unknown) => {
     const bytes = fill(run, Buffer.alloc(size))
     if (typeof told !== "function") return bytes
-    const tell = callback(run, told as AnyFunction, [null, bytes] as never)
-    return void (isOfProgram(run) ? setTask(run, tell) : run.options.timer(0, tell))
+    const tell = told as (error: null, bytes: Buffer) => void
+    if (isOfProgram(run)) setTask(run, callback(run, tell, [null, bytes] as never))
+    else run.options.timer(0, () => tell(null, bytes))
+    return undefined
   })
   const cryptoApi = (key: string) => `crypto.${key}`
   refuse(
@@ -888,7 +885,7 @@ function plan(): ReadonlyArray<Replacement> {
   for (const key of ["on", "once", "addListener", "prependListener", "prependOnceListener"] as const) {
     const value = refusal(`process.${key}`, listenerRemedy, process[key])
     const replaced = { value, configurable: true, writable: true }
-    found.push({ owner: process, key, original: undefined, replaced, foreign: undefined })
+    found.push({ owner: process, key, original: undefined, replaced })
   }
   // As in a container: another in each process would be another run.
   for (const [key, inside] of [
@@ -898,7 +895,7 @@ function plan(): ReadonlyArray<Replacement> {
     const original = Object.getOwnPropertyDescriptor(process, key) as PropertyDescriptor
     const { enumerable, value } = original as { enumerable: boolean; value: number }
     const get = () => (isSuspended ? value : inside)
-    found.push({ owner: process, key, original, replaced: { get, configurable: true, enumerable }, foreign: undefined })
+    found.push({ owner: process, key, original, replaced: { get, configurable: true, enumerable } })
   }
   refuse(
     process,
@@ -920,14 +917,17 @@ function plan(): ReadonlyArray<Replacement> {
     ...functionsOf(console).map((key) => [console, key] as const),
     [process, "emitWarning"] as const
   ]) {
-    replace(owner, key, (original: AnyFunction) => {
-      const trap = function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
-        const { value = original } = isSuspended ? {} : (replacement?.foreign ?? {})
-        return ofHost(() => Reflect.apply(value as AnyFunction, this, argumentList))
-      }
-      return trap
-    })
-    const replacement = found.at(-1)
+    replace(
+      owner,
+      key,
+      (original: AnyFunction) =>
+        function (this: unknown, ...argumentList: ReadonlyArray<never>): unknown {
+          // Whoever listens there hears it, too; what he calls in his turn is the host's.
+          const { value = original } = (isSuspended ? undefined : foreign.get(replacement)) ?? {}
+          return ofHost(() => Reflect.apply(value as AnyFunction, this, argumentList))
+        }
+    )
+    const replacement = found.at(-1) as Replacement
   }
   return found
 }
